@@ -1,0 +1,89 @@
+"""What can go wrong, and what can be missing.
+
+Everything that is the service's doing derives from `NucleusError`; a bad argument is a plain
+`ValueError` or `TypeError`. No message holds a token or the id of a person.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class NucleusError(Exception):
+    """Trouble with the service or with the settings for it.
+
+    Attributes
+    ----------
+    status : int or None
+        The HTTP status, if there was an answer.
+    endpoint : str or None
+        The endpoint as the reference writes it, such as ``users/:userId``: placeholders, never values.
+    retry_after : float or None
+        Seconds that the service asked to wait.
+    retryable : bool
+        Whether the same call may succeed later, unchanged.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        endpoint: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.endpoint = endpoint
+        self.retry_after = retry_after
+        self.retryable = retryable
+
+
+class ConfigurationError(NucleusError, ValueError):
+    """A setting is missing or cannot be right; nothing was sent."""
+
+
+class AuthenticationError(NucleusError):
+    """The service did not accept the token for this app (401, 403)."""
+
+
+class NotFoundError(NucleusError):
+    """The service does not know what was asked for (404)."""
+
+
+class RateLimitError(NucleusError):
+    """The service wants fewer requests (429); `retry_after` says how long to wait, if it told."""
+
+
+class ServiceError(NucleusError):
+    """The service answered with an error, or with a redirect."""
+
+
+class NetworkError(NucleusError):
+    """No whole answer arrived: no connection, a time-out, or a connection lost in the middle."""
+
+
+class PayloadError(NucleusError):
+    """An answer arrived, but not of the shape that the endpoint is known to have."""
+
+
+class IncompleteDataError(NucleusError):
+    """A load over many users or sessions ended early; what came is kept and the rest can be asked for.
+
+    Attributes
+    ----------
+    partial : pandas.DataFrame
+        What was loaded, with the loader's usual columns.
+    remaining : pandas.DataFrame
+        The rows of the argument that are still to be asked for: pass them to the same loader.
+    """
+
+    def __init__(self, message: str, *, partial: Any, remaining: Any, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.partial = partial
+        self.remaining = remaining
+
+
+class IncompleteDataWarning(UserWarning):
+    """The frame is usable, but something is known to be missing from it; the message says what."""
