@@ -6,7 +6,10 @@ Everything that is the service's doing derives from `NucleusError`; a bad argume
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class NucleusError(Exception):
@@ -22,6 +25,10 @@ class NucleusError(Exception):
         Seconds that the service asked to wait.
     retryable : bool
         Whether the same call may succeed later, unchanged.
+    partial, remaining : pandas.DataFrame or None
+        For a load over many users or sessions that ended early: what came, as the loader would have
+        returned it, and the rows of its argument that are still to be asked for. Pass `remaining` to the
+        same loader to go on.
     """
 
     def __init__(
@@ -32,12 +39,16 @@ class NucleusError(Exception):
         endpoint: str | None = None,
         retry_after: float | None = None,
         retryable: bool = False,
+        partial: pd.DataFrame | None = None,
+        remaining: pd.DataFrame | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.endpoint = endpoint
         self.retry_after = retry_after
         self.retryable = retryable
+        self.partial = partial
+        self.remaining = remaining
 
 
 class ConfigurationError(NucleusError, ValueError):
@@ -66,23 +77,6 @@ class NetworkError(NucleusError):
 
 class PayloadError(NucleusError):
     """An answer arrived, but not of the shape that the endpoint is known to have."""
-
-
-class IncompleteDataError(NucleusError):
-    """A load over many users or sessions ended early; what came is kept and the rest can be asked for.
-
-    Attributes
-    ----------
-    partial : pandas.DataFrame
-        What was loaded, with the loader's usual columns.
-    remaining : pandas.DataFrame
-        The rows of the argument that are still to be asked for: pass them to the same loader.
-    """
-
-    def __init__(self, message: str, *, partial: Any, remaining: Any, **fields: Any) -> None:
-        super().__init__(message, **fields)
-        self.partial = partial
-        self.remaining = remaining
 
 
 class IncompleteDataWarning(UserWarning):

@@ -1,0 +1,86 @@
+"""Product analytics of desktop apps in pandas, over the Data API v1 of Nucleus.
+
+Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (yours), then load a table::
+
+    import nucleus_pandas as nu
+
+    app = nu.demo_client()
+    daily = nu.load_daily(app, "2026-09-01", "2026-10-31", tz="Europe/Paris")
+    nu.plot_daily(daily)
+"""
+
+from nucleus_pandas import demo
+from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.loaders import (
+    load_attribute,
+    load_daily,
+    load_dimensions,
+    load_errors,
+    load_event_properties,
+    load_events,
+    load_hours,
+    load_quick_glance,
+    load_totals,
+)
+from nucleus_pandas.api.loaders_people import (
+    load_devices,
+    load_live_events,
+    load_live_user_count,
+    load_live_users,
+    load_session_events,
+    load_sessions,
+    load_user,
+    load_users,
+)
+from nucleus_pandas.demo import demo_client
+from nucleus_pandas.exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    IncompleteDataWarning,
+    NetworkError,
+    NotFoundError,
+    NucleusError,
+    PayloadError,
+    RateLimitError,
+    ServiceError,
+)
+from nucleus_pandas.plots import plot_daily, plot_dimensions, plot_errors, plot_events, plot_hours
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AuthenticationError",
+    "Client",
+    "ConfigurationError",
+    "IncompleteDataWarning",
+    "NetworkError",
+    "NotFoundError",
+    "NucleusError",
+    "PayloadError",
+    "RateLimitError",
+    "ServiceError",
+    "demo",
+    "demo_client",
+    "load_attribute",
+    "load_daily",
+    "load_devices",
+    "load_dimensions",
+    "load_errors",
+    "load_event_properties",
+    "load_events",
+    "load_hours",
+    "load_live_events",
+    "load_live_user_count",
+    "load_live_users",
+    "load_quick_glance",
+    "load_session_events",
+    "load_sessions",
+    "load_totals",
+    "load_user",
+    "load_users",
+    "plot_daily",
+    "plot_dimensions",
+    "plot_errors",
+    "plot_events",
+    "plot_hours",
+]

@@ -1,0 +1,385 @@
+"""`Client`: who asks, of whom, and with which settings. The only place that knows URLs and the token."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, NoReturn, Self
+from urllib.parse import SplitResult, quote, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from nucleus_pandas.api.endpoints import PATHS, Endpoint
+from nucleus_pandas.api.windows import Sign, Zone, parse_zone
+from nucleus_pandas.exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    NetworkError,
+    NotFoundError,
+    PayloadError,
+    RateLimitError,
+    ServiceError,
+)
+
+DEFAULT_BASE_URL = "https://app.nucleus.sh/api/v1"
+UserPath = Literal["user_id", "_id"]
+
+_ENVIRONMENT = {
+    "NUCLEUS_APP_ID": "the app's id, as its settings page shows it",
+    "NUCLEUS_TOKEN": "the API token of the account",
+}
+
+
+class Answer(NamedTuple):
+    """A parsed answer and the instant at which it was asked for: until then its data are known."""
+
+    payload: Any
+    as_of: dt.datetime
+
+
+class Client:
+    """Ask the Data API about one app.
+
+    Parameters
+    ----------
+    app_id : str
+        The app's id.
+    token : str
+        The API token. White space around it is dropped. It is sent in the ``Authorization`` header and
+        shown nowhere.
+    base_url : str
+        Where the API lives. https, unless the host is this machine or `allow_http` is set.
+    tz : str, int or tzinfo
+        The zone that loaders use when they are given none: an IANA name, an offset such as ``"+05:45"``,
+        or minutes east.
+    utc_offset_sign : {"east", "west"}
+        Whether the service counts ``utcOffset`` positive to the east of Greenwich or to the west. The
+        reference does not say; with the wrong sign, loaders warn of counts for days outside the window.
+    user_path : {"user_id", "_id"}
+        Which id the service expects in the path of a user: the app's own or the service's. The reference
+        does not say. Users without an id of the app's go by the service's either way.
+    max_workers : int
+        How many requests a loader that needs many of them sends at once.
+    timeout : tuple of float
+        Seconds to wait for a connection, and for the next byte of an answer.
+    allow_http : bool
+        Send the token over plain http to another machine. Anybody on the way can then read it.
+
+    Raises
+    ------
+    ConfigurationError
+        For a setting that cannot be right; nothing is sent.
+
+    Examples
+    --------
+    >>> with nu.Client("5f3e", token, tz="Europe/Paris") as app:  # doctest: +SKIP
+    ...     daily = nu.load_daily(app, "2026-09-01", "2026-10-31")
+    """
+
+    def __init__(
+        self,
+        app_id: str,
+        token: str,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        tz: Zone = "UTC",
+        utc_offset_sign: Sign = "east",
+        user_path: UserPath = "user_id",
+        max_workers: int = 4,
+        timeout: tuple[float, float] = (5, 30),
+        allow_http: bool = False,
+    ) -> None:
+        _check_choice("utc_offset_sign", utc_offset_sign, ("east", "west"))
+        _check_choice("user_path", user_path, ("user_id", "_id"))
+        if not isinstance(max_workers, int) or max_workers < 1:
+            raise ConfigurationError(f"max_workers={max_workers!r} must be a whole number from 1 up.")
+        parse_zone(tz)
+        self._root = f"{_check_base_url(base_url, allow_http=allow_http)}/apps/{_segment('app_id', app_id)}"
+        self.app_id = app_id
+        self.tz = tz
+        self.utc_offset_sign: Sign = utc_offset_sign
+        self.user_path: UserPath = user_path
+        self.max_workers = max_workers
+        self._timeout = timeout
+        self._session = _make_session(_Token(token), max_workers)
+
+    @classmethod
+    def from_env(cls, **settings: Any) -> Self:
+        """Make a client from the environment.
+
+        ``NUCLEUS_APP_ID`` and ``NUCLEUS_TOKEN`` are needed, ``NUCLEUS_BASE_URL`` is used when it is set.
+
+        Parameters
+        ----------
+        **settings
+            The keyword arguments of `Client`, which win over the environment.
+
+        Raises
+        ------
+        ConfigurationError
+            When a variable is missing; the message says how to set it.
+        """
+        values = {name: os.environ.get(name, "").strip() for name in _ENVIRONMENT}
+        for name, meaning in _ENVIRONMENT.items():
+            if not values[name]:
+                raise ConfigurationError(
+                    f"The environment variable {name} is not set; it holds {meaning}. In a shell write "
+                    f'export {name}="..." (Windows: setx {name} "..." and open a new window) before Jupyter '
+                    "or Python is started. To try the library without an account, use "
+                    "nucleus_pandas.demo_client()."
+                )
+        if base_url := os.environ.get("NUCLEUS_BASE_URL", "").strip():
+            settings.setdefault("base_url", base_url)
+        return cls(values["NUCLEUS_APP_ID"], values["NUCLEUS_TOKEN"], **settings)
+
+    def now(self) -> dt.datetime:
+        """Give the present instant, in UTC; whatever depends on the clock asks here."""
+        return dt.datetime.now(dt.UTC)
+
+    def get(self, endpoint: Endpoint, *segments: str, params: Mapping[str, str | int] | None = None) -> Answer:
+        """Ask one endpoint.
+
+        Parameters
+        ----------
+        endpoint : str
+            A name from `nucleus_pandas.api.endpoints.PATHS`.
+        *segments : str
+            What its placeholders are filled with, in order.
+        params : mapping, optional
+            The query.
+
+        Returns
+        -------
+        Answer
+            The parsed JSON, and the instant just before the request was sent.
+
+        Raises
+        ------
+        ValueError
+            For a segment that cannot stand in a path, such as ``""`` or ``".."``; nothing is sent.
+        NucleusError
+            For everything that can go wrong on the way; see `nucleus_pandas.exceptions`.
+        """
+        as_of = self.now()
+        response = self._send("GET", endpoint, segments, params)
+        return Answer(_read_json(response, PATHS[endpoint]), as_of)
+
+    def delete_user(self, user_id: str, *, confirm: str) -> None:
+        """Erase a user and all data of that user at the service, for good.
+
+        Parameters
+        ----------
+        user_id : str
+            The id that `user_path` names.
+        confirm : str
+            The same id once more.
+
+        Raises
+        ------
+        ValueError
+            When `confirm` is not `user_id`; nothing is sent.
+        NotFoundError
+            When the service does not know the user.
+        """
+        if user_id != confirm:
+            raise ValueError(
+                "confirm is not the same as user_id, so nobody was erased. Pass the id a second time, "
+                "confirm=user_id, if you mean it: this cannot be undone."
+            )
+        self._send("DELETE", "user", (user_id,), None)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(app_id={self.app_id!r}, host={urlsplit(self._root).hostname!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A client holds a token and is not pickled. Make one where it is needed, with Client.from_env()."
+        )
+
+    def _send(
+        self,
+        method: str,
+        endpoint: Endpoint,
+        segments: tuple[str, ...],
+        params: Mapping[str, str | int] | None,
+    ) -> requests.Response:
+        path = _fill(PATHS[endpoint], segments)
+        try:
+            response = self._session.request(
+                method, f"{self._root}/{path}", params=params, timeout=self._timeout, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            # The cause holds the whole URL, ids included.
+            raise NetworkError(
+                f"No whole answer from {urlsplit(self._root).hostname} ({type(error).__name__}, "
+                f"{method} {PATHS[endpoint]}). Check the connection and NUCLEUS_BASE_URL, then try again.",
+                endpoint=PATHS[endpoint],
+                retryable=True,
+            ) from None
+        _check_status(response, PATHS[endpoint])
+        return response
+
+
+class _Token(AuthBase):
+    """Sets the header last, so that no ~/.netrc entry can take its place."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, token: str) -> None:
+        if not isinstance(token, str):
+            raise ConfigurationError(f"token is of type {type(token).__name__}; it must be text.")
+        text = token.strip()
+        if not text:
+            raise ConfigurationError("token is empty. Copy it from the account's settings page.")
+        if bad := re.search(r"[^\x21-\x7e]", text):
+            raise ConfigurationError(
+                f"token has a character that no token has, at position {bad.start() + 1} of {len(text)}: "
+                "a space, a line break or a letter outside ASCII. Copy it once more."
+            )
+        self._token = text
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._token
+        return request
+
+    def __repr__(self) -> str:
+        return "<token>"
+
+
+def _make_session(auth: AuthBase, pool_size: int) -> requests.Session:
+    session = requests.Session()
+    session.auth = auth
+    # Proxies and ~/.netrc from the environment would see or replace the token, even on loopback.
+    session.trust_env = False
+    session.headers["Accept"] = "application/json"
+    for prefix in ("https://", "http://"):
+        session.mount(prefix, HTTPAdapter(pool_connections=1, pool_maxsize=pool_size))
+    return session
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigurationError(f"{name}={value!r} is not known; write {' or '.join(map(repr, choices))}.")
+
+
+def _check_base_url(base_url: str, *, allow_http: bool) -> str:
+    """Give the base URL without a slash at its end; the messages do not repeat it, it may hold a secret."""
+    try:
+        parts = urlsplit(base_url.strip())
+        host = parts.hostname or ""
+        _ = parts.port  # raises for a port that is no number
+    except (ValueError, AttributeError):
+        raise ConfigurationError("base_url is not a URL; write for example " + DEFAULT_BASE_URL) from None
+    if parts.scheme not in ("https", "http") or not host:
+        raise ConfigurationError(f"base_url must begin with https://host; write for example {DEFAULT_BASE_URL}")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ConfigurationError(
+            "base_url holds a user name, a query or a fragment. Write only scheme, host and path; the token "
+            "is an argument of its own."
+        )
+    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+        raise ConfigurationError(
+            f"base_url sends the token to {host} over plain http, where others can read it. Write https://, "
+            "or set allow_http=True if you must."
+        )
+    return SplitResult(parts.scheme, parts.netloc, parts.path.rstrip("/"), "", "").geturl()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _segment(name: str, value: object) -> str:
+    """Quote one path segment. The messages name the placeholder, never the value: it can be a person's id."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is of type {type(value).__name__}; it must be text.")
+    if value in ("", ".", ".."):
+        raise ValueError(f'{name} is empty or made of dots ("." or ".."), which no path can carry.')
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} holds broken Unicode (half of a surrogate pair).") from None
+
+
+def _fill(template: str, segments: tuple[str, ...]) -> str:
+    values = iter(segments)
+    parts = [_segment(part[1:], next(values)) if part.startswith(":") else part for part in template.split("/")]
+    return "/".join(parts)
+
+
+def _check_status(response: requests.Response, endpoint: str) -> None:
+    status = response.status_code
+    if status in (200, 204):
+        return
+    where = f"HTTP {status} at {endpoint}"
+    if status in (401, 403):
+        raise _refused(where, status, endpoint)
+    if status == 404:
+        raise NotFoundError(
+            f"The service does not know what was asked for ({where}): the app, or the user, session or event "
+            "in the path. For users, see the setting user_path.",
+            status=status,
+            endpoint=endpoint,
+        )
+    if status == 429:
+        raise RateLimitError(
+            f"The service wants fewer requests ({where}). Wait a little and try again.",
+            status=status,
+            endpoint=endpoint,
+            retryable=True,
+        )
+    raise ServiceError(
+        f"The service answered with an error ({where}).",
+        status=status,
+        endpoint=endpoint,
+        retryable=status >= 500,
+    )
+
+
+def _refused(where: str, status: int, endpoint: str) -> AuthenticationError:
+    return AuthenticationError(
+        f"The service refused the token for this app ({where}). Check NUCLEUS_TOKEN and NUCLEUS_APP_ID, or "
+        "the arguments token and app_id: both must come from the same account.",
+        status=status,
+        endpoint=endpoint,
+    )
+
+
+def _read_json(response: requests.Response, endpoint: str) -> Any:
+    try:
+        payload = response.json()
+    except (ValueError, RecursionError):
+        start = response.text.lstrip()[:9].lower()
+        kind = "a web page" if start.startswith(("<!doctype", "<html")) else "something that is not JSON"
+        raise PayloadError(
+            f"{endpoint} answered with {kind}. A proxy or login page may stand in between; check NUCLEUS_BASE_URL.",
+            status=response.status_code,
+            endpoint=endpoint,
+        ) from None
+    # What a wrong token gets is not documented; it may be a 200 that holds nothing but an error.
+    if isinstance(payload, dict) and "error" in payload and not payload.keys() & {"data", "user"}:
+        raise _refused(f"HTTP {response.status_code} with an error at {endpoint}", 200, endpoint)
+    return payload

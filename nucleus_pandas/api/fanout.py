@@ -1,0 +1,78 @@
+"""Many requests of one kind: over threads, with a bar, in a stable order, ended early by the first failure."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from nucleus_pandas.exceptions import NotFoundError, NucleusError
+
+T = TypeVar("T")
+
+
+@dataclass
+class Harvest(Generic[T]):
+    """What came of the requests 0, 1, 2, …, each in one of the first three; the rest was not asked."""
+
+    answers: dict[int, T] = field(default_factory=dict)
+    vanished: list[int] = field(default_factory=list)
+    unaskable: list[int] = field(default_factory=list)
+    error: NucleusError | None = None
+
+
+def fetch_all(fetch: Callable[[int], T], count: int, *, workers: int, label: str, progress: bool) -> Harvest[T]:
+    """Call `fetch` for 0 … `count` - 1 from several threads.
+
+    What the service does not know any more (404), and what no path can carry, is set apart. Any other error of
+    the service ends the whole: nothing further is sent, and what came is kept.
+    """
+    harvest: Harvest[T] = Harvest()
+    stop = threading.Event()
+
+    def ask(index: int) -> T | None:
+        return None if stop.is_set() else fetch(index)
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="nucleus-pandas")
+    try:
+        futures = {pool.submit(ask, index): index for index in range(count)}
+        with _bar(count, label, progress) as bar:
+            for future in as_completed(futures):
+                _put(future, futures[future], harvest)
+                if harvest.error is not None:
+                    stop.set()
+                bar.update()
+    finally:
+        # After Ctrl-C, too, nothing further is sent; requests under way end by themselves.
+        stop.set()
+        pool.shutdown(wait=False)
+    harvest.answers = dict(sorted(harvest.answers.items()))
+    return harvest
+
+
+def _put(future: Future[T | None], index: int, harvest: Harvest[T]) -> None:
+    try:
+        answer = future.result()
+    except NotFoundError:
+        harvest.vanished.append(index)
+    except NucleusError as error:
+        harvest.error = harvest.error or error
+    except ValueError:
+        harvest.unaskable.append(index)
+    else:
+        if answer is not None:
+            harvest.answers[index] = answer
+
+
+def _bar(total: int, label: str, progress: bool) -> Any:
+    """A bar in a notebook or a terminal, none in a log; tqdm.auto complains where ipywidgets is not there."""
+    module = importlib.import_module("tqdm.auto" if importlib.util.find_spec("ipywidgets") else "tqdm")
+    in_notebook = "ipykernel" in sys.modules
+    # None: only in a terminal.
+    disable = True if not progress else False if in_notebook else None
+    return module.tqdm(total=total, desc=label, leave=False, disable=disable)

@@ -1,0 +1,182 @@
+"""The standard frames: the columns and dtypes of each, and how an answer is taken apart.
+
+A frame has its columns and dtypes whatever came, also when nothing came. What an answer lacks is missing in
+the frame; what cannot be read is missing too and told in one `IncompleteDataWarning`; an answer that is
+something else altogether is a `PayloadError`. `counts` and `people` hold the functions that make the frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.api.columns import COUNT, DAY, FLAG, INSTANT, NUMBER, TEXT, Losses
+from nucleus_pandas.api.endpoints import PATHS, Endpoint
+from nucleus_pandas.exceptions import PayloadError
+
+Schema = dict[str, Any]
+Container = TypeVar("Container", dict[Any, Any], list[Any])
+
+_STATES: Schema = {"complete": np.dtype(bool), "settled": np.dtype(bool)}
+#: What frames with ``freq=`` have in front and at the end.
+BY_PERIOD: Schema = {"period": DAY, **_STATES}
+
+QUICK_GLANCE: Schema = {
+    "metric": TEXT,
+    "current": COUNT,
+    "previous": COUNT,
+    "change": COUNT,
+    "change_ratio": NUMBER,
+}
+DAILY: Schema = {
+    "day": DAY,
+    "new_users": COUNT,
+    "active_users": COUNT,
+    "returning_users": COUNT,
+    "sessions": COUNT,
+    "avg_session_seconds": NUMBER,
+    **_STATES,
+}
+HOURS: Schema = {"day": DAY, "hour": np.dtype("int64"), "sessions": COUNT, **_STATES}
+DIMENSIONS: Schema = {"dimension": TEXT, "value": TEXT, "count": COUNT}
+TOTALS: Schema = {"users": COUNT, "installs": COUNT}
+EVENTS: Schema = {"day": DAY, "event": TEXT, "count": COUNT, **_STATES}
+ERRORS: Schema = {"day": DAY, "error": TEXT, "count": COUNT, **_STATES}
+EVENT_PROPERTIES: Schema = {"event": TEXT, "attribute": TEXT, "type": TEXT}
+ATTRIBUTE: Schema = {"event": TEXT, "attribute": TEXT, "value": TEXT, "count": COUNT}
+LIVE_USER_COUNT: Schema = {"time": INSTANT, "users": COUNT}
+
+#: Followed by a column ``props.<key>`` for each property.
+USERS: Schema = {
+    "user_id": TEXT,
+    "user_db_id": TEXT,
+    "created_at": INSTANT,
+    "last_seen": INSTANT,
+    "devices": COUNT,
+    "platform": TEXT,
+    "version": TEXT,
+}
+DEVICES: Schema = {
+    "user_id": TEXT,
+    "user_db_id": TEXT,
+    "device_id": TEXT,
+    "platform": TEXT,
+    "os_version": TEXT,
+    "version": TEXT,
+    "last_seen": INSTANT,
+}
+SESSIONS: Schema = {
+    "user_id": TEXT,
+    "user_db_id": TEXT,
+    "device_id": TEXT,
+    "session_id": TEXT,
+    "start": INSTANT,
+    "end": INSTANT,
+    "duration_seconds": NUMBER,
+    "actions": COUNT,
+    "errors": COUNT,
+}
+#: Followed by a column ``data.<key>`` for each attribute.
+EVENT_LOG: Schema = {
+    "user_id": TEXT,
+    "user_db_id": TEXT,
+    "device_id": TEXT,
+    "session_id": TEXT,
+    "session_start": INSTANT,
+    "time": INSTANT,
+    "event": TEXT,
+    "kind": TEXT,
+    "platform": TEXT,
+    "os_version": TEXT,
+    "version": TEXT,
+    "locale": TEXT,
+    "country": TEXT,
+    "arch": TEXT,
+    "ram_gb": NUMBER,
+    "first_time": FLAG,
+    "error_hash": TEXT,
+    "duration_seconds": NUMBER,
+}
+LIVE_USERS: Schema = {
+    "user_id": TEXT,
+    "user_db_id": TEXT,
+    "device_id": TEXT,
+    "platform": TEXT,
+    "os_version": TEXT,
+    "country": TEXT,
+    "last_seen": INSTANT,
+}
+
+
+def make_frame(schema: Schema, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Put columns into the order and dtypes of a schema; what is not in the schema follows as it is."""
+    extra = {name: values for name, values in columns.items() if name not in schema}
+    known = {name: pd.Series(columns[name], dtype=dtype) for name, dtype in schema.items()}
+    return pd.DataFrame(known | extra)
+
+
+def part(payload: Any, key: str, kind: type[Container], endpoint: Endpoint) -> Container:
+    """Take the object or list under a key; null counts as empty.
+
+    Raises
+    ------
+    PayloadError
+        When the answer is no object, has no such key, or something else stands there.
+    """
+    if not isinstance(payload, dict):
+        raise wrong_shape(endpoint, "the answer", "an object", payload)
+    if key not in payload:
+        raise PayloadError(
+            f"{PATHS[endpoint]}: the answer has no key {key!r}. The service may have changed, or something "
+            "else answered; check NUCLEUS_BASE_URL.",
+            endpoint=PATHS[endpoint],
+        )
+    return optional_part(payload, key, kind, endpoint)
+
+
+def optional_part(payload: Mapping[str, Any], key: str, kind: type[Container], endpoint: Endpoint) -> Container:
+    """As `part`, but an absent key counts as empty."""
+    value = payload.get(key)
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise wrong_shape(endpoint, f"the key {key!r}", "an object" if kind is dict else "a list", value)
+    return value
+
+
+def objects(rows: list[Any], losses: Losses) -> list[dict[str, Any]]:
+    """Give the rows that are objects; the others are counted as lost."""
+    kept = [row for row in rows if type(row) is dict]
+    losses.add("{} rows were no objects and are left out", len(rows) - len(kept))
+    return kept
+
+
+def pick(rows: list[dict[str, Any]], key: str) -> list[Any]:
+    """Give the value under a key of every row, None where a row has none."""
+    try:
+        return list(map(itemgetter(key), rows))
+    except KeyError:
+        return [row.get(key) for row in rows]
+
+
+def inner_list(row: Mapping[str, Any], key: str, losses: Losses) -> list[Any]:
+    """Give the list under a key of one row; what is no list is counted as lost, and the row stays."""
+    value = row.get(key)
+    if isinstance(value, list):
+        return value
+    losses.add(f"{{}} rows have something else than a list under {key!r}", int(value is not None))
+    return []
+
+
+def wrong_shape(endpoint: Endpoint, where: str, wanted: str, got: object) -> PayloadError:
+    """Make the error for a part of an answer that is of another type; it does not repeat the content."""
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return PayloadError(
+        f"{PATHS[endpoint]}: {where} should be {wanted} but is {names.get(type(got), 'a number')}. The "
+        "service may have changed; please report it.",
+        endpoint=PATHS[endpoint],
+    )

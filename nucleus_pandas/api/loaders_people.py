@@ -1,0 +1,442 @@
+"""Loaders of people, one an endpoint: users, devices, sessions, events, who is online.
+
+Sessions and their events take a request each: see `fanout` for the order, the bar and the end of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.api import counts, people
+from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.columns import TEXT, warn_incomplete
+from nucleus_pandas.api.fanout import Harvest, fetch_all
+from nucleus_pandas.api.frames import part
+from nucleus_pandas.exceptions import NotFoundError
+
+
+def load_users(client: Client) -> pd.DataFrame:
+    """Get everybody who ever used the app.
+
+    Parameters
+    ----------
+    client : Client
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a user.
+
+        - user_id: the app's id, else the service's; never missing
+        - user_db_id: the service's id
+        - created_at, last_seen: instants, UTC
+        - devices: how many
+        - platform, version: of the device seen last
+        - props.<key>: a column for each property that the app set, in alphabetical order, typed by its values:
+          text, boolean, Int64, float64, or object where they are mixed
+
+    Raises
+    ------
+    NucleusError
+        When the service does not answer as it should.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When the service counts more users than it sent.
+
+    Notes
+    -----
+    Source: ``users``. Whether the service sends a long list in pages is not documented; its total is compared
+    with what came. Dates come from the users' own clocks, of which some are wrong.
+
+    Examples
+    --------
+    >>> nu.load_users(nu.demo_client())  # doctest: +SKIP
+    """
+    return people.users_frame(_user_rows(client))
+
+
+def load_devices(client: Client) -> pd.DataFrame:
+    """Get the devices of all users.
+
+    Parameters
+    ----------
+    client : Client
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a device of a user: user_id, user_db_id, device_id, platform, os_version, version, last_seen
+        (UTC).
+
+    Raises
+    ------
+    NucleusError
+        When the service does not answer as it should.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When the service counts more users than it sent.
+
+    Notes
+    -----
+    Source: ``users``, the same answer as for `load_users`.
+
+    Examples
+    --------
+    >>> nu.load_devices(nu.demo_client())  # doctest: +SKIP
+    """
+    return people.devices_frame(_user_rows(client))
+
+
+def load_user(client: Client, user_id: str) -> pd.DataFrame:
+    """Get one user.
+
+    Parameters
+    ----------
+    client : Client
+    user_id : str
+        The id that the client's setting `user_path` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row, with the columns of `load_users`.
+
+    Raises
+    ------
+    NotFoundError
+        When the service does not know the user.
+    NucleusError
+        When the service does not answer as it should.
+
+    Notes
+    -----
+    Source: ``users/:userId``.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()  # doctest: +SKIP
+    >>> nu.load_user(app, nu.load_users(app)["user_id"].iloc[0])  # doctest: +SKIP
+    """
+    return people.users_frame([part(client.get("user", user_id).payload, "user", dict, "user")], "user")
+
+
+def load_sessions(client: Client, users: pd.DataFrame | Sequence[str], *, progress: bool = True) -> pd.DataFrame:
+    """Get the sessions of users: one request a user.
+
+    Parameters
+    ----------
+    client : Client
+    users : pandas.DataFrame or sequence of str
+        Rows of `load_users`, or any frame with user_id and user_db_id; or ids, of the kind that the client's
+        setting `user_path` names.
+    progress : bool
+        Show a bar in a notebook or a terminal.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a session, the users in the order given, each one's sessions by start.
+
+        - user_id, user_db_id, device_id, session_id: text; a session id is random and not unique
+        - start, end: instants, UTC; they can be the same
+        - duration_seconds: end - start
+        - actions, errors: counts
+
+    Raises
+    ------
+    TypeError, ValueError
+        For `users` that are neither.
+    NotFoundError
+        When none of the users is known to the service; see the setting `user_path`.
+    NucleusError
+        When a request fails. Its `partial` holds the sessions that came and its `remaining` the users that are
+        still to be asked; pass them to this function to go on.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When users have vanished since the list was loaded; they are left out.
+
+    Notes
+    -----
+    Source: ``users/:userId``.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()  # doctest: +SKIP
+    >>> nu.load_sessions(app, nu.load_users(app).head(20))  # doctest: +SKIP
+    """
+    asked = _users_to_ask(client, users)
+    path_ids = asked["user_db_id" if client.user_path == "_id" else "user_id"].tolist()
+
+    def fetch(row: int) -> tuple[dict[str, Any], list[Any]]:
+        payload = client.get("user", path_ids[row]).payload
+        return part(payload, "user", dict, "user"), part(payload, "sessions", list, "user")
+
+    harvest = fetch_all(fetch, len(asked), workers=client.max_workers, label="sessions of users", progress=progress)
+
+    def frame(answers: dict[int, tuple[dict[str, Any], list[Any]]]) -> pd.DataFrame:
+        known = asked.iloc[list(answers)].reset_index(drop=True)
+        found = [user for user, _ in answers.values()]
+        return people.sessions_frame([sessions for _, sessions in answers.values()], people.fill_identity(known, found))
+
+    return _finish(harvest, asked, frame, "users", "load_sessions")
+
+
+def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: bool = True) -> pd.DataFrame:
+    """Get the events of sessions, as an event log: one request a session.
+
+    Parameters
+    ----------
+    client : Client
+    sessions : pandas.DataFrame
+        Rows of `load_sessions`.
+    progress : bool
+        Show a bar in a notebook or a terminal.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an event, the sessions in the order given, each one's events in the order that they came in.
+
+        - user_id, user_db_id, device_id, session_id, session_start: of the session
+        - time: instant, UTC, from the user's own clock
+        - event: its name
+        - kind: init, error, view, system or custom
+        - platform, os_version, version, locale, country (ISO 3166 alpha-2), arch: as sent with the event; most
+          come with ``init`` only
+        - ram_gb, first_time, error_hash
+        - duration_seconds: as sent; the reference gives no unit, seconds are assumed
+        - data.<key>: a column for each attribute, in alphabetical order, typed as in `load_users`
+
+    Raises
+    ------
+    TypeError, ValueError
+        For `sessions` without the columns that it takes to ask.
+    NotFoundError
+        When none of the sessions is known to the service.
+    NucleusError
+        When a request fails. Its `partial` holds the events that came and its `remaining` the sessions that are
+        still to be asked for; pass them to this function to go on.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When sessions have vanished since the list was loaded, or an answer holds events of another session.
+
+    Notes
+    -----
+    Source: ``users/:userId/session/:sessionId``. Session ids are random and repeat. Sessions with the same user,
+    device and id are asked for once, and each event goes to the one that it lies in; events farther than 30
+    minutes from all of them belong to a session that was not asked for and are left out, with a warning.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()  # doctest: +SKIP
+    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(20))  # doctest: +SKIP
+    >>> nu.load_session_events(app, sessions)  # doctest: +SKIP
+    """
+    path_column = "user_db_id" if client.user_path == "_id" else "user_id"
+    needed = ["user_id", "user_db_id", "device_id", "session_id", "start", "end"]
+    _check_frame("sessions", sessions, needed, "load_sessions")
+    keys = [path_column, "device_id", "session_id"]
+    asked = sessions.dropna(subset=keys).drop_duplicates([*keys, "start"]).reset_index(drop=True)
+    _tell_unaskable(len(sessions.dropna(how="all")) - len(sessions.dropna(subset=keys)), "sessions")
+    groups = asked.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    requests = asked.drop_duplicates(keys)[keys].to_numpy().tolist()
+
+    def fetch(row: int) -> list[Any]:
+        user, device, session = requests[row]
+        payload = client.get("session_events", user, session, params={"device": device}).payload
+        return part(payload, "data", list, "session_events")
+
+    harvest = fetch_all(fetch, len(requests), workers=client.max_workers, label="events of sessions", progress=progress)
+
+    def frame(answers: dict[int, list[Any]]) -> pd.DataFrame:
+        position = np.full(len(requests), -1)
+        position[list(answers)] = np.arange(len(answers))
+        known = position[groups] >= 0
+        return people.session_events_frame(
+            list(answers.values()), asked[known].reset_index(drop=True), position[groups][known]
+        )
+
+    return _finish(harvest, asked, frame, "sessions", "load_session_events", groups)
+
+
+def load_live_events(client: Client) -> pd.DataFrame:
+    """Get the events that are coming in now, as an event log.
+
+    Parameters
+    ----------
+    client : Client
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an event, with the columns of `load_session_events`. user_id is what the event carries and
+        missing where it carries none; user_db_id and session_start are always missing.
+
+    Raises
+    ------
+    NucleusError
+        When the service does not answer as it should.
+
+    Notes
+    -----
+    Source: ``live/events``. Its answer is not documented: a list of events is taken wherever it stands.
+
+    Examples
+    --------
+    >>> nu.load_live_events(nu.demo_client())  # doctest: +SKIP
+    """
+    return people.live_events_frame(client.get("live_events").payload)
+
+
+def load_live_user_count(client: Client) -> pd.DataFrame:
+    """Get how many users are online now.
+
+    Parameters
+    ----------
+    client : Client
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row, so that polls concatenate: time (the instant of asking, UTC), users.
+
+    Raises
+    ------
+    NucleusError
+        When the service does not answer as it should.
+
+    Notes
+    -----
+    Source: ``live/users/count``.
+
+    Examples
+    --------
+    >>> nu.load_live_user_count(nu.demo_client())  # doctest: +SKIP
+    """
+    answer = client.get("live_user_count")
+    return counts.live_user_count_frame(answer.payload, answer.as_of)
+
+
+def load_live_users(client: Client) -> pd.DataFrame:
+    """Get who is online now.
+
+    Parameters
+    ----------
+    client : Client
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a user and device: user_id (the app's id, else the service's), user_db_id, device_id, platform,
+        os_version, country, last_seen (UTC).
+
+    Raises
+    ------
+    NucleusError
+        When the service does not answer as it should.
+
+    Notes
+    -----
+    Source: ``live/users``.
+
+    Examples
+    --------
+    >>> nu.load_live_users(nu.demo_client())  # doctest: +SKIP
+    """
+    return people.live_users_frame(part(client.get("live_users").payload, "data", list, "live_users"))
+
+
+def _user_rows(client: Client) -> list[Any]:
+    """The users as they came; says so when the service counts more."""
+    payload = client.get("users").payload
+    rows = part(payload, "data", list, "users")
+    total = payload.get("total")
+    if isinstance(total, int) and total > len(rows):
+        warn_incomplete(
+            f"users: the service counts {total:,} users but sent {len(rows):,}. The rest is missing from this "
+            "frame; do not take its numbers for all users."
+        )
+    return rows
+
+
+def _users_to_ask(client: Client, users: pd.DataFrame | Sequence[str]) -> pd.DataFrame:
+    """The users with both ids, each once; a plain id stands for itself until the answer tells the other."""
+    if not isinstance(users, pd.DataFrame):
+        if isinstance(users, str) or not all(isinstance(user, str) for user in users):
+            raise TypeError("users must be rows of load_users(client), or a list of ids that are text.")
+        users = pd.DataFrame({"user_id": users, "user_db_id": None}, dtype=TEXT)
+        if client.user_path == "_id":
+            users = users.assign(user_db_id=users["user_id"])
+    path_column = "user_db_id" if client.user_path == "_id" else "user_id"
+    _check_frame("users", users, ["user_id", "user_db_id"], "load_users")
+    asked = users[["user_id", "user_db_id"]].astype(TEXT).dropna(subset=[path_column])
+    _tell_unaskable(len(users) - len(asked), "users")
+    return asked.drop_duplicates(path_column).reset_index(drop=True)
+
+
+def _check_frame(name: str, frame: object, needed: list[str], loader: str) -> None:
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"{name} is of type {type(frame).__name__}; pass the frame that {loader} gives.")
+    if missing := [column for column in needed if column not in frame.columns]:
+        found = ", ".join(map(str, frame.columns[:20])) or "none"
+        raise ValueError(
+            f"{name} lacks the columns {', '.join(missing)}; found: {found}. Pass the frame that {loader} gives."
+        )
+
+
+def _tell_unaskable(count: int, what: str) -> None:
+    if count:
+        warn_incomplete(f"{count:,} {what} have no id that the service can be asked by and are left out.")
+
+
+def _finish(
+    harvest: Harvest[Any],
+    asked: pd.DataFrame,
+    frame: Callable[[dict[int, Any]], pd.DataFrame],
+    what: str,
+    loader: str,
+    groups: Any = None,
+) -> pd.DataFrame:
+    """The frame of what came, or the error with what came and what is still to be asked for."""
+    groups = np.arange(len(asked)) if groups is None else groups
+    total = int(groups.max(initial=-1)) + 1
+    if harvest.error is not None:
+        done = [*harvest.answers, *harvest.vanished, *harvest.unaskable]
+        error = harvest.error
+        if not harvest.answers:
+            raise error
+        raise type(error)(
+            f"{error} {len(harvest.answers):,} of {total:,} {what} were asked before and are kept: this error's "
+            f"`partial` holds what came, and {loader}(client, error.remaining) goes on with the rest.",
+            status=error.status,
+            endpoint=error.endpoint,
+            retry_after=error.retry_after,
+            retryable=error.retryable,
+            partial=frame(harvest.answers),
+            remaining=asked[~np.isin(groups, done)].reset_index(drop=True),
+        ) from error
+    _tell_unaskable(len(harvest.unaskable), what)
+    if harvest.vanished and not harvest.answers:
+        raise NotFoundError(
+            f"The service knows none of the {total:,} {what} (404). If they come from this app, it expects the "
+            "other id in the path: see the setting user_path of Client.",
+            status=404,
+        )
+    if harvest.vanished:
+        warn_incomplete(
+            f"{len(harvest.vanished):,} of {total:,} {what} are not known to the service any more (404) and are "
+            "left out."
+        )
+    return frame(harvest.answers)

@@ -1,0 +1,286 @@
+"""Answers about people, one function a frame: users, devices, sessions, events, who is online."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.api.columns import (
+    Losses,
+    clean,
+    count_column,
+    flag_column,
+    instant_column,
+    number_column,
+    property_column,
+    text_column,
+    texts,
+)
+from nucleus_pandas.api.endpoints import PATHS, Endpoint
+from nucleus_pandas.api.frames import (
+    DEVICES,
+    EVENT_LOG,
+    LIVE_USERS,
+    SESSIONS,
+    USERS,
+    inner_list,
+    make_frame,
+    objects,
+    pick,
+    wrong_shape,
+)
+from nucleus_pandas.exceptions import PayloadError
+
+#: Between two events of one session lie at most 30 minutes; what is farther off belongs to another one.
+SESSION_TIMEOUT = pd.Timedelta(minutes=30)
+
+
+def users_frame(rows: list[Any], endpoint: Endpoint = "users") -> pd.DataFrame:
+    """One row a user."""
+    losses = Losses(PATHS[endpoint])
+    users, identity = _identified(objects(rows, losses), "userId", losses)
+    devices = [objects(inner_list(user, "devices", losses), losses) for user in users]
+    latest = [_seen_last(of_user) for of_user in devices]
+    columns = {
+        **identity,
+        "created_at": instant_column(pick(users, "createdAt"), losses),
+        "last_seen": instant_column(pick(users, "lastSeen"), losses),
+        "devices": [len(of_user) for of_user in devices],
+        "platform": text_column(pick(latest, "platform"), losses),
+        "version": text_column(pick(latest, "version"), losses),
+        **_properties("props", pick(users, "props"), losses),
+    }
+    losses.warn()
+    return make_frame(USERS, columns)
+
+
+def devices_frame(rows: list[Any]) -> pd.DataFrame:
+    """One row a device of a user."""
+    losses = Losses(PATHS["users"])
+    users, identity = _identified(objects(rows, losses), "userId", losses)
+    devices = [objects(inner_list(user, "devices", losses), losses) for user in users]
+    owner = np.repeat(np.arange(len(users)), [len(of_user) for of_user in devices])
+    flat = [device for of_user in devices for device in of_user]
+    columns = {
+        **{name: values.take(owner) for name, values in identity.items()},
+        "device_id": text_column(pick(flat, "_id"), losses),
+        "platform": text_column(pick(flat, "platform"), losses),
+        "os_version": text_column(pick(flat, "osVersion"), losses),
+        "version": text_column(pick(flat, "version"), losses),
+        "last_seen": instant_column(pick(flat, "lastSeen"), losses),
+    }
+    losses.warn()
+    return make_frame(DEVICES, columns)
+
+
+def sessions_frame(answers: Sequence[list[Any]], users: pd.DataFrame) -> pd.DataFrame:
+    """One row a session; `users` has a row for each list of sessions, with user_id and user_db_id."""
+    losses = Losses(PATHS["user"])
+    found = [objects(rows, losses) for rows in answers]
+    owner = np.repeat(np.arange(len(found)), [len(of_user) for of_user in found])
+    flat = [session for of_user in found for session in of_user]
+    columns: dict[str, Any] = {
+        **{name: users[name].array.take(owner) for name in ("user_id", "user_db_id")},
+        "device_id": text_column(pick(flat, "device"), losses),
+        "session_id": text_column(pick(flat, "session"), losses),
+        "start": instant_column(pick(flat, "start"), losses),
+        "end": instant_column(pick(flat, "end"), losses),
+        "actions": count_column(pick(flat, "actions"), losses),
+        "errors": count_column(pick(flat, "errors"), losses),
+    }
+    columns["duration_seconds"] = (columns["end"] - columns["start"]).total_seconds()
+    losses.warn()
+    # The service sends sessions in no order.
+    frame = make_frame(SESSIONS, columns).assign(owner=owner)
+    by = ["owner", "start", "device_id", "session_id"]
+    return frame.sort_values(by, kind="stable", ignore_index=True).drop(columns="owner")
+
+
+def fill_identity(users: pd.DataFrame, found: list[dict[str, Any]]) -> pd.DataFrame:
+    """Put the ids that an answer tells about a user where they are not known yet."""
+    if users["user_db_id"].notna().all() and users["user_id"].notna().all():
+        return users
+    losses = Losses(PATHS["user"])
+    db_ids = pd.Series(text_column(pick(found, "_id"), losses), index=users.index)
+    return users.assign(user_db_id=users["user_db_id"].fillna(db_ids))
+
+
+def session_events_frame(answers: Sequence[list[Any]], sessions: pd.DataFrame, groups: Any) -> pd.DataFrame:
+    """One row an event, in the order of the sessions and, within one, as the service sent them.
+
+    Session ids are random and repeat, so the answer to one set of ids can hold several sessions: `groups`
+    tells for each row of `sessions` to which answer it belongs. An event is of the latest of them that had
+    begun. What lies farther from it than a session can last is of a session that was not asked for.
+    """
+    losses = Losses(PATHS["session_events"])
+    found = [objects(rows, losses) for rows in answers]
+    flat = [event for of_group in found for event in of_group]
+    time = instant_column(pick(flat, "time"), losses)
+    group = np.repeat(np.arange(len(found)), [len(of_group) for of_group in found])
+    owner, inside = _sessions_of(time, group, sessions, np.asarray(groups, dtype=np.intp))
+    losses.add("{} events of other sessions with the same id are left out", int((~inside).sum()))
+    names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
+    names |= {"session_id": "session_id", "session_start": "start"}
+    kept = np.flatnonzero(inside)
+    kept = kept[np.argsort(owner[kept], kind="stable")]
+    identity = {name: sessions[column].array.take(owner[kept]) for name, column in names.items()}
+    frame = _event_log([flat[row] for row in kept.tolist()], {**identity, "time": time[kept]}, losses)
+    losses.warn()
+    return frame
+
+
+def live_events_frame(payload: Any) -> pd.DataFrame:
+    """One row an event; the shape of this endpoint is not documented, so any list in the answer is taken."""
+    losses = Losses(PATHS["live_events"])
+    events = objects(_any_list(payload), losses)
+    identity = {
+        "user_id": text_column(pick(events, "user_id"), losses),
+        "user_db_id": text_column([None] * len(events), losses),
+        "device_id": text_column(pick(events, "machine_id"), losses),
+        "session_id": text_column(pick(events, "session_id"), losses),
+        "session_start": instant_column([None] * len(events), losses),
+        "time": instant_column(pick(events, "time"), losses),
+    }
+    frame = _event_log(events, identity, losses)
+    losses.warn()
+    return frame
+
+
+def live_users_frame(rows: list[Any]) -> pd.DataFrame:
+    """One row a user who is online."""
+    losses = Losses(PATHS["live_users"])
+    users, identity = _identified(
+        [{"_id": row.get("userDbId"), **row} for row in objects(rows, losses)], "userId", losses
+    )
+    columns = {
+        **identity,
+        "device_id": text_column(pick(users, "deviceId"), losses),
+        "platform": text_column(pick(users, "platform"), losses),
+        "os_version": text_column(pick(users, "osVersion"), losses),
+        "country": text_column(pick(users, "country"), losses),
+        "last_seen": instant_column(pick(users, "lastSeen"), losses),
+    }
+    losses.warn()
+    return make_frame(LIVE_USERS, columns)
+
+
+def _identified(rows: list[dict[str, Any]], key: str, losses: Losses) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The rows with an id, and their columns user_id (the app's, else the service's) and user_db_id."""
+    given = texts(pick(rows, key), losses)
+    db_ids = texts(pick(rows, "_id"), losses)
+    known = [row for row, name, db_id in zip(rows, given, db_ids, strict=True) if name or db_id]
+    losses.add("{} rows have no id and are left out", len(rows) - len(known))
+    pairs = [(name or db_id, db_id) for name, db_id in zip(given, db_ids, strict=True) if name or db_id]
+    ids, services = zip(*pairs, strict=True) if pairs else ((), ())
+    return known, {"user_id": text_column(ids, losses), "user_db_id": text_column(services, losses)}
+
+
+def _seen_last(devices: list[dict[str, Any]]) -> dict[str, Any]:
+    """The device seen last. ISO 8601 in UTC sorts as text."""
+    return max(devices, key=lambda device: str(device.get("lastSeen") or ""), default={})
+
+
+def _sessions_of(time: Any, group: Any, sessions: pd.DataFrame, groups: Any) -> tuple[Any, Any]:
+    """For each event the row of its session, and whether it lies in it."""
+    starts = sessions["start"].to_numpy(dtype="datetime64[us]")
+    ends = sessions["end"].to_numpy(dtype="datetime64[us]")
+    moments = pd.Series(time).to_numpy(dtype="datetime64[us]")
+    order = np.lexsort((starts, groups))
+    first = np.searchsorted(groups[order], group)
+    place = first.copy()
+    # Later sessions of the same ids are rare: one step for each that any answer has.
+    for _ in range(int(np.bincount(groups).max(initial=1)) - 1):
+        after = np.minimum(place + 1, len(order) - 1)
+        begun = (groups[order[after]] == group) & (starts[order[after]] <= moments)
+        place = np.where(begun, after, place)
+    owner = order[place] if len(order) else place
+    timeout = SESSION_TIMEOUT.to_timedelta64()
+    # Comparing with a missing time is False: an event without time, or of a session without start, stays.
+    outside = (moments < starts[owner] - timeout) | (moments > ends[owner] + timeout)
+    return owner, ~outside
+
+
+def _event_log(events: list[dict[str, Any]], identity: Mapping[str, Any], losses: Losses) -> pd.DataFrame:
+    """The event log of events whose ids and times are known."""
+
+    def text(key: str) -> Any:
+        return text_column(pick(events, key), losses)
+
+    # The published example has the event's name in `type`; should a `name` come, it is the more specific.
+    types = texts(pick(events, "type"), losses)
+    names = texts(pick(events, "name"), losses)
+    kinds = {pair: _kind(*pair) for pair in set(zip(names, types, strict=True))}
+    columns = {
+        **identity,
+        "event": [name or type_ for name, type_ in zip(names, types, strict=True)],
+        "kind": [kinds[pair] for pair in zip(names, types, strict=True)],
+        "platform": text("platform"),
+        "os_version": text("os_version"),
+        "version": text("version"),
+        "locale": text("locale"),
+        "country": text("country"),
+        "arch": text("arch"),
+        "ram_gb": number_column(pick(events, "avail_ram"), losses),
+        "first_time": flag_column(pick(events, "first_time"), losses),
+        "error_hash": text("error_hash"),
+        "duration_seconds": number_column(pick(events, "duration"), losses),
+        **_properties("data", pick(events, "data"), losses),
+    }
+    return make_frame(EVENT_LOG, columns)
+
+
+def _kind(name: str | None, type_: str | None) -> str | None:
+    """What sort of event it is; init, error:… and nucleus:… are the service's own names."""
+    for text in (type_, name):
+        if text == "init":
+            return "init"
+        if text == "error" or (text and text.startswith("error:")):
+            return "error"
+        if text == "nucleus:view":
+            return "view"
+        if text and text.startswith("nucleus:"):
+            return "system"
+    return "custom" if name or type_ else None
+
+
+def _properties(prefix: str, objects_: Iterable[Any], losses: Losses) -> dict[str, Any]:
+    """A column for each key of the objects, in alphabetical order."""
+    found: dict[str, tuple[list[int], list[Any]]] = {}
+    length = 0
+    for length, properties in enumerate(objects_, 1):
+        if not properties:
+            continue
+        if type(properties) is not dict:
+            losses.add("{} property lists were no objects and are left out")
+            continue
+        for key, value in properties.items():
+            if value is None:
+                continue
+            if (entry := found.get(key)) is None:
+                entry = found[key] = ([], [])
+            entry[0].append(length - 1)
+            entry[1].append(value)
+    keys = clean(list(found), losses)
+    columns = {}
+    for key, (rows, values) in sorted(zip(keys, found.values(), strict=True), key=lambda item: str(item[0])):
+        columns[f"{prefix}.{key}"] = property_column(rows, values, length, losses)
+    return columns
+
+
+def _any_list(payload: Any) -> list[Any]:
+    if isinstance(payload, list):
+        return payload
+    if not isinstance(payload, dict):
+        raise wrong_shape("live_events", "the answer", "an object or a list", payload)
+    for value in (payload.get("data"), payload.get("events"), *payload.values()):
+        if isinstance(value, list):
+            return value
+    if payload.get("data", payload) is None or not payload:
+        return []
+    raise PayloadError(
+        f"{PATHS['live_events']}: the answer holds no list of events. The service may have changed; please report it.",
+        endpoint=PATHS["live_events"],
+    )

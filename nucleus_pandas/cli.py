@@ -1,0 +1,175 @@
+"""The command ``nucleus-pandas``: results on stdout, progress and errors on stderr.
+
+Exit codes: 0 done, 1 failed, 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+import nucleus_pandas as nu
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# A spreadsheet takes a cell that begins so for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 1
+    except nu.ConfigurationError as error:
+        print(f"nucleus-pandas: {error}", file=sys.stderr)
+        return 2
+    except nu.NucleusError as error:
+        print(f"nucleus-pandas: {error}", file=sys.stderr)
+        return 1
+    except (ValueError, OSError) as error:
+        print(f"nucleus-pandas: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nucleus-pandas", description="Product analytics of desktop apps, over the Data API v1 of Nucleus."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        help="serve a made-up app on this machine",
+        description="Serve a made-up app on 127.0.0.1 until Ctrl-C. It answers like the real service.",
+        epilog="example: nucleus-pandas demo --port 8765",
+    )
+    demo.add_argument("--port", type=int, default=0, help="default: any that is free")
+    demo.add_argument("--scale", type=float, default=1.0, help="1 is some 2,500 users and 100,000 events")
+    demo.set_defaults(run=_demo)
+    export = commands.add_parser(
+        "export",
+        help="load every table and write it as CSV, with first plots",
+        description="Load every table of an app and write it as CSV, with first plots, into one folder. The app is "
+        "that of NUCLEUS_APP_ID and NUCLEUS_TOKEN, or the made-up one.",
+        epilog="example: nucleus-pandas export --demo -o first_look",
+    )
+    export.add_argument("--demo", action="store_true", help="the made-up app instead of yours")
+    export.add_argument("-o", "--output", type=Path, required=True, help="folder; made if it does not exist")
+    export.add_argument("--start", help="first day, such as 2026-09-01; default: 60 days before the end")
+    export.add_argument("--end", help="last day; default: today")
+    export.add_argument("--tz", default="UTC", help="zone of the days, such as Europe/Paris; default: UTC")
+    export.add_argument(
+        "--users", type=int, default=25, help="how many users, those seen last, to load sessions of: a request each"
+    )
+    export.add_argument(
+        "--sessions", type=int, default=200, help="how many of these, the latest, to load events of: a request each"
+    )
+    export.set_defaults(run=_export)
+    return parser
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    client = nu.demo_client(scale=arguments.scale, port=arguments.port)
+    service = client.service
+    print(f"export NUCLEUS_APP_ID={service.app_id}")
+    print(f"export NUCLEUS_TOKEN={service.token}")
+    print(f"export NUCLEUS_BASE_URL={service.base_url}", flush=True)
+    print("Serving a made-up app; the lines above make it yours in another shell. Ctrl-C ends it.", file=sys.stderr)
+    service.serve_forever()
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    with nu.demo_client() if arguments.demo else nu.Client.from_env() as client:
+        end = arguments.end or str(client.now().date())
+        start = arguments.start or str(dt.date.fromisoformat(end) - dt.timedelta(days=60))
+        folder: Path = arguments.output
+        # The tables hold people's data: nobody else on the machine needs to read them.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tables = _tables(client, (start, end, arguments.tz), arguments.users, arguments.sessions)
+        for name, table in tables.items():
+            _defused(table).to_csv(folder / f"{name}.csv", index=False)
+            print(f"{name + '.csv':24} {len(table):>8,} rows", file=sys.stderr)
+        for name in _plot(tables, folder):
+            print(name, file=sys.stderr)
+    print(folder.resolve())
+
+
+def _tables(client: nu.Client, span: tuple[str, str, str], users: int, sessions: int) -> dict[str, pd.DataFrame]:
+    """Every table by name; sessions of the users seen last, events of the latest of these."""
+    start, end, tz = span
+
+    def over_days(load: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+        return load(client, start, end, tz=tz)
+
+    tables = {
+        "quick_glance": nu.load_quick_glance(client),
+        "daily": over_days(nu.load_daily),
+        "hours": over_days(nu.load_hours),
+        "dimensions": over_days(nu.load_dimensions),
+        "totals": over_days(nu.load_totals),
+        "events": over_days(nu.load_events),
+        "event_properties": over_days(nu.load_event_properties),
+        "errors": over_days(nu.load_errors),
+        "users": nu.load_users(client),
+        "devices": nu.load_devices(client),
+        "live_events": nu.load_live_events(client),
+        "live_user_count": nu.load_live_user_count(client),
+        "live_users": nu.load_live_users(client),
+    }
+    properties = tables["event_properties"]
+    tables["attributes"] = pd.concat(
+        [
+            nu.load_attribute(client, "init", attribute, start, end, tz=tz)
+            for attribute in properties.loc[properties["event"] == "init", "attribute"].unique()
+        ]
+        or [pd.DataFrame(columns=["event", "attribute", "value", "count"])]
+    )
+    tables["sessions"] = nu.load_sessions(client, _latest(tables["users"], "last_seen", client.now(), users))
+    tables["session_events"] = nu.load_session_events(
+        client, _latest(tables["sessions"], "start", client.now(), sessions)
+    )
+    return tables
+
+
+def _latest(table: pd.DataFrame, column: str, now: dt.datetime, count: int) -> pd.DataFrame:
+    """The latest rows. Clocks that run ahead would put the same ones first for ever, so they are passed over."""
+    return table[table[column] <= now].sort_values(column, ascending=False).head(count)
+
+
+def _plot(tables: dict[str, pd.DataFrame], folder: Path) -> list[str]:
+    """Write the first plots and give the names of their files."""
+    from matplotlib.figure import Figure
+
+    plots: dict[str, Callable[..., Axes]] = {
+        "daily": nu.plot_daily,
+        "events": nu.plot_events,
+        "errors": nu.plot_errors,
+        "hours": nu.plot_hours,
+        "dimensions": nu.plot_dimensions,
+    }
+    for name, plot in plots.items():
+        figure = Figure(figsize=(9, 4.5), layout="constrained")
+        plot(tables[name], ax=figure.add_subplot())
+        figure.savefig(folder / f"{name}.png", dpi=150)
+    return [f"{name}.png" for name in plots]
+
+
+def _defused(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a quote before every text that a spreadsheet would run."""
+
+    def defuse(value: object) -> object:
+        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+    texts = {name: table[name] for name in table if table[name].dtype == "string" or table[name].dtype == object}
+    return table.assign(**{str(name): column.astype(object).map(defuse) for name, column in texts.items()})

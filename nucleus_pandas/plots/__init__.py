@@ -1,0 +1,16 @@
+"""Plots: one function a table, drawn on one Axes, which is returned.
+
+A legend or colour bar stands to the right of the Axes. A figure made with ``layout="constrained"`` makes room
+for it; without a layout engine the Axes is made smaller within its cell, and nothing else on the figure moves
+(on a figure of several Axes call ``tight_layout`` before drawing, not after).
+Characters that the font lacks are drawn as boxes, and Matplotlib warns: name a font that has them in
+``rcParams["font.family"]``. Matplotlib is imported when the first plot is drawn, not before.
+"""
+
+from nucleus_pandas.plots.daily import plot_daily
+from nucleus_pandas.plots.dimensions import plot_dimensions
+from nucleus_pandas.plots.errors import plot_errors
+from nucleus_pandas.plots.events import plot_events
+from nucleus_pandas.plots.hours import plot_hours
+
+__all__ = ["plot_daily", "plot_dimensions", "plot_errors", "plot_events", "plot_hours"]

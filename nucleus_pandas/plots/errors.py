@@ -1,0 +1,112 @@
+"""Counts of errors as stacked bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.plots import style
+from nucleus_pandas.plots.series import Trace, largest, states, tail_note
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+TITLE = "Errors per day"
+
+
+def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -> Axes:
+    """Draw the errors per day, the most frequent kinds stacked from below.
+
+    Parameters
+    ----------
+    errors : DataFrame
+        The table of `load_errors`.
+    ax : matplotlib Axes, optional
+        Where to draw. By default a new figure is made.
+    top : int, default 8
+        The number of errors with a colour of their own, by their count over the whole table; from 1 to 8.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a bar a day whose height is the number of all errors of that day, and in it a layer for each
+        kind, the most frequent at the bottom, the sum of all others in grey on top. Days that may still grow
+        are hatched, days not over or cut by the window are hollow as well. A day for which a number is missing
+        has a grey ground.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or `top` is out of range.
+    TypeError
+        If `errors` is no DataFrame.
+
+    Notes
+    -----
+    A number of errors is not a number of broken sessions: one session can report thousands. Names are shown
+    as they are, long ones cut in the middle, characters that cannot be printed as U+FFFD. *Settled* and
+    *complete* are explained under *Time* in ``definitions.md``.
+
+    Examples
+    --------
+    >>> import nucleus_pandas as nu
+    >>> app = nu.demo_client()
+    >>> ax = nu.plot_errors(nu.load_errors(app, "2026-09-01", "2026-10-31"))
+    """
+    style.require(errors, ["day", "error", "count", "complete", "settled"], plot="plot_errors", loader="load_errors")
+    top = style.checked_top(top, len(style.PALETTE))
+    ax = style.axes_for(ax)
+    if errors["count"].isna().all():
+        return style.no_data(ax, TITLE)
+    state = states(errors, "day")
+    gaps = _stack(ax, largest(errors, "error", period="day", top=top), state)
+    style.finish_axes(ax, x="day", y="errors per day", grid="y")
+    style.count_axis(ax)
+    style.day_axis(ax, pd.DatetimeIndex(state.index))
+    definition = "Every report counts: one session can report many."
+    missing = "Grey ground: a number is missing." if gaps else ""
+    style.set_titles(ax, TITLE, definition, tail_note(state, "Hatched", "day"), missing)
+    return style.fit(ax)
+
+
+def _stack(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> bool:
+    """Stack a layer a trace and give back whether any number is missing, which a stack cannot show as a gap."""
+    from matplotlib.dates import date2num
+    from matplotlib.patches import Patch
+
+    days = pd.date_range(state.index[0], state.index[-1], freq="D")
+    at = days.get_indexer(pd.DatetimeIndex(state.index))
+    state = state.reindex(days, fill_value=True)
+    half = pd.Timedelta(hours=12)
+    edges = (days.union([days[-1] + 2 * half]) - half).to_numpy()
+    below = np.zeros(len(days))
+    missing = np.ones(len(days), dtype=bool)
+    missing[at] = np.isnan([trace.counts for trace in traces]).any(axis=0)
+    for trace in traces:
+        above = below.copy()
+        above[at] += np.nan_to_num(trace.counts)
+        for mask, look in _looks(state, trace.color):
+            if mask.any():
+                # One patch draws the bars of all days: a year of single bars takes seconds.
+                ax.stairs(np.where(mask, above, np.nan), edges, baseline=below, fill=True, **look)
+        below = above
+    for day in date2num(days[missing]):  # type: ignore[no-untyped-call]
+        ax.axvspan(day - 0.5, day + 0.5, color="0.92", linewidth=0, zorder=0)
+    style.add_legend(ax, [Patch(facecolor=trace.color) for trace in traces], [trace.name for trace in traces])
+    return bool(missing.any())
+
+
+def _looks(state: pd.DataFrame, color: str) -> list[tuple[NDArray[np.bool_], dict[str, Any]]]:
+    """Give the days that are settled, unsettled and incomplete, and how each are drawn."""
+    from matplotlib.colors import to_rgba
+
+    complete, settled = state["complete"].to_numpy(), state["settled"].to_numpy()
+    hatched = {"edgecolor": color, "hatch": "/////", "linewidth": 0.8}
+    return [
+        (complete & settled, {"facecolor": color, "edgecolor": "white", "linewidth": 0.4}),
+        (complete & ~settled, {"facecolor": to_rgba(color, 0.35), **hatched}),
+        (~complete, {"facecolor": "none", **hatched}),
+    ]

@@ -1,0 +1,67 @@
+"""Counts of events as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from nucleus_pandas.plots import style
+from nucleus_pandas.plots.series import draw_lines, largest, states, tail_note
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TITLE = "Events per day"
+
+
+def plot_events(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -> Axes:
+    """Draw how often the most frequent events happened per day.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The table of `load_events`.
+    ax : matplotlib Axes, optional
+        Where to draw. By default a new figure is made.
+    top : int, default 8
+        The number of events with a line of their own, by their count over the whole table; from 1 to 30.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a line an event, most frequent first, and a grey line for the sum of all others, in events per
+        day. A missing number is a gap. Days that may still grow are dashed, days not over or cut by the
+        window are hollow as well.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or `top` is out of range.
+    TypeError
+        If `events` is no DataFrame.
+
+    Notes
+    -----
+    Each time that an event is sent counts: these are not numbers of users. Names are shown as they are, long
+    ones cut in the middle, characters that cannot be printed as U+FFFD. *Settled* and *complete* are
+    explained under *Time* in ``definitions.md``.
+
+    Examples
+    --------
+    >>> import nucleus_pandas as nu
+    >>> app = nu.demo_client()
+    >>> ax = nu.plot_events(nu.load_events(app, "2026-09-01", "2026-10-31"), top=5)
+    """
+    style.require(events, ["day", "event", "count", "complete", "settled"], plot="plot_events", loader="load_events")
+    top = style.checked_top(top, style.MOST_CATEGORIES)
+    ax = style.axes_for(ax)
+    if events["count"].isna().all():
+        return style.no_data(ax, TITLE)
+    state = states(events, "day")
+    draw_lines(ax, largest(events, "event", period="day", top=top), state)
+    style.finish_axes(ax, x="day", y="events per day", grid="y")
+    style.count_axis(ax)
+    style.day_axis(ax, pd.DatetimeIndex(state.index))
+    style.set_titles(ax, TITLE, "Every time an event is sent counts.", tail_note(state, "Dashed", "day"))
+    return style.fit(ax)

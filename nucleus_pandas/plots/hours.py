@@ -1,0 +1,92 @@
+"""Sessions by weekday and hour as a heatmap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleus_pandas.plots import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+
+TITLE = "Sessions by weekday and hour"
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def plot_hours(hours: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the mean number of sessions in each hour of the week.
+
+    Parameters
+    ----------
+    hours : DataFrame
+        The table of `load_hours`.
+    ax : matplotlib Axes, optional
+        Where to draw. By default a new figure is made.
+
+    Returns
+    -------
+    matplotlib Axes
+        A heatmap, Monday to Sunday by 0 to 23 h: sessions per hour, the mean over the days of that weekday in
+        the table. A weekday or an hour that the table does not have is hatched. The colour bar stands to the
+        right, on an inset of the Axes.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing.
+    TypeError
+        If `hours` is no DataFrame.
+
+    Notes
+    -----
+    A mean, because in most windows some weekdays occur once more than the others. The table does not say
+    which days are settled: load whole days up to two days ago, else the last ones pull their weekdays down.
+    The hour is that of the local day; on a day of 23 or 25 hours it is taken as the service gives it.
+
+    Examples
+    --------
+    >>> import nucleus_pandas as nu
+    >>> app = nu.demo_client()
+    >>> ax = nu.plot_hours(nu.load_hours(app, "2026-09-01", "2026-10-31", tz="Europe/Paris"))
+    """
+    style.require(hours, ["day", "hour", "sessions"], plot="plot_hours", loader="load_hours")
+    ax = style.axes_for(ax)
+    if hours["sessions"].isna().all():
+        return style.no_data(ax, TITLE)
+    means = _by_weekday(hours)
+    mesh = ax.pcolormesh(np.arange(25), np.arange(8), means, cmap="cividis", vmin=0, edgecolors="white", linewidth=0.5)
+    ax.patch.set(hatch="/////", edgecolor="0.75", facecolor="white", linewidth=0)
+    style.finish_axes(ax, x="hour of the local day", y="", grid=None)
+    ax.set_xticks(np.arange(0, 24, 3) + 0.5, [f"{hour:02d}" for hour in range(0, 24, 3)])
+    ax.set_yticks(np.arange(7) + 0.5, WEEKDAYS)
+    ax.set_ylim(7, 0)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    _color_bar(ax, mesh)
+    days = hours["day"].nunique()
+    hatched = "Hatched: not in the table." if np.ma.is_masked(means) else ""
+    style.set_titles(ax, TITLE, f"Mean over the days of each weekday, {days:,} days in all.", hatched)
+    return style.fit(ax)
+
+
+def _by_weekday(hours: pd.DataFrame) -> np.ma.MaskedArray:
+    """Pivot to 7 rows of 24 means; what the table does not have is masked."""
+    weekday = hours["day"].dt.day_of_week.rename("weekday")
+    means = hours.pivot_table("sessions", index=weekday, columns="hour", aggfunc="mean")
+    means = means.reindex(index=range(7), columns=range(24))
+    return np.ma.masked_invalid(means.to_numpy(dtype="float64", na_value=np.nan))
+
+
+def _color_bar(ax: Axes, mesh: QuadMesh) -> None:
+    """Say what the colours mean, on an inset, so that no other Axes of the figure is made smaller."""
+    from matplotlib.colorbar import Colorbar
+
+    inset = ax.inset_axes((1.02, 0.0, 0.025, 1.0))
+    bar = Colorbar(inset, mesh)
+    bar.outline.set_visible(False)
+    bar.set_label("mean sessions per hour", fontsize=style.small(), **style.PLAIN)
+    inset.tick_params(labelsize=style.small())

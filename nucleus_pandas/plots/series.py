@@ -1,0 +1,110 @@
+"""Counts over days or longer periods: the largest by name, lines, and what of them may still grow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.plots.style import MARKERS, MISSING, OTHER, PALETTE, REST, add_legend
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+
+class Trace(NamedTuple):
+    """What is drawn under one name: a number a period, NaN where there is none, and its look."""
+
+    name: str
+    counts: NDArray[np.float64]
+    color: str
+    marker: str
+
+
+def ranked(frame: pd.DataFrame, by: str) -> pd.Series:
+    """Give the count of each name over the whole table, most first; names without any number are left out."""
+    totals = frame["count"].groupby(names_of(frame, by)).sum(min_count=1).dropna()
+    table = totals.rename("total").rename_axis("name").reset_index()
+    return table.sort_values(["total", "name"], ascending=[False, True]).set_index("name")["total"]
+
+
+def largest(frame: pd.DataFrame, by: str, *, period: str, top: int) -> list[Trace]:
+    """Give the `top` names with the most counts, most first, and the sum of all others."""
+    sums = frame["count"].groupby([frame[period], names_of(frame, by)]).sum(min_count=1)
+    # Who is not listed in a period was counted zero times; pivot_table would make a zero of missing counts too.
+    wide = sums.unstack(fill_value=0)  # noqa: PD010
+    names = ranked(frame, by).index.tolist()
+    traces = [styled(i, str(name), floats(wide[name])) for i, name in enumerate(names[:top])]
+    if names[top:]:
+        traces.append(Trace(OTHER, floats(wide[names[top:]].sum(axis=1, skipna=False)), REST, "."))
+    return traces
+
+
+def names_of(frame: pd.DataFrame, by: str) -> pd.Series:
+    """Give the names as text, missing as a name of its own."""
+    return frame[by].astype(pd.StringDtype("python")).fillna(MISSING)
+
+
+def styled(place: int, name: str, counts: NDArray[np.float64]) -> Trace:
+    """Give the trace at this place its colour; from the ninth on, a used colour with another marker."""
+    color = PALETTE[place % len(PALETTE)]
+    marker = MARKERS[(place + place // len(PALETTE)) % len(MARKERS)]
+    return Trace(name, counts, color, marker)
+
+
+def floats(counts: pd.Series) -> NDArray[np.float64]:
+    """Turn counts into what Matplotlib draws, missing as NaN."""
+    return counts.to_numpy(dtype="float64", na_value=np.nan)
+
+
+def states(frame: pd.DataFrame, period: str) -> pd.DataFrame:
+    """Give `complete` and `settled` of each period, in order of time."""
+    return frame.groupby(period)[["complete", "settled"]].all().astype(bool)
+
+
+def tail_note(state: pd.DataFrame, mark: str, unit: str) -> str:
+    """Say in words how the numbers that are not final are drawn."""
+    grows = f"{mark}: may still grow (clients send up to 48 h late)."
+    part = f"{mark} and hollow: {unit} not over, or cut by the window."
+    return " ".join([grows] * bool((~state["settled"]).any()) + [part] * bool((~state["complete"]).any()))
+
+
+def draw_lines(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> None:
+    """Draw each trace solid between settled periods and dashed from, to and between the others."""
+    from matplotlib.lines import Line2D
+
+    days = pd.DatetimeIndex(state.index).to_numpy()
+    complete = state["complete"].to_numpy()
+    final = complete & state["settled"].to_numpy()
+    near = ~final
+    near[1:] |= ~final[:-1]
+    near[:-1] |= ~final[1:]
+    handles = []
+    for place, (_, counts, color, marker) in enumerate(traces):
+        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4.0, "linewidth": 1.4}
+        ax.plot(days, np.where(final, counts, np.nan), **look, markevery=_marked(counts, final, place))
+        if near.any():
+            dashed = look | {"linestyle": (0, (2.5, 1.5))}
+            ax.plot(days, np.where(near, counts, np.nan), **dashed, markevery=_places(complete & ~final))
+        if not complete.all():
+            hollow = look | {"linestyle": "none", "markerfacecolor": "white", "zorder": 3}
+            ax.plot(days, np.where(complete, np.nan, counts), **hollow)
+        handles.append(Line2D([], [], **look))
+    add_legend(ax, handles, [trace.name for trace in traces])
+
+
+def _marked(counts: NDArray[np.float64], final: NDArray[np.bool_], place: int) -> list[int]:
+    """Spread some markers over a long line; a point without neighbours has one, else nothing shows it."""
+    drawn = np.where(final, counts, np.nan)
+    step = max(1, len(drawn) // 12)
+    gaps = np.concatenate([[True], np.isnan(drawn), [True]])
+    alone = gaps[:-2] & gaps[2:]
+    spread = np.zeros(len(drawn), dtype=bool)
+    spread[(place * step // 4) % step :: step] = True
+    return _places(alone | spread)
+
+
+def _places(mask: NDArray[np.bool_]) -> list[int]:
+    return [int(i) for i in np.flatnonzero(mask)]

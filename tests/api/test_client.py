@@ -1,0 +1,208 @@
+"""The client: what it refuses before anything is sent, what it sends, and what it never shows."""
+
+import datetime as dt
+import pickle
+import traceback
+
+import pytest
+
+import nucleus_pandas as nu
+from nucleus_pandas.api.client import Client
+
+TOKEN = "s3cr3t-t0ken"
+
+
+def client_of(service, token=None, **settings):
+    return Client(service.app_id, token or service.token, base_url=service.base_url, **settings)
+
+
+def test_the_environment_makes_a_client(monkeypatch, own_app):
+    monkeypatch.setenv("NUCLEUS_APP_ID", own_app.service.app_id)
+    monkeypatch.setenv("NUCLEUS_TOKEN", f" {own_app.service.token}\n")
+    monkeypatch.setenv("NUCLEUS_BASE_URL", own_app.service.base_url + "/")
+    with Client.from_env(tz="Europe/Paris") as client:
+        assert len(nu.load_users(client)) > 0
+        assert client.tz == "Europe/Paris"
+
+
+@pytest.mark.parametrize("missing", ["NUCLEUS_APP_ID", "NUCLEUS_TOKEN"])
+def test_a_missing_variable_is_named_with_the_way_to_set_it(monkeypatch, missing):
+    monkeypatch.setenv("NUCLEUS_APP_ID", "app")
+    monkeypatch.setenv("NUCLEUS_TOKEN", TOKEN)
+    monkeypatch.setenv(missing, " ")
+    with pytest.raises(nu.ConfigurationError) as caught:
+        Client.from_env()
+    assert f"{missing} is not set" in str(caught.value)
+    assert f'export {missing}="..."' in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "words"),
+    [
+        ("http://app.nucleus.sh/api/v1", "over plain http"),
+        ("ftp://app.nucleus.sh", "must begin with https://host"),
+        ("app.nucleus.sh/api/v1", "must begin with https://host"),
+        ("", "must begin with https://host"),
+        ("https://user:pw@app.nucleus.sh", "holds a user name"),
+        ("https://app.nucleus.sh/api?key=1", "a query"),
+        ("https://app.nucleus.sh/api#top", "fragment"),
+        ("https://app.nucleus.sh:port/", "is not a URL"),
+        (None, "is not a URL"),
+    ],
+)
+def test_a_base_url_that_would_show_the_token_or_is_none_is_refused(base_url, words):
+    with pytest.raises(nu.ConfigurationError) as caught:
+        Client("app", TOKEN, base_url=base_url)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://127.0.0.1:1/api/v1", "http://localhost/x", "http://[::1]:8/x", "https://example.org/api/"]
+)
+def test_plain_http_is_for_this_machine(base_url):
+    Client("app", TOKEN, base_url=base_url).close()
+
+
+def test_plain_http_elsewhere_can_be_asked_for():
+    Client("app", TOKEN, base_url="http://example.org/api", allow_http=True).close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"utc_offset_sign": "north"}, "write 'east' or 'west'"),
+        ({"user_path": "id"}, "write 'user_id' or '_id'"),
+        ({"max_workers": 0}, "max_workers=0"),
+        ({"tz": "Europe/Pari"}, "Did you mean Europe/Paris"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_refused_with_the_valid_ones(settings, words):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        Client("app", TOKEN, **settings)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["", "  \n", "two words", "t\u00f6ken", "a\nb", 5])
+def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token):
+    with pytest.raises(nu.ConfigurationError) as caught:
+        Client("app", token)
+    assert not str(token).strip() or str(token) not in str(caught.value)
+
+
+def test_the_token_is_in_no_repr_and_no_pickle(own_app):
+    with client_of(own_app.service) as client:
+        shown = [repr(client), str(client), f"{vars(client)}", f"{vars(client._session)}"]
+        assert not any(own_app.service.token in text for text in shown)
+        with pytest.raises(TypeError, match="not pickled"):
+            pickle.dumps(client)
+
+
+def test_a_netrc_entry_does_not_replace_the_token(monkeypatch, tmp_path, own_app):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with client_of(own_app.service) as client:
+        assert len(nu.load_users(client)) > 0
+
+
+@pytest.mark.parametrize("app_id", ["", ".", "..", 5, None, "half \ud83d"])
+def test_an_app_id_that_no_path_can_carry_is_refused(app_id):
+    with pytest.raises(ValueError, match="app_id"):
+        Client(app_id, TOKEN)
+
+
+@pytest.mark.parametrize("user_id", ["", ".", "..", 7, None, "half \ud83d"])
+def test_an_id_that_no_path_can_carry_is_refused_before_anything_is_sent(own_app, user_id):
+    own_app.service.requests.clear()
+    with pytest.raises(ValueError, match="userId") as caught:
+        nu.load_user(own_app, user_id)
+    assert len(own_app.service.requests) == 0
+    assert "\ud83d" not in str(caught.value)
+
+
+def test_each_segment_is_quoted_by_itself(own_app):
+    ids = [
+        "a/b",
+        "a b",
+        "a?b=1",
+        "a#b",
+        "a%2Fb",
+        "../../users",
+        "ana+x@example.org",
+        "caf\u00e9",
+        "cafe\u0301",
+        "\U0001f642",
+    ]
+    own_app.service.requests.clear()
+    for user_id in ids:
+        with pytest.raises(nu.NotFoundError):
+            nu.load_user(own_app, user_id)
+    paths = [path for _, path in own_app.service.requests]
+    assert len(set(paths)) == len(ids)
+    assert all(path.count("/") == 6 for path in paths)  # /api/v1/apps/demo/users/x
+    assert not any(set("?# ") & set(path) for path in paths)
+
+
+def test_a_wrong_token_is_an_authentication_error_that_says_what_to_check(own_app):
+    with client_of(own_app.service, TOKEN) as client, pytest.raises(nu.AuthenticationError) as caught:
+        nu.load_users(client)
+    error = caught.value
+    assert (error.status, error.endpoint, error.retryable) == (401, "users", False)
+    assert "NUCLEUS_TOKEN" in str(error)
+    assert TOKEN not in "".join(traceback.format_exception(error))
+
+
+def test_an_unknown_user_is_a_not_found_error_without_the_id(own_app):
+    person = "nobody@example.org"
+    with pytest.raises(nu.NotFoundError) as caught:
+        nu.load_user(own_app, person)
+    assert caught.value.endpoint == "users/:userId"
+    assert person not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_service_that_is_not_there_is_a_network_error_without_the_path(own_app):
+    own_app.service.stop()
+    person = "ana@example.org"
+    with pytest.raises(nu.NetworkError) as caught:
+        nu.load_user(own_app, person)
+    assert caught.value.retryable
+    assert person not in "".join(traceback.format_exception(caught.value))
+
+
+def test_erasing_a_user_needs_the_id_twice(own_app):
+    user_id = nu.load_users(own_app)["user_id"].iloc[0]
+    own_app.service.requests.clear()
+    with pytest.raises(ValueError, match="confirm is not the same") as caught:
+        own_app.delete_user(user_id, confirm="yes")
+    assert len(own_app.service.requests) == 0
+    assert user_id not in str(caught.value)
+
+
+def test_an_erased_user_is_gone(own_app):
+    users = nu.load_users(own_app)
+    user_id = users["user_id"].iloc[0]
+    assert own_app.delete_user(user_id, confirm=user_id) is None
+    assert user_id not in set(nu.load_users(own_app)["user_id"])
+    with pytest.raises(nu.NotFoundError):
+        own_app.delete_user(user_id, confirm=user_id)
+
+
+def test_the_demo_client_stops_its_service():
+    with nu.demo_client(scale=0.02) as app:
+        assert len(nu.load_users(app)) > 0
+    with pytest.raises(nu.NetworkError):
+        nu.load_users(app)
+
+
+def test_the_demo_data_end_today():
+    with nu.demo_client(scale=0.1) as app:
+        today = app.now().date()
+        daily = nu.load_daily(app, today - dt.timedelta(days=6), today)
+    assert daily["sessions"].sum() > 0
+    assert daily["day"].dt.date.iloc[-1] == today
+
+
+def test_a_demo_clock_without_an_offset_is_refused():
+    with pytest.raises(ValueError, match="has no UTC offset"):
+        nu.demo_client(as_of=dt.datetime(2026, 11, 1))  # noqa: DTZ001

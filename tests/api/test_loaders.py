@@ -1,0 +1,285 @@
+"""Every loader on the made-up app, over real sockets."""
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+import nucleus_pandas as nu
+from nucleus_pandas.api import frames
+
+SPAN = {"start": "2026-09-15", "end": "2026-11-10"}
+PLAIN = [
+    (nu.load_quick_glance, frames.QUICK_GLANCE),
+    (nu.load_users, frames.USERS),
+    (nu.load_devices, frames.DEVICES),
+    (nu.load_live_events, frames.EVENT_LOG),
+    (nu.load_live_user_count, frames.LIVE_USER_COUNT),
+    (nu.load_live_users, frames.LIVE_USERS),
+]
+OVER_DAYS = [
+    (nu.load_daily, frames.DAILY),
+    (nu.load_hours, frames.HOURS),
+    (nu.load_dimensions, frames.DIMENSIONS),
+    (nu.load_totals, frames.TOTALS),
+    (nu.load_events, frames.EVENTS),
+    (nu.load_errors, frames.ERRORS),
+    (nu.load_event_properties, frames.EVENT_PROPERTIES),
+]
+
+
+def check(frame, schema):
+    assert len(frame) > 0
+    assert list(frame)[: len(schema)] == list(schema)
+    assert {name: frame[name].dtype for name in schema} == schema
+
+
+@pytest.mark.parametrize(("load", "schema"), PLAIN)
+def test_a_loader_without_interval_gives_its_columns(shared_app, load, schema):
+    check(load(shared_app), schema)
+
+
+@pytest.mark.parametrize(("load", "schema"), OVER_DAYS)
+def test_a_loader_over_days_gives_its_columns(shared_app, load, schema):
+    check(load(shared_app, **SPAN), schema)
+
+
+@pytest.mark.parametrize("load", [load for load, _ in OVER_DAYS])
+def test_the_zone_is_the_client_s_unless_another_is_given(shared_app, monkeypatch, load):
+    monkeypatch.setattr(shared_app, "tz", "Asia/Tokyo")
+    pd.testing.assert_frame_equal(load(shared_app, **SPAN), load(shared_app, **SPAN, tz="+09:00"))
+
+
+def test_an_attribute_gives_its_columns_and_adds_up_to_its_periods(shared_app):
+    whole = nu.load_attribute(shared_app, "init", "plan", **SPAN)
+    weeks = nu.load_attribute(shared_app, "init", "plan", **SPAN, freq="W")
+    check(whole, frames.ATTRIBUTE)
+    assert weeks.groupby("value")["count"].sum().to_dict() == whole.set_index("value")["count"].to_dict()
+
+
+@pytest.mark.parametrize(("freq", "requests"), [("D", 57), ("W", 9), ("M", 3)])
+def test_dimensions_by_period_take_a_request_each_and_add_up(shared_app, freq, requests):
+    whole = nu.load_dimensions(shared_app, **SPAN, tz="America/New_York")
+    shared_app.service.requests.clear()
+    periods = nu.load_dimensions(shared_app, **SPAN, tz="America/New_York", freq=freq)
+    assert len(shared_app.service.requests) == requests
+    summed = periods[periods["dimension"] == "platform"].groupby("value")["count"].sum()
+    assert summed.to_dict() == whole[whole["dimension"] == "platform"].set_index("value")["count"].to_dict()
+
+
+def test_totals_are_those_of_the_made_up_app(shared_app):
+    totals = nu.load_totals(shared_app, **SPAN)
+    days = shared_app.service.app.daily_counts(
+        dt.UTC, dt.date(2026, 9, 15), dt.date(2026, 11, 10), as_of=shared_app.service.as_of
+    ).values()
+    assert totals["users"].tolist() == [len(set().union(*(day.active for day in days)))]
+    assert totals["installs"].tolist() == [sum(day.new_users for day in days)]
+
+
+def test_quick_glance_counts_the_last_day_of_the_made_up_app(shared_app):
+    glance = nu.load_quick_glance(shared_app).set_index("metric")
+    now, app = shared_app.service.as_of, shared_app.service.app
+    starts = [
+        session.start_ms / 1000 for session in app.sessions if session.events[0].received_ms / 1000 <= now.timestamp()
+    ]
+    day = 24 * 3600
+    assert glance.loc["sessions", "current"] == sum(
+        now.timestamp() - day <= start < now.timestamp() for start in starts
+    )
+
+
+def test_the_users_are_those_of_the_made_up_app(shared_app):
+    users = nu.load_users(shared_app)
+    created = [user for user in shared_app.service.app.users if user.created_ms / 1000 < shared_app.now().timestamp()]
+    assert set(users["user_id"]) == {user.user_id or user.db_id for user in created}
+    assert users["user_db_id"].is_unique
+    assert users["user_id"].notna().all()
+
+
+@pytest.mark.parametrize("user_path", ["user_id", "_id"])
+def test_every_kind_of_id_is_asked_for_as_itself(autumn_app, user_path):
+    from nucleus_pandas.demo import DemoClient
+    from nucleus_pandas.demo.service import DemoService
+    from tests.conftest import AUTUMN
+
+    with DemoClient(DemoService(autumn_app, as_of=AUTUMN, user_path=user_path), user_path=user_path) as client:
+        users = nu.load_users(client)
+        odd = users[users["user_id"].str.contains(r"[^\w.@-]")].head(40)
+        assert len(odd) > 5
+        sessions = nu.load_sessions(client, odd, progress=False)
+    assert set(sessions["user_db_id"]) <= set(odd["user_db_id"])
+    expected = {
+        user.db_id: sum(s.events[0].received_ms / 1000 <= AUTUMN.timestamp() for s in user.sessions)
+        for user in autumn_app.users
+    }
+    counted = sessions["user_db_id"].value_counts()
+    assert all(expected[db_id] == counted.get(db_id, 0) for db_id in odd["user_db_id"])
+
+
+def test_one_user_is_a_row_of_the_users(shared_app):
+    users = nu.load_users(shared_app)
+    user = nu.load_user(shared_app, users["user_id"].iloc[7])
+    check(user, frames.USERS)
+    assert user[list(frames.USERS)].iloc[0].equals(users[list(frames.USERS)].iloc[7])
+
+
+def test_sessions_and_events_are_those_of_the_made_up_app(shared_app):
+    users = nu.load_users(shared_app).head(60)
+    before = users.copy()
+    sessions = nu.load_sessions(shared_app, users, progress=False)
+    events = nu.load_session_events(shared_app, sessions, progress=False)
+    check(sessions, frames.SESSIONS)
+    check(events, frames.EVENT_LOG)
+    pd.testing.assert_frame_equal(users, before)
+    now = shared_app.now().timestamp() * 1000
+    expected = sorted(
+        (event.time_ms, event.type)
+        for user in shared_app.service.app.users
+        if user.db_id in set(users["user_db_id"])
+        for session in user.sessions
+        for event in session.events
+        if event.received_ms <= now
+    )
+    found = zip((events["time"].astype("int64") // 1000).tolist(), events["event"].tolist(), strict=True)
+    assert sorted(found) == expected
+    keys = ["user_id", "device_id", "session_id", "session_start"]
+    assert events.drop_duplicates(keys)[keys].to_numpy().tolist() == (
+        sessions[["user_id", "device_id", "session_id", "start"]].to_numpy().tolist()
+    )
+
+
+def test_the_order_of_rows_does_not_depend_on_the_threads(shared_app, monkeypatch):
+    users = nu.load_users(shared_app).sample(40, random_state=1)
+    loaded = []
+    for workers in (1, 8):
+        monkeypatch.setattr(shared_app, "max_workers", workers)
+        sessions = nu.load_sessions(shared_app, users, progress=False)
+        loaded.append(nu.load_session_events(shared_app, sessions.head(50), progress=False))
+        assert sessions["user_id"].drop_duplicates().tolist() == [
+            user for user in users["user_id"] if user in set(sessions["user_id"])
+        ]
+    pd.testing.assert_frame_equal(*loaded)
+
+
+def test_sessions_can_be_asked_for_by_plain_ids(shared_app):
+    users = nu.load_users(shared_app).head(3)
+    pd.testing.assert_frame_equal(
+        nu.load_sessions(shared_app, users["user_id"].tolist(), progress=False),
+        nu.load_sessions(shared_app, users, progress=False),
+    )
+
+
+def test_a_user_or_session_twice_is_asked_for_once(own_app):
+    users = nu.load_users(own_app).head(5)
+    own_app.service.requests.clear()
+    sessions = nu.load_sessions(own_app, pd.concat([users, users]), progress=False)
+    assert len(own_app.service.requests) == 5
+    own_app.service.requests.clear()
+    nu.load_session_events(own_app, pd.concat([sessions, sessions]), progress=False)
+    keys = ["user_id", "device_id", "session_id"]
+    assert len(own_app.service.requests) == len(sessions.drop_duplicates(keys))
+
+
+def test_nobody_to_ask_is_an_empty_frame_and_no_request(own_app):
+    users = nu.load_users(own_app).head(0)
+    own_app.service.requests.clear()
+    sessions = nu.load_sessions(own_app, users, progress=False)
+    events = nu.load_session_events(own_app, sessions, progress=False)
+    assert {name: sessions[name].dtype for name in sessions} == frames.SESSIONS
+    assert {name: events[name].dtype for name in events} == frames.EVENT_LOG
+    assert len(own_app.service.requests) == 0
+
+
+def test_a_user_who_vanished_meanwhile_is_skipped_and_told(own_app):
+    users = nu.load_users(own_app).head(10)
+    gone = users["user_id"].iloc[3]
+    own_app.delete_user(gone, confirm=gone)
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 10 users are not known") as caught:
+        sessions = nu.load_sessions(own_app, users, progress=False)
+    assert gone not in set(sessions["user_id"])
+    assert gone not in str(caught[0].message)
+
+
+def test_nobody_known_says_that_the_other_id_may_be_wanted(own_app):
+    users = nu.load_users(own_app)
+    own_app.user_path = "_id"
+    named = users[users["user_id"] != users["user_db_id"]].head(5)
+    with pytest.raises(nu.NotFoundError, match="user_path"):
+        nu.load_sessions(own_app, named, progress=False)
+
+
+def test_an_id_that_no_path_can_carry_is_left_out_and_told(own_app):
+    users = nu.load_users(own_app).head(3)
+    users.loc[1, "user_id"] = ".."
+    users.loc[2, "user_id"] = pd.NA
+    with pytest.warns(nu.IncompleteDataWarning, match="1 users have no id that the service can be asked by"):
+        sessions = nu.load_sessions(own_app, users, progress=False)
+    assert set(sessions["user_id"]) <= {users["user_id"].iloc[0]}
+
+
+def test_a_refused_token_stops_all_at_once_and_what_came_can_be_resumed(own_app):
+    users = nu.load_users(own_app)
+    whole = nu.load_sessions(own_app, users, progress=False)
+    own_app.service.requests.clear()
+    answer = own_app.service.answer
+
+    token = own_app.service.token
+
+    def revoke(*args, **kwargs):
+        if len(own_app.service.requests) >= 20:
+            own_app.service.token = "revoked"
+        return answer(*args, **kwargs)
+
+    _intercept(own_app.service, revoke)
+    with pytest.raises(nu.AuthenticationError) as caught:
+        nu.load_sessions(own_app, users, progress=False)
+    asked = len(own_app.service.requests)
+    assert asked <= 20 + 2 * own_app.max_workers
+    own_app.service.token = token
+    _intercept(own_app.service, answer)
+    own_app.service.requests.clear()
+    rest = nu.load_sessions(own_app, caught.value.remaining, progress=False)
+    both = pd.concat([caught.value.partial, rest])
+    by = ["user_id", "start", "device_id", "session_id"]
+    pd.testing.assert_frame_equal(both.sort_values(by, ignore_index=True), whole.sort_values(by, ignore_index=True))
+    assert len(own_app.service.requests) == len(caught.value.remaining)
+
+
+def _intercept(service, answer):
+    service._server.answer = answer
+
+
+def test_a_users_list_shorter_than_its_total_is_told_with_both_numbers(own_app):
+    total = len(nu.load_users(own_app))
+    own_app.service.page_size = 10
+    for load in (nu.load_users, nu.load_devices):
+        with pytest.warns(nu.IncompleteDataWarning, match=f"counts {total} users but sent 10"):
+            load(own_app)
+
+
+@pytest.mark.parametrize(
+    ("load", "argument", "error", "words"),
+    [
+        (nu.load_sessions, pd.DataFrame({"name": ["a"]}), ValueError, "found: name. Pass the frame that load_users"),
+        (nu.load_sessions, "ana@example.org", TypeError, "a list of ids"),
+        (nu.load_sessions, [1], TypeError, "a list of ids"),
+        (nu.load_session_events, pd.DataFrame({"user_id": ["a"]}), ValueError, "that load_sessions gives"),
+        (nu.load_session_events, ["48213"], TypeError, "that load_sessions gives"),
+    ],
+)
+def test_an_argument_of_another_kind_says_what_to_pass(own_app, load, argument, error, words):
+    with pytest.raises(error) as caught:
+        load(own_app, argument)
+    assert words in str(caught.value)
+
+
+def test_an_empty_app_gives_empty_frames(empty_app):
+    for load, schema in PLAIN:
+        frame = load(empty_app)
+        assert {name: frame[name].dtype for name in frame} == schema
+    for load, schema in OVER_DAYS:
+        frame = load(empty_app, **SPAN)
+        assert {name: frame[name].dtype for name in frame} == schema
+    assert nu.load_users(empty_app).empty
+    assert nu.load_events(empty_app, **SPAN).empty
+    assert nu.load_daily(empty_app, **SPAN)["sessions"].eq(0).all()

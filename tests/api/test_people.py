@@ -1,0 +1,283 @@
+"""Answers about people to frames: the published shapes, empty ones, and ones with missing, extra and null fields."""
+
+import pandas as pd
+import pytest
+
+from nucleus_pandas.api import frames, people
+from nucleus_pandas.exceptions import IncompleteDataWarning, PayloadError
+
+USER = {
+    "_id": "64a0",
+    "userId": "ana@example.org",
+    "createdAt": "2024-03-09T10:00:00.000Z",
+    "lastSeen": "2024-03-10T08:30:00.250Z",
+    "devices": [
+        {"_id": "d/1+=", "lastSeen": "2024-03-10T08:30:00.250Z", "platform": "win", "osVersion": "6.3", "version": "2"},
+        {"_id": "d2", "lastSeen": "2024-03-09T10:00:00.000Z", "platform": "mac", "osVersion": "14", "version": "1"},
+    ],
+    "props": {"country": "US", "seats": 3, "beta": True},
+}
+EVENT = {
+    **{"app_id": "demo", "platform": "win", "user_id": "ana@example.org", "machine_id": "d1", "version": "0.4.1"},
+    **{"locale": "en", "renderer": None, "module_version": "2.6.0", "avail_ram": 4, "type": "init"},
+    **{"time": "2024-03-10T08:30:00.250Z", "country": "US", "arch": "x64", "first_time": False},
+    **{"session_id": "0482", "error_hash": None, "os_version": "8.1", "data": {"plan": "pro"}, "duration": None},
+}
+
+
+def dtypes(frame, schema):
+    return {name: frame[name].dtype for name in schema}
+
+
+def stamp(text):
+    return pd.Timestamp(text, tz="UTC")
+
+
+def test_users_read_the_published_shape():
+    frame = people.users_frame([USER])
+    assert dtypes(frame, frames.USERS) == frames.USERS
+    assert list(frame) == [*frames.USERS, "props.beta", "props.country", "props.seats"]
+    row = frame.iloc[0]
+    assert (row["user_id"], row["user_db_id"], row["devices"]) == ("ana@example.org", "64a0", 2)
+    assert row["last_seen"] == stamp("2024-03-10T08:30:00.250")
+
+
+def test_platform_and_version_are_those_of_the_device_seen_last():
+    row = people.users_frame([{**USER, "devices": USER["devices"][::-1]}]).iloc[0]
+    assert (row["platform"], row["version"]) == ("win", "2")
+
+
+def test_who_has_no_id_of_the_app_goes_by_the_service_s():
+    frame = people.users_frame([{**USER, "userId": None}, {**USER, "userId": ""}, {"_id": "64a1"}])
+    assert frame["user_id"].tolist() == ["64a0", "64a0", "64a1"]
+
+
+def test_who_has_no_id_at_all_is_left_out_and_told():
+    with pytest.warns(IncompleteDataWarning, match="1 rows have no id"):
+        frame = people.users_frame([{"props": {}}, USER])
+    assert len(frame) == 1
+
+
+def test_ids_stay_text():
+    frame = people.users_frame([{**USER, "userId": "00123"}, {**USER, "userId": 123}])
+    assert frame["user_id"].tolist() == ["00123", "123"]
+
+
+@pytest.mark.parametrize("user", [{"_id": "x"}, {**USER, "devices": None, "props": None, "createdAt": None}])
+def test_what_a_user_lacks_is_missing(user):
+    frame = people.users_frame([user])
+    assert dtypes(frame, frames.USERS) == frames.USERS
+    assert frame["devices"].tolist() == [0]
+    assert frame[["created_at", "platform", "version"]].isna().all(axis=None)
+
+
+def test_no_users_are_an_empty_frame_of_the_same_types():
+    frame = people.users_frame([])
+    assert frame.empty
+    assert dtypes(frame, frames.USERS) == frames.USERS
+
+
+def test_a_bad_user_never_loses_the_others():
+    with pytest.warns(IncompleteDataWarning) as caught:
+        frame = people.users_frame([None, {**USER, "devices": "two", "createdAt": "soon", "props": [1]}, USER])
+    assert len(caught) == 1
+    assert frame["user_id"].tolist() == ["ana@example.org"] * 2
+    assert frame["created_at"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (["a", None], "string"),
+        ([1, None], "Int64"),
+        ([1, 2.5], "float64"),
+        ([True, None], "boolean"),
+        ([1, "1"], "object"),
+        ([True, 1], "object"),
+        ([{"a": 1}, ["b"]], "string"),
+        ([2**70, "x"], "string"),
+    ],
+)
+def test_a_property_has_the_type_of_its_values(values, dtype):
+    frame = people.users_frame([{"_id": str(n), "props": {"key": value}} for n, value in enumerate(values)])
+    assert frame["props.key"].dtype == dtype
+    assert frame["props.key"].isna().tolist() == [value is None for value in values]
+
+
+def test_properties_of_mixed_types_keep_their_values():
+    frame = people.users_frame([{"_id": "a", "props": {"k": 1}}, {"_id": "b", "props": {"k": "1"}}])
+    assert frame["props.k"].tolist() == [1, "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2024-03-10T08:30:00.250Z", "2024-03-10T08:30:00.250"),
+        ("2024-03-10T08:30:00Z", "2024-03-10T08:30:00"),
+        ("2024-03-10T10:30:00+02:00", "2024-03-10T08:30:00"),
+        ("2024-03-10T08:30:00", "2024-03-10T08:30:00"),
+    ],
+)
+def test_instants_are_read_in_every_iso_form(text, instant):
+    assert people.users_frame([{**USER, "createdAt": text}])["created_at"].tolist() == [stamp(instant)]
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00.000Z"])
+def test_clocks_that_are_centuries_off_are_kept(text):
+    created = people.users_frame([{**USER, "createdAt": text}, USER])["created_at"]
+    assert created.dtype == "datetime64[us, UTC]"
+    assert created.dt.year.tolist() == [int(text[:4]), 2024]
+
+
+@pytest.mark.parametrize("value", [1710000000, "yesterday", "2024-13-40T00:00:00Z", [], True])
+def test_a_time_that_cannot_be_read_is_missing_and_told(value):
+    with pytest.warns(IncompleteDataWarning, match="1 times could not be read"):
+        assert people.users_frame([{**USER, "createdAt": value}])["created_at"].isna().all()
+
+
+def test_devices_are_a_row_each():
+    frame = people.devices_frame([USER, {"_id": "none"}])
+    assert dtypes(frame, frames.DEVICES) == frames.DEVICES
+    assert frame["device_id"].tolist() == ["d/1+=", "d2"]
+    assert frame["user_id"].tolist() == ["ana@example.org"] * 2
+
+
+def test_no_devices_are_an_empty_frame_of_the_same_types():
+    frame = people.devices_frame([])
+    assert frame.empty
+    assert dtypes(frame, frames.DEVICES) == frames.DEVICES
+
+
+def session(start, end, number="48213", **fields):
+    return {"device": "d1", "actions": 3, "errors": 0, "start": start, "end": end, "session": number, **fields}
+
+
+def users(*names):
+    frame = pd.DataFrame({"user_id": names, "user_db_id": [f"db-{name}" for name in names]}, dtype="string")
+    return frame.astype(pd.StringDtype("python"))
+
+
+def test_sessions_read_the_published_shape_by_user_and_start():
+    rows = [
+        [
+            session("2024-03-10T10:00:00.000Z", "2024-03-10T10:00:00.000Z"),
+            session("2024-03-09T10:00:00.000Z", "2024-03-09T10:01:30.500Z", 7, extra=1),
+        ],
+        [session("2024-03-08T10:00:00.000Z", None)],
+    ]
+    frame = people.sessions_frame(rows, users("ana", "ben"))
+    assert dtypes(frame, frames.SESSIONS) == frames.SESSIONS
+    assert list(frame) == list(frames.SESSIONS)
+    assert frame["user_id"].tolist() == ["ana", "ana", "ben"]
+    assert frame["session_id"].tolist() == ["7", "48213", "48213"]
+    assert frame["duration_seconds"].fillna(-1).tolist() == [90.5, 0, -1]
+
+
+@pytest.mark.parametrize("rows", [[], [[]]])
+def test_no_sessions_are_an_empty_frame_of_the_same_types(rows):
+    frame = people.sessions_frame(rows, users(*["ana"] * len(rows)))
+    assert frame.empty
+    assert dtypes(frame, frames.SESSIONS) == frames.SESSIONS
+
+
+def event_log(events, *spans):
+    """The log of one answer to the ids that these sessions share."""
+    rows = [[session(*span) for span in spans]]
+    sessions = people.sessions_frame(rows, users("ana"))
+    return people.session_events_frame([events], sessions, [0] * len(sessions))
+
+
+SPAN = ("2024-03-10T08:30:00.250Z", "2024-03-10T09:00:00.000Z")
+
+
+def test_events_read_the_published_shape():
+    frame = event_log([EVENT], SPAN)
+    assert dtypes(frame, frames.EVENT_LOG) == frames.EVENT_LOG
+    assert list(frame) == [*frames.EVENT_LOG, "data.plan"]
+    row = frame.iloc[0]
+    assert (row["user_id"], row["user_db_id"], row["device_id"]) == ("ana", "db-ana", "d1")
+    assert (row["event"], row["kind"], row["ram_gb"], row["data.plan"]) == ("init", "init", 4, "pro")
+    assert row["session_start"] == row["time"] == stamp("2024-03-10T08:30:00.250")
+
+
+@pytest.mark.parametrize(
+    ("fields", "event", "kind"),
+    [
+        ({"type": "init"}, "init", "init"),
+        ({"type": "EXPORT_PDF"}, "EXPORT_PDF", "custom"),
+        ({"type": "error:uncaughtException"}, "error:uncaughtException", "error"),
+        ({"type": "nucleus:view"}, "nucleus:view", "view"),
+        ({"type": "nucleus:sessionend"}, "nucleus:sessionend", "system"),
+        ({"type": "event", "name": "EXPORT_PDF"}, "EXPORT_PDF", "custom"),
+        ({"type": "error", "name": "uncaughtException"}, "uncaughtException", "error"),
+        ({"type": None, "name": "nucleus:heartbeat"}, "nucleus:heartbeat", "system"),
+    ],
+)
+def test_an_event_is_named_by_its_type_or_by_a_name_should_one_come(fields, event, kind):
+    row = event_log([{**EVENT, **fields}], SPAN).iloc[0]
+    assert (row["event"], row["kind"]) == (event, kind)
+
+
+def test_what_an_event_lacks_is_missing():
+    frame = event_log([{}, {"type": "A", "data": None, "first_time": None}], SPAN)
+    assert dtypes(frame, frames.EVENT_LOG) == frames.EVENT_LOG
+    assert frame["event"].isna().tolist() == [True, False]
+    assert frame["time"].isna().all()
+
+
+def test_a_bad_event_never_loses_the_others():
+    with pytest.warns(IncompleteDataWarning) as caught:
+        frame = event_log(
+            ["text", {**EVENT, "data": "text", "avail_ram": "4", "first_time": 1, "time": 5}, EVENT], SPAN
+        )
+    assert len(caught) == 1
+    assert len(frame) == 2
+
+
+def test_events_of_sessions_that_share_their_ids_go_to_the_one_they_lie_in():
+    early, late = "2024-03-10T08:30:00.250Z", "2024-05-01T12:00:00.000Z"
+    events = [{**EVENT, "time": late}, EVENT, {**EVENT, "time": "2024-05-01T12:05:00.000Z"}]
+    frame = event_log(events, (late, "2024-05-01T12:10:00.000Z"), (early, early))
+    assert frame["time"].dt.month.tolist() == [3, 5, 5]
+    assert frame["session_start"].tolist() == [stamp("2024-03-10T08:30:00.250")] + [stamp("2024-05-01T12:00")] * 2
+
+
+def test_events_of_a_session_that_was_not_asked_for_are_left_out_and_told():
+    with pytest.warns(IncompleteDataWarning, match="1 events of other sessions"):
+        frame = event_log([EVENT, {**EVENT, "time": "2024-05-01T12:00:00.000Z"}], SPAN)
+    assert len(frame) == 1
+
+
+def test_no_events_are_an_empty_frame_of_the_same_types():
+    frame = event_log([])
+    assert frame.empty
+    assert dtypes(frame, frames.EVENT_LOG) == frames.EVENT_LOG
+
+
+@pytest.mark.parametrize("payload", [{"data": [EVENT]}, [EVENT], {"events": [EVENT]}, {"count": 1, "rows": [EVENT]}])
+def test_live_events_are_found_wherever_the_list_stands(payload):
+    frame = people.live_events_frame(payload)
+    assert dtypes(frame, frames.EVENT_LOG) == frames.EVENT_LOG
+    row = frame.iloc[0]
+    assert (row["user_id"], row["device_id"], row["session_id"]) == ("ana@example.org", "d1", "0482")
+
+
+@pytest.mark.parametrize("payload", [{"data": []}, [], {"data": None}, {}])
+def test_no_live_events_are_an_empty_frame_of_the_same_types(payload):
+    frame = people.live_events_frame(payload)
+    assert frame.empty
+    assert dtypes(frame, frames.EVENT_LOG) == frames.EVENT_LOG
+
+
+@pytest.mark.parametrize("payload", [{"data": {"a": 1}}, "text", 5, None])
+def test_live_events_without_a_list_are_an_error(payload):
+    with pytest.raises(PayloadError, match="live/events"):
+        people.live_events_frame(payload)
+
+
+def test_live_users_read_the_published_shape():
+    row = {"userDbId": "64a0", "userId": None, "deviceId": "d1", "platform": "win", "osVersion": "8.1", "country": "US"}
+    frame = people.live_users_frame([{**row, "lastSeen": "2024-03-10T08:30:00.250Z"}])
+    assert dtypes(frame, frames.LIVE_USERS) == frames.LIVE_USERS
+    assert frame.iloc[0].tolist()[:6] == ["64a0", "64a0", "d1", "win", "8.1", "US"]
+    assert dtypes(people.live_users_frame([]), frames.LIVE_USERS) == frames.LIVE_USERS

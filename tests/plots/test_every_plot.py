@@ -1,0 +1,210 @@
+"""What all plots promise."""
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from nucleus_pandas.plots.style import plain
+
+NAMES = [
+    ["$x^{2$ $\\frac{$", "$ok$", "_private", "<script>alert(1)</script>", "=1+1", "smile \N{GRINNING FACE}", "\\$5"],
+    [
+        "\u05e9\u05dc\u05d5\u05dd \u202egnp.exe",
+        "tab\there\nnew line\x00\x1b[31m",
+        "\ud800 alone",
+        "",
+        "  ",
+        "% & #1 ~ {x}",
+    ],
+]
+
+
+def drawn_figure(ax: Axes) -> Figure:
+    figure = ax.figure
+    figure.canvas.draw()
+    return figure
+
+
+def shown(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.findobj(Text) if text.get_visible()]
+
+
+def test_returns_the_axes_it_was_given(case):
+    _, ax = plt.subplots()
+    assert case.plot(case.table, ax) is ax
+
+
+def test_takes_the_axes_by_name_through_pipe(case):
+    _, ax = plt.subplots()
+    assert case.table.pipe(case.plot, ax=ax) is ax
+
+
+def test_makes_no_figure_when_axes_are_given(case):
+    figure = Figure()
+    case.plot(case.table, figure.subplots())
+    assert plt.get_fignums() == []
+
+
+def test_makes_one_constrained_figure_when_no_axes_are_given(case):
+    ax = case.plot(case.table)
+    assert plt.get_fignums() == [1]
+    assert ax.figure.get_layout_engine() is not None
+
+
+def test_leaves_the_table_as_it_was(case):
+    before = case.table.copy(deep=True)
+    case.plot(case.table)
+    pd.testing.assert_frame_equal(case.table, before)
+
+
+def test_leaves_rcparams_as_they_were(case):
+    before = dict(mpl.rcParams)
+    drawn_figure(case.plot(case.table))
+    assert dict(mpl.rcParams) == before
+
+
+def test_leaves_the_other_axes_of_a_figure_alone(case):
+    figure, (left, right) = plt.subplots(1, 2)
+    before = right.get_position().bounds
+    case.plot(case.table, left)
+    drawn_figure(left)
+    assert figure.axes == [left, right]
+    assert right.get_position().bounds == before
+    assert not right.has_data()
+    assert right.get_title(loc="left") == ""
+
+
+def test_empty_table_says_no_data(case):
+    ax = case.plot(case.table.iloc[:0])
+    drawn_figure(ax)
+    assert "no data" in shown(ax)
+
+
+def test_counts_that_are_all_missing_say_no_data(case):
+    numbers = case.table.select_dtypes("Int64").columns
+    ax = case.plot(case.table.assign(**{name: pd.array([None] * len(case.table), dtype="Int64") for name in numbers}))
+    assert "no data" in shown(ax)
+
+
+def test_draws_one_row(case):
+    drawn_figure(case.plot(case.table.iloc[[0]]))
+
+
+def test_draws_counts_of_which_some_are_missing(case):
+    table = case.table.copy()
+    numbers = table.select_dtypes("Int64").columns
+    table.loc[table.index[0], numbers] = pd.NA
+    drawn_figure(case.plot(table))
+
+
+def test_draws_counts_that_are_all_zero(case):
+    table = case.table.copy()
+    for name in table.select_dtypes("Int64").columns:
+        table[name] = pd.array([0] * len(table), dtype="Int64")
+    drawn_figure(case.plot(table))
+
+
+def test_draws_rows_in_any_order(case):
+    drawn_figure(case.plot(case.table.iloc[::-1]))
+
+
+def test_says_which_columns_are_missing_and_where_the_table_comes_from(case):
+    table = case.table.rename(columns={case.table.columns[-1]: "$other"})
+    loader = case.plot.__name__.replace("plot_", "load_")
+    with pytest.raises(ValueError, match=rf"nu\.{loader}: missing {case.table.columns[-1]}; found .*\$other"):
+        case.plot(table)
+
+
+def test_refuses_what_is_no_table(case):
+    with pytest.raises(TypeError, match="not a list"):
+        case.plot([1, 2, 3])
+
+
+def test_titles_and_axes_are_labelled(case):
+    ax = case.plot(case.table)
+    assert ax.get_title(loc="left")
+    assert ax.get_xlabel()
+
+
+@pytest.mark.parametrize(
+    ("layout", "size"), [(None, (4, 3)), (None, (6.4, 4.8)), ("constrained", (4, 3)), ("constrained", (16, 3))]
+)
+def test_everything_fits_on_the_figure(case, layout, size):
+    figure, ax = plt.subplots(figsize=size, layout=layout)
+    case.plot(case.table, ax)
+    drawn_figure(ax)
+    box = ax.get_tightbbox()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.bbox.y1
+
+
+def test_everything_still_fits_after_tight_layout(case):
+    figure, ax = plt.subplots()
+    case.plot(case.table, ax)
+    figure.tight_layout()
+    drawn_figure(ax)
+    assert ax.get_tightbbox().x0 >= 0
+    assert ax.get_tightbbox().x1 <= figure.bbox.x1
+
+
+def test_subtitle_stands_between_plot_and_title(case):
+    ax = case.plot(case.table)
+    drawn_figure(ax)
+    [subtitle] = [text for text in ax.texts if text.get_color() == "#666666"]
+    assert subtitle.get_window_extent().y0 >= ax.get_window_extent().y1
+    assert subtitle.get_window_extent().y1 <= ax._left_title.get_window_extent().y0 + 1
+    assert subtitle.get_window_extent().x1 <= ax.figure.bbox.x1
+
+
+def test_plots_side_by_side_do_not_overlap(case):
+    _, (left, right) = plt.subplots(1, 2, figsize=(14, 5))
+    case.plot(case.table, left)
+    case.plot(case.table, right)
+    drawn_figure(left)
+    assert left.get_tightbbox().x1 <= right.get_tightbbox().x0
+
+
+def renamed(case, names: list[str]) -> pd.DataFrame:
+    """Repeat the rows of one name, once for each of the names."""
+    column = next(column for column in ("event", "error", "value") if column in case.table)
+    rows = case.table[case.table[column] == case.table[column].iloc[0]]
+    return pd.concat(
+        [rows.assign(**{column: pd.array([name] * len(rows), dtype=pd.StringDtype("python"))}) for name in names]
+    )
+
+
+def names_on(ax: Axes) -> list[Text]:
+    legend = ax.get_legend()
+    return ax.get_yticklabels() if legend is None else legend.get_texts()
+
+
+@pytest.mark.parametrize("names", NAMES, ids=["markup", "unprintable"])
+@pytest.mark.parametrize("case", ["events", "errors", "dimensions", "dimensions_over_time"], indirect=True)
+def test_text_from_the_data_is_drawn_as_plain_text(case, names):
+    ax = case.plot(renamed(case, names))
+    drawn_figure(ax)
+    assert {text.get_text() for text in names_on(ax)} == {plain(name) for name in names}
+    assert not any(text.get_parse_math() or text.get_usetex() for text in names_on(ax))
+
+
+@pytest.mark.parametrize("case", ["events", "errors", "dimensions", "dimensions_over_time"], indirect=True)
+def test_long_names_are_cut_to_what_the_axes_has_room_for(case):
+    _, ax = plt.subplots(figsize=(4, 3))
+    case.plot(renamed(case, ["start" + "-" * 500 + "end"]), ax)
+    drawn_figure(ax)
+    [text] = names_on(ax)
+    assert text.get_text() == "start----…-end"
+
+
+def test_importing_the_plots_does_not_import_matplotlib():
+    code = "import sys, nucleus_pandas.plots; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

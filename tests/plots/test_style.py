@@ -1,0 +1,68 @@
+"""Text from the data, colours, and the number of categories."""
+
+import matplotlib as mpl
+import pytest
+from matplotlib.colors import to_rgb
+
+from nucleus_pandas.plots import style
+
+
+@pytest.mark.parametrize(
+    "text", ["open", "$x^{2$", "_private", "<script>", "=1+1", "שלום", "caf\u00e9", "a\u200db", "\\$5"]
+)
+def test_short_printable_text_stays_as_it_is(text):
+    assert style.plain(text) == text
+
+
+def test_long_text_is_cut_in_the_middle():
+    assert style.plain("0123456789abcdefghij", 10) == "012345…hij"
+
+
+def test_text_of_the_full_width_is_not_cut():
+    assert style.plain("0123456789", 10) == "0123456789"
+
+
+@pytest.mark.parametrize("char", ["\x00", "\t", "\n", "\r", "\x1b", "\u2028", "\u202e", "\u2066", "\ud800", "\ufeff"])
+def test_what_cannot_be_printed_is_replaced(char):
+    assert style.plain(f"a{char}b") == "a\ufffdb"
+
+
+def test_a_missing_value_is_none_in_brackets():
+    assert style.plain(None) == "(none)"
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_blank_text_is_quoted(text):
+    assert style.plain(text) == f'"{text}"'
+
+
+@pytest.mark.parametrize("top", [0, -1, 31, 2.5, "8", None])
+def test_top_out_of_range_is_refused(top):
+    with pytest.raises(ValueError, match="top must be from 1 to 30"):
+        style.checked_top(top, 30)
+
+
+def test_a_column_that_is_no_text_is_named_in_the_message():
+    import pandas as pd
+
+    with pytest.raises(ValueError, match="missing day; found 0"):
+        style.require(pd.DataFrame({0: [1]}), ["day"], plot="plot_x", loader="load_x")
+
+
+def test_the_first_six_colours_and_the_grey_stand_out_on_white():
+    for color in (*style.PALETTE[:6], style.REST, style.QUIET):
+        assert (1 + 0.05) / (luminance(color) + 0.05) >= 3, color
+
+
+def test_each_colour_has_its_own_marker():
+    assert len(set(style.PALETTE)) == len(style.PALETTE) == len(set(style.MARKERS))
+
+
+def test_small_text_follows_the_readers_font_size():
+    with mpl.rc_context({"font.size": 20}):
+        assert style.small() == 16
+
+
+def luminance(color: str) -> float:
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
