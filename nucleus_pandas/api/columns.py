@@ -80,7 +80,8 @@ def text_column(values: Iterable[Any], losses: Losses) -> Any:
         # Most texts come again and again: each is looked at once, and the column is made of references.
         codes = {text: code for code, text in enumerate(dict.fromkeys(given))}
         if _UNPRINTABLE.search("".join(filter(None, codes))) is None:
-            return pd.array([text or None for text in codes], dtype=TEXT).take([codes[text] for text in given])
+            place = np.fromiter(map(codes.__getitem__, given), dtype=np.intp, count=len(given))
+            return pd.array([text or None for text in codes], dtype=TEXT).take(place)
     return pd.array(texts(given, losses), dtype=TEXT)
 
 
@@ -135,9 +136,14 @@ def read_number(value: Any, losses: Losses) -> float | None:
 def flag_column(values: Iterable[Any], losses: Losses) -> Any:
     """Booleans; anything else is missing."""
     flags = list(values)
-    wrong = sum(value is not None and type(value) is not bool for value in flags)
-    losses.add("{} values were neither true nor false and are missing", wrong)
-    return pd.array([value if type(value) is bool else None for value in flags], dtype=FLAG)
+    if not set(map(type, flags)) <= {bool, type(None)}:
+        readable = [value if type(value) is bool else None for value in flags]
+        losses.add(
+            "{} values were neither true nor false and are missing",
+            sum(value is not None and flag is None for value, flag in zip(flags, readable, strict=True)),
+        )
+        flags = readable
+    return pd.array(flags, dtype=FLAG)
 
 
 def day_column(values: Iterable[dt.date | None]) -> Any:

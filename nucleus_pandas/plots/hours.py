@@ -43,9 +43,9 @@ def plot_hours(hours: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    A mean, because in most windows some weekdays occur once more than the others. The table does not say
-    which days are settled: load whole days up to two days ago, else the last ones pull their weekdays down.
-    The hour is that of the local day; on a day of 23 or 25 hours it is taken as the service gives it.
+    A mean, because in most windows some weekdays occur once more than the others. Days that are not settled
+    count like the others, which pulls their weekdays down: the subtitle says how many there are, where the
+    table tells. The hour is that of the local day.
 
     Examples
     --------
@@ -67,10 +67,18 @@ def plot_hours(hours: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     _color_bar(ax, mesh)
-    days = hours["day"].nunique()
+    definition = f"Mean over the days of each weekday, {hours['day'].nunique():,} days in all."
     hatched = "Hatched: not in the table." if np.ma.is_masked(means) else ""
-    style.set_titles(ax, TITLE, f"Mean over the days of each weekday, {days:,} days in all.", hatched)
+    style.set_titles(ax, TITLE, definition, _still_growing(hours), hatched)
     return style.fit(ax)
+
+
+def _still_growing(hours: pd.DataFrame) -> str:
+    """Say how many days may still grow."""
+    if "settled" not in hours.columns or hours["settled"].all():
+        return ""
+    days = hours.loc[~hours["settled"], "day"].nunique()
+    return f"Of these, {days:,} may still grow (clients send up to 48 h late)."
 
 
 def _by_weekday(hours: pd.DataFrame) -> np.ma.MaskedArray:

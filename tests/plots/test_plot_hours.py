@@ -38,6 +38,15 @@ def test_a_full_week_says_nothing_of_hatches():
     assert "Hatched" not in ax.texts[0].get_text()
 
 
+def test_the_subtitle_counts_the_days_that_may_still_grow(hours):
+    ax = plot_hours(hours.assign(settled=[True, True, False, False, False]))
+    assert "Of these, 2 may still grow" in " ".join(ax.texts[0].get_text().split())
+
+
+def test_a_table_of_settled_days_says_nothing_of_growth(hours):
+    assert "grow" not in plot_hours(hours.assign(settled=True)).texts[0].get_text()
+
+
 def test_a_missing_number_does_not_pull_the_mean_down(hours):
     hours.loc[0, "sessions"] = pd.NA
     assert cells(plot_hours(hours))[1, 8] == 20
