@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import sys
 from collections.abc import Callable, Sequence
@@ -86,7 +87,8 @@ def _demo(arguments: argparse.Namespace) -> None:
     print(f"export NUCLEUS_TOKEN={service.token}")
     print(f"export NUCLEUS_BASE_URL={service.base_url}", flush=True)
     print("Serving a made-up app; the lines above make it yours in another shell. Ctrl-C ends it.", file=sys.stderr)
-    service.serve_forever()
+    with contextlib.suppress(KeyboardInterrupt):
+        service.serve_forever()
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,107 @@
+"""The command, run in this process."""
+
+import csv
+import stat
+
+import pandas as pd
+import pytest
+
+import nucleus_pandas as nu
+from nucleus_pandas.cli import main
+
+TABLES = [
+    *("attributes", "daily", "devices", "dimensions", "errors", "event_properties", "events", "hours"),
+    *("live_events", "live_user_count", "live_users", "quick_glance", "session_events", "sessions", "totals", "users"),
+]
+PLOTS = ["daily", "dimensions", "errors", "events", "hours"]
+
+
+@pytest.fixture
+def mine(monkeypatch, own_app):
+    """The environment of somebody whose app this is."""
+    monkeypatch.setenv("NUCLEUS_APP_ID", own_app.service.app_id)
+    monkeypatch.setenv("NUCLEUS_TOKEN", own_app.service.token)
+    monkeypatch.setenv("NUCLEUS_BASE_URL", own_app.service.base_url)
+    monkeypatch.setattr(nu.Client, "now", lambda self: own_app.service.now())
+    return own_app
+
+
+def test_export_writes_every_table_and_plot_and_prints_where(mine, tmp_path, capsys):
+    folder = tmp_path / "deep" / "folder"
+    assert main(["export", "-o", str(folder), "--start", "2026-10-01", "--tz", "Europe/Paris"]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [f"{name}.csv" for name in TABLES] + [f"{name}.png" for name in PLOTS]
+    )
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert capsys.readouterr().out == f"{folder.resolve()}\n"
+    exported = pd.read_csv(folder / "daily.csv")
+    assert (
+        exported["sessions"].tolist()
+        == nu.load_daily(mine, "2026-10-01", "2026-11-20", tz="Europe/Paris")["sessions"].to_list()
+    )
+
+
+def test_an_exported_cell_is_no_formula(tmp_path, capsys):
+    assert main(["export", "--demo", "-o", str(tmp_path), "--users", "3", "--sessions", "20"]) == 0
+    seen = set()
+    for path in tmp_path.glob("*.csv"):
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in list(csv.reader(file))[1:]:
+                seen.update(cell for cell in row if cell.startswith(("=", "+", "-", "@", "'=")))
+    assert any(cell.startswith("'=") for cell in seen)
+    assert all(cell.startswith("'") or _is_number(cell) for cell in seen)
+
+
+def _is_number(cell):
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["export", "-o", "x", "--start", "soon"], 'start="2026-09-01"'),
+        (["export", "-o", "x", "--tz", "Europe/Pari"], "Did you mean Europe/Paris"),
+    ],
+)
+def test_wrong_use_exits_with_2_and_says_what_to_write(mine, tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_without_an_app_it_exits_with_2_and_says_how_to_name_one(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("NUCLEUS_TOKEN", raising=False)
+    monkeypatch.setenv("NUCLEUS_APP_ID", "app")
+    assert main(["export", "-o", str(tmp_path)]) == 2
+    assert "NUCLEUS_TOKEN is not set" in capsys.readouterr().err
+
+
+def test_a_service_that_refuses_exits_with_1(mine, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("NUCLEUS_TOKEN", "another")
+    assert main(["export", "-o", str(tmp_path)]) == 1
+    assert "refused the token" in capsys.readouterr().err
+
+
+def test_demo_prints_the_settings_that_reach_it(monkeypatch, capsys):
+    from nucleus_pandas.demo.service import DemoService
+
+    def serve(service):
+        settings = dict(line.removeprefix("export ").split("=") for line in capsys.readouterr().out.splitlines())
+        client = nu.Client(settings["NUCLEUS_APP_ID"], settings["NUCLEUS_TOKEN"], base_url=settings["NUCLEUS_BASE_URL"])
+        assert len(nu.load_users(client)) > 0
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DemoService, "serve_forever", serve)
+    assert main(["demo", "--scale", "0.02"]) == 0
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["export"]])
+def test_help_shows_an_example(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    assert "nucleus-pandas" in capsys.readouterr().out
