@@ -64,7 +64,7 @@ class NotFoundError(NucleusError):
 
 
 class RateLimitError(NucleusError):
-    """The service wants fewer requests (429); `retry_after` says how long to wait, if it told."""
+    """The service wants fewer requests (429), or a longer wait than a call makes; `retry_after` tells how long."""
 
 
 class ServiceError(NucleusError):

@@ -12,6 +12,7 @@ ROOMS = ["exceptions", "api", "store", "analysis", "plots", "report", "demo", "c
 # Inside api: the same rule for its files.
 API_FILES = [
     *("endpoints", "windows", "columns", "frames", "counts", "people"),
+    *("pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
     *("client", "fanout", "loaders", "loaders_people"),
 ]
 

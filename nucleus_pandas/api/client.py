@@ -9,23 +9,17 @@ import re
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, NoReturn, Self
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
+from nucleus_pandas.api.adapter import ENDPOINT_HEADER, NucleusAdapter
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
+from nucleus_pandas.api.payloads import parse_json
+from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.api.windows import Sign, Zone, parse_zone
-from nucleus_pandas.exceptions import (
-    AuthenticationError,
-    ConfigurationError,
-    NetworkError,
-    NotFoundError,
-    PayloadError,
-    RateLimitError,
-    ServiceError,
-)
+from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError
 
 DEFAULT_BASE_URL = "https://app.nucleus.sh/api/v1"
 UserPath = Literal["user_id", "_id"]
@@ -65,9 +59,16 @@ class Client:
         Which id the service expects in the path of a user: the app's own or the service's. The reference
         does not say. Users without an id of the app's go by the service's either way.
     max_workers : int
-        How many requests a loader that needs many of them sends at once.
+        How many requests are under way at once, at most.
+    requests_per_second : float or None
+        How many requests are sent in a second, at most, by all threads together; None for no limit. Half as many
+        for a while after the service asked for fewer.
     timeout : tuple of float
-        Seconds to wait for a connection, and for the next byte of an answer.
+        Seconds to wait for a connection, and for the next bytes of an answer.
+    deadline : float
+        Seconds for a call as a whole, with up to five attempts and the waits between them.
+    proxies : mapping, optional
+        ``{"https": "http://proxy:8080"}``. Those of the environment are not used: they would see the token.
     allow_http : bool
         Send the token over plain http to another machine. Anybody on the way can then read it.
 
@@ -92,7 +93,10 @@ class Client:
         utc_offset_sign: Sign = "east",
         user_path: UserPath = "user_id",
         max_workers: int = 4,
+        requests_per_second: float | None = 5,
         timeout: tuple[float, float] = (5, 30),
+        deadline: float = 120,
+        proxies: Mapping[str, str] | None = None,
         allow_http: bool = False,
     ) -> None:
         _check_choice("utc_offset_sign", utc_offset_sign, ("east", "west"))
@@ -106,8 +110,16 @@ class Client:
         self.utc_offset_sign: Sign = utc_offset_sign
         self.user_path: UserPath = user_path
         self.max_workers = max_workers
-        self._timeout = timeout
-        self._session = _make_session(_Token(token), max_workers)
+        self._auth = _Token(token)
+        self._session = _make_session(
+            Transport(
+                timeout=timeout,
+                deadline=deadline,
+                max_workers=max_workers,
+                requests_per_second=requests_per_second,
+                proxies=proxies,
+            )
+        )
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
@@ -221,21 +233,12 @@ class Client:
         segments: tuple[str, ...],
         params: Mapping[str, str | int] | None,
     ) -> requests.Response:
-        path = _fill(PATHS[endpoint], segments)
-        try:
-            response = self._session.request(
-                method, f"{self._root}/{path}", params=params, timeout=self._timeout, allow_redirects=False
-            )
-        except requests.RequestException as error:
-            # The cause holds the whole URL, ids included.
-            raise NetworkError(
-                f"No whole answer from {urlsplit(self._root).hostname} ({type(error).__name__}, "
-                f"{method} {PATHS[endpoint]}). Check the connection and NUCLEUS_BASE_URL, then try again.",
-                endpoint=PATHS[endpoint],
-                retryable=True,
-            ) from None
-        _check_status(response, PATHS[endpoint])
-        return response
+        url = f"{self._root}/{_fill(PATHS[endpoint], segments)}"
+        request = requests.Request(method, url, headers={ENDPOINT_HEADER: PATHS[endpoint]}, auth=self._auth)
+        prepared = self._session.prepare_request(request)
+        # requests normalises an address: two ids that differ only in their spelling must stay two.
+        prepared.url = f"{url}?{urlencode(params)}" if params else url
+        return self._session.send(prepared, allow_redirects=False)
 
 
 class _Token(AuthBase):
@@ -264,14 +267,12 @@ class _Token(AuthBase):
         return "<token>"
 
 
-def _make_session(auth: AuthBase, pool_size: int) -> requests.Session:
+def _make_session(transport: Transport) -> requests.Session:
     session = requests.Session()
-    session.auth = auth
     # Proxies and ~/.netrc from the environment would see or replace the token, even on loopback.
     session.trust_env = False
-    session.headers["Accept"] = "application/json"
     for prefix in ("https://", "http://"):
-        session.mount(prefix, HTTPAdapter(pool_connections=1, pool_maxsize=pool_size))
+        session.mount(prefix, NucleusAdapter(transport))
     return session
 
 
@@ -330,56 +331,15 @@ def _fill(template: str, segments: tuple[str, ...]) -> str:
     return "/".join(parts)
 
 
-def _check_status(response: requests.Response, endpoint: str) -> None:
-    status = response.status_code
-    if status in (200, 204):
-        return
-    where = f"HTTP {status} at {endpoint}"
-    if status in (401, 403):
-        raise _refused(where, status, endpoint)
-    if status == 404:
-        raise NotFoundError(
-            f"The service does not know what was asked for ({where}): the app, or the user, session or event "
-            "in the path. For users, see the setting user_path.",
-            status=status,
-            endpoint=endpoint,
-        )
-    if status == 429:
-        raise RateLimitError(
-            f"The service wants fewer requests ({where}). Wait a little and try again.",
-            status=status,
-            endpoint=endpoint,
-            retryable=True,
-        )
-    raise ServiceError(
-        f"The service answered with an error ({where}).",
-        status=status,
-        endpoint=endpoint,
-        retryable=status >= 500,
-    )
-
-
-def _refused(where: str, status: int, endpoint: str) -> AuthenticationError:
-    return AuthenticationError(
-        f"The service refused the token for this app ({where}). Check NUCLEUS_TOKEN and NUCLEUS_APP_ID, or "
-        "the arguments token and app_id: both must come from the same account.",
-        status=status,
-        endpoint=endpoint,
-    )
-
-
 def _read_json(response: requests.Response, endpoint: str) -> Any:
-    try:
-        payload = response.json()
-    except (ValueError, RecursionError):
-        start = response.text.lstrip()[:9].lower()
-        kind = "a web page" if start.startswith(("<!doctype", "<html")) else "something that is not JSON"
-        raise PayloadError(
-            f"{endpoint} answered with {kind}. A proxy or login page may stand in between; check NUCLEUS_BASE_URL.",
-            status=response.status_code,
-            endpoint=endpoint,
-        ) from None
+    payload = parse_json(response.content, endpoint=endpoint, allow_list=True)
     # What a wrong token gets is not documented; it may be a 200 that holds nothing but an error.
     if isinstance(payload, dict) and "error" in payload and not payload.keys() & {"data", "user"}:
-        raise _refused(f"HTTP {response.status_code} with an error at {endpoint}", 200, endpoint)
+        raise AuthenticationError(
+            f"The service answered with an error in place of data (HTTP {response.status_code} at {endpoint}). Most "
+            "likely it refused the token: check NUCLEUS_TOKEN and NUCLEUS_APP_ID, which must come from the same "
+            "account.",
+            status=response.status_code,
+            endpoint=endpoint,
+        )
     return payload

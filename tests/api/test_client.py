@@ -2,6 +2,7 @@
 
 import datetime as dt
 import pickle
+import socket
 import traceback
 
 import pytest
@@ -10,6 +11,13 @@ import nucleus_pandas as nu
 from nucleus_pandas.api.client import Client
 
 TOKEN = "s3cr3t-t0ken"
+
+
+def without_sleep(client):
+    """Keep a client from waiting between its attempts; gives the list of its waits."""
+    slept = []
+    client._session.get_adapter(client.service.base_url).transport._sleep = slept.append
+    return slept
 
 
 def client_of(service, token=None, **settings):
@@ -163,10 +171,12 @@ def test_an_unknown_user_is_a_not_found_error_without_the_id(own_app):
 
 def test_a_service_that_is_not_there_is_a_network_error_without_the_path(own_app):
     own_app.service.stop()
+    slept = without_sleep(own_app)
     person = "ana@example.org"
     with pytest.raises(nu.NetworkError) as caught:
         nu.load_user(own_app, person)
     assert caught.value.retryable
+    assert len(slept) == 4
     assert person not in "".join(traceback.format_exception(caught.value))
 
 
@@ -191,8 +201,10 @@ def test_an_erased_user_is_gone(own_app):
 def test_the_demo_client_stops_its_service():
     with nu.demo_client(scale=0.02) as app:
         assert len(nu.load_users(app)) > 0
-    with pytest.raises(nu.NetworkError):
+    with pytest.raises(nu.ConfigurationError, match="client is closed"):
         nu.load_users(app)
+    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", app.service.port)):
+        pass
 
 
 def test_the_demo_data_end_today():

@@ -1,0 +1,209 @@
+"""From bytes on the wire to a whole body, and from a body to JSON that means one thing only."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from nucleus_pandas.exceptions import PayloadError
+
+# More than any number of the service needs, and short enough that int() is never slow.
+LONGEST_INTEGER = 300
+# What json may still hold in its hands when a text ends too early, apart from strings.
+_UNFINISHED = re.compile(r"\s*(-|[.eE][-+]?|u[0-9a-fA-F]{0,4}|t|tr|tru|f|fa|fal|fals|n|nu|nul)?")
+_PIECE = 1 << 18
+
+
+class BrokenBodyError(Exception):
+    """The body is not what was sent: cut short, or damaged."""
+
+
+class TooLargeError(Exception):
+    """The body is above a cap; `where` and `most` tell which."""
+
+    def __init__(self, where: str, most: int) -> None:
+        super().__init__(where)
+        self.where = where
+        self.most = most
+
+
+class UnknownEncodingError(Exception):
+    """The body is compressed in a way that was not asked for."""
+
+
+class Unpacker:
+    """Collects the pieces of a body, decompressed; `finish` gives the body if it was whole.
+
+    zlib accepts a stream that is cut short without a word (as do urllib3 and httpx on top of it), so the
+    end of the stream is looked for here; and it expands a thousandfold, so it is asked for small pieces.
+    """
+
+    def __init__(self, encoding: str, *, most: int) -> None:
+        self._encoding = encoding.strip().lower() or "identity"
+        if self._encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
+            raise UnknownEncodingError
+        self._most = most
+        self._body = io.BytesIO()
+        self._stream: Any = None  # zlib's decompressor has no public type
+        self._held = b""
+        self._ended = False
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece as it came off the wire."""
+        if self._encoding == "identity":
+            self._keep(piece)
+            return
+        try:
+            self._inflate(piece)
+        except zlib.error:
+            raise BrokenBodyError from None
+
+    def finish(self) -> bytes:
+        """Give the whole body."""
+        if self._encoding != "identity":
+            try:
+                while self._stream and (rest := self._stream.decompress(b"", _PIECE)):
+                    self._keep(rest)
+            except zlib.error:
+                raise BrokenBodyError from None
+            if self._held or not (self._ended or (self._stream and self._stream.eof)):
+                raise BrokenBodyError
+        return self._body.getvalue()
+
+    def so_far(self) -> bytes:
+        """Give what there is, whole or not: for error pages."""
+        return self._body.getvalue()
+
+    def _inflate(self, piece: bytes) -> None:
+        piece = self._held + piece
+        self._held = b""
+        while piece:
+            if self._stream is None:
+                if len(piece) < 2:
+                    self._held = piece
+                    return
+                self._stream, self._ended = self._start(piece), False
+            self._keep(self._stream.decompress(piece, _PIECE))
+            piece = self._stream.unconsumed_tail
+            if self._stream.eof:
+                piece = self._stream.unused_data
+                self._stream, self._ended = None, True
+
+    def _start(self, piece: bytes) -> Any:
+        if self._encoding != "deflate":
+            return zlib.decompressobj(wbits=31)  # what follows one gzip member must be another
+        if self._ended:
+            raise BrokenBodyError
+        # "deflate" means zlib's format; some servers send the bare stream.
+        zlib_header = piece[0] & 0x0F == 8 and int.from_bytes(piece[:2], "big") % 31 == 0
+        return zlib.decompressobj(wbits=15 if zlib_header else -15)
+
+    def _keep(self, piece: bytes) -> None:
+        if self._body.tell() + len(piece) > self._most:
+            raise TooLargeError("unpacked", self._most)
+        self._body.write(piece)
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """Why a body is no answer, to be read after "The answer"; `cut` if it may be whole the next time."""
+
+    text: str
+    cut: bool = False
+
+
+class _TrapError(ValueError):
+    """Python's json would take it, but it has no one meaning."""
+
+
+def parse_json(body: bytes, *, endpoint: str, allow_list: bool = False) -> Any:
+    """Parse an answer strictly: an object (or a list, if allowed) in which every number is what was sent.
+
+    Raises
+    ------
+    PayloadError
+        A web page; not JSON; NaN or Infinity; a name twice in an object; a byte order mark; nesting or
+        numbers beyond reason; or not an object. `retryable` says that the text ends in the middle.
+    """
+    value, flaw = read_json(body, allow_list=allow_list)
+    if flaw:
+        raise PayloadError(f"The answer of {endpoint} {flaw.text}.", endpoint=endpoint, retryable=flaw.cut)
+    return value
+
+
+def read_json(body: bytes, *, allow_list: bool) -> tuple[Any, Flaw | None]:
+    """Parse without raising: json's own errors hold the whole text, and so would whoever chains them."""
+    if page := web_page(body):
+        return None, page
+    if body.startswith(b"\xef\xbb\xbf"):
+        return None, Flaw("starts with a byte order mark, which JSON does not allow")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return None, Flaw("is not UTF-8 text", cut=error.reason == "unexpected end of data")
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_int=_integer,
+            parse_float=_float,
+        )
+    except _TrapError as trap:
+        return None, Flaw(str(trap))
+    except RecursionError:
+        return None, Flaw("is nested too deeply")
+    except json.JSONDecodeError as error:
+        if _is_cut(error):
+            return None, Flaw("ends in the middle", cut=True)
+        return None, Flaw(f"is not JSON (at character {error.pos})")
+    if not isinstance(value, (dict, list) if allow_list else dict):
+        names = {list: "a list", str: "a string", bool: "a truth value", type(None): "null"}
+        wanted = "an object or a list" if allow_list else "an object"
+        return None, Flaw(f"is {names.get(type(value), 'a number')} where {wanted} belongs")
+    return value, None
+
+
+def web_page(body: bytes) -> Flaw | None:
+    """Recognise markup: no JSON starts with an angle bracket."""
+    if not body[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        return None
+    return Flaw(
+        "is a web page, not data: a proxy or login page may stand in between. Check base_url, proxies and the network"
+    )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise _TrapError("has the same name twice in one object")
+    return result
+
+
+def _constant(name: str) -> Any:
+    raise _TrapError(f"contains {name}, which is not JSON")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > LONGEST_INTEGER:
+        raise _TrapError(f"contains an integer of {len(digits):,} digits")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise _TrapError("contains a number too large for a float")
+    return number
+
+
+def _is_cut(error: json.JSONDecodeError) -> bool:
+    if error.msg == "Extra data" or error.doc.lstrip()[:1] not in {"", "{", "["}:
+        return False
+    unfinished = _UNFINISHED.fullmatch(error.doc, error.pos) is not None
+    return unfinished or error.msg.startswith("Unterminated string")
