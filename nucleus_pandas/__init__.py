@@ -11,6 +11,7 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 
 from nucleus_pandas import demo
 from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
     load_attribute,
     load_daily,
@@ -61,6 +62,7 @@ __all__ = [
     "ServiceError",
     "demo",
     "demo_client",
+    "doctor",
     "load_attribute",
     "load_daily",
     "load_devices",

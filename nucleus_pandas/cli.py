@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and give its exit code."""
     parsed = _parser().parse_args(arguments)
     try:
-        parsed.run(parsed)
+        return int(parsed.run(parsed) or 0)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 1
@@ -41,7 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"nucleus-pandas: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,6 +76,15 @@ def _parser() -> argparse.ArgumentParser:
         "--sessions", type=int, default=200, help="how many of these, the latest, to load events of: a request each"
     )
     export.set_defaults(run=_export)
+    doctor = commands.add_parser(
+        "doctor",
+        help="check the settings and the service",
+        description="Check the app of NUCLEUS_APP_ID and NUCLEUS_TOKEN, or the made-up one: is it reachable, do the "
+        "settings fit, what does the service do that its reference leaves open. Exit code 1 if something is not well.",
+        epilog="example: nucleus-pandas doctor",
+    )
+    doctor.add_argument("--demo", action="store_true", help="the made-up app instead of yours")
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -92,7 +100,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    with nu.demo_client() if arguments.demo else nu.Client.from_env() as client:
+    with _client(arguments) as client:
         end = arguments.end or str(client.now().date())
         start = arguments.start or str(dt.date.fromisoformat(end) - dt.timedelta(days=60))
         folder: Path = arguments.output
@@ -105,6 +113,18 @@ def _export(arguments: argparse.Namespace) -> None:
         for name in _plot(tables, folder):
             print(name, file=sys.stderr)
     print(folder.resolve())
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    with _client(arguments) as client:
+        table = nu.doctor(client)
+    for check, ok, detail in table.itertuples(index=False):
+        print(f"{'?' if pd.isna(ok) else 'ok' if ok else 'NOT OK':7}{check:17}{detail}")
+    return int((~table["ok"].fillna(value=True)).any())
+
+
+def _client(arguments: argparse.Namespace) -> nu.Client:
+    return nu.demo_client() if arguments.demo else nu.Client.from_env()
 
 
 def _tables(client: nu.Client, span: tuple[str, str, str], users: int, sessions: int) -> dict[str, pd.DataFrame]:

@@ -13,7 +13,7 @@ ROOMS = ["exceptions", "api", "store", "analysis", "plots", "report", "demo", "c
 API_FILES = [
     *("endpoints", "windows", "columns", "frames", "counts", "people"),
     *("pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
-    *("client", "fanout", "loaders", "loaders_people"),
+    *("client", "fanout", "loaders", "loaders_people", "doctor"),
 ]
 
 

@@ -99,7 +99,15 @@ def test_demo_prints_the_settings_that_reach_it(monkeypatch, capsys):
     assert main(["demo", "--scale", "0.02"]) == 0
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["export"]])
+def test_doctor_exits_with_0_when_all_is_well_and_with_1_otherwise(mine, capsys):
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.count("ok ") == 6
+    mine.service.utc_offset_sign = "west"
+    assert main(["doctor"]) == 1
+    assert "NOT OK utc_offset_sign" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["export"], ["doctor"]])
 def test_help_shows_an_example(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])

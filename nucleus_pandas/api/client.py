@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, NoReturn, Self
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
@@ -181,6 +182,13 @@ class Client:
         as_of = self.now()
         response = self._send("GET", endpoint, segments, params)
         return Answer(_read_json(response, PATHS[endpoint]), as_of)
+
+    def service_date(self) -> dt.datetime | None:
+        """Give what the service takes for the present, to the second; None if it does not tell."""
+        try:
+            return parsedate_to_datetime(self._send("GET", "quick_glance", (), None).headers["Date"])
+        except (KeyError, ValueError):
+            return None
 
     def delete_user(self, user_id: str, *, confirm: str) -> None:
         """Erase a user and all data of that user at the service, for good.

@@ -1,0 +1,112 @@
+"""The doctor, on services that are well and on ones that are not."""
+
+import datetime as dt
+
+import pytest
+
+import nucleus_pandas as nu
+from nucleus_pandas.api.doctor import DOCTOR
+from nucleus_pandas.demo import DemoClient
+from nucleus_pandas.demo.service import DemoService
+from tests.conftest import AUTUMN
+
+
+def examine(client):
+    table = nu.doctor(client)
+    assert {name: table[name].dtype for name in table} == DOCTOR
+    return table.set_index("check")
+
+
+def demo(app, *, service=None, **settings):
+    return DemoClient(DemoService(app, as_of=AUTUMN, **(service or {})), **settings)
+
+
+def test_a_client_that_fits_its_service_is_well(shared_app):
+    table = examine(shared_app)
+    assert table.index.tolist() == ["reachable", "authorised", "clock", "utc_offset_sign", "user_path", "users_total"]
+    assert table["ok"].all()
+
+
+def test_it_takes_a_dozen_requests_at_most(shared_app):
+    shared_app.service.requests.clear()
+    nu.doctor(shared_app)
+    assert len(shared_app.service.requests) <= 12
+    assert {method for method, _ in shared_app.service.requests} == {"GET"}
+
+
+@pytest.mark.parametrize("of_client", ["east", "west"])
+@pytest.mark.parametrize("of_service", ["east", "west"])
+def test_the_sign_is_found_out_whichever_it_is(autumn_app, of_client, of_service):
+    with demo(autumn_app, service={"utc_offset_sign": of_service}, utc_offset_sign=of_client) as client:
+        row = examine(client).loc["utc_offset_sign"]
+    assert row["ok"] == (of_client == of_service)
+    assert f'utc_offset_sign="{of_service}"' in row["detail"]
+
+
+def test_a_service_that_does_not_heed_the_offset_is_found_out(autumn_app, monkeypatch):
+    with demo(autumn_app) as client:
+        get = client.get
+
+        def unheeding(endpoint, *segments, params=None):
+            return get(endpoint, *segments, params={**params, "utcOffset": 0} if params else None)
+
+        monkeypatch.setattr(client, "get", unheeding)
+        row = examine(client).loc["utc_offset_sign"]
+    assert not row["ok"]
+    assert 'tz="UTC" only' in row["detail"]
+
+
+@pytest.mark.parametrize("of_client", ["user_id", "_id"])
+@pytest.mark.parametrize("of_service", ["user_id", "_id"])
+def test_the_id_that_a_path_takes_is_found_out(autumn_app, of_client, of_service):
+    with demo(autumn_app, service={"user_path": of_service}, user_path=of_client) as client:
+        row = examine(client).loc["user_path"]
+    assert row["ok"] == (of_client == of_service)
+    assert f'user_path="{of_service}"' in row["detail"]
+
+
+def test_a_list_that_comes_in_pages_is_found_out(autumn_app):
+    with demo(autumn_app, service={"page_size": 100}) as client:
+        row = examine(client).loc["users_total"]
+    assert not row["ok"]
+    assert "sends 100" in row["detail"]
+
+
+@pytest.mark.parametrize(("minutes", "side"), [(90, "ahead of"), (-90, "behind")])
+def test_a_clock_that_is_wrong_is_found_out(autumn_app, monkeypatch, minutes, side):
+    with demo(autumn_app) as client:
+        monkeypatch.setattr(client, "now", lambda: AUTUMN + dt.timedelta(minutes=minutes))
+        row = examine(client).loc["clock"]
+    assert not row["ok"]
+    assert f"90 minutes {side}" in row["detail"]
+
+
+def test_a_wrong_token_is_found_out_and_nothing_else_is_asked(autumn_app):
+    with DemoService(autumn_app, as_of=AUTUMN) as service:
+        client = nu.Client(service.app_id, "another", base_url=service.base_url)
+        table = examine(client)
+        assert len(service.requests) == 1
+    assert table["ok"].tolist()[:2] == [True, False]
+    assert table["ok"].isna().sum() == 4
+    assert "another" not in table["detail"].str.cat()
+
+
+def test_a_service_that_is_not_there_is_found_out(autumn_app):
+    with demo(autumn_app) as client:
+        client.service.stop()
+        client._session.get_adapter(client.service.base_url).transport._sleep = lambda seconds: None
+        table = examine(client)
+    assert table["ok"].tolist()[0] is False
+    assert table["ok"].isna().sum() == 5
+
+
+def test_an_app_that_nobody_has_used_leaves_open_what_it_cannot_tell(empty_app):
+    table = examine(empty_app)
+    assert table.loc["utc_offset_sign":"user_path", "ok"].isna().all()
+    assert table.loc[["reachable", "authorised", "users_total"], "ok"].all()
+
+
+def test_no_detail_names_a_person(shared_app):
+    details = nu.doctor(shared_app)["detail"].str.cat(sep=" ")
+    users = nu.load_users(shared_app)
+    assert not any(user in details for user in [*users["user_id"], *users["user_db_id"]])
