@@ -80,8 +80,8 @@ class Client:
 
     Examples
     --------
-    >>> with nu.Client("5f3e", token, tz="Europe/Paris") as app:  # doctest: +SKIP
-    ...     daily = nu.load_daily(app, "2026-09-01", "2026-10-31")
+    >>> nu.Client("5f3e", "a-token", tz="Europe/Paris")
+    Client(app_id='5f3e', host='app.nucleus.sh')
     """
 
     def __init__(

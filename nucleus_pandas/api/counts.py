@@ -265,8 +265,8 @@ def _dated(field: Mapping[str, Any], run: Run, losses: Losses) -> Iterator[tuple
             yield label, value
         elif value not in (None, 0) and value != [0] * len(value if isinstance(value, list) else ()):
             losses.add(
-                "{} entries are for days outside the window and are left out. If days begin at the wrong "
-                "hour, the service counts utcOffset the other way: doctor(client) finds out which utc_offset_sign to set"
+                "{} entries are for days outside the window and are left out. If days begin at the wrong hour, "
+                "the service counts utcOffset the other way: doctor(client) finds out which utc_offset_sign to set"
             )
 
 

@@ -57,8 +57,8 @@ def doctor(client: Client) -> pd.DataFrame:
 
     Examples
     --------
-    >>> nu.doctor(nu.demo_client())["ok"].all()
-    True
+    >>> nu.doctor(nu.demo_client())["ok"].tolist()
+    [True, True, True, True, True, True]
     """
     return make_frame(DOCTOR, dict(zip(DOCTOR, zip(*_findings(client), strict=True), strict=True)))
 

@@ -65,7 +65,9 @@ def load_quick_glance(client: Client) -> pd.DataFrame:
 
     Examples
     --------
-    >>> nu.load_quick_glance(nu.demo_client())  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> nu.load_quick_glance(app)["metric"].tolist()
+    ['installs', 'users', 'sessions', 'errors']
     """
     return counts.quick_glance_frame(client.get("quick_glance").payload)
 
@@ -117,7 +119,10 @@ def load_daily(client: Client, start: When, end: When, *, tz: Zone | None = None
 
     Examples
     --------
-    >>> nu.load_daily(nu.demo_client(), "2026-09-01", "2026-10-31", tz="Europe/Paris")  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> daily = nu.load_daily(app, "2026-09-01", "2026-09-30", tz="Europe/Paris")
+    >>> len(daily)
+    30
     """
     window = _window(client, start, end, tz)
     answers, as_of = _ask_each(client, "daily", window.runs)
@@ -162,7 +167,10 @@ def load_hours(client: Client, start: When, end: When, *, tz: Zone | None = None
 
     Examples
     --------
-    >>> nu.load_hours(nu.demo_client(), "2026-10-01", "2026-10-31")  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> hours = nu.load_hours(app, "2026-09-01", "2026-09-30", tz="Europe/Paris")
+    >>> len(hours)  # 30 days of 24 hours
+    720
     """
     window = _window(client, start, end, tz)
     answers, as_of = _ask_each(client, "daily", window.hour_runs)
@@ -209,7 +217,10 @@ def load_dimensions(
 
     Examples
     --------
-    >>> nu.load_dimensions(nu.demo_client(), "2026-09-01", "2026-10-31", freq="W")  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> weekly = nu.load_dimensions(app, "2026-09-07", "2026-09-20", freq="W")
+    >>> weekly["period"].dt.strftime("%Y-%m-%d").unique().tolist()
+    ['2026-09-07', '2026-09-14']
     """
     window = _window(client, start, end, tz)
     answers, as_of = _ask_periods(client, "daily", window, freq)
@@ -245,7 +256,9 @@ def load_totals(client: Client, start: When, end: When, *, tz: Zone | None = Non
 
     Examples
     --------
-    >>> nu.load_totals(nu.demo_client(), "2026-10-01", "2026-10-31")  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> list(nu.load_totals(app, "2026-09-01", "2026-09-30"))
+    ['users', 'installs']
     """
     window = _window(client, start, end, tz)
     return counts.totals_frame(_ask(client, "daily", window).payload)
@@ -286,7 +299,10 @@ def load_events(client: Client, start: When, end: When, *, tz: Zone | None = Non
 
     Examples
     --------
-    >>> nu.load_events(nu.demo_client(), "2026-09-01", "2026-10-31")  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> events = nu.load_events(app, "2026-09-01", "2026-09-30")
+    >>> events.groupby("event").size().unique().tolist()  # every event has every day
+    [30]
     """
     window = _window(client, start, end, tz)
     answers, as_of = _ask_each(client, "events", window.runs)
@@ -327,7 +343,10 @@ def load_errors(client: Client, start: When, end: When, *, tz: Zone | None = Non
 
     Examples
     --------
-    >>> nu.load_errors(nu.demo_client(), "2026-09-01", "2026-10-31")  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> errors = nu.load_errors(app, "2026-09-01", "2026-09-30")
+    >>> errors.groupby("error").size().unique().tolist()  # every error has every day
+    [30]
     """
     window = _window(client, start, end, tz)
     answers, as_of = _ask_each(client, "errors", window.runs)
@@ -364,7 +383,10 @@ def load_event_properties(client: Client, start: When, end: When, *, tz: Zone | 
 
     Examples
     --------
-    >>> nu.load_event_properties(nu.demo_client(), "2026-10-01", "2026-10-31")  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> properties = nu.load_event_properties(app, "2026-09-01", "2026-09-30")
+    >>> "plan" in properties.loc[properties["event"] == "init", "attribute"].tolist()
+    True
     """
     window = _window(client, start, end, tz)
     return counts.event_properties_frame(_ask(client, "event_properties", window).payload)
@@ -419,7 +441,10 @@ def load_attribute(
 
     Examples
     --------
-    >>> nu.load_attribute(nu.demo_client(), "init", "plan", "2026-09-01", "2026-10-31")  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> plans = nu.load_attribute(app, "init", "plan", "2026-09-01", "2026-09-30")
+    >>> sorted(plans["value"])
+    ['free', 'pro', 'team']
     """
     window = _window(client, start, end, tz)
     answers, as_of = _ask_periods(client, "attribute", window, freq, event, attribute)

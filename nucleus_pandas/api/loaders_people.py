@@ -56,7 +56,10 @@ def load_users(client: Client) -> pd.DataFrame:
 
     Examples
     --------
-    >>> nu.load_users(nu.demo_client())  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> users = nu.load_users(app)
+    >>> "props.plan" in users.columns
+    True
     """
     return people.users_frame(_user_rows(client))
 
@@ -90,7 +93,10 @@ def load_devices(client: Client) -> pd.DataFrame:
 
     Examples
     --------
-    >>> nu.load_devices(nu.demo_client())  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> devices = nu.load_devices(app)
+    >>> sorted(devices["platform"].unique())
+    ['linux', 'mac', 'win']
     """
     return people.devices_frame(_user_rows(client))
 
@@ -122,8 +128,10 @@ def load_user(client: Client, user_id: str) -> pd.DataFrame:
 
     Examples
     --------
-    >>> app = nu.demo_client()  # doctest: +SKIP
-    >>> nu.load_user(app, nu.load_users(app)["user_id"].iloc[0])  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> users = nu.load_users(app)
+    >>> len(nu.load_user(app, users["user_id"].iloc[0]))
+    1
     """
     return people.users_frame([part(client.get("user", user_id).payload, "user", dict, "user")], "user")
 
@@ -171,8 +179,11 @@ def load_sessions(client: Client, users: pd.DataFrame | Sequence[str], *, progre
 
     Examples
     --------
-    >>> app = nu.demo_client()  # doctest: +SKIP
-    >>> nu.load_sessions(app, nu.load_users(app).head(20))  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> users = nu.load_users(app).head(20)
+    >>> sessions = nu.load_sessions(app, users)
+    >>> set(sessions["user_id"]) <= set(users["user_id"])
+    True
     """
     asked = _users_to_ask(client, users)
     path_ids = asked["user_db_id" if client.user_path == "_id" else "user_id"].tolist()
@@ -240,9 +251,11 @@ def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: boo
 
     Examples
     --------
-    >>> app = nu.demo_client()  # doctest: +SKIP
-    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(20))  # doctest: +SKIP
-    >>> nu.load_session_events(app, sessions)  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(5))
+    >>> log = nu.load_session_events(app, sessions)
+    >>> "init" in set(log["event"])
+    True
     """
     path_column = "user_db_id" if client.user_path == "_id" else "user_id"
     needed = ["user_id", "user_db_id", "device_id", "session_id", "start", "end"]
@@ -295,7 +308,9 @@ def load_live_events(client: Client) -> pd.DataFrame:
 
     Examples
     --------
-    >>> nu.load_live_events(nu.demo_client())  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> list(nu.load_live_events(app))[:2]
+    ['user_id', 'user_db_id']
     """
     return people.live_events_frame(client.get("live_events").payload)
 
@@ -323,7 +338,9 @@ def load_live_user_count(client: Client) -> pd.DataFrame:
 
     Examples
     --------
-    >>> nu.load_live_user_count(nu.demo_client())  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> list(nu.load_live_user_count(app))
+    ['time', 'users']
     """
     answer = client.get("live_user_count")
     return counts.live_user_count_frame(answer.payload, answer.as_of)
@@ -353,7 +370,9 @@ def load_live_users(client: Client) -> pd.DataFrame:
 
     Examples
     --------
-    >>> nu.load_live_users(nu.demo_client())  # doctest: +SKIP
+    >>> app = nu.demo_client()
+    >>> list(nu.load_live_users(app))[-2:]
+    ['country', 'last_seen']
     """
     return people.live_users_frame(part(client.get("live_users").payload, "data", list, "live_users"))
 

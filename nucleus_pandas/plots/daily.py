@@ -47,7 +47,6 @@ def plot_daily(daily: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     Examples
     --------
-    >>> import nucleus_pandas as nu
     >>> app = nu.demo_client()
     >>> daily = nu.load_daily(app, "2026-09-01", "2026-10-31", tz="Europe/Paris")
     >>> ax = nu.plot_daily(daily)

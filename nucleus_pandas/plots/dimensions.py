@@ -60,7 +60,6 @@ def plot_dimensions(
 
     Examples
     --------
-    >>> import nucleus_pandas as nu
     >>> app = nu.demo_client()
     >>> table = nu.load_dimensions(app, "2026-09-01", "2026-10-31")
     >>> ax = nu.plot_dimensions(table, dimension="country")

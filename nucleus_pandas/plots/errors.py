@@ -52,7 +52,6 @@ def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
 
     Examples
     --------
-    >>> import nucleus_pandas as nu
     >>> app = nu.demo_client()
     >>> ax = nu.plot_errors(nu.load_errors(app, "2026-09-01", "2026-10-31"))
     """

@@ -49,7 +49,6 @@ def plot_events(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
 
     Examples
     --------
-    >>> import nucleus_pandas as nu
     >>> app = nu.demo_client()
     >>> ax = nu.plot_events(nu.load_events(app, "2026-09-01", "2026-10-31"), top=5)
     """

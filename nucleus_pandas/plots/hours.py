@@ -49,7 +49,6 @@ def plot_hours(hours: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     Examples
     --------
-    >>> import nucleus_pandas as nu
     >>> app = nu.demo_client()
     >>> ax = nu.plot_hours(nu.load_hours(app, "2026-09-01", "2026-10-31", tz="Europe/Paris"))
     """

@@ -1,0 +1,26 @@
+"""The examples in the docstrings of everything public run, and give what they show."""
+
+import doctest
+import inspect
+
+import pytest
+
+import nucleus_pandas as nu
+
+# An error explains itself; everything else that is public shows how it is used.
+PUBLIC = [
+    name for name in nu.__all__ if not inspect.ismodule(getattr(nu, name)) and not name.endswith(("Error", "Warning"))
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_example_gives_what_it_shows(shared_app, monkeypatch, name):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    documented = inspect.getdoc(getattr(nu, name)) or ""
+    monkeypatch.setattr(nu, "demo_client", lambda **settings: shared_app)
+    monkeypatch.setattr(shared_app, "close", lambda: None)
+    example = doctest.DocTestParser().get_doctest(documented, {"nu": nu}, name, None, None)
+    assert example.examples, f"{name} has no example"
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example).failed == 0
