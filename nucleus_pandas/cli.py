@@ -70,10 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--end", help="last day; default: today")
     export.add_argument("--tz", default="UTC", help="zone of the days, such as Europe/Paris; default: UTC")
     export.add_argument(
-        "--users", type=int, default=25, help="how many users, those seen last, to load sessions of: a request each"
+        "--users", type=_count, default=25, help="how many users, those seen last, to load sessions of: a request each"
     )
     export.add_argument(
-        "--sessions", type=int, default=200, help="how many of these, the latest, to load events of: a request each"
+        "--sessions", type=_count, default=200, help="how many of these, the latest, to load events of: a request each"
     )
     export.set_defaults(run=_export)
     doctor = commands.add_parser(
@@ -86,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--demo", action="store_true", help="the made-up app instead of yours")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up")
+    return int(text)
 
 
 def _demo(arguments: argparse.Namespace) -> None:
@@ -107,9 +113,13 @@ def _export(arguments: argparse.Namespace) -> None:
         # The tables hold people's data: nobody else on the machine needs to read them.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tables = _tables(client, (start, end, arguments.tz), arguments.users, arguments.sessions)
+        notes = {
+            "sessions": f": all of the {arguments.users} users seen last, of {len(tables['users']):,}; see --users",
+            "session_events": f": of the {arguments.sessions} latest of these sessions; see --sessions",
+        }
         for name, table in tables.items():
             _defused(table).to_csv(folder / f"{name}.csv", index=False)
-            print(f"{name + '.csv':24} {len(table):>8,} rows", file=sys.stderr)
+            print(f"{name + '.csv':24} {len(table):>8,} rows{notes.get(name, '')}", file=sys.stderr)
         for name in _plot(tables, folder):
             print(name, file=sys.stderr)
     print(folder.resolve())

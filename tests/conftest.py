@@ -3,12 +3,17 @@
 import datetime as dt
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.model import DemoApp
 from nucleus_pandas.demo.service import DemoService
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("steady", deadline=None)
+hypothesis.settings.load_profile("steady")
 
 AUTUMN = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 SPRING = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)

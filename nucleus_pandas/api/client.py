@@ -25,6 +25,7 @@ from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError
 DEFAULT_BASE_URL = "https://app.nucleus.sh/api/v1"
 UserPath = Literal["user_id", "_id"]
 
+_ARGUMENTS = {":event": "event", ":attr": "attribute", ":userId": "user_id", ":sessionId": "session_id"}
 _ENVIRONMENT = {
     "NUCLEUS_APP_ID": "the app's id, as its settings page shows it",
     "NUCLEUS_TOKEN": "the API token of the account",
@@ -102,6 +103,7 @@ class Client:
     ) -> None:
         _check_choice("utc_offset_sign", utc_offset_sign, ("east", "west"))
         _check_choice("user_path", user_path, ("user_id", "_id"))
+        _check_timeout(timeout)
         if not isinstance(max_workers, int) or max_workers < 1:
             raise ConfigurationError(f"max_workers={max_workers!r} must be a whole number from 1 up.")
         parse_zone(tz)
@@ -284,6 +286,24 @@ def _make_session(transport: Transport) -> requests.Session:
     return session
 
 
+def check_client(client: object) -> Client:
+    """Give back the client, or say what to pass in its place."""
+    if not isinstance(client, Client):
+        hint = ", with its parentheses" if callable(client) else ""
+        raise TypeError(
+            f"client is of type {type(client).__name__}; pass what demo_client(){hint} or Client.from_env() gives."
+        )
+    return client
+
+
+def _check_timeout(timeout: object) -> None:
+    numbers = isinstance(timeout, tuple) and all(type(value) in (int, float) and value > 0 for value in timeout)
+    if not numbers or len(timeout) != 2:  # type: ignore[arg-type]  # a tuple by now
+        raise ConfigurationError(
+            f"timeout={timeout!r} must be two numbers of seconds, to connect and between bytes, such as (5, 30)."
+        )
+
+
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConfigurationError(f"{name}={value!r} is not known; write {' or '.join(map(repr, choices))}.")
@@ -335,7 +355,7 @@ def _segment(name: str, value: object) -> str:
 
 def _fill(template: str, segments: tuple[str, ...]) -> str:
     values = iter(segments)
-    parts = [_segment(part[1:], next(values)) if part.startswith(":") else part for part in template.split("/")]
+    parts = [_segment(_ARGUMENTS[part], next(values)) if part.startswith(":") else part for part in template.split("/")]
     return "/".join(parts)
 
 

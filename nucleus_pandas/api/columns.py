@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 import sys
 import warnings
@@ -58,11 +59,16 @@ class Losses:
 
 
 def warn_incomplete(message: str) -> None:
-    """Warn with `IncompleteDataWarning`, pointing at the caller's line outside this package."""
+    """Warn with `IncompleteDataWarning`."""
+    warn(message, IncompleteDataWarning)
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn, pointing at the line outside this package that led here."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_back.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, IncompleteDataWarning, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)
 
 
 def texts(values: Iterable[Any], losses: Losses) -> list[str | None]:
@@ -117,17 +123,18 @@ def number_column(values: Iterable[Any], losses: Losses) -> Any:
     given = list(values)
     if set(map(type, given)) <= {float, int, type(None)}:
         with suppress(OverflowError):
-            return np.array(given, dtype=NUMBER)
+            numbers = np.array(given, dtype=NUMBER)
+            if not np.isinf(numbers).any():
+                return numbers
     return np.array([read_number(value, losses) for value in given], dtype=NUMBER)
 
 
 def read_number(value: Any, losses: Losses) -> float | None:
     """Read one measure; anything else is counted as lost and missing."""
     if type(value) in (int, float):
-        try:
-            return float(value)
-        except OverflowError:
-            pass
+        with suppress(OverflowError):
+            if math.isfinite(value):
+                return float(value)
     if value is not None:
         losses.add("{} measures were no numbers and are missing")
     return None

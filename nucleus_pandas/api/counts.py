@@ -42,11 +42,17 @@ from nucleus_pandas.api.frames import (
     wrong_shape,
 )
 from nucleus_pandas.api.windows import Period, Run, Window, states
+from nucleus_pandas.exceptions import PayloadError
 
 #: An answer and the run of days that it was asked for.
 RunAnswer = tuple[Any, Run]
 #: An answer and the period that it was asked for; None where it is for the window as a whole.
 PeriodAnswer = tuple[Any, Period | None]
+
+#: How often each value occurs.
+Counted = dict[str | None, int | None]
+#: The lists of one answer by what stands before their values in a row; None for a list that did not come.
+Table = tuple[Period | None, dict[tuple[str, ...], Counted | None]]
 
 Number = TypeVar("Number", int, float)
 _Pieces = Mapping[dt.date, int | None]
@@ -115,8 +121,14 @@ def hours_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
             totals.setdefault(slot, fallback)
         for label, counts in _dated(hours or {}, run, losses):
             day = run.labels[label]
-            if not isinstance(counts, list) or len(counts) > 24:
+            if not isinstance(counts, list):
                 raise wrong_shape("daily", "each day of 'hours'", "a list of at most 24 counts", counts)
+            if len(counts) > 24:
+                raise PayloadError(
+                    f"{PATHS['daily']}: a day of 'hours' has {len(counts)} entries, where at most 24 belong. The "
+                    "service may have changed; please report it.",
+                    endpoint=PATHS["daily"],
+                )
             for hour, value in enumerate(counts):
                 count = read_count(value, losses)
                 # A zero for an hour that does not exist, or has not come yet, is no row.
@@ -150,26 +162,27 @@ def error_counts_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.d
 def dimensions_frame(answers: Sequence[PeriodAnswer], as_of: dt.datetime) -> pd.DataFrame:
     """One row a dimension and value (and period)."""
     losses = Losses(PATHS["daily"])
-    tables = []
+    tables: list[Table] = []
     for payload, period in answers:
         data = part(payload, "data", dict, "daily")
-        for dimension, key in _DIMENSIONS.items():
-            table = _values(optional_part(data, key, list, "daily"), losses)
-            tables.append((period, {"dimension": [dimension] * len(table["value"]), **table}))
+        lists = {
+            (dimension,): data.get(key) and optional_part(data, key, list, "daily")
+            for dimension, key in _DIMENSIONS.items()
+        }
+        tables.append((period, {name: _values(rows, losses) for name, rows in lists.items()}))
     losses.warn()
-    return _stack(DIMENSIONS, tables, as_of)
+    return _one_row_a_value(DIMENSIONS, tables, as_of)
 
 
 def attribute_frame(answers: Sequence[PeriodAnswer], event: str, attribute: str, as_of: dt.datetime) -> pd.DataFrame:
     """One row a value of an event's attribute (and period)."""
     losses = Losses(PATHS["attribute"])
-    tables = []
-    for payload, period in answers:
-        table = _values(part(payload, "data", list, "attribute"), losses)
-        size = len(table["value"])
-        tables.append((period, {"event": [event] * size, "attribute": [attribute] * size, **table}))
+    tables: list[Table] = [
+        (period, {(event, attribute): _values(part(payload, "data", list, "attribute"), losses)})
+        for payload, period in answers
+    ]
     losses.warn()
-    return _stack(ATTRIBUTE, tables, as_of)
+    return _one_row_a_value(ATTRIBUTE, tables, as_of)
 
 
 def totals_frame(payload: Any) -> pd.DataFrame:
@@ -265,7 +278,7 @@ def _dated(field: Mapping[str, Any], run: Run, losses: Losses) -> Iterator[tuple
             yield label, value
         elif value not in (None, 0) and value != [0] * len(value if isinstance(value, list) else ()):
             losses.add(
-                "{} entries are for days outside the window and are left out. If days begin at the wrong hour, "
+                "{} entries are for days outside the interval and are left out. If days begin at the wrong hour, "
                 "the service counts utcOffset the other way: doctor(client) finds out which utc_offset_sign to set"
             )
 
@@ -347,14 +360,15 @@ def _hours_begun(run: Run, as_of: dt.datetime) -> Iterator[tuple[dt.date, int]]:
         moment = moment.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1)
 
 
-def _values(rows: list[Any], losses: Losses) -> dict[str, list[Any]]:
-    """A list of value and count as columns, the most frequent first; one row a value."""
+def _values(rows: list[Any] | None, losses: Losses) -> Counted | None:
+    """The count of each value in a list of them; None where there is no list."""
+    if rows is None:
+        return None
     kept = objects(rows, losses)
-    totals: dict[str | None, int | None] = {}
+    totals: Counted = {}
     for value, row in zip(texts(pick(kept, "value"), losses), kept, strict=True):
         totals[value] = _sum([totals.get(value, 0), read_count(row.get("count"), losses)])
-    ranked = sorted(totals.items(), key=lambda item: (item[1] is None, -(item[1] or 0), str(item[0])))
-    return {"value": [value for value, _ in ranked], "count": [count for _, count in ranked]}
+    return totals
 
 
 def _by_day(schema: Schema, window: Window, as_of: dt.datetime, columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -363,20 +377,30 @@ def _by_day(schema: Schema, window: Window, as_of: dt.datetime, columns: Mapping
     return make_frame(schema, {"day": days, **columns, **states(window.days, as_of)})
 
 
-def _stack(
-    schema: Schema, tables: Sequence[tuple[Period | None, dict[str, list[Any]]]], as_of: dt.datetime
+def _one_row_a_value(
+    schema: Schema,
+    tables: Sequence[Table],
+    as_of: dt.datetime,
 ) -> pd.DataFrame:
-    """Tables one under the other, with the period of each where there are periods."""
-    columns: dict[str, list[Any]] = {name: [] for name in schema}
-    spans: list[Period] = []
-    for period, table in tables:
-        for name in schema:
-            columns[name] += table[name]
-        if period is not None:
-            spans += [period] * len(table["value"])
+    """The counts of each list, the most frequent value first; with periods, every value has every period."""
+    values: dict[tuple[str, ...], Counted] = {}
+    for _, lists in tables:
+        for name, counted in lists.items():
+            values.setdefault(name, {}).update(dict.fromkeys(counted or (), 0))
+    spans: list[Period | None] = []
+    rows: list[tuple[Any, ...]] = []
+    for period, lists in tables:
+        for name, counted in lists.items():
+            # Without a list, nothing is known of the period; without an entry in it, the value did not occur.
+            filled = values[name] | counted if counted is not None else dict.fromkeys(values[name])
+            ranked = sorted(filled.items(), key=lambda item: (item[1] is None, -(item[1] or 0), str(item[0])))
+            rows += [(*name, value, count) for value, count in ranked]
+            spans += [period] * len(ranked)
+    columns = dict(zip(schema, zip(*rows, strict=True) if rows else [()] * len(schema), strict=True))
     if all(period is None for period, _ in tables):
         return make_frame(schema, columns)
-    by_period: Schema = {"period": BY_PERIOD["period"], **schema, **BY_PERIOD}
+    periods = [span for span in spans if span is not None]
     return make_frame(
-        by_period, {"period": day_column(span.label for span in spans), **columns, **states(spans, as_of)}
+        {"period": BY_PERIOD["period"], **schema, **BY_PERIOD},
+        {"period": day_column(span.label for span in periods), **columns, **states(periods, as_of)},
     )

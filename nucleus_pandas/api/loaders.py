@@ -15,14 +15,16 @@ is `settled` 48 hours after its end, as clients that were offline send that late
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
 from nucleus_pandas.api import counts
-from nucleus_pandas.api.client import Answer, Client
+from nucleus_pandas.api.client import Answer, Client, check_client
+from nucleus_pandas.api.columns import warn
 from nucleus_pandas.api.endpoints import Endpoint
 from nucleus_pandas.api.windows import (
     Freq,
@@ -69,7 +71,7 @@ def load_quick_glance(client: Client) -> pd.DataFrame:
     >>> nu.load_quick_glance(app)["metric"].tolist()
     ['installs', 'users', 'sessions', 'errors']
     """
-    return counts.quick_glance_frame(client.get("quick_glance").payload)
+    return counts.quick_glance_frame(check_client(client).get("quick_glance").payload)
 
 
 def load_daily(client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
@@ -110,9 +112,9 @@ def load_daily(client: Client, start: When, end: When, *, tz: Zone | None = None
 
     Notes
     -----
-    Source: ``analytics``, one request for each run of days with one UTC offset (`definitions`, DST on the
-    wire). On a day of more than 24 hours the service counts in two pieces; counts are added, the mean is
-    weighted, and the active users are the answer's own total where it can be that number, else missing.
+    Source: ``analytics``, one request for each run of days with one UTC offset. On a day of more than 24 hours the
+    service counts in two pieces; counts are added, the mean is weighted, and the active users are the answer's own
+    total where it can be that number, else missing.
 
     A day is complete when all of it lies in the interval and it was over when the service was asked, and
     settled 48 hours after its end.
@@ -434,10 +436,16 @@ def load_attribute(
     NucleusError
         When the service does not answer as it should.
 
+    Warns
+    -----
+    UserWarning
+        When the event was not reported with this attribute in the interval; names the nearest ones.
+
     Notes
     -----
     Source: ``analytics/events/:event/:attr``. Events without the attribute may not be counted, so the counts
-    need not add up to those of `load_events`.
+    need not add up to those of `load_events`. Only when no value comes is ``analytics/eventsprops`` asked as well, to
+    tell a name that was not reported from an attribute without values.
 
     Examples
     --------
@@ -448,7 +456,10 @@ def load_attribute(
     """
     window = _window(client, start, end, tz)
     answers, as_of = _ask_periods(client, "attribute", window, freq, event, attribute)
-    return counts.attribute_frame(answers, event, attribute, as_of)
+    frame = counts.attribute_frame(answers, event, attribute, as_of)
+    if frame.empty:
+        _tell_unknown(_ask(client, "event_properties", window).payload, event, attribute)
+    return frame
 
 
 class _Span(Protocol):
@@ -461,7 +472,7 @@ class _Span(Protocol):
 
 
 def _window(client: Client, start: When, end: When, tz: Zone | None) -> Window:
-    return make_window(start, end, client.tz if tz is None else tz, now=client.now())
+    return make_window(start, end, check_client(client).tz if tz is None else tz, now=client.now())
 
 
 def _ask(client: Client, endpoint: Endpoint, span: _Span, *segments: str) -> Answer:
@@ -501,3 +512,20 @@ def _ask_periods(
 
 def _known_until(answers: Sequence[Answer]) -> dt.datetime:
     return min(answer.as_of for answer in answers)
+
+
+def _tell_unknown(payload: Any, event: str, attribute: str) -> None:
+    """Warn of a name that was not reported in the interval, with the nearest ones: most likely it is misspelt."""
+    reported = counts.event_properties_frame(payload)
+    attributes = reported.loc[reported["event"] == event, "attribute"].tolist()
+    name, given, known = ("attribute", attribute, attributes) if attributes else ("event", event, reported["event"])
+    if given in set(known):
+        return
+    folded = {str(text).casefold(): str(text) for text in known}
+    near = difflib.get_close_matches(given.casefold().strip(), folded, n=3)
+    hint = f" Did you mean {' or '.join(repr(folded[text]) for text in near)}?" if near else ""
+    warn(
+        f"No values: the {name} {given!r} was not reported with attributes in this interval.{hint} "
+        "load_event_properties lists what was.",
+        UserWarning,
+    )

@@ -5,18 +5,20 @@ Sessions and their events take a request each: see `fanout` for the order, the b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api import counts, people
-from nucleus_pandas.api.client import Client
-from nucleus_pandas.api.columns import TEXT, warn_incomplete
+from nucleus_pandas.api.client import Client, check_client
+from nucleus_pandas.api.columns import INSTANT, TEXT, warn_incomplete
 from nucleus_pandas.api.fanout import Harvest, fetch_all
 from nucleus_pandas.api.frames import part
 from nucleus_pandas.exceptions import NotFoundError
+
+_SESSION_COLUMNS = ["user_id", "user_db_id", "device_id", "session_id", "start", "end"]
 
 
 def load_users(client: Client) -> pd.DataFrame:
@@ -133,16 +135,16 @@ def load_user(client: Client, user_id: str) -> pd.DataFrame:
     >>> len(nu.load_user(app, users["user_id"].iloc[0]))
     1
     """
-    return people.users_frame([part(client.get("user", user_id).payload, "user", dict, "user")], "user")
+    return people.users_frame([part(check_client(client).get("user", user_id).payload, "user", dict, "user")], "user")
 
 
-def load_sessions(client: Client, users: pd.DataFrame | Sequence[str], *, progress: bool = True) -> pd.DataFrame:
+def load_sessions(client: Client, users: pd.DataFrame | Iterable[str], *, progress: bool = True) -> pd.DataFrame:
     """Get the sessions of users: one request a user.
 
     Parameters
     ----------
     client : Client
-    users : pandas.DataFrame or sequence of str
+    users : pandas.DataFrame or iterable of str
         Rows of `load_users`, or any frame with user_id and user_db_id; or ids, of the kind that the client's
         setting `user_path` names.
     progress : bool
@@ -156,7 +158,8 @@ def load_sessions(client: Client, users: pd.DataFrame | Sequence[str], *, progre
         - user_id, user_db_id, device_id, session_id: text; a session id is random and not unique
         - start, end: instants, UTC; they can be the same
         - duration_seconds: end - start
-        - actions, errors: counts
+        - actions, errors: counts of the service; the reference does not say what an action is, in the made-up app it is
+          any event but an error
 
     Raises
     ------
@@ -185,8 +188,8 @@ def load_sessions(client: Client, users: pd.DataFrame | Sequence[str], *, progre
     >>> set(sessions["user_id"]) <= set(users["user_id"])
     True
     """
-    asked = _users_to_ask(client, users)
-    path_ids = asked["user_db_id" if client.user_path == "_id" else "user_id"].tolist()
+    asked = _users_to_ask(check_client(client), users)
+    path_ids = asked[_path_column(client)].tolist()
 
     def fetch(row: int) -> tuple[dict[str, Any], list[Any]]:
         payload = client.get("user", path_ids[row]).payload
@@ -257,12 +260,8 @@ def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: boo
     >>> "init" in set(log["event"])
     True
     """
-    path_column = "user_db_id" if client.user_path == "_id" else "user_id"
-    needed = ["user_id", "user_db_id", "device_id", "session_id", "start", "end"]
-    _check_frame("sessions", sessions, needed, "load_sessions")
-    keys = [path_column, "device_id", "session_id"]
-    asked = sessions.dropna(subset=keys).drop_duplicates([*keys, "start"]).reset_index(drop=True)
-    _tell_unaskable(len(sessions.dropna(how="all")) - len(sessions.dropna(subset=keys)), "sessions")
+    asked = _sessions_to_ask(check_client(client), sessions)
+    keys = [_path_column(client), "device_id", "session_id"]
     groups = asked.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
     requests = asked.drop_duplicates(keys)[keys].to_numpy().tolist()
 
@@ -312,7 +311,7 @@ def load_live_events(client: Client) -> pd.DataFrame:
     >>> list(nu.load_live_events(app))[:2]
     ['user_id', 'user_db_id']
     """
-    return people.live_events_frame(client.get("live_events").payload)
+    return people.live_events_frame(check_client(client).get("live_events").payload)
 
 
 def load_live_user_count(client: Client) -> pd.DataFrame:
@@ -342,7 +341,7 @@ def load_live_user_count(client: Client) -> pd.DataFrame:
     >>> list(nu.load_live_user_count(app))
     ['time', 'users']
     """
-    answer = client.get("live_user_count")
+    answer = check_client(client).get("live_user_count")
     return counts.live_user_count_frame(answer.payload, answer.as_of)
 
 
@@ -374,12 +373,12 @@ def load_live_users(client: Client) -> pd.DataFrame:
     >>> list(nu.load_live_users(app))[-2:]
     ['country', 'last_seen']
     """
-    return people.live_users_frame(part(client.get("live_users").payload, "data", list, "live_users"))
+    return people.live_users_frame(part(check_client(client).get("live_users").payload, "data", list, "live_users"))
 
 
 def _user_rows(client: Client) -> list[Any]:
     """The users as they came; says so when the service counts more."""
-    payload = client.get("users").payload
+    payload = check_client(client).get("users").payload
     rows = part(payload, "data", list, "users")
     total = payload.get("total")
     if isinstance(total, int) and total > len(rows):
@@ -390,22 +389,39 @@ def _user_rows(client: Client) -> list[Any]:
     return rows
 
 
-def _users_to_ask(client: Client, users: pd.DataFrame | Sequence[str]) -> pd.DataFrame:
+def _users_to_ask(client: Client, users: pd.DataFrame | Iterable[str]) -> pd.DataFrame:
     """The users with both ids, each once; a plain id stands for itself until the answer tells the other."""
     if not isinstance(users, pd.DataFrame):
-        if isinstance(users, str) or not all(isinstance(user, str) for user in users):
+        ids = list(users) if isinstance(users, Iterable) and not isinstance(users, str | Mapping) else [None]
+        if not all(isinstance(user, str) for user in ids):
             raise TypeError("users must be rows of load_users(client), or a list of ids that are text.")
-        users = pd.DataFrame({"user_id": users, "user_db_id": None}, dtype=TEXT)
-        if client.user_path == "_id":
-            users = users.assign(user_db_id=users["user_id"])
-    path_column = "user_db_id" if client.user_path == "_id" else "user_id"
-    _check_frame("users", users, ["user_id", "user_db_id"], "load_users")
-    asked = users[["user_id", "user_db_id"]].astype(TEXT).dropna(subset=[path_column])
+        users = pd.DataFrame({"user_id": ids, "user_db_id": ids if client.user_path == "_id" else None}, dtype=TEXT)
+    _check_columns("users", users, ["user_id", "user_db_id"], "load_users")
+    asked = users[["user_id", "user_db_id"]].astype(TEXT).dropna(subset=[_path_column(client)])
     _tell_unaskable(len(users) - len(asked), "users")
-    return asked.drop_duplicates(path_column).reset_index(drop=True)
+    return asked.drop_duplicates(_path_column(client)).reset_index(drop=True)
 
 
-def _check_frame(name: str, frame: object, needed: list[str], loader: str) -> None:
+def _sessions_to_ask(client: Client, sessions: pd.DataFrame) -> pd.DataFrame:
+    """The sessions with all their ids, each once, with the types of `load_sessions` even after a CSV file."""
+    _check_columns("sessions", sessions, _SESSION_COLUMNS, "load_sessions")
+    typed = sessions[_SESSION_COLUMNS].astype(dict.fromkeys(_SESSION_COLUMNS[:4], TEXT))
+    for column in ("start", "end"):
+        if isinstance(typed[column].dtype, np.dtype) and typed[column].dtype.kind == "M":
+            raise ValueError(f'sessions["{column}"] has no time zone; load_sessions gives UTC, keep it so.')
+        typed[column] = pd.to_datetime(typed[column], utc=True, format="ISO8601", errors="coerce").astype(INSTANT)
+    keys = [_path_column(client), "device_id", "session_id"]
+    asked = typed.dropna(subset=keys)
+    _tell_unaskable(len(typed) - len(asked), "sessions")
+    return asked.drop_duplicates([*keys, "start"]).reset_index(drop=True)
+
+
+def _path_column(client: Client) -> str:
+    return "user_db_id" if client.user_path == "_id" else "user_id"
+
+
+def _check_columns(name: str, frame: object, needed: list[str], loader: str) -> None:
+    """Raise where a frame is not the one that a loader gives."""
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"{name} is of type {type(frame).__name__}; pass the frame that {loader} gives.")
     if missing := [column for column in needed if column not in frame.columns]:
@@ -447,10 +463,10 @@ def _finish(
             remaining=asked[~np.isin(groups, done)].reset_index(drop=True),
         ) from error
     _tell_unaskable(len(harvest.unaskable), what)
-    if harvest.vanished and not harvest.answers:
+    if harvest.vanished and _other_id_wanted(asked, groups, harvest):
         raise NotFoundError(
-            f"The service knows none of the {total:,} {what} (404). If they come from this app, it expects the "
-            "other id in the path: see the setting user_path of Client.",
+            f"The service knows none of the {what} whose user has an id of the app's own (404). It seems to expect the "
+            "other id in the path: set user_path of Client; nucleus_pandas.doctor(client) finds out which.",
             status=404,
         )
     if harvest.vanished:
@@ -459,3 +475,10 @@ def _finish(
             "left out."
         )
     return frame(harvest.answers)
+
+
+def _other_id_wanted(asked: pd.DataFrame, groups: Any, harvest: Harvest[Any]) -> bool:
+    """Whether everybody whose two ids differ was unknown: people without an id of the app's are found either way."""
+    two_ids = asked["user_id"].ne(asked["user_db_id"]).fillna(value=True).to_numpy(dtype=bool)
+    found = bool(np.isin(groups[two_ids], list(harvest.answers)).any())
+    return not found and (bool(two_ids.any()) or not harvest.answers)

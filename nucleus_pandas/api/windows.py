@@ -37,7 +37,9 @@ SETTLING_TIME = dt.timedelta(hours=48)
 _SECOND = dt.timedelta(seconds=1)
 _FIRST_YEAR = 2000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_FIXED_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?(\d{2})")
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d")
+_FIXED_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?([0-5]\d)")
+_HOURS_ONLY = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,8 @@ def parse_zone(tz: Zone) -> dt.tzinfo:
         return _named_zone(name)
     if not isinstance(tz, str):
         raise TypeError(f"tz of type {type(tz).__name__} is not a zone; {_ZONE_FORMS}")
-    if tz in ("UTC", "Z"):
+    tz = tz.strip()
+    if tz.upper() in ("UTC", "Z", "GMT"):
         return dt.UTC
     if match := _FIXED_OFFSET.fullmatch(tz):
         sign, hours, minutes = match.groups()
@@ -230,7 +233,7 @@ def utc_offset_parameter(minutes_east: int, sign: Sign) -> int:
 
 
 def states(spans: Sequence[Day | Period], as_of: dt.datetime) -> dict[str, list[bool]]:
-    """Give the columns complete and settled of days or periods (`definitions`, Time).
+    """Give the columns complete and settled of days or periods.
 
     A span is complete when all of it lies in the window and it was over at `as_of`; it is settled 48 hours
     after its end, when even clients that were offline have delivered.
@@ -325,27 +328,22 @@ def _parse_when(name: str, value: When) -> dt.date | dt.datetime:
     try:
         if _DATE.fullmatch(value):
             return dt.date.fromisoformat(value)
-        if "-W" in value or not re.match(r"\d{4}-\d{2}-\d{2}[T ]\d", value):
-            raise ValueError
-        return _from_datetime(name, value, dt.datetime.fromisoformat(value))
-    except _NaiveClockTimeError:
-        raise
+        instant = dt.datetime.fromisoformat(value) if _DATE_AND_TIME.match(value) else None
     except ValueError:
+        instant = None
+    if instant is None:
         raise ValueError(
             f'{name}={value[:40]!r} is not a date. Write year-month-day, {name}="2026-09-01", or an instant '
             f'with its UTC offset, {name}="2026-09-01T14:30+02:00".'
-        ) from None
-
-
-class _NaiveClockTimeError(ValueError):
-    """Tells the naive clock time apart from a text that is no date at all."""
+        )
+    return _from_datetime(name, value, instant)
 
 
 def _from_datetime(name: str, given: When, value: dt.datetime) -> dt.date | dt.datetime:
     if value.tzinfo is None or value.utcoffset() is None:
         if value.time() == dt.time():
             return value.date()
-        raise _NaiveClockTimeError(
+        raise ValueError(
             f"{name}={_shown(given)} has a clock time but no UTC offset, so it names no instant. Write "
             f'{name}="{value.date()}" for the whole day, or give the offset: '
             f'{name}="{value.replace(microsecond=0).isoformat()}+00:00".'
@@ -368,11 +366,20 @@ def _named_zone(name: str) -> dt.tzinfo:
             raise zoneinfo.ZoneInfoNotFoundError
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        known = zoneinfo.available_timezones() - _NOT_ZONES
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-        near += [key for key in sorted(known) if name and key.endswith(f"/{name.replace(' ', '_')}")]
-        hint = f" Did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
-        raise ValueError(f"tz={name[:40]!r} is not in the zone database.{hint} Otherwise, {_ZONE_FORMS}") from None
+        raise ValueError(
+            f"tz={name[:40]!r} is not in the zone database.{_nearest_zones(name)} Otherwise, {_ZONE_FORMS}"
+        ) from None
+
+
+def _nearest_zones(name: str) -> str:
+    """A hint for a name that no zone has. The zones of Etc are not offered: their signs are the wrong way round."""
+    if match := _HOURS_ONLY.fullmatch(name):
+        return f' Did you mean "{match[1]}{int(match[2]):02}:00"?'
+    known = {key.lower(): key for key in zoneinfo.available_timezones() - _NOT_ZONES if not key.startswith("Etc/")}
+    wanted = name.lower().replace(" ", "_")
+    near = [key for low, key in sorted(known.items()) if wanted and low.endswith(f"/{wanted}")]
+    near += [known[low] for low in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]
+    return f" Did you mean {' or '.join(dict.fromkeys(near[:3]))}?" if near else ""
 
 
 def _fixed_zone(minutes: int, given: Zone) -> dt.tzinfo:

@@ -10,8 +10,10 @@ from nucleus_pandas.api.client import Client
 
 if TYPE_CHECKING:
     from nucleus_pandas.demo.model import DemoApp
+    from nucleus_pandas.demo.planted import Truth
     from nucleus_pandas.demo.service import DemoService
-    from nucleus_pandas.demo.truth import Truth
+
+_LARGEST_SCALE = 1000
 
 __all__ = ["DemoClient", "demo_client", "truth"]
 
@@ -67,8 +69,7 @@ def demo_client(
     """
     from nucleus_pandas.demo.service import DemoService
 
-    if as_of is not None and as_of.tzinfo is None:
-        raise ValueError(f"as_of={as_of} has no UTC offset; write for example as_of=datetime(2026, 11, 1, tzinfo=UTC).")
+    _check(seed, scale, as_of, port)
     app = _app(seed, scale, (as_of or dt.datetime.now(dt.UTC)).date())
     return DemoClient(DemoService(app, as_of=as_of, port=port), **settings)
 
@@ -86,8 +87,20 @@ def truth(*, seed: int = 1, scale: float = 1.0, as_of: dt.datetime | None = None
     Truth
         Planted rates beside exact counts of the data received by `as_of`; see its attributes.
     """
+    _check(seed, scale, as_of)
     now = as_of or dt.datetime.now(dt.UTC)
     return _app(seed, scale, now.date()).truth(as_of=now)
+
+
+def _check(seed: object, scale: object, as_of: object, port: object = 0) -> None:
+    if not isinstance(seed, int):
+        raise TypeError(f"seed={seed!r} must be a whole number.")
+    if not isinstance(scale, int | float) or not 0 < scale <= _LARGEST_SCALE:
+        raise ValueError(f"scale={scale!r} must be a number above 0 and up to {_LARGEST_SCALE}; 1 is some 2,500 users.")
+    if as_of is not None and (not isinstance(as_of, dt.datetime) or as_of.tzinfo is None):
+        raise ValueError(f"as_of={as_of!r} must be a datetime with a UTC offset: datetime(2026, 11, 1, tzinfo=UTC).")
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ValueError(f"port={port!r} must be a whole number from 0 to 65535; 0 is any that is free.")
 
 
 @lru_cache(maxsize=2)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from nucleus_pandas.demo.planted import Truth, tell
 from nucleus_pandas.demo.records import (
     DAY_MS,
     ERROR_PREFIX,
@@ -15,7 +16,6 @@ from nucleus_pandas.demo.records import (
     from_ms,
     to_ms,
 )
-from nucleus_pandas.demo.truth import Truth, tell
 
 __all__ = [
     "DayCounts",

@@ -30,7 +30,7 @@ def plot_daily(daily: pd.DataFrame, ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
         With one line each for sessions, active users and new users, in counts per day. A missing number is a
-        gap. Days that may still grow are dashed, days not over or cut by the window are hollow as well.
+        gap. Days that may still grow are dashed, days not over or cut by the interval are hollow as well.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def plot_daily(daily: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Notes
     -----
     A user who is active on two days counts on both, so that daily users do not add up to the users of the
-    window. Returning users are the active ones who are not new, and session lengths have another unit:
-    neither is drawn. *Settled* and *complete* are explained under *Time* in ``definitions.md``.
+    interval. Returning users are the active ones who are not new, and session lengths have another unit:
+    neither is drawn. *Settled* and *complete* are explained at `load_daily`.
 
     Examples
     --------

@@ -43,7 +43,7 @@ def plot_dimensions(
     matplotlib Axes
         With a bar a value, the largest count on top, and the count beside it. Where the table has a `period`
         (loaded with ``freq=``), with a line a value instead, in counts per period; periods that may still
-        grow are dashed, those not over or cut by the window are hollow as well. A missing value is shown as
+        grow are dashed, those not over or cut by the interval are hollow as well. A missing value is shown as
         ``(none)``, the sum of all beyond `top` as ``(other)``.
 
     Raises
@@ -114,6 +114,6 @@ def _bars(table: pd.DataFrame, ax: Axes | None, title: str, top: int) -> Axes:
     ax.margins(x=0.12)
     style.count_axis(ax, "x")
     beyond = f"{style.OTHER}: the sum of {len(rest):,} more." if len(rest) else ""
-    definition = "Counts over the whole window, as the service gives them."
+    definition = "Counts over the whole interval, as the service gives them."
     style.set_titles(ax, title, definition, beyond, beside=max(map(len, labels)))
     return style.fit(ax)

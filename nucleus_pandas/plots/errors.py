@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TITLE = "Errors per day"
+# Between narrower bars, white edges would hide the bars themselves.
+_EDGED_DAYS = 70
 
 
 def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -> Axes:
@@ -34,7 +36,7 @@ def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     matplotlib Axes
         With a bar a day whose height is the number of all errors of that day, and in it a layer for each
         kind, the most frequent at the bottom, the sum of all others in grey on top. Days that may still grow
-        are hatched, days not over or cut by the window are hollow as well. A day for which a number is missing
+        are hatched, days not over or cut by the interval are hollow as well. A day for which a number is missing
         has a grey ground.
 
     Raises
@@ -48,7 +50,7 @@ def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     -----
     A number of errors is not a number of broken sessions: one session can report thousands. Names are shown
     as they are, long ones cut in the middle, characters that cannot be printed as U+FFFD. *Settled* and
-    *complete* are explained under *Time* in ``definitions.md``.
+    *complete* are explained at `load_daily`.
 
     Examples
     --------
@@ -87,7 +89,7 @@ def _stack(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> bool:
     for trace in traces:
         above = below.copy()
         above[at] += np.nan_to_num(trace.counts)
-        for mask, look in _looks(state, trace.color):
+        for mask, look in _looks(state, trace.color, edged=len(days) <= _EDGED_DAYS):
             if mask.any():
                 # One patch draws the bars of all days: a year of single bars takes seconds.
                 ax.stairs(np.where(mask, above, np.nan), edges, baseline=below, fill=True, **look)
@@ -98,14 +100,14 @@ def _stack(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> bool:
     return bool(missing.any())
 
 
-def _looks(state: pd.DataFrame, color: str) -> list[tuple[NDArray[np.bool_], dict[str, Any]]]:
+def _looks(state: pd.DataFrame, color: str, *, edged: bool) -> list[tuple[NDArray[np.bool_], dict[str, Any]]]:
     """Give the days that are settled, unsettled and incomplete, and how each are drawn."""
     from matplotlib.colors import to_rgba
 
     complete, settled = state["complete"].to_numpy(), state["settled"].to_numpy()
     hatched = {"edgecolor": color, "hatch": "/////", "linewidth": 0.8}
     return [
-        (complete & settled, {"facecolor": color, "edgecolor": "white", "linewidth": 0.4}),
+        (complete & settled, {"facecolor": color, "edgecolor": "white", "linewidth": 0.4 * edged}),
         (complete & ~settled, {"facecolor": to_rgba(color, 0.35), **hatched}),
         (~complete, {"facecolor": "none", **hatched}),
     ]

@@ -32,7 +32,7 @@ def plot_events(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     matplotlib Axes
         With a line an event, most frequent first, and a grey line for the sum of all others, in events per
         day. A missing number is a gap. Days that may still grow are dashed, days not over or cut by the
-        window are hollow as well.
+        interval are hollow as well.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def plot_events(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     -----
     Each time that an event is sent counts: these are not numbers of users. Names are shown as they are, long
     ones cut in the middle, characters that cannot be printed as U+FFFD. *Settled* and *complete* are
-    explained under *Time* in ``definitions.md``.
+    explained at `load_daily`.
 
     Examples
     --------

@@ -43,7 +43,7 @@ def plot_hours(hours: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    A mean, because in most windows some weekdays occur once more than the others. Days that are not settled
+    A mean, because in most intervals some weekdays occur once more than the others. Days that are not settled
     count like the others, which pulls their weekdays down: the subtitle says how many there are, where the
     table tells. The hour is that of the local day.
 
@@ -57,7 +57,16 @@ def plot_hours(hours: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if hours["sessions"].isna().all():
         return style.no_data(ax, TITLE)
     means = _by_weekday(hours)
-    mesh = ax.pcolormesh(np.arange(25), np.arange(8), means, cmap="cividis", vmin=0, edgecolors="white", linewidth=0.5)
+    mesh = ax.pcolormesh(
+        np.arange(25),
+        np.arange(8),
+        means,
+        cmap="cividis",
+        vmin=0,
+        vmax=max(means.max(), 1),
+        edgecolors="white",
+        linewidth=0.5,
+    )
     ax.patch.set(hatch="/////", edgecolor="0.75", facecolor="white", linewidth=0)
     style.finish_axes(ax, x="hour of the local day", y="", grid=None)
     ax.set_xticks(np.arange(0, 24, 3) + 0.5, [f"{hour:02d}" for hour in range(0, 24, 3)])
@@ -66,7 +75,7 @@ def plot_hours(hours: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     _color_bar(ax, mesh)
-    definition = f"Mean over the days of each weekday, {hours['day'].nunique():,} days in all."
+    definition = f"Mean by weekday and hour, over {style.counted(hours['day'].nunique(), 'day')}."
     hatched = "Hatched: not in the table." if np.ma.is_masked(means) else ""
     style.set_titles(ax, TITLE, definition, _still_growing(hours), hatched)
     return style.fit(ax)

@@ -67,7 +67,7 @@ def states(frame: pd.DataFrame, period: str) -> pd.DataFrame:
 def tail_note(state: pd.DataFrame, mark: str, unit: str) -> str:
     """Say in words how the numbers that are not final are drawn."""
     grows = f"{mark}: may still grow (clients send up to 48 h late)."
-    part = f"{mark} and hollow: {unit} not over, or cut by the window."
+    part = f"{mark} and hollow: {unit} not over, or cut by the interval."
     return " ".join([grows] * bool((~state["settled"]).any()) + [part] * bool((~state["complete"]).any()))
 
 
@@ -75,6 +75,7 @@ def draw_lines(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> None:
     """Draw each trace solid between settled periods and dashed from, to and between the others."""
     from matplotlib.lines import Line2D
 
+    traces, state = _with_gaps(traces, state)
     days = pd.DatetimeIndex(state.index).to_numpy()
     complete = state["complete"].to_numpy()
     final = complete & state["settled"].to_numpy()
@@ -93,6 +94,22 @@ def draw_lines(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> None:
             ax.plot(days, np.where(complete, np.nan, counts), **hollow)
         handles.append(Line2D([], [], **look))
     add_legend(ax, handles, [trace.name for trace in traces])
+
+
+def _with_gaps(traces: list[Trace], state: pd.DataFrame) -> tuple[list[Trace], pd.DataFrame]:
+    """Put a missing number where the table has no row, so that no line leads over it."""
+    days = pd.DatetimeIndex(state.index)
+    steps = days[1:] - days[:-1]
+    if len(steps) < 2 or steps.max() <= 1.6 * steps.min():  # months are 28 to 31 days long
+        return traces, state
+    filled = days.union(days[:-1][steps > 1.6 * steps.min()] + steps.min())
+    at = filled.get_indexer(days)
+    spread = []
+    for trace in traces:
+        counts = np.full(len(filled), np.nan)
+        counts[at] = trace.counts
+        spread.append(trace._replace(counts=counts))
+    return spread, state.reindex(filled, fill_value=True)
 
 
 def _marked(counts: NDArray[np.float64], final: NDArray[np.bool_], place: int) -> list[int]:

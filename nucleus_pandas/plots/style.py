@@ -32,6 +32,12 @@ PLAIN: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
 def axes_for(ax: Axes | None, *, height: float = 4.5) -> Axes:
     """Give back the Axes, or one on a new figure where there is none."""
     if ax is not None:
+        from matplotlib.axes import Axes
+
+        if not isinstance(ax, Axes):
+            raise TypeError(
+                f"ax is of type {type(ax).__name__}; pass one Axes, such as plt.gca(), or axes[0] of several."
+            )
         return ax
     import matplotlib.pyplot as plt
 
@@ -70,6 +76,11 @@ def _unprintable(char: str) -> bool:
     # Controls, surrogates, line breaks, and format characters such as those that turn the reading direction.
     # The two joiners are spelling in Persian and in emoji.
     return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and char not in "\u200c\u200d"
+
+
+def counted(number: int, what: str) -> str:
+    """Write a number and its noun."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def small() -> float:

@@ -82,6 +82,10 @@ def test_plain_http_elsewhere_can_be_asked_for():
         ({"utc_offset_sign": "north"}, "write 'east' or 'west'"),
         ({"user_path": "id"}, "write 'user_id' or '_id'"),
         ({"max_workers": 0}, "max_workers=0"),
+        ({"timeout": 5}, "timeout=5 must be two numbers"),
+        ({"timeout": (0, 0)}, "must be two numbers"),
+        ({"deadline": 0}, "deadline is 0"),
+        ({"requests_per_second": 0}, "requests_per_second is 0"),
         ({"tz": "Europe/Pari"}, "Did you mean Europe/Paris"),
     ],
 )
@@ -123,7 +127,7 @@ def test_an_app_id_that_no_path_can_carry_is_refused(app_id):
 @pytest.mark.parametrize("user_id", ["", ".", "..", 7, None, "half \ud83d"])
 def test_an_id_that_no_path_can_carry_is_refused_before_anything_is_sent(own_app, user_id):
     own_app.service.requests.clear()
-    with pytest.raises(ValueError, match="userId") as caught:
+    with pytest.raises(ValueError, match="user_id") as caught:
         nu.load_user(own_app, user_id)
     assert len(own_app.service.requests) == 0
     assert "\ud83d" not in str(caught.value)
@@ -215,6 +219,26 @@ def test_the_demo_data_end_today():
     assert daily["day"].dt.date.iloc[-1] == today
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"scale": "x"}, "scale='x'"),
+        ({"scale": 0}, "scale=0"),
+        ({"seed": "x"}, "seed='x'"),
+        ({"port": 99999}, "port=99999"),
+        ({"as_of": "2026-01-01"}, "as_of='2026-01-01'"),
+    ],
+)
+def test_a_made_up_app_that_cannot_be_is_refused(settings, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        nu.demo_client(**settings)
+
+
+def test_the_truth_is_told_also_after_a_client_was_made():
+    with nu.demo_client(scale=0.02):
+        assert nu.demo.truth(scale=0.02).bad_release
+
+
 def test_a_demo_clock_without_an_offset_is_refused():
-    with pytest.raises(ValueError, match="has no UTC offset"):
+    with pytest.raises(ValueError, match="with a UTC offset"):
         nu.demo_client(as_of=dt.datetime(2026, 11, 1))  # noqa: DTZ001

@@ -110,7 +110,7 @@ def test_a_day_that_is_no_date_is_left_out_and_told():
 
 def test_a_day_outside_the_window_is_left_out_and_told():
     payload = {"data": {**PUBLISHED_DAILY["data"], "usage": {"2024-03-08": 5, "2024-03-12": 0}}}
-    with pytest.warns(IncompleteDataWarning, match="1 entries are for days outside the window"):
+    with pytest.warns(IncompleteDataWarning, match="1 entries are for days outside the interval"):
         frame = daily(payload)
     assert frame["sessions"].tolist() == [0, 0, 0]
 
@@ -177,9 +177,12 @@ def test_hours_are_missing_where_the_answer_has_none():
     assert frame["sessions"].isna().all()
 
 
-@pytest.mark.parametrize("counted", [[0] * 25, {"0": 1}, "5"])
-def test_hours_of_another_shape_are_an_error(counted):
-    with pytest.raises(PayloadError, match="each day of 'hours' should be a list"):
+@pytest.mark.parametrize(
+    ("counted", "words"),
+    [([0] * 25, "has 25 entries"), ({"0": 1}, "should be a list of at most 24"), ("5", "but is text")],
+)
+def test_hours_of_another_shape_are_an_error(counted, words):
+    with pytest.raises(PayloadError, match=words):
         hours({"data": {"hours": {"2024-03-09": counted}}})
 
 
@@ -202,6 +205,18 @@ def test_dimensions_by_period_carry_the_period_and_its_state():
     assert list(frame) == ["period", "dimension", "value", "count", "complete", "settled"]
     assert frame.groupby("period")["complete"].first().tolist() == [True, False]
     assert frame["period"].dtype == "datetime64[us]"
+
+
+def test_a_value_has_every_period_with_zeros_filled():
+    first, second, third = window("2024-03-09", "2024-03-11").periods("D")
+    answers = [
+        ({"data": {"platforms": [{"value": "win", "count": 2}]}}, first),
+        ({"data": {"platforms": []}}, second),
+        ({"data": {"platforms": None}}, third),
+    ]
+    frame = counts.dimensions_frame(answers, NOW)
+    assert frame["value"].tolist() == ["win"] * 3
+    assert frame["count"].fillna(-1).tolist() == [2, 0, -1]
 
 
 @pytest.mark.parametrize("data", [None, {}, {"platforms": None}, {"platforms": []}])

@@ -1,6 +1,7 @@
 """Every loader on the made-up app, over real sockets."""
 
 import datetime as dt
+import re
 
 import pandas as pd
 import pytest
@@ -283,3 +284,61 @@ def test_an_empty_app_gives_empty_frames(empty_app):
     assert nu.load_users(empty_app).empty
     assert nu.load_events(empty_app, **SPAN).empty
     assert nu.load_daily(empty_app, **SPAN)["sessions"].eq(0).all()
+
+
+def test_people_without_an_id_of_the_app_s_do_not_hide_that_the_other_id_is_wanted(shared_app, monkeypatch):
+    users = nu.load_users(shared_app)
+    both = pd.concat([users[users["user_id"] == users["user_db_id"]].head(5), users.head(5)])
+    monkeypatch.setattr(shared_app, "user_path", "_id")
+    with pytest.raises(nu.NotFoundError, match="user_path"):
+        nu.load_sessions(shared_app, both, progress=False)
+
+
+@pytest.mark.parametrize("kind", [tuple, iter, pd.Series, lambda ids: (user for user in ids)])
+def test_ids_can_come_in_any_iterable(shared_app, kind):
+    ids = nu.load_users(shared_app)["user_id"].head(3).tolist()
+    assert set(nu.load_sessions(shared_app, kind(ids), progress=False)["user_id"]) == set(ids)
+
+
+def test_sessions_survive_a_csv_file(shared_app, tmp_path):
+    sessions = nu.load_sessions(shared_app, nu.load_users(shared_app).head(5), progress=False)
+    sessions.to_csv(tmp_path / "sessions.csv", index=False)
+    again = pd.read_csv(tmp_path / "sessions.csv")
+    pd.testing.assert_frame_equal(
+        nu.load_session_events(shared_app, again, progress=False),
+        nu.load_session_events(shared_app, sessions, progress=False),
+    )
+
+
+def test_sessions_without_a_time_zone_are_refused(shared_app):
+    sessions = nu.load_sessions(shared_app, nu.load_users(shared_app).head(2), progress=False)
+    with pytest.raises(ValueError, match="has no time zone"):
+        nu.load_session_events(shared_app, sessions.assign(start=sessions["start"].dt.tz_localize(None)))
+
+
+@pytest.mark.parametrize(
+    ("event", "attribute", "words"),
+    [
+        ("INIT", "plan", "the event 'INIT' was not reported with attributes in this interval. Did you mean 'init'"),
+        ("init", "Plan", "the attribute 'Plan' was not reported with attributes in this interval. Did you mean 'plan'"),
+    ],
+)
+def test_a_misspelt_name_is_told_with_the_nearest(shared_app, event, attribute, words):
+    with pytest.warns(UserWarning, match=re.escape(words)) as caught:
+        frame = nu.load_attribute(shared_app, event, attribute, **SPAN)
+    assert frame.empty
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("client", [nu.demo_client, None, "app"])
+@pytest.mark.parametrize("load", [nu.load_users, nu.load_quick_glance, nu.load_live_users])
+def test_what_is_no_client_is_a_type_error_that_says_what_to_pass(client, load):
+    with pytest.raises(TypeError, match="pass what demo_client"):
+        load(client)
+
+
+def test_a_warning_points_at_the_line_that_asked(own_app):
+    own_app.service.page_size = 10
+    with pytest.warns(nu.IncompleteDataWarning) as caught:
+        nu.load_users(own_app)
+    assert caught[0].filename == __file__

@@ -78,7 +78,7 @@ def test_a_first_day_cut_by_the_window_is_dashed(daily):
 def test_the_subtitle_says_what_dashed_and_hollow_mean(daily):
     text = subtitle(plot_daily(daily))
     assert "Dashed: may still grow" in text
-    assert "Dashed and hollow: day not over, or cut by the window." in text
+    assert "Dashed and hollow: day not over, or cut by the interval." in text
 
 
 def test_the_subtitle_says_nothing_of_dashes_where_all_is_settled(daily):
@@ -174,3 +174,9 @@ def test_dimensions_with_a_period_have_a_dashed_tail(dimensions_over_time):
     ax = plot_dimensions(dimensions_over_time)
     np.testing.assert_equal(line(ax, "win", DASHED), [NAN, 8, 7, 6])
     assert "period not over" in subtitle(ax)
+
+
+def test_no_line_leads_over_days_that_are_not_in_the_table(events):
+    table = settle(events)
+    (drawn, *_) = plot_events(table[table["day"] != "2026-09-03"]).lines
+    np.testing.assert_equal(drawn.get_ydata(), [9, 8, NAN, 6])
