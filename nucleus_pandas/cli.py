@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import nucleus_pandas as nu
+from nucleus_pandas.api.windows import parse_zone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,6 +89,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _date(text: str) -> dt.date | None:
+    """The date, or None for what the loaders will refuse with more to say."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up")
@@ -107,8 +116,9 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 def _export(arguments: argparse.Namespace) -> None:
     with _client(arguments) as client:
-        end = arguments.end or str(client.now().date())
-        start = arguments.start or str(dt.date.fromisoformat(end) - dt.timedelta(days=60))
+        today = client.now().astimezone(parse_zone(arguments.tz)).date()
+        end = arguments.end or str(today)
+        start = arguments.start or str((_date(end) or today) - dt.timedelta(days=60))
         folder: Path = arguments.output
         # The tables hold people's data: nobody else on the machine needs to read them.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -163,7 +173,8 @@ def _tables(client: nu.Client, span: tuple[str, str, str], users: int, sessions:
     tables["attributes"] = pd.concat(
         [
             nu.load_attribute(client, "init", attribute, start, end, tz=tz)
-            for attribute in properties.loc[properties["event"] == "init", "attribute"].unique()
+            for attribute in properties.loc[properties["event"] == "init", "attribute"].dropna().unique()
+            if attribute not in (".", "..")  # no path can carry these
         ]
         or [pd.DataFrame(columns=["event", "attribute", "value", "count"])]
     )

@@ -79,5 +79,9 @@ class PayloadError(NucleusError):
     """An answer arrived, but not of the shape that the endpoint is known to have."""
 
 
+class UnaskableError(ValueError):
+    """An id that no path can carry, so that the service cannot be asked about it; nothing was sent."""
+
+
 class IncompleteDataWarning(UserWarning):
     """The frame is usable, but something is known to be missing from it; the message says what."""

@@ -20,7 +20,7 @@ from nucleus_pandas.api.endpoints import PATHS, Endpoint
 from nucleus_pandas.api.payloads import parse_json
 from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.api.windows import Sign, Zone, parse_zone
-from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError
+from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError, UnaskableError
 
 DEFAULT_BASE_URL = "https://app.nucleus.sh/api/v1"
 UserPath = Literal["user_id", "_id"]
@@ -76,8 +76,8 @@ class Client:
 
     Raises
     ------
-    ConfigurationError
-        For a setting that cannot be right; nothing is sent.
+    ValueError
+        For a setting that cannot be right, most of them as `ConfigurationError`; nothing is sent.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class Client:
     def __init__(
         self,
         app_id: str,
-        token: str,
+        token: str | _Token,
         *,
         base_url: str = DEFAULT_BASE_URL,
         tz: Zone = "UTC",
@@ -101,6 +101,10 @@ class Client:
         proxies: Mapping[str, str] | None = None,
         allow_http: bool = False,
     ) -> None:
+        auth = token if isinstance(token, _Token) else _token_of(token)
+        del token  # a traceback that shows variables must not show this one
+        if isinstance(auth, ConfigurationError):
+            raise auth
         _check_choice("utc_offset_sign", utc_offset_sign, ("east", "west"))
         _check_choice("user_path", user_path, ("user_id", "_id"))
         _check_timeout(timeout)
@@ -113,16 +117,15 @@ class Client:
         self.utc_offset_sign: Sign = utc_offset_sign
         self.user_path: UserPath = user_path
         self.max_workers = max_workers
-        self._auth = _Token(token)
-        self._session = _make_session(
-            Transport(
-                timeout=timeout,
-                deadline=deadline,
-                max_workers=max_workers,
-                requests_per_second=requests_per_second,
-                proxies=proxies,
-            )
+        self._auth = auth
+        self._transport = Transport(
+            timeout=timeout,
+            deadline=deadline,
+            max_workers=max_workers,
+            requests_per_second=requests_per_second,
+            proxies=proxies,
         )
+        self._session = _make_session(self._transport)
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
@@ -140,9 +143,8 @@ class Client:
         ConfigurationError
             When a variable is missing; the message says how to set it.
         """
-        values = {name: os.environ.get(name, "").strip() for name in _ENVIRONMENT}
         for name, meaning in _ENVIRONMENT.items():
-            if not values[name]:
+            if not os.environ.get(name, "").strip():
                 raise ConfigurationError(
                     f"The environment variable {name} is not set; it holds {meaning}. In a shell write "
                     f'export {name}="..." (Windows: setx {name} "..." and open a new window) before Jupyter '
@@ -151,7 +153,10 @@ class Client:
                 )
         if base_url := os.environ.get("NUCLEUS_BASE_URL", "").strip():
             settings.setdefault("base_url", base_url)
-        return cls(values["NUCLEUS_APP_ID"], values["NUCLEUS_TOKEN"], **settings)
+        token = _token_of(os.environ["NUCLEUS_TOKEN"])
+        if isinstance(token, ConfigurationError):
+            raise token
+        return cls(os.environ["NUCLEUS_APP_ID"].strip(), token, **settings)
 
     def now(self) -> dt.datetime:
         """Give the present instant, in UTC; whatever depends on the clock asks here."""
@@ -216,6 +221,10 @@ class Client:
             )
         self._send("DELETE", "user", (user_id,), None)
 
+    def give_up(self) -> None:
+        """End the calls that are under way in other threads before their next attempt; later calls are not touched."""
+        self._transport.give_up()
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
@@ -229,7 +238,10 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(app_id={self.app_id!r}, host={urlsplit(self._root).hostname!r})"
+        made = vars(self)  # a traceback may show a client whose settings were refused
+        return (
+            f"{type(self).__name__}(app_id={made.get('app_id')!r}, host={urlsplit(made.get('_root', '')).hostname!r})"
+        )
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -257,17 +269,7 @@ class _Token(AuthBase):
     __slots__ = ("_token",)
 
     def __init__(self, token: str) -> None:
-        if not isinstance(token, str):
-            raise ConfigurationError(f"token is of type {type(token).__name__}; it must be text.")
-        text = token.strip()
-        if not text:
-            raise ConfigurationError("token is empty. Copy it from the account's settings page.")
-        if bad := re.search(r"[^\x21-\x7e]", text):
-            raise ConfigurationError(
-                f"token has a character that no token has, at position {bad.start() + 1} of {len(text)}: "
-                "a space, a line break or a letter outside ASCII. Copy it once more."
-            )
-        self._token = text
+        self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._token
@@ -275,6 +277,21 @@ class _Token(AuthBase):
 
     def __repr__(self) -> str:
         return "<token>"
+
+
+def _token_of(token: object) -> _Token | ConfigurationError:
+    """Check a token. An error is given back, not raised: this frame holds the token, and tracebacks show frames."""
+    if not isinstance(token, str):
+        return ConfigurationError(f"token is of type {type(token).__name__}; it must be text.")
+    text = token.strip()
+    if not text:
+        return ConfigurationError("token is empty. Copy it from the account's settings page.")
+    if bad := re.search(r"[^\x21-\x7e]", text):
+        return ConfigurationError(
+            f"token has a character that no token has, at position {bad.start() + 1} of {len(text)}: a space, a line "
+            "break or a letter outside ASCII. Copy it once more."
+        )
+    return _Token(text)
 
 
 def _make_session(transport: Transport) -> requests.Session:
@@ -344,13 +361,13 @@ def _is_loopback(host: str) -> bool:
 def _segment(name: str, value: object) -> str:
     """Quote one path segment. The messages name the placeholder, never the value: it can be a person's id."""
     if not isinstance(value, str):
-        raise ValueError(f"{name} is of type {type(value).__name__}; it must be text.")
+        raise UnaskableError(f"{name} is of type {type(value).__name__}; it must be text.")
     if value in ("", ".", ".."):
-        raise ValueError(f'{name} is empty or made of dots ("." or ".."), which no path can carry.')
+        raise UnaskableError(f'{name} is empty or made of dots ("." or ".."), which no path can carry.')
     try:
         return quote(value, safe="")
     except UnicodeEncodeError:
-        raise ValueError(f"{name} holds broken Unicode (half of a surrogate pair).") from None
+        raise UnaskableError(f"{name} holds broken Unicode (half of a surrogate pair).") from None
 
 
 def _fill(template: str, segments: tuple[str, ...]) -> str:

@@ -36,6 +36,14 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Control characters but tab and line ends, and halves of surrogate pairs: neither files nor fonts take them.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _INT64 = range(-(2**63), 2**63)
+# JavaScript counts no further without error; and sums and differences of such counts stay within Int64.
+_COUNTS = range(-(2**53), 2**53 + 1)
+# pandas also reads "now", years alone, and years that no datetime has.
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_FIRST, _LAST = (
+    pd.Timestamp(moment).as_unit("us")
+    for moment in (dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC))
+)
 _PACKAGE = str(Path(__file__).parents[1])
 
 
@@ -109,9 +117,9 @@ def count_column(values: Iterable[Any], losses: Losses) -> Any:
 
 def read_count(value: Any, losses: Losses) -> int | None:
     """Read one whole number; anything else is counted as lost and missing."""
-    if type(value) is int and value in _INT64:
+    if type(value) is int and value in _COUNTS:
         return value
-    if type(value) is float and value.is_integer() and int(value) in _INT64:
+    if type(value) is float and value.is_integer() and int(value) in _COUNTS:
         return int(value)
     if value is not None:
         losses.add("{} counts were no whole numbers and are missing")
@@ -161,15 +169,16 @@ def day_column(values: Iterable[dt.date | None]) -> Any:
 def instant_column(values: Iterable[Any], losses: Losses) -> Any:
     """ISO 8601 instants in UTC; null, and what is no such text, is NaT."""
     given = list(values)
-    readable = [text if type(text) is str else None for text in given]
+    readable = [text if type(text) is str and _ISO_DATE.match(text) else None for text in given]
     instants = pd.to_datetime(pd.Series(readable, dtype=object), format="ISO8601", utc=True, errors="coerce").astype(
         INSTANT
     )
+    instants[~instants.between(_FIRST, _LAST)] = pd.NaT
     for row in np.flatnonzero(instants.isna()).tolist():
         if given[row] in (None, ""):
             continue
         # Nanoseconds, which pandas 2 reads through, end in the year 2262; wrong clocks do not.
-        instants.iloc[row] = moment = _read_instant(given[row])
+        instants.iloc[row] = moment = _read_instant(readable[row])
         if moment is pd.NaT:
             losses.add("{} times could not be read and are missing")
     return instants.array
@@ -211,7 +220,10 @@ def _spell(value: Any) -> str | None:
         return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return _REPLACEMENT
 
 
 def _read_instant(text: Any) -> Any:

@@ -75,8 +75,8 @@ def quick_glance_frame(payload: Any) -> pd.DataFrame:
     data = part(payload, "data", dict, "quick_glance")
     rows = []
     for metric, key in _METRICS.items():
-        current = read_count(data.get(key[0].lower() + key[1:]), losses)
-        previous = read_count(data.get(f"previous{key}"), losses)
+        current = _number_under(data, key[0].lower() + key[1:], losses)
+        previous = _number_under(data, f"previous{key}", losses)
         change = None if current is None or previous is None else current - previous
         ratio = change / previous if change is not None and previous else float("nan")
         rows.append((metric, current, previous, change, ratio))
@@ -121,6 +121,9 @@ def hours_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
             totals.setdefault(slot, fallback)
         for label, counts in _dated(hours or {}, run, losses):
             day = run.labels[label]
+            if counts is None:
+                totals |= dict.fromkeys([slot for slot in totals if slot[0] == day])
+                continue
             if not isinstance(counts, list):
                 raise wrong_shape("daily", "each day of 'hours'", "a list of at most 24 counts", counts)
             if len(counts) > 24:
@@ -189,7 +192,7 @@ def totals_frame(payload: Any) -> pd.DataFrame:
     """One row: users and installs of the window as a whole."""
     losses = Losses(PATHS["daily"])
     totals = optional_part(part(payload, "data", dict, "daily"), "totalNumbers", dict, "daily")
-    columns = {name: [read_count(totals.get(name), losses)] for name in TOTALS}
+    columns = {name: [_number_under(totals, name, losses)] for name in TOTALS}
     losses.warn()
     return make_frame(TOTALS, columns)
 
@@ -213,7 +216,7 @@ def live_user_count_frame(payload: Any, as_of: dt.datetime) -> pd.DataFrame:
     """One row: the instant of asking and the users online."""
     losses = Losses(PATHS["live_user_count"])
     value = payload.get("data") if isinstance(payload, dict) else payload
-    if isinstance(value, dict | list | str):
+    if type(value) not in (int, float):
         raise wrong_shape("live_user_count", "the key 'data'", "a number", value)
     users = read_count(value, losses)
     losses.warn()
@@ -253,6 +256,13 @@ def _named_counts(
             "settled": np.repeat(np.array(marks["settled"], dtype=bool), len(names)),
         },
     )
+
+
+def _number_under(data: Mapping[str, Any], key: str, losses: Losses) -> int | None:
+    """The count under a key; it is told when there is none."""
+    if data.get(key) is None:
+        losses.add(f"the answer has no {key!r}, it is missing")
+    return read_count(data.get(key), losses)
 
 
 def _field(data: Mapping[str, Any], key: str, losses: Losses) -> dict[str, Any] | None:
@@ -337,6 +347,8 @@ def _mean_duration(averages: Mapping[dt.date, float | None], sessions: _Pieces) 
     """Mean over the sessions of a day; missing where there were none, or a piece of the day lacks it."""
     if len(sessions) == 1 and None in sessions.values():
         return _nan_if_none(*averages.values()) if len(averages) == 1 else float("nan")
+    if len(sessions) == 1 and sessions.keys() == averages.keys() and all(sessions.values()):
+        return _nan_if_none(*averages.values())
     total = seconds = 0.0
     for label, count in sessions.items():
         if count:

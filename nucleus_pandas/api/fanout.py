@@ -11,26 +11,39 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from nucleus_pandas.exceptions import NotFoundError, NucleusError
+from nucleus_pandas.api.client import Client
+from nucleus_pandas.exceptions import NotFoundError, NucleusError, PayloadError, UnaskableError
 
 T = TypeVar("T")
 
 
+#: So many answers of another shape, and none of the right one, are no matter of single users.
+_ALL_WRONG = 5
+
+
 @dataclass
 class Harvest(Generic[T]):
-    """What came of the requests 0, 1, 2, …, each in one of the first three; the rest was not asked."""
+    """What came of the requests 0, 1, 2, …; those that are in none of the first four were not answered."""
 
     answers: dict[int, T] = field(default_factory=dict)
-    vanished: list[int] = field(default_factory=list)
-    unaskable: list[int] = field(default_factory=list)
+    vanished: dict[int, Exception] = field(default_factory=dict)
+    unaskable: dict[int, Exception] = field(default_factory=dict)
+    unreadable: dict[int, Exception] = field(default_factory=dict)
     error: NucleusError | None = None
 
+    @property
+    def set_apart(self) -> dict[int, Exception]:
+        """The requests that will not be answered another time either."""
+        return self.vanished | self.unaskable | self.unreadable
 
-def fetch_all(fetch: Callable[[int], T], count: int, *, workers: int, label: str, progress: bool) -> Harvest[T]:
+
+def fetch_all(
+    fetch: Callable[[int], T], count: int, client: Client, *, label: str = "", progress: bool = False
+) -> Harvest[T]:
     """Call `fetch` for 0 … `count` - 1 from several threads.
 
-    What the service does not know any more (404), and what no path can carry, is set apart. Any other error of
-    the service ends the whole: nothing further is sent, and what came is kept.
+    What the service does not know any more (404), what no path can carry, and an answer of another shape are set
+    apart. Any other error of the service ends the whole: nothing further is sent, and what came is kept.
     """
     harvest: Harvest[T] = Harvest()
     stop = threading.Event()
@@ -38,18 +51,20 @@ def fetch_all(fetch: Callable[[int], T], count: int, *, workers: int, label: str
     def ask(index: int) -> T | None:
         return None if stop.is_set() else fetch(index)
 
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="nucleus-pandas")
+    pool = ThreadPoolExecutor(client.max_workers, thread_name_prefix="nucleus-pandas")
     try:
         futures = {pool.submit(ask, index): index for index in range(count)}
         with _bar(count, label, progress) as bar:
             for future in as_completed(futures):
-                _put(future, futures[future], harvest)
+                _put(future, futures.pop(future), harvest)
                 if harvest.error is not None:
                     stop.set()
                 bar.update()
-    finally:
-        # After Ctrl-C, too, nothing further is sent; requests under way end by themselves.
+    except BaseException:  # Ctrl-C, most likely
         stop.set()
+        client.give_up()
+        raise
+    finally:
         pool.shutdown(wait=False)
     harvest.answers = dict(sorted(harvest.answers.items()))
     return harvest
@@ -58,12 +73,16 @@ def fetch_all(fetch: Callable[[int], T], count: int, *, workers: int, label: str
 def _put(future: Future[T | None], index: int, harvest: Harvest[T]) -> None:
     try:
         answer = future.result()
-    except NotFoundError:
-        harvest.vanished.append(index)
+    except NotFoundError as error:
+        harvest.vanished[index] = error
+    except UnaskableError as error:
+        harvest.unaskable[index] = error
+    except PayloadError as error:
+        harvest.unreadable[index] = error
+        if not harvest.answers and len(harvest.unreadable) >= _ALL_WRONG:
+            harvest.error = harvest.error or error
     except NucleusError as error:
         harvest.error = harvest.error or error
-    except ValueError:
-        harvest.unaskable.append(index)
     else:
         if answer is not None:
             harvest.answers[index] = answer

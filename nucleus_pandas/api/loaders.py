@@ -17,7 +17,6 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import pandas as pd
@@ -26,9 +25,9 @@ from nucleus_pandas.api import counts
 from nucleus_pandas.api.client import Answer, Client, check_client
 from nucleus_pandas.api.columns import warn
 from nucleus_pandas.api.endpoints import Endpoint
+from nucleus_pandas.api.fanout import fetch_all
 from nucleus_pandas.api.windows import (
     Freq,
-    Period,
     Run,
     When,
     Window,
@@ -499,11 +498,11 @@ def _ask_periods(
         return [(answer.payload, None)], answer.as_of
     periods = window.periods(freq)
 
-    def ask(period: Period) -> Answer:
-        return _ask(client, endpoint, period, *segments)
-
-    with ThreadPoolExecutor(client.max_workers) as pool:
-        answers = list(pool.map(ask, periods))
+    harvest = fetch_all(lambda number: _ask(client, endpoint, periods[number], *segments), len(periods), client)
+    for error in (harvest.error, *harvest.set_apart.values()):
+        if error is not None:
+            raise error
+    answers = list(harvest.answers.values())
     pairs: list[counts.PeriodAnswer] = [
         (answer.payload, period) for answer, period in zip(answers, periods, strict=True)
     ]

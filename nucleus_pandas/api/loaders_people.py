@@ -195,7 +195,7 @@ def load_sessions(client: Client, users: pd.DataFrame | Iterable[str], *, progre
         payload = client.get("user", path_ids[row]).payload
         return part(payload, "user", dict, "user"), part(payload, "sessions", list, "user")
 
-    harvest = fetch_all(fetch, len(asked), workers=client.max_workers, label="sessions of users", progress=progress)
+    harvest = fetch_all(fetch, len(asked), client, label="sessions of users", progress=progress)
 
     def frame(answers: dict[int, tuple[dict[str, Any], list[Any]]]) -> pd.DataFrame:
         known = asked.iloc[list(answers)].reset_index(drop=True)
@@ -270,7 +270,7 @@ def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: boo
         payload = client.get("session_events", user, session, params={"device": device}).payload
         return part(payload, "data", list, "session_events")
 
-    harvest = fetch_all(fetch, len(requests), workers=client.max_workers, label="events of sessions", progress=progress)
+    harvest = fetch_all(fetch, len(requests), client, label="events of sessions", progress=progress)
 
     def frame(answers: dict[int, list[Any]]) -> pd.DataFrame:
         position = np.full(len(requests), -1)
@@ -395,7 +395,7 @@ def _users_to_ask(client: Client, users: pd.DataFrame | Iterable[str]) -> pd.Dat
         ids = list(users) if isinstance(users, Iterable) and not isinstance(users, str | Mapping) else [None]
         if not all(isinstance(user, str) for user in ids):
             raise TypeError("users must be rows of load_users(client), or a list of ids that are text.")
-        users = pd.DataFrame({"user_id": ids, "user_db_id": ids if client.user_path == "_id" else None}, dtype=TEXT)
+        users = pd.DataFrame({"user_id": None, "user_db_id": None, _path_column(client): ids}, dtype=TEXT)
     _check_columns("users", users, ["user_id", "user_db_id"], "load_users")
     asked = users[["user_id", "user_db_id"]].astype(TEXT).dropna(subset=[_path_column(client)])
     _tell_unaskable(len(users) - len(asked), "users")
@@ -413,7 +413,9 @@ def _sessions_to_ask(client: Client, sessions: pd.DataFrame) -> pd.DataFrame:
     keys = [_path_column(client), "device_id", "session_id"]
     asked = typed.dropna(subset=keys)
     _tell_unaskable(len(typed) - len(asked), "sessions")
-    return asked.drop_duplicates([*keys, "start"]).reset_index(drop=True)
+    # A session that has grown since stands there twice: its later end counts.
+    grown = asked.sort_values("end", na_position="first", kind="stable")
+    return grown.drop_duplicates([*keys, "start"], keep="last").sort_index().reset_index(drop=True)
 
 
 def _path_column(client: Client) -> str:
@@ -447,38 +449,43 @@ def _finish(
     """The frame of what came, or the error with what came and what is still to be asked for."""
     groups = np.arange(len(asked)) if groups is None else groups
     total = int(groups.max(initial=-1)) + 1
-    if harvest.error is not None:
-        done = [*harvest.answers, *harvest.vanished, *harvest.unaskable]
-        error = harvest.error
-        if not harvest.answers:
-            raise error
+    if error := harvest.error:
         raise type(error)(
-            f"{error} {len(harvest.answers):,} of {total:,} {what} were asked before and are kept: this error's "
-            f"`partial` holds what came, and {loader}(client, error.remaining) goes on with the rest.",
+            f"{error} {_left_out(harvest, total, what)}{len(harvest.answers):,} of {total:,} {what} had been asked "
+            f"for: this error's `partial` holds what came; {loader}(client, error.remaining) goes on with the rest.",
             status=error.status,
             endpoint=error.endpoint,
             retry_after=error.retry_after,
             retryable=error.retryable,
             partial=frame(harvest.answers),
-            remaining=asked[~np.isin(groups, done)].reset_index(drop=True),
-        ) from error
-    _tell_unaskable(len(harvest.unaskable), what)
+            remaining=asked[~np.isin(groups, [*harvest.answers, *harvest.set_apart])].reset_index(drop=True),
+        ) from None
     if harvest.vanished and _other_id_wanted(asked, groups, harvest):
         raise NotFoundError(
             f"The service knows none of the {what} whose user has an id of the app's own (404). It seems to expect the "
             "other id in the path: set user_path of Client; nucleus_pandas.doctor(client) finds out which.",
             status=404,
         )
-    if harvest.vanished:
-        warn_incomplete(
-            f"{len(harvest.vanished):,} of {total:,} {what} are not known to the service any more (404) and are "
-            "left out."
-        )
+    if harvest.unreadable and not harvest.answers:
+        raise next(iter(harvest.unreadable.values()))
+    if left_out := _left_out(harvest, total, what):
+        warn_incomplete(left_out.strip())
     return frame(harvest.answers)
+
+
+def _left_out(harvest: Harvest[Any], total: int, what: str) -> str:
+    """Say how many were left out, and why; ends with a space."""
+    reasons = {
+        "are not known to the service any more (404)": harvest.vanished,
+        "have an id that no path can carry": harvest.unaskable,
+        "had an answer of another shape": harvest.unreadable,
+    }
+    told = [f"{len(apart):,} of {total:,} {what} {why} and are left out. " for why, apart in reasons.items() if apart]
+    return "".join(told)
 
 
 def _other_id_wanted(asked: pd.DataFrame, groups: Any, harvest: Harvest[Any]) -> bool:
     """Whether everybody whose two ids differ was unknown: people without an id of the app's are found either way."""
     two_ids = asked["user_id"].ne(asked["user_db_id"]).fillna(value=True).to_numpy(dtype=bool)
     found = bool(np.isin(groups[two_ids], list(harvest.answers)).any())
-    return not found and (bool(two_ids.any()) or not harvest.answers)
+    return not harvest.answers or (not found and int(two_ids.sum()) > 1)

@@ -35,22 +35,23 @@ from nucleus_pandas.api.frames import (
 from nucleus_pandas.exceptions import PayloadError
 
 #: Between two events of one session lie at most 30 minutes; what is farther off belongs to another one.
-SESSION_TIMEOUT = pd.Timedelta(minutes=30)
+SESSION_TIMEOUT = np.timedelta64(30, "m")
 
 
 def users_frame(rows: list[Any], endpoint: Endpoint = "users") -> pd.DataFrame:
     """One row a user."""
     losses = Losses(PATHS[endpoint])
-    users, identity = _identified(objects(rows, losses), "userId", losses)
-    devices = [objects(inner_list(user, "devices", losses), losses) for user in users]
-    latest = [_seen_last(of_user) for of_user in devices]
+    users, identity = _identified(_once(objects(rows, losses), losses), losses)
+    devices, owner = _devices(users, losses)
+    seen = instant_column(pick(devices, "lastSeen"), losses)
+    latest = _latest(seen, owner, len(users))
     columns = {
         **identity,
         "created_at": instant_column(pick(users, "createdAt"), losses),
         "last_seen": instant_column(pick(users, "lastSeen"), losses),
-        "devices": [len(of_user) for of_user in devices],
-        "platform": text_column(pick(latest, "platform"), losses),
-        "version": text_column(pick(latest, "version"), losses),
+        "devices": np.bincount(owner, minlength=len(users)),
+        "platform": text_column(pick(devices, "platform"), losses).take(latest, allow_fill=True),
+        "version": text_column(pick(devices, "version"), losses).take(latest, allow_fill=True),
         **_properties("props", pick(users, "props"), losses),
     }
     losses.warn()
@@ -60,17 +61,15 @@ def users_frame(rows: list[Any], endpoint: Endpoint = "users") -> pd.DataFrame:
 def devices_frame(rows: list[Any]) -> pd.DataFrame:
     """One row a device of a user."""
     losses = Losses(PATHS["users"])
-    users, identity = _identified(objects(rows, losses), "userId", losses)
-    devices = [objects(inner_list(user, "devices", losses), losses) for user in users]
-    owner = np.repeat(np.arange(len(users)), [len(of_user) for of_user in devices])
-    flat = [device for of_user in devices for device in of_user]
+    users, identity = _identified(_once(objects(rows, losses), losses), losses)
+    devices, owner = _devices(users, losses)
     columns = {
         **{name: values.take(owner) for name, values in identity.items()},
-        "device_id": text_column(pick(flat, "_id"), losses),
-        "platform": text_column(pick(flat, "platform"), losses),
-        "os_version": text_column(pick(flat, "osVersion"), losses),
-        "version": text_column(pick(flat, "version"), losses),
-        "last_seen": instant_column(pick(flat, "lastSeen"), losses),
+        "device_id": text_column(pick(devices, "_id"), losses),
+        "platform": text_column(pick(devices, "platform"), losses),
+        "os_version": text_column(pick(devices, "osVersion"), losses),
+        "version": text_column(pick(devices, "version"), losses),
+        "last_seen": instant_column(pick(devices, "lastSeen"), losses),
     }
     losses.warn()
     return make_frame(DEVICES, columns)
@@ -101,11 +100,12 @@ def sessions_frame(answers: Sequence[list[Any]], users: pd.DataFrame) -> pd.Data
 
 def fill_identity(users: pd.DataFrame, found: list[dict[str, Any]]) -> pd.DataFrame:
     """Put the ids that an answer tells about a user where they are not known yet."""
-    if users["user_db_id"].notna().all() and users["user_id"].notna().all():
+    if users.notna().all(axis=None):
         return users
     losses = Losses(PATHS["user"])
-    db_ids = pd.Series(text_column(pick(found, "_id"), losses), index=users.index)
-    return users.assign(user_db_id=users["user_db_id"].fillna(db_ids))
+    db_ids = users["user_db_id"].fillna(pd.Series(text_column(pick(found, "_id"), losses), index=users.index))
+    user_ids = users["user_id"].fillna(pd.Series(text_column(pick(found, "userId"), losses), index=users.index))
+    return users.assign(user_db_id=db_ids, user_id=user_ids.fillna(db_ids))
 
 
 def session_events_frame(answers: Sequence[list[Any]], sessions: pd.DataFrame, groups: Any) -> pd.DataFrame:
@@ -152,9 +152,7 @@ def live_events_frame(payload: Any) -> pd.DataFrame:
 def live_users_frame(rows: list[Any]) -> pd.DataFrame:
     """One row a user who is online."""
     losses = Losses(PATHS["live_users"])
-    users, identity = _identified(
-        [{"_id": row.get("userDbId"), **row} for row in objects(rows, losses)], "userId", losses
-    )
+    users, identity = _identified([{**row, "_id": row.get("userDbId")} for row in objects(rows, losses)], losses)
     columns = {
         **identity,
         "device_id": text_column(pick(users, "deviceId"), losses),
@@ -167,9 +165,19 @@ def live_users_frame(rows: list[Any]) -> pd.DataFrame:
     return make_frame(LIVE_USERS, columns)
 
 
-def _identified(rows: list[dict[str, Any]], key: str, losses: Losses) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _once(rows: list[dict[str, Any]], losses: Losses) -> list[dict[str, Any]]:
+    """Each user once, by the service's id: pages of a list that grows overlap."""
+    seen: dict[Any, dict[str, Any]] = {}
+    for number, row in enumerate(rows):
+        db_id = row.get("_id")
+        seen.setdefault(db_id if isinstance(db_id, str) and db_id else number, row)
+    losses.add("{} users came twice and are counted once", len(rows) - len(seen))
+    return list(seen.values())
+
+
+def _identified(rows: list[dict[str, Any]], losses: Losses) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows with an id, and their columns user_id (the app's, else the service's) and user_db_id."""
-    given = texts(pick(rows, key), losses)
+    given = texts(pick(rows, "userId"), losses)
     db_ids = texts(pick(rows, "_id"), losses)
     known = [row for row, name, db_id in zip(rows, given, db_ids, strict=True) if name or db_id]
     losses.add("{} rows have no id and are left out", len(rows) - len(known))
@@ -178,9 +186,20 @@ def _identified(rows: list[dict[str, Any]], key: str, losses: Losses) -> tuple[l
     return known, {"user_id": text_column(ids, losses), "user_db_id": text_column(services, losses)}
 
 
-def _seen_last(devices: list[dict[str, Any]]) -> dict[str, Any]:
-    """The device seen last. ISO 8601 in UTC sorts as text."""
-    return max(devices, key=lambda device: str(device.get("lastSeen") or ""), default={})
+def _devices(users: list[dict[str, Any]], losses: Losses) -> tuple[list[dict[str, Any]], Any]:
+    """All devices, and for each the row of its user."""
+    of_users = [objects(inner_list(user, "devices", losses), losses) for user in users]
+    owner = np.repeat(np.arange(len(users)), [len(devices) for devices in of_users])
+    return [device for devices in of_users for device in devices], owner
+
+
+def _latest(seen: Any, owner: Any, users: int) -> Any:
+    """For each user the row of the device seen last, -1 for none; one that tells no time comes before all others."""
+    moments = pd.Series(seen).to_numpy(dtype="datetime64[us]")
+    order = np.lexsort((moments.astype("int64"), owner))
+    latest = np.full(users, -1)
+    latest[owner[order]] = order
+    return latest
 
 
 def _sessions_of(time: Any, group: Any, sessions: pd.DataFrame, groups: Any) -> tuple[Any, Any]:
@@ -189,18 +208,27 @@ def _sessions_of(time: Any, group: Any, sessions: pd.DataFrame, groups: Any) -> 
     ends = sessions["end"].to_numpy(dtype="datetime64[us]")
     moments = pd.Series(time).to_numpy(dtype="datetime64[us]")
     order = np.lexsort((starts, groups))
-    first = np.searchsorted(groups[order], group)
-    place = first.copy()
+    place = np.searchsorted(groups[order], group)
+    if not len(order):
+        return place, np.ones(len(place), dtype=bool)
+
+    def following(places: Any) -> Any:
+        """The next session of the same ids, or the last one again."""
+        after = np.minimum(places + 1, len(order) - 1)
+        return np.where(groups[order[after]] == group, after, places)
+
+    def outside(places: Any) -> Any:
+        # Comparing with a missing time is False: an event without time, or of a session without start, stays.
+        row = order[places]
+        return (moments < starts[row] - SESSION_TIMEOUT) | (moments > ends[row] + SESSION_TIMEOUT)
+
     # Later sessions of the same ids are rare: one step for each that any answer has.
-    for _ in range(int(np.bincount(groups).max(initial=1)) - 1):
-        after = np.minimum(place + 1, len(order) - 1)
-        begun = (groups[order[after]] == group) & (starts[order[after]] <= moments)
-        place = np.where(begun, after, place)
-    owner = order[place] if len(order) else place
-    timeout = SESSION_TIMEOUT.to_timedelta64()
-    # Comparing with a missing time is False: an event without time, or of a session without start, stays.
-    outside = (moments < starts[owner] - timeout) | (moments > ends[owner] + timeout)
-    return owner, ~outside
+    for _ in range(int(np.bincount(groups).max()) - 1):
+        after = following(place)
+        place = np.where(starts[order[after]] <= moments, after, place)
+    # A clock is not so exact that an event could not come a little before the start of its session.
+    place = np.where(outside(place) & ~outside(following(place)), following(place), place)
+    return order[place], ~outside(place)
 
 
 def _event_log(events: list[dict[str, Any]], identity: Mapping[str, Any], losses: Losses) -> pd.DataFrame:
@@ -264,9 +292,12 @@ def _properties(prefix: str, objects_: Iterable[Any], losses: Losses) -> dict[st
             entry[0].append(length - 1)
             entry[1].append(value)
     keys = clean(list(found), losses)
-    columns = {}
+    columns: dict[str, Any] = {}
     for key, (rows, values) in sorted(zip(keys, found.values(), strict=True), key=lambda item: str(item[0])):
-        columns[f"{prefix}.{key}"] = property_column(rows, values, length, losses)
+        name = f"{prefix}.{key}"
+        while name in columns:  # two keys that differ only in characters that cannot be shown
+            name += "_"
+        columns[name] = property_column(rows, values, length, losses)
     return columns
 
 

@@ -10,6 +10,7 @@ import http.client
 import logging
 import random as _random
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -103,6 +104,7 @@ class _Call:
     target: str
     headers: dict[str, str]
     left: Callable[[], float]
+    given_up: threading.Event
     attempts: int = 0
     spent: int = 0
     maybe_done: bool = False
@@ -140,7 +142,7 @@ class Transport:
     verify : bool or str
         Check certificates against certifi's list, not at all, or against the file at this path.
     clock, sleep, random, now : callable
-        Monotonic seconds, a wait, a number in [0, 1), and Unix time; for tests.
+        Monotonic seconds, a wait that `give_up` ends, a number in [0, 1), and Unix time; for tests.
 
     Raises
     ------
@@ -160,7 +162,7 @@ class Transport:
         proxies: Mapping[str, str] | None = None,
         verify: bool | str = True,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         random: Callable[[], float] = _random.random,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -177,9 +179,11 @@ class Transport:
         self._deadline = deadline
         self._max_wire_bytes = max_wire_bytes
         self._max_body_bytes = max_body_bytes
-        self._clock, self._sleep, self._random, self._now = clock, sleep, random, now
+        self._clock, self._random, self._now = clock, random, now
+        self._given_up = threading.Event()
+        self._sleep = sleep or self._wait
         self._turnstile = Turnstile(max_workers)
-        self._bucket = TokenBucket(requests_per_second, clock=clock, sleep=sleep)
+        self._bucket = TokenBucket(requests_per_second, clock=clock, sleep=lambda wait: self._sleep(wait))
         self._budget = RetryBudget()
         self._managers = Managers(proxies=proxies, verify=verify, max_workers=max_workers)
         self._no_retries = urllib3.Retry(total=False, redirect=False)
@@ -226,6 +230,14 @@ class Transport:
             logger.debug("%s: attempt %d failed, again in %.2f s", call.name, call.attempts, wait)
             self._sleep(wait)
 
+    def give_up(self) -> None:
+        """End the calls that are under way before their next attempt, and wake those that wait for one."""
+        ended, self._given_up = self._given_up, threading.Event()
+        ended.set()
+
+    def _wait(self, seconds: float) -> None:
+        self._given_up.wait(seconds)
+
     def close(self) -> None:
         """Close the connections; no call can follow."""
         self._closed = True
@@ -249,7 +261,7 @@ class Transport:
             if name.lower() not in _NOT_SENT:
                 kept[name.lower()] = value
         end = self._clock() + self._deadline
-        return _Call(method, endpoint, address[1], address[2] or "/", kept, lambda: end - self._clock())
+        return _Call(method, endpoint, address[1], address[2] or "/", kept, lambda: end - self._clock(), self._given_up)
 
     def _attempt(self, call: _Call) -> Reply | Failure:
         """Wait for a turn, send once, judge what came."""
@@ -259,6 +271,8 @@ class Transport:
             ticket = self._bucket.take(patience=call.left())
             if ticket is None:
                 return self._no_turn()
+            if call.given_up.is_set():
+                return Failure(NetworkError, "Given up before it was sent", retryable=True)
             call.attempts += 1
             outcome = self._exchange(call)
         finally:

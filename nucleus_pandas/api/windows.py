@@ -38,7 +38,7 @@ _SECOND = dt.timedelta(seconds=1)
 _FIRST_YEAR = 2000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d")
-_FIXED_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?([0-5]\d)")
+_FIXED_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?([0-5]\d)", re.ASCII)
 _HOURS_ONLY = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})", re.IGNORECASE)
 
 
@@ -211,7 +211,8 @@ def parse_zone(tz: Zone) -> dt.tzinfo:
     if isinstance(tz, int | np.integer):
         return _fixed_zone(int(tz), tz)
     if isinstance(tz, dt.timezone):
-        return _fixed_zone(int(tz.utcoffset(None).total_seconds() / 60), tz)
+        east, seconds = divmod(tz.utcoffset(None), dt.timedelta(minutes=1))
+        return _fixed_zone(east if not seconds else -1, tz)
     if isinstance(tz, zoneinfo.ZoneInfo) and tz.key:
         return _named_zone(tz.key)
     if isinstance(name := getattr(tz, "zone", None), str):  # pytz, the zones of pandas 2
@@ -348,7 +349,10 @@ def _from_datetime(name: str, given: When, value: dt.datetime) -> dt.date | dt.d
             f'{name}="{value.date()}" for the whole day, or give the offset: '
             f'{name}="{value.replace(microsecond=0).isoformat()}+00:00".'
         )
-    return value.astimezone(dt.UTC).replace(microsecond=0)
+    try:
+        return value.astimezone(dt.UTC).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError(f"{name}={_shown(given)} is beyond the years that a datetime has.") from None
 
 
 def _shown(value: When) -> str:

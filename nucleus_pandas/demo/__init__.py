@@ -25,7 +25,11 @@ class DemoClient(Client):
         self.service = service.start()
         # There is nobody to be polite to.
         settings.setdefault("requests_per_second", None)
-        super().__init__(service.app_id, service.token, base_url=service.base_url, **settings)
+        try:
+            super().__init__(service.app_id, service.token, base_url=service.base_url, **settings)
+        except BaseException:
+            service.stop()
+            raise
 
     def now(self) -> dt.datetime:
         """Give the present instant of the made-up app."""
@@ -70,7 +74,7 @@ def demo_client(
     from nucleus_pandas.demo.service import DemoService
 
     _check(seed, scale, as_of, port)
-    app = _app(seed, scale, (as_of or dt.datetime.now(dt.UTC)).date())
+    app = _app(seed, scale, (as_of or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).date())
     return DemoClient(DemoService(app, as_of=as_of, port=port), **settings)
 
 
@@ -89,7 +93,7 @@ def truth(*, seed: int = 1, scale: float = 1.0, as_of: dt.datetime | None = None
     """
     _check(seed, scale, as_of)
     now = as_of or dt.datetime.now(dt.UTC)
-    return _app(seed, scale, now.date()).truth(as_of=now)
+    return _app(seed, scale, now.astimezone(dt.UTC).date()).truth(as_of=now)
 
 
 def _check(seed: object, scale: object, as_of: object, port: object = 0) -> None:

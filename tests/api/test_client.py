@@ -242,3 +242,24 @@ def test_the_truth_is_told_also_after_a_client_was_made():
 def test_a_demo_clock_without_an_offset_is_refused():
     with pytest.raises(ValueError, match="with a UTC offset"):
         nu.demo_client(as_of=dt.datetime(2026, 11, 1))  # noqa: DTZ001
+
+
+def test_no_variable_of_a_frame_holds_the_token_when_a_setting_is_refused(monkeypatch):
+    monkeypatch.setenv("NUCLEUS_APP_ID", "app")
+    monkeypatch.setenv("NUCLEUS_TOKEN", TOKEN)
+    for make in (lambda: Client.from_env(tz="Nowhere/Else"), lambda: Client.from_env(timeout=0)):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011
+            make()
+        trace = caught.value.__traceback__
+        while trace is not None:
+            assert TOKEN not in repr(trace.tb_frame.f_locals), trace.tb_frame.f_code.co_name
+            trace = trace.tb_next
+
+
+def test_a_token_that_is_refused_is_in_no_variable_of_the_library():
+    with pytest.raises(nu.ConfigurationError) as caught:
+        Client("app", "two words")
+    trace = caught.value.__traceback__.tb_next
+    while trace is not None:
+        assert "two words" not in repr(trace.tb_frame.f_locals), trace.tb_frame.f_code.co_name
+        trace = trace.tb_next

@@ -170,6 +170,11 @@ def test_hours_that_the_service_leaves_off_are_zero():
     assert frame.loc[frame["sessions"] > 0, ["hour", "sessions"]].to_numpy().tolist() == [[0, 2], [2, 5], [3, 1]]
 
 
+def test_hours_of_a_null_day_are_missing():
+    frame = hours({"data": {"hours": {"2024-03-09": None, "2024-03-10": [1]}}})
+    assert frame.groupby("day")["sessions"].count().tolist() == [0, 24, 24]
+
+
 def test_hours_are_missing_where_the_answer_has_none():
     with pytest.warns(IncompleteDataWarning, match="has no 'hours'"):
         frame = hours({"data": {}})
@@ -230,7 +235,13 @@ def test_totals_are_one_row():
     frame = counts.totals_frame(PUBLISHED_DAILY)
     assert dtypes(frame) == frames.TOTALS
     assert frame.to_numpy().tolist() == [[89, 48]]
-    assert counts.totals_frame({"data": None}).isna().to_numpy().all()
+
+
+def test_totals_that_the_answer_lacks_are_missing_and_told():
+    with pytest.warns(IncompleteDataWarning, match="has no 'users'"):
+        frame = counts.totals_frame({"data": None})
+    assert dtypes(frame) == frames.TOTALS
+    assert frame.isna().to_numpy().all()
 
 
 PUBLISHED_EVENTS = {"data": {"EXPORT_PDF": {"2024-03-11": 256, "2024-03-10": 152}, "A": {"2024-03-09": 1}}}
@@ -382,7 +393,8 @@ def test_quick_glance_reads_the_published_shape():
 
 
 def test_quick_glance_of_an_empty_answer_is_missing():
-    frame = counts.quick_glance_frame({"data": None})
+    with pytest.warns(IncompleteDataWarning, match="has no 'appStarts'"):
+        frame = counts.quick_glance_frame({"data": None})
     assert dtypes(frame) == frames.QUICK_GLANCE
     assert frame["current"].isna().all()
 
@@ -395,6 +407,7 @@ def test_the_live_count_is_one_row_with_the_instant_of_asking(payload, users):
     assert frame["time"].tolist() == [pd.Timestamp(NOW)]
 
 
-def test_a_live_count_that_is_no_number_is_an_error():
-    with pytest.raises(PayloadError, match="should be a number but is an object"):
-        counts.live_user_count_frame({"data": {"count": 5}}, NOW)
+@pytest.mark.parametrize("payload", [{"data": {"count": 5}}, {"message": "down for maintenance"}, None])
+def test_a_live_count_that_is_no_number_is_an_error(payload):
+    with pytest.raises(PayloadError, match="should be a number but is"):
+        counts.live_user_count_frame(payload, NOW)

@@ -8,6 +8,9 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.api import frames
+from nucleus_pandas.demo import DemoClient
+from nucleus_pandas.demo.service import DemoService
+from tests.conftest import AUTUMN
 
 SPAN = {"start": "2026-09-15", "end": "2026-11-10"}
 PLAIN = [
@@ -99,10 +102,6 @@ def test_the_users_are_those_of_the_made_up_app(shared_app):
 
 @pytest.mark.parametrize("user_path", ["user_id", "_id"])
 def test_every_kind_of_id_is_asked_for_as_itself(autumn_app, user_path):
-    from nucleus_pandas.demo import DemoClient
-    from nucleus_pandas.demo.service import DemoService
-    from tests.conftest import AUTUMN
-
     with DemoClient(DemoService(autumn_app, as_of=AUTUMN, user_path=user_path), user_path=user_path) as client:
         users = nu.load_users(client)
         odd = users[users["user_id"].str.contains(r"[^\w.@-]")].head(40)
@@ -209,11 +208,11 @@ def test_nobody_known_says_that_the_other_id_may_be_wanted(own_app):
         nu.load_sessions(own_app, named, progress=False)
 
 
-def test_an_id_that_no_path_can_carry_is_left_out_and_told(own_app):
-    users = nu.load_users(own_app).head(3)
-    users.loc[1, "user_id"] = ".."
-    users.loc[2, "user_id"] = pd.NA
-    with pytest.warns(nu.IncompleteDataWarning, match="1 users have no id that the service can be asked by"):
+@pytest.mark.parametrize(("odd", "words"), [("..", "an id that no path can carry"), (pd.NA, "1 users have no id")])
+def test_an_id_that_no_path_can_carry_is_left_out_and_told(own_app, odd, words):
+    users = nu.load_users(own_app).head(2)
+    users.loc[1, "user_id"] = odd
+    with pytest.warns(nu.IncompleteDataWarning, match=words):
         sessions = nu.load_sessions(own_app, users, progress=False)
     assert set(sessions["user_id"]) <= {users["user_id"].iloc[0]}
 
@@ -342,3 +341,89 @@ def test_a_warning_points_at_the_line_that_asked(own_app):
     with pytest.warns(nu.IncompleteDataWarning) as caught:
         nu.load_users(own_app)
     assert caught[0].filename == __file__
+
+
+def test_an_error_before_anything_came_can_be_resumed_too(own_app):
+    users = nu.load_users(own_app).head(4)
+    token, own_app.service.token = own_app.service.token, "revoked"
+    with pytest.raises(nu.AuthenticationError) as caught:
+        nu.load_sessions(own_app, users, progress=False)
+    own_app.service.token = token
+    assert caught.value.partial.empty
+    assert caught.value.remaining["user_id"].tolist() == users["user_id"].tolist()
+    assert caught.value.partial.columns.tolist() == list(frames.SESSIONS)
+
+
+def test_an_answer_of_another_shape_never_loses_the_others(own_app, monkeypatch):
+    users = nu.load_users(own_app).head(8)
+    odd, get = users["user_id"].iloc[2], own_app.get
+
+    def answer(endpoint, *segments, params=None):
+        found = get(endpoint, *segments, params=params)
+        return found._replace(payload={"user": {}, "sessions": {}}) if segments == (odd,) else found
+
+    monkeypatch.setattr(own_app, "get", answer)
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 8 users had an answer of another shape"):
+        sessions = nu.load_sessions(own_app, users, progress=False)
+    assert odd not in set(sessions["user_id"])
+    assert len(sessions) > 0
+
+
+def test_answers_that_are_all_of_another_shape_are_an_error_soon(own_app, monkeypatch):
+    users, get = nu.load_users(own_app), own_app.get
+    own_app.service.requests.clear()
+    own_app.service.latency = 0.005
+
+    def answer(endpoint, *segments, params=None):
+        return get(endpoint, *segments, params=params)._replace(payload={"login": "please"})
+
+    monkeypatch.setattr(own_app, "get", answer)
+    with pytest.raises(nu.PayloadError, match="no key 'user'"):
+        nu.load_sessions(own_app, users, progress=False)
+    assert len(own_app.service.requests) < len(users)
+
+
+def test_a_mistake_of_the_library_is_not_taken_for_an_odd_id(own_app, monkeypatch):
+    users = nu.load_users(own_app).head(2)
+
+    def broken(*_, **__):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(own_app, "get", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        nu.load_sessions(own_app, users, progress=False)
+
+
+def test_an_interrupt_ends_the_calls_that_are_under_way(own_app, monkeypatch):
+    users, get = nu.load_users(own_app), own_app.get
+    own_app.service.requests.clear()
+
+    def interrupted(endpoint, *segments, params=None):
+        if len(own_app.service.requests) >= 5:
+            raise KeyboardInterrupt
+        return get(endpoint, *segments, params=params)
+
+    ended = own_app._transport._given_up
+    monkeypatch.setattr(own_app, "get", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nu.load_sessions(own_app, users, progress=False)
+    assert ended.is_set()
+    assert len(own_app.service.requests) <= 5 + own_app.max_workers
+    monkeypatch.undo()
+    assert len(nu.load_users(own_app)) == len(users)
+
+
+def test_a_session_that_has_grown_keeps_its_later_events(own_app):
+    sessions = nu.load_sessions(own_app, nu.load_users(own_app).head(8), progress=False)
+    whole = nu.load_session_events(own_app, sessions, progress=False)
+    before = sessions.assign(end=sessions["start"] - pd.Timedelta(hours=1))
+    for order in ([before, sessions], [sessions, before]):
+        log = nu.load_session_events(own_app, pd.concat(order), progress=False)
+        assert len(log) == len(whole)
+
+
+def test_plain_ids_of_the_service_become_both_ids(autumn_app):
+    with DemoClient(DemoService(autumn_app, as_of=AUTUMN, user_path="_id"), user_path="_id") as client:
+        users = nu.load_users(client).head(5)
+        sessions = nu.load_sessions(client, users["user_db_id"].tolist(), progress=False)
+        pd.testing.assert_frame_equal(sessions, nu.load_sessions(client, users, progress=False))

@@ -17,6 +17,7 @@ USER = {
     ],
     "props": {"country": "US", "seats": 3, "beta": True},
 }
+ANOTHER = {**USER, "_id": "64a1"}
 EVENT = {
     **{"app_id": "demo", "platform": "win", "user_id": "ana@example.org", "machine_id": "d1", "version": "0.4.1"},
     **{"locale": "en", "renderer": None, "module_version": "2.6.0", "avail_ram": 4, "type": "init"},
@@ -47,9 +48,16 @@ def test_platform_and_version_are_those_of_the_device_seen_last():
     assert (row["platform"], row["version"]) == ("win", "2")
 
 
+def test_a_device_that_tells_no_time_is_not_the_one_seen_last():
+    odd = {"_id": "d3", "lastSeen": "zzz", "platform": "linux"}
+    with pytest.warns(IncompleteDataWarning, match="1 times"):
+        row = people.users_frame([{**USER, "devices": [odd, *USER["devices"]]}]).iloc[0]
+    assert (row["platform"], row["devices"]) == ("win", 3)
+
+
 def test_who_has_no_id_of_the_app_goes_by_the_service_s():
-    frame = people.users_frame([{**USER, "userId": None}, {**USER, "userId": ""}, {"_id": "64a1"}])
-    assert frame["user_id"].tolist() == ["64a0", "64a0", "64a1"]
+    frame = people.users_frame([{**USER, "userId": None}, {"_id": "64a1", "userId": ""}, {"_id": "64a2"}])
+    assert frame["user_id"].tolist() == ["64a0", "64a1", "64a2"]
 
 
 def test_who_has_no_id_at_all_is_left_out_and_told():
@@ -58,8 +66,14 @@ def test_who_has_no_id_at_all_is_left_out_and_told():
     assert len(frame) == 1
 
 
+def test_a_user_who_comes_twice_counts_once_and_it_is_told():
+    with pytest.warns(IncompleteDataWarning, match="1 users came twice"):
+        frame = people.users_frame([USER, ANOTHER, USER])
+    assert frame["user_db_id"].tolist() == ["64a0", "64a1"]
+
+
 def test_ids_stay_text():
-    frame = people.users_frame([{**USER, "userId": "00123"}, {**USER, "userId": 123}])
+    frame = people.users_frame([{**USER, "userId": "00123"}, {**USER, "_id": "64a1", "userId": 123}])
     assert frame["user_id"].tolist() == ["00123", "123"]
 
 
@@ -79,7 +93,7 @@ def test_no_users_are_an_empty_frame_of_the_same_types():
 
 def test_a_bad_user_never_loses_the_others():
     with pytest.warns(IncompleteDataWarning) as caught:
-        frame = people.users_frame([None, {**USER, "devices": "two", "createdAt": "soon", "props": [1]}, USER])
+        frame = people.users_frame([None, {**USER, "devices": "two", "createdAt": "soon", "props": [1]}, ANOTHER])
     assert len(caught) == 1
     assert frame["user_id"].tolist() == ["ana@example.org"] * 2
     assert frame["created_at"].isna().tolist() == [True, False]
@@ -104,6 +118,12 @@ def test_a_property_has_the_type_of_its_values(values, dtype):
     assert frame["props.key"].isna().tolist() == [value is None for value in values]
 
 
+def test_properties_that_differ_only_in_what_cannot_be_shown_both_stay():
+    with pytest.warns(IncompleteDataWarning, match="cannot be shown"):
+        frame = people.users_frame([{"_id": "a", "props": {"k\x00": 1, "k\x01": 2}}])
+    assert frame.filter(like="props").to_numpy().tolist() == [[1, 2]]
+
+
 def test_properties_of_mixed_types_keep_their_values():
     frame = people.users_frame([{"_id": "a", "props": {"k": 1}}, {"_id": "b", "props": {"k": "1"}}])
     assert frame["props.k"].tolist() == [1, "1"]
@@ -124,7 +144,7 @@ def test_instants_are_read_in_every_iso_form(text, instant):
 
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00.000Z"])
 def test_clocks_that_are_centuries_off_are_kept(text):
-    created = people.users_frame([{**USER, "createdAt": text}, USER])["created_at"]
+    created = people.users_frame([{**USER, "createdAt": text}, ANOTHER])["created_at"]
     assert created.dtype == "datetime64[us, UTC]"
     assert created.dt.year.tolist() == [int(text[:4]), 2024]
 
@@ -242,6 +262,13 @@ def test_events_of_sessions_that_share_their_ids_go_to_the_one_they_lie_in():
     assert frame["session_start"].tolist() == [stamp("2024-03-10T08:30:00.250")] + [stamp("2024-05-01T12:00")] * 2
 
 
+def test_an_event_a_little_before_its_session_belongs_to_it():
+    late = "2024-05-01T12:00:00.000Z"
+    events = [{**EVENT, "time": "2024-05-01T11:55:00.000Z"}]
+    frame = event_log(events, SPAN, (late, "2024-05-01T12:10:00.000Z"))
+    assert frame["session_start"].tolist() == [stamp("2024-05-01T12:00")]
+
+
 def test_events_of_a_session_that_was_not_asked_for_are_left_out_and_told():
     with pytest.warns(IncompleteDataWarning, match="1 events of other sessions"):
         frame = event_log([EVENT, {**EVENT, "time": "2024-05-01T12:00:00.000Z"}], SPAN)
@@ -276,7 +303,15 @@ def test_live_events_without_a_list_are_an_error(payload):
 
 
 def test_live_users_read_the_published_shape():
-    row = {"userDbId": "64a0", "userId": None, "deviceId": "d1", "platform": "win", "osVersion": "8.1", "country": "US"}
+    row = {
+        "_id": "other",
+        "userDbId": "64a0",
+        "userId": None,
+        "deviceId": "d1",
+        "platform": "win",
+        "osVersion": "8.1",
+        "country": "US",
+    }
     frame = people.live_users_frame([{**row, "lastSeen": "2024-03-10T08:30:00.250Z"}])
     assert dtypes(frame, frames.LIVE_USERS) == frames.LIVE_USERS
     assert frame.iloc[0].tolist()[:6] == ["64a0", "64a0", "d1", "win", "8.1", "US"]
