@@ -7,19 +7,24 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Self
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import requests
 from requests.auth import AuthBase
 
-from nucleus_pandas.api.adapter import ENDPOINT_HEADER, NucleusAdapter
+from nucleus_pandas.api.adapter import ENDPOINT_HEADER, Ask, NucleusAdapter, asked_at, take_payload
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
+from nucleus_pandas.api.lifetimes import lifetime
 from nucleus_pandas.api.payloads import parse_json
 from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.api.windows import Sign, Zone, parse_zone
 from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError
+
+if TYPE_CHECKING:
+    from nucleus_pandas.api.cachefile import CacheFile, CacheInfo
 
 DEFAULT_BASE_URL = "https://app.nucleus.sh/api/v1"
 UserPath = Literal["user_id", "_id"]
@@ -77,6 +82,23 @@ class Client:
     ConfigurationError
         For a setting that cannot be right; nothing is sent.
 
+    Warns
+    -----
+    CacheWarning
+        When the cache cannot be used, because it is held by another program, damaged, read-only or full. Loaders go
+        on without it, or with a fresh one; a client warns of this once.
+
+    Notes
+    -----
+    The cache keeps whole answers only: those for windows that ended more than 48 hours ago for 24 hours, other
+    windows for 5 minutes, users, sessions and their events for 10 minutes, the quick glance for a minute, and what
+    is live not at all. What comes from it says when it was asked for: `complete` and `settled` are as of then.
+
+    It finds an answer by the token, the address and the query as they are sent, all three hashed, and holds neither
+    tokens nor headers nor addresses. The answers themselves do hold what your app sends about people. Each app has a
+    file, of 500 MB at most, that only your account can read (folder 0700, file 0600). `delete_user` and `clear_cache`
+    empty it, and overwrite what was there.
+
     Examples
     --------
     >>> with nu.Client("5f3e", token, tz="Europe/Paris") as app:  # doctest: +SKIP
@@ -92,6 +114,7 @@ class Client:
         tz: Zone = "UTC",
         utc_offset_sign: Sign = "east",
         user_path: UserPath = "user_id",
+        cache: bool | str | os.PathLike[str] = True,
         max_workers: int = 4,
         requests_per_second: float | None = 5,
         timeout: tuple[float, float] = (5, 30),
@@ -111,15 +134,15 @@ class Client:
         self.user_path: UserPath = user_path
         self.max_workers = max_workers
         self._auth = _Token(token)
-        self._session = _make_session(
-            Transport(
-                timeout=timeout,
-                deadline=deadline,
-                max_workers=max_workers,
-                requests_per_second=requests_per_second,
-                proxies=proxies,
-            )
+        transport = Transport(
+            timeout=timeout,
+            deadline=deadline,
+            max_workers=max_workers,
+            requests_per_second=requests_per_second,
+            proxies=proxies,
         )
+        self._cache = self._make_cache(cache)
+        self._session = _make_session(transport, self._cache)
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
@@ -169,7 +192,8 @@ class Client:
         Returns
         -------
         Answer
-            The parsed JSON, and the instant just before the request was sent.
+            The parsed JSON, and the instant just before the request was sent: a while ago, if the answer comes from
+            the cache.
 
         Raises
         ------
@@ -178,12 +202,12 @@ class Client:
         NucleusError
             For everything that can go wrong on the way; see `nucleus_pandas.exceptions`.
         """
-        as_of = self.now()
-        response = self._send("GET", endpoint, segments, params)
-        return Answer(_read_json(response, PATHS[endpoint]), as_of)
+        ask = self._ask("GET", endpoint, segments, params)
+        response = self._session.send(ask, allow_redirects=False)
+        return Answer(_read_payload(response, PATHS[endpoint]), asked_at(response))
 
     def delete_user(self, user_id: str, *, confirm: str) -> None:
-        """Erase a user and all data of that user at the service, for good.
+        """Erase a user and all data of that user at the service, for good, and everything in this app's cache.
 
         Parameters
         ----------
@@ -198,13 +222,53 @@ class Client:
             When `confirm` is not `user_id`; nothing is sent.
         NotFoundError
             When the service does not know the user.
+
+        Warns
+        -----
+        CacheWarning
+            When the cache could not be emptied; it says which file to delete.
+
+        Notes
+        -----
+        The cache is emptied before the request, too, and whatever comes of it: an answer that is lost on the way does
+        not mean that nobody was erased. Copies elsewhere are not touched: frames, exports, another cache folder.
         """
         if user_id != confirm:
             raise ValueError(
                 "confirm is not the same as user_id, so nobody was erased. Pass the id a second time, "
                 "confirm=user_id, if you mean it: this cannot be undone."
             )
-        self._send("DELETE", "user", (user_id,), None)
+        ask = self._ask("DELETE", "user", (user_id,), None)
+        self.clear_cache()
+        try:
+            self._session.send(ask, allow_redirects=False)
+        finally:
+            self.clear_cache()
+
+    def clear_cache(self) -> None:
+        """Empty this app's cache, and overwrite what was there.
+
+        Warns
+        -----
+        CacheWarning
+            When that cannot be done; it says which file to delete.
+        """
+        if self._cache is not None:
+            self._cache.empty()
+
+    def cache_info(self) -> CacheInfo:
+        """Tell what this app's cache holds.
+
+        Returns
+        -------
+        CacheInfo
+            A named tuple: place (the file; None without a cache), entries, bytes, oldest (when the oldest entry was
+            asked for, UTC), unreadable (entries that this client met and could not read) and problem (why this client
+            goes on without the cache, or None).
+        """
+        from nucleus_pandas.api.cachefile import CacheInfo
+
+        return CacheInfo() if self._cache is None else self._cache.info()
 
     def close(self) -> None:
         """Close the connections."""
@@ -226,19 +290,31 @@ class Client:
             "A client holds a token and is not pickled. Make one where it is needed, with Client.from_env()."
         )
 
-    def _send(
-        self,
-        method: str,
-        endpoint: Endpoint,
-        segments: tuple[str, ...],
-        params: Mapping[str, str | int] | None,
-    ) -> requests.Response:
-        url = f"{self._root}/{_fill(PATHS[endpoint], segments)}"
-        request = requests.Request(method, url, headers={ENDPOINT_HEADER: PATHS[endpoint]}, auth=self._auth)
-        prepared = self._session.prepare_request(request)
-        # requests normalises an address: two ids that differ only in their spelling must stay two.
-        prepared.url = f"{url}?{urlencode(params)}" if params else url
-        return self._session.send(prepared, allow_redirects=False)
+    def _ask(
+        self, method: str, endpoint: Endpoint, segments: tuple[str, ...], params: Mapping[str, str | int] | None
+    ) -> Ask:
+        template = PATHS[endpoint]
+        address = f"{self._root}/{_fill(template, segments)}"
+        ask = Ask()
+        ask.prepare(method, f"{self._root}/{template}", headers={ENDPOINT_HEADER: template}, auth=self._auth)
+        ask.address = f"{address}?{urlencode(params)}" if params else address
+        ask.endpoint = endpoint
+        ask.asked = self.now()
+        ask.lifetime = lifetime(endpoint, params, ask.asked) if method == "GET" else None
+        return ask
+
+    def _make_cache(self, cache: bool | str | os.PathLike[str]) -> CacheFile | None:
+        if cache is False:
+            return None
+        # requests-cache takes longer to import than the rest of this library.
+        from nucleus_pandas.api.cache import default_folder
+        from nucleus_pandas.api.cachefile import CacheFile
+
+        if cache is True:
+            return CacheFile(default_folder(), self.app_id, self.now, own_folder=True)
+        if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
+            raise ConfigurationError(f"cache={cache!r} is not known; write True, False or the path of a folder.")
+        return CacheFile(Path(cache).expanduser().absolute(), self.app_id, self.now)
 
 
 class _Token(AuthBase):
@@ -267,8 +343,13 @@ class _Token(AuthBase):
         return "<token>"
 
 
-def _make_session(transport: Transport) -> requests.Session:
-    session = requests.Session()
+def _make_session(transport: Transport, cache: CacheFile | None) -> requests.Session:
+    if cache is None:
+        session = requests.Session()
+    else:
+        from nucleus_pandas.api.cache import CachedSession
+
+        session = CachedSession(cache)
     # Proxies and ~/.netrc from the environment would see or replace the token, even on loopback.
     session.trust_env = False
     for prefix in ("https://", "http://"):
@@ -331,8 +412,10 @@ def _fill(template: str, segments: tuple[str, ...]) -> str:
     return "/".join(parts)
 
 
-def _read_json(response: requests.Response, endpoint: str) -> Any:
-    payload = parse_json(response.content, endpoint=endpoint, allow_list=True)
+def _read_payload(response: requests.Response, endpoint: str) -> Any:
+    payload = take_payload(response)
+    if payload is None:
+        payload = parse_json(response.content, endpoint=endpoint, allow_list=True)
     # What a wrong token gets is not documented; it may be a 200 that holds nothing but an error.
     if isinstance(payload, dict) and "error" in payload and not payload.keys() & {"data", "user"}:
         raise AuthenticationError(
