@@ -23,8 +23,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from nucleus_pandas.exceptions import CacheWarning
 
+#: What the entries of an app may take.
 MOST_BYTES = 500_000_000
-# SQLite waits twice at worst, for the right to write and for the readers to leave: below 5 s together.
+#: Seconds that others are waited for. SQLite waits twice at worst, for the right to write and for the readers to leave.
 PATIENCE = 2.0
 _QUICK = 0.1
 # Who stands between the caller and a warning; collections is in requests-cache's storage.
@@ -42,7 +43,7 @@ _TABLES = (
 # The newest that fit are kept.
 _SHRINK = """
 DELETE FROM answers WHERE key IN (
-    SELECT key FROM (SELECT key, SUM(LENGTH(value)) OVER (ORDER BY asked DESC) AS total FROM answers) WHERE total > ?
+    SELECT key FROM (SELECT key, SUM(LENGTH(value)) OVER (ORDER BY asked DESC, key) AS total FROM answers) WHERE total > ?
 )
 """
 
@@ -92,7 +93,7 @@ class CacheFile:
     """Keeps values under keys until they expire; safe to share between threads and with other processes.
 
     Whatever goes wrong is told in one `CacheWarning`. A damaged file is set aside and a fresh one begun; with any
-    other trouble, and when somebody holds the file for longer than `patience`, it goes on as if it were empty.
+    other trouble, and when somebody else holds the file for too long, it goes on as if it were empty.
 
     Parameters
     ----------
@@ -104,30 +105,16 @@ class CacheFile:
         The present instant: values expire by it.
     own_folder : bool
         The folder is for the cache alone, so that its mode is put right if it is there already.
-    most_bytes : int
-        What the values may take; beyond it, the oldest go.
-    patience : float
-        Seconds to wait for others, at most.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        app_id: str,
-        now: Callable[[], dt.datetime],
-        *,
-        own_folder: bool = False,
-        most_bytes: int = MOST_BYTES,
-        patience: float = PATIENCE,
-    ) -> None:
+    def __init__(self, folder: Path, app_id: str, now: Callable[[], dt.datetime], *, own_folder: bool = False) -> None:
         # Hexadecimal: an app's id may hold what no file name can.
         self.path = folder / f"{hashlib.sha256(app_id.encode()).hexdigest()[:32]}.sqlite"
         self.unreadable = 0
         self.problem: str | None = None
         self.now = now
         self._own_folder = own_folder
-        self._most_bytes = most_bytes
-        self._patience = self._patience_left = patience
+        self._patience_left = PATIENCE
         self._deadline = 0.0
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
@@ -163,7 +150,7 @@ class CacheFile:
                 "INSERT OR REPLACE INTO answers SELECT ?, ?, ?, ? FROM mark WHERE era = IFNULL(?, era)",
                 *(key, value, asked.timestamp(), expires.timestamp(), era),
             )
-            if self._used() > self._most_bytes:
+            if self._used() > MOST_BYTES:
                 self._prune()
 
         self._try(work)
@@ -252,7 +239,8 @@ class CacheFile:
                 trouble = self._give_up(error) if last or not _is_damage(error) else self._set_aside(error)
             else:
                 waited = time.monotonic() - start
-                self._patience_left = self._patience if waited < _QUICK else self._patience_left - waited
+                # So that many waits in a row do not add up.
+                self._patience_left = PATIENCE if waited < _QUICK else self._patience_left - waited
                 return result, trouble
         return None, trouble
 
@@ -324,8 +312,8 @@ class CacheFile:
         # Asked first, as to delete nothing also takes the right to write.
         if self._sql("SELECT 1 FROM answers WHERE expires <= ? LIMIT 1", now).fetchone():
             self._sql("DELETE FROM answers WHERE expires <= ?", now)
-        if self._used() > self._most_bytes:
-            self._sql(_SHRINK, self._most_bytes * 3 // 4)
+        if self._used() > MOST_BYTES:
+            self._sql(_SHRINK, MOST_BYTES * 3 // 4)
             self._vacuum()
 
     def _vacuum(self) -> None:
@@ -368,4 +356,4 @@ def _warn(message: str) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INNER:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, CacheWarning, stacklevel=level - 1)
+    warnings.warn(message, CacheWarning, stacklevel=level)
