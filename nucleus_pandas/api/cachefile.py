@@ -41,11 +41,10 @@ _TABLES = (
     "COMMIT",
 )
 # The newest that fit are kept.
-_SHRINK = """
-DELETE FROM answers WHERE key IN (
-    SELECT key FROM (SELECT key, SUM(LENGTH(value)) OVER (ORDER BY asked DESC, key) AS total FROM answers) WHERE total > ?
+_SHRINK = (
+    "DELETE FROM answers WHERE key IN (SELECT key FROM (SELECT key, SUM(LENGTH(value))"
+    " OVER (ORDER BY asked DESC, key) AS total FROM answers) WHERE total > ?)"
 )
-"""
 
 T = TypeVar("T")
 
@@ -273,6 +272,8 @@ class CacheFile:
         self._prune()
 
     def _make_private(self) -> None:
+        if not self.path.is_absolute():
+            raise OSError("this account has no home folder to put it in")
         with contextlib.suppress(FileExistsError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=self._own_folder)
             self.path.parent.chmod(0o700)

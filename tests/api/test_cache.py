@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pandas as pd
+import platformdirs
 import pytest
 
 import nucleus_pandas as nu
@@ -674,6 +675,14 @@ def test_a_folder_that_cannot_be_made_is_done_without_and_told_once(service, cli
     assert len(told) == 1
     assert told[0].filename == __file__
     assert client.cache_info().entries == 0
+
+
+def test_without_a_home_folder_nothing_is_written_where_the_program_happens_to_run(client_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: "~/.cache/nucleus_pandas")
+    with FaultServer(answers(EVENTS)) as server, pytest.warns(nu.CacheWarning, match="no home folder"):
+        assert question(client_of(server)) == EVENTS
+    assert list(tmp_path.iterdir()) == []
 
 
 FOREIGN = "CREATE TABLE answers (a); CREATE TABLE mark (b)"
