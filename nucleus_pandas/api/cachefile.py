@@ -236,6 +236,9 @@ class CacheFile:
                 if moved and not last:
                     continue  # somebody else has set it aside, or emptied it the hard way
                 trouble = self._give_up(error) if last or not _is_damage(error) else self._set_aside(error)
+            except BaseException:
+                self._disconnect()  # Ctrl-C in the middle must not leave the file locked
+                raise
             else:
                 waited = time.monotonic() - start
                 # So that many waits in a row do not add up.

@@ -734,6 +734,29 @@ def test_a_file_that_was_deleted_is_begun_afresh_without_a_word(client_of):
         assert len(server.requests) == 2
 
 
+def test_ctrl_c_in_the_middle_of_a_change_leaves_the_file_usable_by_all(client_of, monkeypatch):
+    monkeypatch.setattr(cachefile, "PATIENCE", 0.05)
+    with FaultServer(answers(EVENTS)) as server:
+        client, other = client_of(server), client_of(server)
+        question(client)
+        with monkeypatch.context() as patch:
+            patch.setattr(cachefile.CacheFile, "_sql", stop_at_commit(cachefile.CacheFile._sql))
+            with pytest.raises(KeyboardInterrupt):
+                client.clear_cache()
+        for each in (other, client):
+            each.get("errors")
+            assert (each.cache_info().entries, each.cache_info().problem) == (2, None)
+
+
+def stop_at_commit(execute):
+    def wrapped(self, text, *values, **how):
+        if text == "COMMIT":
+            raise KeyboardInterrupt
+        return execute(self, text, *values, **how)
+
+    return wrapped
+
+
 # Threads and processes
 
 
