@@ -36,6 +36,7 @@ from nucleus_pandas.api.loaders_people import (
 from nucleus_pandas.demo import demo_client
 from nucleus_pandas.exceptions import (
     AuthenticationError,
+    CacheWarning,
     ConfigurationError,
     IncompleteDataWarning,
     NetworkError,
@@ -51,6 +52,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AuthenticationError",
+    "CacheWarning",
     "Client",
     "ConfigurationError",
     "IncompleteDataWarning",

@@ -85,3 +85,7 @@ class UnaskableError(ValueError):
 
 class IncompleteDataWarning(UserWarning):
     """The frame is usable, but something is known to be missing from it; the message says what."""
+
+
+class CacheWarning(UserWarning):
+    """The cache of answers is of no use, or was begun afresh, or could not be emptied; the message says why."""

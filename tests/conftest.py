@@ -1,9 +1,11 @@
 """What many tests share: made-up apps whose data span every change of the clocks in 2026, behind real sockets."""
 
 import datetime as dt
+import uuid
 from collections.abc import Iterator
 
 import hypothesis
+import platformdirs
 import pytest
 
 from nucleus_pandas.demo import DemoClient
@@ -17,6 +19,15 @@ hypothesis.settings.load_profile("steady")
 
 AUTUMN = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 SPRING = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def user_cache_folder(monkeypatch, tmp_path_factory):
+    """Gives each test a user's cache folder of its own, which is made when it is used; other processes get it, too."""
+    folder = tmp_path_factory.getbasetemp() / f"user-cache-{uuid.uuid4().hex}"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name, **_: str(folder / name))
+    return folder / "nucleus_pandas"
 
 
 @pytest.fixture(scope="session")

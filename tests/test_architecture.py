@@ -13,6 +13,7 @@ ROOMS = ["exceptions", "api", "store", "analysis", "plots", "report", "demo", "c
 API_FILES = [
     *("endpoints", "windows", "columns", "frames", "counts", "people"),
     *("pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
+    *("lifetimes", "cachefile", "cache", "addresses", "authorization"),
     *("client", "fanout", "loaders", "loaders_people", "doctor"),
 ]
 
@@ -56,10 +57,16 @@ def test_the_made_up_app_knows_nothing_of_the_library_it_checks():
 
 
 def test_importing_the_library_brings_in_nothing_that_is_not_needed_yet():
-    heavy = ["matplotlib", "duckdb", "jinja2", "requests_cache", "tqdm", "http.server"]
+    heavy = ["matplotlib", "duckdb", "jinja2", "requests_cache", "sqlite3", "tqdm", "http.server"]
     code = f"import sys, nucleus_pandas; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_client_without_a_cache_does_not_bring_in_requests_cache():
+    code = "import sys, nucleus_pandas as nu; nu.Client('a', 't', cache=False); print('requests_cache' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_every_public_name_has_a_docstring():

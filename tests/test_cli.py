@@ -103,7 +103,7 @@ def test_demo_prints_the_settings_that_reach_it(monkeypatch, capsys):
 
 def test_doctor_exits_with_0_when_all_is_well_and_with_1_otherwise(mine, capsys):
     assert main(["doctor"]) == 0
-    assert capsys.readouterr().out.count("ok ") == 6
+    assert capsys.readouterr().out.count("ok ") == 7
     mine.service.utc_offset_sign = "west"
     assert main(["doctor"]) == 1
     assert "NOT OK utc_offset_sign" in capsys.readouterr().out

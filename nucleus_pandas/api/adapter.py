@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import http.client
 import io
 from typing import Any
@@ -15,6 +16,44 @@ from nucleus_pandas.api.transport import Reply, Transport
 
 #: Header in which a request tells the adapter its endpoint's template; it is not sent.
 ENDPOINT_HEADER = "Nucleus-Endpoint"
+
+
+class Ask(requests.PreparedRequest):
+    """A question to the service. Sessions, caches and logs see its template; only the adapter sees where it goes.
+
+    Attributes
+    ----------
+    url : str
+        With placeholders: ``https://host/apps/5f3e/users/:userId``.
+    address : str
+        What is sent. Not normalised, as requests does it: two ids that differ only in their spelling stay two.
+    endpoint : str
+        The name of the endpoint.
+    asked : datetime
+        Just before it is sent: until then the answer's data are known.
+    lifetime : timedelta or None
+        For how long the answer may be shown again.
+    mark : cachefile.Mark or None
+        The state of the cache when it was asked.
+    """
+
+    address: str
+    endpoint: str
+    asked: dt.datetime
+    lifetime: dt.timedelta | None = None
+    mark: Any = None
+
+
+def asked_at(response: requests.Response) -> dt.datetime:
+    """When the data of an answer were asked for, which may be a while ago."""
+    request = response.request
+    # What requests-cache brings up from its storage has `created_at`; see cache.py.
+    return request.asked if isinstance(request, Ask) else response.created_at  # type: ignore[attr-defined]
+
+
+def take_payload(response: requests.Response) -> Any:
+    """Give the body as it was parsed on arrival, to the first who asks; None to others, who could change it."""
+    return vars(response).pop("payload", None)
 
 
 class NucleusAdapter(BaseAdapter):
@@ -32,7 +71,7 @@ class NucleusAdapter(BaseAdapter):
         """Send, and return a response whose body is there already."""
         reply = self.transport.send(
             request.method or "",
-            request.url or "",
+            request.address if isinstance(request, Ask) else request.url or "",
             headers=_headers(request),
             endpoint=request.headers.get(ENDPOINT_HEADER, "unnamed"),
         )
@@ -62,6 +101,7 @@ def _as_response(reply: Reply, request: requests.PreparedRequest, adapter: Nucle
     response.url = request.url or ""
     response.request = request
     response.connection = adapter  # type: ignore[assignment]  # any adapter will do
+    response.payload = reply.payload  # type: ignore[attr-defined]
     response._content = reply.body
     response._content_consumed = True  # type: ignore[attr-defined]  # missing in the stubs
     response.raw = urllib3.HTTPResponse(

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, NoReturn, Self
-from urllib.parse import SplitResult, quote, urlencode, urlsplit
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Self
+from urllib.parse import urlencode, urlsplit
 
 import requests
-from requests.auth import AuthBase
 
-from nucleus_pandas.api.adapter import ENDPOINT_HEADER, NucleusAdapter
+from nucleus_pandas.api.adapter import ENDPOINT_HEADER, Ask, NucleusAdapter, asked_at, take_payload
+from nucleus_pandas.api.addresses import DEFAULT_BASE_URL, check_base_url, fill, segment
+from nucleus_pandas.api.authorization import Token, token_of
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
+from nucleus_pandas.api.lifetimes import lifetime
 from nucleus_pandas.api.payloads import parse_json
 from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.api.windows import Sign, Zone, parse_zone
-from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError, UnaskableError
+from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError
 
-DEFAULT_BASE_URL = "https://app.nucleus.sh/api/v1"
+if TYPE_CHECKING:
+    from nucleus_pandas.api.cachefile import CacheFile, CacheInfo
+
 UserPath = Literal["user_id", "_id"]
 
-_ARGUMENTS = {":event": "event", ":attr": "attribute", ":userId": "user_id", ":sessionId": "session_id"}
 _ENVIRONMENT = {
     "NUCLEUS_APP_ID": "the app's id, as its settings page shows it",
     "NUCLEUS_TOKEN": "the API token of the account",
@@ -79,6 +81,23 @@ class Client:
     ValueError
         For a setting that cannot be right, most of them as `ConfigurationError`; nothing is sent.
 
+    Warns
+    -----
+    CacheWarning
+        When the cache cannot be used, because it is held by another program, damaged, read-only or full. Loaders go
+        on without it, or with a fresh one; a client warns of this once.
+
+    Notes
+    -----
+    The cache keeps whole answers only: those for windows that ended more than 48 hours ago for 24 hours, other
+    windows for 5 minutes, users, sessions and their events for 10 minutes, the quick glance for a minute, and what
+    is live not at all. What comes from it says when it was asked for: `complete` and `settled` are as of then.
+
+    It finds an answer by the token, the address and the query as they are sent, all three hashed, and holds neither
+    tokens nor headers nor addresses. The answers themselves do hold what your app sends about people. Each app has a
+    file, of 500 MB at most, that only your account can read (folder 0700, file 0600). `delete_user` and `clear_cache`
+    empty it, and overwrite what was there.
+
     Examples
     --------
     >>> nu.Client("5f3e", "a-token", tz="Europe/Paris")
@@ -88,12 +107,13 @@ class Client:
     def __init__(
         self,
         app_id: str,
-        token: str | _Token,
+        token: str | Token,
         *,
         base_url: str = DEFAULT_BASE_URL,
         tz: Zone = "UTC",
         utc_offset_sign: Sign = "east",
         user_path: UserPath = "user_id",
+        cache: bool | str | os.PathLike[str] = True,
         max_workers: int = 4,
         requests_per_second: float | None = 5,
         timeout: tuple[float, float] = (5, 30),
@@ -101,7 +121,7 @@ class Client:
         proxies: Mapping[str, str] | None = None,
         allow_http: bool = False,
     ) -> None:
-        auth = token if isinstance(token, _Token) else _token_of(token)
+        auth = token if isinstance(token, Token) else token_of(token)
         del token  # a traceback that shows variables must not show this one
         if isinstance(auth, ConfigurationError):
             raise auth
@@ -111,7 +131,7 @@ class Client:
         if not isinstance(max_workers, int) or max_workers < 1:
             raise ConfigurationError(f"max_workers={max_workers!r} must be a whole number from 1 up.")
         parse_zone(tz)
-        self._root = f"{_check_base_url(base_url, allow_http=allow_http)}/apps/{_segment('app_id', app_id)}"
+        self._root = f"{check_base_url(base_url, allow_http=allow_http)}/apps/{segment('app_id', app_id)}"
         self.app_id = app_id
         self.tz = tz
         self.utc_offset_sign: Sign = utc_offset_sign
@@ -125,7 +145,8 @@ class Client:
             requests_per_second=requests_per_second,
             proxies=proxies,
         )
-        self._session = _make_session(self._transport)
+        self._cache = self._make_cache(cache)
+        self._session = _make_session(self._transport, self._cache)
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
@@ -153,7 +174,7 @@ class Client:
                 )
         if base_url := os.environ.get("NUCLEUS_BASE_URL", "").strip():
             settings.setdefault("base_url", base_url)
-        token = _token_of(os.environ["NUCLEUS_TOKEN"])
+        token = token_of(os.environ["NUCLEUS_TOKEN"])
         if isinstance(token, ConfigurationError):
             raise token
         return cls(os.environ["NUCLEUS_APP_ID"].strip(), token, **settings)
@@ -162,7 +183,13 @@ class Client:
         """Give the present instant, in UTC; whatever depends on the clock asks here."""
         return dt.datetime.now(dt.UTC)
 
-    def get(self, endpoint: Endpoint, *segments: str, params: Mapping[str, str | int] | None = None) -> Answer:
+    def get(
+        self,
+        endpoint: Endpoint,
+        *segments: str,
+        params: Mapping[str, str | int] | None = None,
+        cached: bool = True,
+    ) -> Answer:
         """Ask one endpoint.
 
         Parameters
@@ -173,11 +200,14 @@ class Client:
             What its placeholders are filled with, in order.
         params : mapping, optional
             The query.
+        cached : bool
+            Take the answer from the cache if it is there; otherwise the service is asked in any case.
 
         Returns
         -------
         Answer
-            The parsed JSON, and the instant just before the request was sent.
+            The parsed JSON, and the instant just before the request was sent: a while ago, if the answer comes from
+            the cache.
 
         Raises
         ------
@@ -186,19 +216,20 @@ class Client:
         NucleusError
             For everything that can go wrong on the way; see `nucleus_pandas.exceptions`.
         """
-        as_of = self.now()
-        response = self._send("GET", endpoint, segments, params)
-        return Answer(_read_json(response, PATHS[endpoint]), as_of)
+        ask = self._ask("GET", endpoint, segments, params, cached=cached)
+        response = self._session.send(ask, allow_redirects=False)
+        return Answer(_read_payload(response, PATHS[endpoint]), asked_at(response))
 
     def service_date(self) -> dt.datetime | None:
         """Give what the service takes for the present, to the second; None if it does not tell."""
+        ask = self._ask("GET", "quick_glance", (), None, cached=False)
         try:
-            return parsedate_to_datetime(self._send("GET", "quick_glance", (), None).headers["Date"])
+            return parsedate_to_datetime(self._session.send(ask, allow_redirects=False).headers["Date"])
         except (KeyError, ValueError):
             return None
 
     def delete_user(self, user_id: str, *, confirm: str) -> None:
-        """Erase a user and all data of that user at the service, for good.
+        """Erase a user and all data of that user at the service, for good, and everything in this app's cache.
 
         Parameters
         ----------
@@ -213,13 +244,53 @@ class Client:
             When `confirm` is not `user_id`; nothing is sent.
         NotFoundError
             When the service does not know the user.
+
+        Warns
+        -----
+        CacheWarning
+            When the cache could not be emptied; it says which file to delete.
+
+        Notes
+        -----
+        The cache is emptied before the request, too, and whatever comes of it: an answer that is lost on the way does
+        not mean that nobody was erased. Copies elsewhere are not touched: frames, exports, another cache folder.
         """
         if user_id != confirm:
             raise ValueError(
                 "confirm is not the same as user_id, so nobody was erased. Pass the id a second time, "
                 "confirm=user_id, if you mean it: this cannot be undone."
             )
-        self._send("DELETE", "user", (user_id,), None)
+        ask = self._ask("DELETE", "user", (user_id,), None, cached=False)
+        self.clear_cache()
+        try:
+            self._session.send(ask, allow_redirects=False)
+        finally:
+            self.clear_cache()
+
+    def clear_cache(self) -> None:
+        """Empty this app's cache, and overwrite what was there.
+
+        Warns
+        -----
+        CacheWarning
+            When that cannot be done; it says which file to delete.
+        """
+        if self._cache is not None:
+            self._cache.empty()
+
+    def cache_info(self) -> CacheInfo:
+        """Tell what this app's cache holds.
+
+        Returns
+        -------
+        CacheInfo
+            A named tuple: place (the file; None without a cache), entries, bytes, oldest (when the oldest entry was
+            asked for, UTC), unreadable (entries that this client met and could not read) and problem (why this client
+            goes on without the cache, or None).
+        """
+        from nucleus_pandas.api.cachefile import CacheInfo
+
+        return CacheInfo() if self._cache is None else self._cache.info()
 
     def give_up(self) -> None:
         """End the calls that are under way in other threads before their next attempt; later calls are not touched."""
@@ -248,54 +319,46 @@ class Client:
             "A client holds a token and is not pickled. Make one where it is needed, with Client.from_env()."
         )
 
-    def _send(
+    def _ask(
         self,
         method: str,
         endpoint: Endpoint,
         segments: tuple[str, ...],
         params: Mapping[str, str | int] | None,
-    ) -> requests.Response:
-        url = f"{self._root}/{_fill(PATHS[endpoint], segments)}"
-        request = requests.Request(method, url, headers={ENDPOINT_HEADER: PATHS[endpoint]}, auth=self._auth)
-        prepared = self._session.prepare_request(request)
-        # requests normalises an address: two ids that differ only in their spelling must stay two.
-        prepared.url = f"{url}?{urlencode(params)}" if params else url
-        return self._session.send(prepared, allow_redirects=False)
+        *,
+        cached: bool,
+    ) -> Ask:
+        template = PATHS[endpoint]
+        address = f"{self._root}/{fill(template, segments)}"
+        ask = Ask()
+        ask.prepare(method, f"{self._root}/{template}", headers={ENDPOINT_HEADER: template}, auth=self._auth)
+        ask.address = f"{address}?{urlencode(params)}" if params else address
+        ask.endpoint = endpoint
+        ask.asked = self.now()
+        ask.lifetime = lifetime(endpoint, params, ask.asked) if cached else None
+        return ask
+
+    def _make_cache(self, cache: bool | str | os.PathLike[str]) -> CacheFile | None:
+        if cache is False:
+            return None
+        # requests-cache takes longer to import than the rest of this library.
+        from nucleus_pandas.api.cache import default_folder
+        from nucleus_pandas.api.cachefile import CacheFile
+
+        if cache is True:
+            return CacheFile(default_folder(), self.app_id, self.now, own_folder=True)
+        if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
+            raise ConfigurationError(f"cache={cache!r} is not known; write True, False or the path of a folder.")
+        return CacheFile(Path(cache).expanduser().absolute(), self.app_id, self.now)
 
 
-class _Token(AuthBase):
-    """Sets the header last, so that no ~/.netrc entry can take its place."""
+def _make_session(transport: Transport, cache: CacheFile | None) -> requests.Session:
+    if cache is None:
+        session = requests.Session()
+    else:
+        from nucleus_pandas.api.cache import CachedSession
 
-    __slots__ = ("_token",)
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._token
-        return request
-
-    def __repr__(self) -> str:
-        return "<token>"
-
-
-def _token_of(token: object) -> _Token | ConfigurationError:
-    """Check a token. An error is given back, not raised: this frame holds the token, and tracebacks show frames."""
-    if not isinstance(token, str):
-        return ConfigurationError(f"token is of type {type(token).__name__}; it must be text.")
-    text = token.strip()
-    if not text:
-        return ConfigurationError("token is empty. Copy it from the account's settings page.")
-    if bad := re.search(r"[^\x21-\x7e]", text):
-        return ConfigurationError(
-            f"token has a character that no token has, at position {bad.start() + 1} of {len(text)}: a space, a line "
-            "break or a letter outside ASCII. Copy it once more."
-        )
-    return _Token(text)
-
-
-def _make_session(transport: Transport) -> requests.Session:
-    session = requests.Session()
+        session = CachedSession(cache)
     # Proxies and ~/.netrc from the environment would see or replace the token, even on loopback.
     session.trust_env = False
     for prefix in ("https://", "http://"):
@@ -326,58 +389,10 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ConfigurationError(f"{name}={value!r} is not known; write {' or '.join(map(repr, choices))}.")
 
 
-def _check_base_url(base_url: str, *, allow_http: bool) -> str:
-    """Give the base URL without a slash at its end; the messages do not repeat it, it may hold a secret."""
-    try:
-        parts = urlsplit(base_url.strip())
-        host = parts.hostname or ""
-        _ = parts.port  # raises for a port that is no number
-    except (ValueError, AttributeError):
-        raise ConfigurationError("base_url is not a URL; write for example " + DEFAULT_BASE_URL) from None
-    if parts.scheme not in ("https", "http") or not host:
-        raise ConfigurationError(f"base_url must begin with https://host; write for example {DEFAULT_BASE_URL}")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise ConfigurationError(
-            "base_url holds a user name, a query or a fragment. Write only scheme, host and path; the token "
-            "is an argument of its own."
-        )
-    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
-        raise ConfigurationError(
-            f"base_url sends the token to {host} over plain http, where others can read it. Write https://, "
-            "or set allow_http=True if you must."
-        )
-    return SplitResult(parts.scheme, parts.netloc, parts.path.rstrip("/"), "", "").geturl()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _segment(name: str, value: object) -> str:
-    """Quote one path segment. The messages name the placeholder, never the value: it can be a person's id."""
-    if not isinstance(value, str):
-        raise UnaskableError(f"{name} is of type {type(value).__name__}; it must be text.")
-    if value in ("", ".", ".."):
-        raise UnaskableError(f'{name} is empty or made of dots ("." or ".."), which no path can carry.')
-    try:
-        return quote(value, safe="")
-    except UnicodeEncodeError:
-        raise UnaskableError(f"{name} holds broken Unicode (half of a surrogate pair).") from None
-
-
-def _fill(template: str, segments: tuple[str, ...]) -> str:
-    values = iter(segments)
-    parts = [_segment(_ARGUMENTS[part], next(values)) if part.startswith(":") else part for part in template.split("/")]
-    return "/".join(parts)
-
-
-def _read_json(response: requests.Response, endpoint: str) -> Any:
-    payload = parse_json(response.content, endpoint=endpoint, allow_list=True)
+def _read_payload(response: requests.Response, endpoint: str) -> Any:
+    payload = take_payload(response)
+    if payload is None:
+        payload = parse_json(response.content, endpoint=endpoint, allow_list=True)
     # What a wrong token gets is not documented; it may be a 200 that holds nothing but an error.
     if isinstance(payload, dict) and "error" in payload and not payload.keys() & {"data", "user"}:
         raise AuthenticationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -45,7 +46,7 @@ def doctor(client: Client) -> pd.DataFrame:
     pandas.DataFrame
         One row a check.
 
-        - check: reachable, authorised, clock, utc_offset_sign, user_path, users_total
+        - check: reachable, authorised, clock, utc_offset_sign, user_path, users_total, cache
         - ok: whether all is well; missing where it could not be told
         - detail: what was found, and what to set or do
 
@@ -58,7 +59,7 @@ def doctor(client: Client) -> pd.DataFrame:
     Examples
     --------
     >>> nu.doctor(nu.demo_client())["ok"].tolist()
-    [True, True, True, True, True, True]
+    [True, True, True, True, True, True, True]
     """
     return make_frame(DOCTOR, dict(zip(DOCTOR, zip(*_findings(client), strict=True), strict=True)))
 
@@ -82,12 +83,13 @@ def _findings(client: Client) -> Iterator[tuple[str, bool | None, str]]:
             yield name, *check(client)
         except NucleusError as error:
             yield name, None, f"Could not be told: {error}"
+    yield "cache", *_cache(client)
 
 
 def _access(client: Client) -> tuple[Finding, Finding]:
     unknown = Finding(None, "Not checked, as the service could not be reached.")
     try:
-        client.get("quick_glance")
+        client.get("quick_glance", cached=False)
     except NetworkError as error:
         return Finding(False, str(error)), unknown
     except AuthenticationError as error:
@@ -95,6 +97,18 @@ def _access(client: Client) -> tuple[Finding, Finding]:
     except NucleusError as error:
         return Finding(True, "The service answers."), Finding(False, f"No data came: {error}")
     return Finding(True, "The service answers."), Finding(True, "The token opens this app.")
+
+
+def _cache(client: Client) -> Finding:
+    info = client.cache_info()
+    if info.place is None:
+        return Finding(True, "The cache is off: every question goes to the service.")
+    if info.problem is not None:
+        return Finding(False, f"The cache at {info.place} cannot be used ({info.problem}). Loaders go on without it.")
+    # Windows keeps a user's folders by other means than these bits.
+    if os.name == "posix" and info.place.exists() and (modes := info.place.stat().st_mode & 0o077):
+        return Finding(False, f"Others can read the cache at {info.place} (mode {modes:03o}). Run: chmod 600 on it.")
+    return Finding(True, f"The cache at {info.place} holds {info.entries:,} answers, {info.bytes / 1e6:,.1f} MB.")
 
 
 def _clock(client: Client) -> Finding:
@@ -150,7 +164,7 @@ def _usage(client: Client, start: dt.datetime, end: dt.datetime, minutes: int) -
         "end": int(end.timestamp()),
         "utcOffset": utc_offset_parameter(minutes, "east"),
     }
-    data = part(client.get("daily", params=params).payload, "data", dict, "daily")
+    data = part(client.get("daily", params=params, cached=False).payload, "data", dict, "daily")
     days = optional_part(data, "usage", dict, "daily")
     return Counter({day: count for day, count in days.items() if type(count) is int and count > 0})
 
@@ -183,7 +197,7 @@ def _user_path(client: Client) -> Finding:
 
 def _knows(client: Client, user_id: str) -> bool:
     try:
-        client.get("user", user_id)
+        client.get("user", user_id, cached=False)
     except (NotFoundError, ValueError):
         return False
     return True
@@ -203,5 +217,5 @@ def _users_total(client: Client) -> Finding:
 
 
 def _users(client: Client) -> tuple[list[Any], Any]:
-    payload = client.get("users").payload
+    payload = client.get("users", cached=False).payload
     return part(payload, "data", list, "users"), payload.get("total")

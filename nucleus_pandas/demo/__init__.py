@@ -25,6 +25,8 @@ class DemoClient(Client):
         self.service = service.start()
         # There is nobody to be polite to.
         settings.setdefault("requests_per_second", None)
+        # Nor anything to be kept: it is all on this machine, and asking takes no longer.
+        settings.setdefault("cache", False)
         try:
             super().__init__(service.app_id, service.token, base_url=service.base_url, **settings)
         except BaseException:

@@ -1,9 +1,15 @@
 """The client: what it refuses before anything is sent, what it sends, and what it never shows."""
 
 import datetime as dt
+import http.client
+import logging
+import os
 import pickle
 import socket
+import subprocess
+import sys
 import traceback
+from urllib.parse import quote
 
 import pytest
 
@@ -263,3 +269,38 @@ def test_a_token_that_is_refused_is_in_no_variable_of_the_library():
     while trace is not None:
         assert "two words" not in repr(trace.tb_frame.f_locals), trace.tb_frame.f_code.co_name
         trace = trace.tb_next
+
+
+def test_a_failing_test_that_shows_variables_does_not_show_the_token(own_app, tmp_path):
+    (tmp_path / "test_mine.py").write_text(
+        "import nucleus_pandas as nu\n"
+        "def test_users():\n"
+        "    nu.load_users(nu.Client.from_env(cache=False))\n"
+        "def test_setting():\n"
+        "    nu.Client.from_env(tz='Nowhere')\n"
+    )
+    environment = os.environ | {
+        "NUCLEUS_APP_ID": own_app.service.app_id,
+        "NUCLEUS_TOKEN": TOKEN,
+        "NUCLEUS_BASE_URL": own_app.service.base_url,
+    }
+    command = [sys.executable, "-m", "pytest", "--showlocals", "-vv", "--tb=long", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, "test_mine.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "2 failed" in done.stdout
+    assert "refused the token" in done.stdout
+    assert TOKEN not in done.stdout + done.stderr
+
+
+def test_neither_token_nor_ids_are_logged_at_any_level(own_app, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    http.client.HTTPConnection.debuglevel = 1
+    try:
+        users = nu.load_users(own_app)
+        nu.load_sessions(own_app, users.head(5), progress=False)
+    finally:
+        http.client.HTTPConnection.debuglevel = 0
+    printed = capfd.readouterr()
+    text = caplog.text + printed.out + printed.err
+    assert "users/:userId" in text
+    assert own_app.service.token not in text
+    assert not any(user in text or quote(user, safe="") in text for user in users["user_id"].head(5))

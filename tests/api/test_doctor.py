@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
@@ -23,7 +24,15 @@ def demo(app, *, service=None, **settings):
 
 def test_a_client_that_fits_its_service_is_well(shared_app):
     table = examine(shared_app)
-    assert table.index.tolist() == ["reachable", "authorised", "clock", "utc_offset_sign", "user_path", "users_total"]
+    assert table.index.tolist() == [
+        "reachable",
+        "authorised",
+        "clock",
+        "utc_offset_sign",
+        "user_path",
+        "users_total",
+        "cache",
+    ]
     assert table["ok"].all()
 
 
@@ -47,7 +56,7 @@ def test_a_service_that_does_not_heed_the_offset_is_found_out(autumn_app, monkey
     with demo(autumn_app) as client:
         get = client.get
 
-        def unheeding(endpoint, *segments, params=None):
+        def unheeding(endpoint, *segments, params=None, cached=True):
             return get(endpoint, *segments, params={**params, "utcOffset": 0} if params else None)
 
         monkeypatch.setattr(client, "get", unheeding)
@@ -110,3 +119,25 @@ def test_no_detail_names_a_person(shared_app):
     details = nu.doctor(shared_app)["detail"].str.cat(sep=" ")
     users = nu.load_users(shared_app)
     assert not any(user in details for user in [*users["user_id"], *users["user_db_id"]])
+
+
+def test_the_cache_is_told_with_its_place_and_who_can_read_it(autumn_app, tmp_path):
+    with demo(autumn_app, cache=tmp_path) as client:
+        nu.load_totals(client, "2026-10-01", "2026-10-31")
+        place = client.cache_info().place
+        well = examine(client).loc["cache"]
+        place.chmod(0o644)
+        open_to_all = examine(client).loc["cache"]
+    assert well["ok"]
+    assert f"{place} holds 1 answers" in well["detail"]
+    assert not open_to_all["ok"]
+    assert "chmod 600" in open_to_all["detail"]
+
+
+def test_the_doctor_asks_the_service_and_not_the_cache(autumn_app, tmp_path):
+    with demo(autumn_app, cache=tmp_path) as client:
+        first = nu.doctor(client)
+        asked = len(client.service.requests)
+        pd.testing.assert_frame_equal(nu.doctor(client), first)
+        assert len(client.service.requests) == 2 * asked
+        assert client.cache_info().entries == 0
