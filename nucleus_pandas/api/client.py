@@ -89,8 +89,8 @@ class Client:
 
     Notes
     -----
-    The cache keeps whole answers only: those for windows that ended more than 48 hours ago for 24 hours, other
-    windows for 5 minutes, users, sessions and their events for 10 minutes, the quick glance for a minute, and what
+    The cache keeps whole answers only: those for intervals that ended more than 48 hours ago for 24 hours, others
+    for 5 minutes, users, sessions and their events for 10 minutes, the quick glance for a minute, and what
     is live not at all. What comes from it says when it was asked for: `complete` and `settled` are as of then.
 
     It finds an answer by the token, the address and the query as they are sent, all three hashed, and holds neither
