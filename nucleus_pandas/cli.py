@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import datetime as dt
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,14 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and give its exit code."""
     parsed = _parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: print(f"nucleus-pandas: {message}", file=sys.stderr)
+        return _run(parsed)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    """Run what was parsed, with errors in a sentence instead of a traceback."""
     try:
         return int(parsed.run(parsed) or 0)
     except KeyboardInterrupt:
@@ -71,10 +80,16 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--end", help="last day; default: today")
     export.add_argument("--tz", default="UTC", help="zone of the days, such as Europe/Paris; default: UTC")
     export.add_argument(
-        "--users", type=_count, default=25, help="how many users, those seen last, to load sessions of: a request each"
+        "--users",
+        type=_count,
+        default=25,
+        help="how many users, seen last, to load sessions of; five requests a second",
     )
     export.add_argument(
-        "--sessions", type=_count, default=200, help="how many of these, the latest, to load events of: a request each"
+        "--sessions",
+        type=_count,
+        default=200,
+        help="how many of these, the latest, to load events of; five requests a second",
     )
     export.set_defaults(run=_export)
     doctor = commands.add_parser(

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
+from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.cli import main
 
 TABLES = [
@@ -23,6 +24,7 @@ def mine(monkeypatch, own_app):
     monkeypatch.setenv("NUCLEUS_TOKEN", own_app.service.token)
     monkeypatch.setenv("NUCLEUS_BASE_URL", own_app.service.base_url)
     monkeypatch.setattr(nu.Client, "now", lambda self: own_app.service.now())
+    monkeypatch.setattr(Transport, "_wait", lambda self, seconds: None)
     return own_app
 
 
@@ -41,8 +43,6 @@ def test_export_writes_every_table_and_plot_and_prints_where(mine, tmp_path, cap
     )
 
 
-# Session ids repeat, so that a few of many sessions can share theirs with one that is not exported.
-@pytest.mark.filterwarnings("ignore::nucleus_pandas.IncompleteDataWarning")
 def test_an_exported_cell_is_no_formula(tmp_path, capsys):
     assert main(["export", "--demo", "-o", str(tmp_path), "--users", "3", "--sessions", "20"]) == 0
     seen = set()
@@ -107,6 +107,20 @@ def test_doctor_exits_with_0_when_all_is_well_and_with_1_otherwise(mine, capsys)
     mine.service.utc_offset_sign = "west"
     assert main(["doctor"]) == 1
     assert "NOT OK utc_offset_sign" in capsys.readouterr().out
+
+
+def test_the_environment_sets_what_the_doctor_says(mine, monkeypatch, capsys):
+    mine.service.utc_offset_sign = "west"
+    monkeypatch.setenv("NUCLEUS_UTC_OFFSET_SIGN", "west")
+    assert main(["doctor"]) == 0
+
+
+def test_a_warning_is_a_sentence_on_stderr(mine, tmp_path, capsys):
+    mine.service.page_size = 10
+    assert main(["export", "-o", str(tmp_path), "--users", "2", "--sessions", "2"]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "sent 10" in line]
+    assert len(lines) == 2
+    assert all(line.startswith("nucleus-pandas: users: the service counts") for line in lines)
 
 
 @pytest.mark.parametrize("command", [[], ["demo"], ["export"], ["doctor"]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
@@ -58,7 +58,7 @@ class Client:
         or minutes east.
     utc_offset_sign : {"east", "west"}
         Whether the service counts ``utcOffset`` positive to the east of Greenwich or to the west. The
-        reference does not say; with the wrong sign, loaders warn of counts for days outside the window.
+        reference does not say; with the wrong sign, loaders warn of counts for days outside the interval.
     user_path : {"user_id", "_id"}
         Which id the service expects in the path of a user: the app's own or the service's. The reference
         does not say. Users without an id of the app's go by the service's either way.
@@ -71,8 +71,13 @@ class Client:
         Seconds to wait for a connection, and for the next bytes of an answer.
     deadline : float
         Seconds for a call as a whole, with up to five attempts and the waits between them.
+    max_wire_bytes, max_body_bytes : int
+        The largest answer, as it is sent and unpacked.
     proxies : mapping, optional
         ``{"https": "http://proxy:8080"}``. Those of the environment are not used: they would see the token.
+    verify : bool or str
+        Check the service's certificate against the usual authorities, not at all, or against those in the file at
+        this path.
     allow_http : bool
         Send the token over plain http to another machine. Anybody on the way can then read it.
 
@@ -118,7 +123,10 @@ class Client:
         requests_per_second: float | None = 5,
         timeout: tuple[float, float] = (5, 30),
         deadline: float = 120,
+        max_wire_bytes: int = 32 * 2**20,
+        max_body_bytes: int = 256 * 2**20,
         proxies: Mapping[str, str] | None = None,
+        verify: bool | str = True,
         allow_http: bool = False,
     ) -> None:
         auth = token if isinstance(token, Token) else token_of(token)
@@ -127,6 +135,7 @@ class Client:
             raise auth
         _check_choice("utc_offset_sign", utc_offset_sign, ("east", "west"))
         _check_choice("user_path", user_path, ("user_id", "_id"))
+        _check_choice("allow_http", allow_http, (True, False))
         _check_timeout(timeout)
         if not isinstance(max_workers, int) or max_workers < 1:
             raise ConfigurationError(f"max_workers={max_workers!r} must be a whole number from 1 up.")
@@ -143,7 +152,10 @@ class Client:
             deadline=deadline,
             max_workers=max_workers,
             requests_per_second=requests_per_second,
+            max_wire_bytes=max_wire_bytes,
+            max_body_bytes=max_body_bytes,
             proxies=proxies,
+            verify=verify,
         )
         self._cache = self._make_cache(cache)
         self._session = _make_session(self._transport, self._cache)
@@ -152,7 +164,8 @@ class Client:
     def from_env(cls, **settings: Any) -> Self:
         """Make a client from the environment.
 
-        ``NUCLEUS_APP_ID`` and ``NUCLEUS_TOKEN`` are needed, ``NUCLEUS_BASE_URL`` is used when it is set.
+        ``NUCLEUS_APP_ID`` and ``NUCLEUS_TOKEN`` are needed; ``NUCLEUS_BASE_URL``, ``NUCLEUS_UTC_OFFSET_SIGN`` and
+        ``NUCLEUS_USER_PATH`` are used when they are set.
 
         Parameters
         ----------
@@ -172,8 +185,9 @@ class Client:
                     "or Python is started. To try the library without an account, use "
                     "nucleus_pandas.demo_client()."
                 )
-        if base_url := os.environ.get("NUCLEUS_BASE_URL", "").strip():
-            settings.setdefault("base_url", base_url)
+        for name in ("base_url", "utc_offset_sign", "user_path"):
+            if value := os.environ.get(f"NUCLEUS_{name.upper()}", "").strip():
+                settings.setdefault(name, value)
         token = token_of(os.environ["NUCLEUS_TOKEN"])
         if isinstance(token, ConfigurationError):
             raise token
@@ -292,9 +306,9 @@ class Client:
 
         return CacheInfo() if self._cache is None else self._cache.info()
 
-    def give_up(self) -> None:
-        """End the calls that are under way in other threads before their next attempt; later calls are not touched."""
-        self._transport.give_up()
+    def give_up(self, threads: Iterable[int]) -> None:
+        """End the calls that these threads (by `threading.get_ident`) are making; later calls are not touched."""
+        self._transport.give_up(list(threads))
 
     def close(self) -> None:
         """Close the connections."""
@@ -369,7 +383,7 @@ def _make_session(transport: Transport, cache: CacheFile | None) -> requests.Ses
 def check_client(client: object) -> Client:
     """Give back the client, or say what to pass in its place."""
     if not isinstance(client, Client):
-        hint = ", with its parentheses" if callable(client) else ""
+        hint = ", with its parentheses," if callable(client) else ""
         raise TypeError(
             f"client is of type {type(client).__name__}; pass what demo_client(){hint} or Client.from_env() gives."
         )
@@ -384,7 +398,7 @@ def _check_timeout(timeout: object) -> None:
         )
 
 
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     if value not in choices:
         raise ConfigurationError(f"{name}={value!r} is not known; write {' or '.join(map(repr, choices))}.")
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import FLAG, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame, optional_part, part
 from nucleus_pandas.api.windows import Sign, utc_offset_parameter
-from nucleus_pandas.exceptions import AuthenticationError, NetworkError, NotFoundError, NucleusError
+from nucleus_pandas.exceptions import AuthenticationError, NetworkError, NotFoundError, NucleusError, PayloadError
 
 DOCTOR: Schema = {"check": TEXT, "ok": FLAG, "detail": TEXT}
 
@@ -50,6 +50,11 @@ def doctor(client: Client) -> pd.DataFrame:
         - ok: whether all is well; missing where it could not be told
         - detail: what was found, and what to set or do
 
+    Raises
+    ------
+    TypeError
+        For what is no client. Trouble with the service is a row of the frame.
+
     Notes
     -----
     Sends some ten requests, none of which changes anything. The sign of ``utcOffset`` is found by asking for the two
@@ -61,7 +66,7 @@ def doctor(client: Client) -> pd.DataFrame:
     >>> nu.doctor(nu.demo_client())["ok"].tolist()
     [True, True, True, True, True, True, True]
     """
-    return make_frame(DOCTOR, dict(zip(DOCTOR, zip(*_findings(client), strict=True), strict=True)))
+    return make_frame(DOCTOR, dict(zip(DOCTOR, zip(*_findings(check_client(client)), strict=True), strict=True)))
 
 
 def _findings(client: Client) -> Iterator[tuple[str, bool | None, str]]:
@@ -81,6 +86,8 @@ def _findings(client: Client) -> Iterator[tuple[str, bool | None, str]]:
             continue
         try:
             yield name, *check(client)
+        except PayloadError as error:
+            yield name, False, str(error)
         except NucleusError as error:
             yield name, None, f"Could not be told: {error}"
     yield "cache", *_cache(client)
@@ -89,8 +96,8 @@ def _findings(client: Client) -> Iterator[tuple[str, bool | None, str]]:
 def _access(client: Client) -> tuple[Finding, Finding]:
     unknown = Finding(None, "Not checked, as the service could not be reached.")
     try:
-        client.get("quick_glance", cached=False)
-    except NetworkError as error:
+        part(client.get("quick_glance", cached=False).payload, "data", dict, "quick_glance")
+    except (NetworkError, PayloadError) as error:
         return Finding(False, str(error)), unknown
     except AuthenticationError as error:
         return Finding(True, "The service answers."), Finding(False, str(error))
@@ -107,8 +114,12 @@ def _cache(client: Client) -> Finding:
         return Finding(False, f"The cache at {info.place} cannot be used ({info.problem}). Loaders go on without it.")
     # Windows keeps a user's folders by other means than these bits.
     if os.name == "posix" and info.place.exists() and (modes := info.place.stat().st_mode & 0o077):
-        return Finding(False, f"Others can read the cache at {info.place} (mode {modes:03o}). Run: chmod 600 on it.")
-    return Finding(True, f"The cache at {info.place} holds {info.entries:,} answers, {info.bytes / 1e6:,.1f} MB.")
+        return Finding(
+            False, f"Others can read the cache at {info.place} (mode {modes:03o}). Run: chmod 600 '{info.place}'"
+        )
+    return Finding(
+        True, f"The cache at {info.place} is well. Answers in it: {info.entries:,}; MB: {info.bytes / 1e6:,.2f}."
+    )
 
 
 def _clock(client: Client) -> Finding:
@@ -152,8 +163,8 @@ def _sign(client: Client) -> Finding:
         )
     return Finding(
         False,
-        f'The service counts utcOffset positive to the {found}. Set Client(..., utc_offset_sign="{found}"): until '
-        "then, days begin at the wrong hour.",
+        f'The service counts utcOffset positive to the {found}. Set Client(..., utc_offset_sign="{found}"), or '
+        f"NUCLEUS_UTC_OFFSET_SIGN={found} in the environment: until then, days begin at the wrong hour.",
     )
 
 
@@ -192,7 +203,11 @@ def _user_path(client: Client) -> Finding:
         both = " The other id works too." if len(works) == 2 else ""
         return Finding(True, f'The service finds a user by what user_path="{client.user_path}" says.{both}')
     (other,) = works
-    return Finding(False, f'The service finds a user by the other id. Set Client(..., user_path="{other}").')
+    return Finding(
+        False,
+        f'The service finds a user by the other id. Set Client(..., user_path="{other}"), or NUCLEUS_USER_PATH={other} '
+        "in the environment.",
+    )
 
 
 def _knows(client: Client, user_id: str) -> bool:

@@ -47,8 +47,10 @@ def fetch_all(
     """
     harvest: Harvest[T] = Harvest()
     stop = threading.Event()
+    threads: set[int] = set()
 
     def ask(index: int) -> T | None:
+        threads.add(threading.get_ident())
         return None if stop.is_set() else fetch(index)
 
     pool = ThreadPoolExecutor(client.max_workers, thread_name_prefix="nucleus-pandas")
@@ -57,12 +59,13 @@ def fetch_all(
         with _bar(count, label, progress) as bar:
             for future in as_completed(futures):
                 _put(future, futures.pop(future), harvest)
-                if harvest.error is not None:
+                if harvest.error is not None and not stop.is_set():
                     stop.set()
+                    client.give_up(threads)
                 bar.update()
     except BaseException:  # Ctrl-C, most likely
         stop.set()
-        client.give_up()
+        client.give_up(threads)
         raise
     finally:
         pool.shutdown(wait=False)

@@ -191,7 +191,8 @@ def load_dimensions(
     tz : str, int or tzinfo, optional
         The zone of the days; by default the client's.
     freq : {"D", "W", "M"}, optional
-        Count per day, week from Monday, or month: one request each.
+        Count per day, week from Monday, or month: one request each, five a second by
+        default (`requests_per_second` of the client).
 
     Returns
     -------
@@ -415,7 +416,8 @@ def load_attribute(
     tz : str, int or tzinfo, optional
         The zone of the days; by default the client's.
     freq : {"D", "W", "M"}, optional
-        Count per day, week from Monday, or month: one request each.
+        Count per day, week from Monday, or month: one request each, five a second by
+        default (`requests_per_second` of the client).
 
     Returns
     -------
@@ -498,7 +500,13 @@ def _ask_periods(
         return [(answer.payload, None)], answer.as_of
     periods = window.periods(freq)
 
-    harvest = fetch_all(lambda number: _ask(client, endpoint, periods[number], *segments), len(periods), client)
+    harvest = fetch_all(
+        lambda number: _ask(client, endpoint, periods[number], *segments),
+        len(periods),
+        client,
+        label="periods",
+        progress=True,
+    )
     for error in (harvest.error, *harvest.set_apart.values()):
         if error is not None:
             raise error

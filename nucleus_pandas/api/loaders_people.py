@@ -178,7 +178,7 @@ def load_sessions(client: Client, users: pd.DataFrame | Iterable[str], *, progre
 
     Notes
     -----
-    Source: ``users/:userId``.
+    Source: ``users/:userId``. At the client's `requests_per_second`, 5 by default, 300 users take a minute.
 
     Examples
     --------
@@ -248,7 +248,8 @@ def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: boo
 
     Notes
     -----
-    Source: ``users/:userId/session/:sessionId``. Session ids are random and repeat. Sessions with the same user,
+    Source: ``users/:userId/session/:sessionId``. At the client's `requests_per_second`, 5 by default, 300 sessions take
+    a minute. Session ids are random and repeat. Sessions with the same user,
     device and id are asked for once, and each event goes to the one that it lies in; events farther than 30
     minutes from all of them belong to a session that was not asked for and are left out, with a warning.
 

@@ -6,13 +6,15 @@ a `requests.Session` (and so a cached one) the same policy.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import logging
 import random as _random
 import re
+import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +72,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer: status 200, 204 after DELETE, or 304 if the request was conditional.
+    """A whole answer: status 200, or 204 after DELETE.
 
     Attributes
     ----------
@@ -104,7 +106,8 @@ class _Call:
     target: str
     headers: dict[str, str]
     left: Callable[[], float]
-    given_up: threading.Event
+    given_up: threading.Event = field(default_factory=threading.Event)
+    exchange: Exchange | None = None
     attempts: int = 0
     spent: int = 0
     maybe_done: bool = False
@@ -112,10 +115,6 @@ class _Call:
     @property
     def name(self) -> str:
         return f"{self.method} {self.endpoint}"
-
-    @property
-    def conditional(self) -> bool:
-        return not self.headers.keys().isdisjoint({"if-none-match", "if-modified-since"})
 
     def redactor(self) -> Redactor:
         tokens = [self.headers[name] for name in self.headers if name.endswith("authorization")]
@@ -180,7 +179,7 @@ class Transport:
         self._max_wire_bytes = max_wire_bytes
         self._max_body_bytes = max_body_bytes
         self._clock, self._random, self._now = clock, random, now
-        self._given_up = threading.Event()
+        self._calls: dict[int, _Call] = {}  # by the thread that makes it
         self._sleep = sleep or self._wait
         self._turnstile = Turnstile(max_workers)
         self._bucket = TokenBucket(requests_per_second, clock=clock, sleep=lambda wait: self._sleep(wait))
@@ -218,6 +217,13 @@ class Transport:
         del url, headers  # a traceback that shows variables must not show these
         if isinstance(call, Exception):
             raise call
+        self._calls[threading.get_ident()] = call
+        try:
+            return self._answer(call)
+        finally:
+            del self._calls[threading.get_ident()]
+
+    def _answer(self, call: _Call) -> Reply:
         while True:
             outcome = self._attempt(call)
             if isinstance(outcome, Reply):
@@ -225,18 +231,24 @@ class Transport:
                 return outcome
             wait, note = self._plan_retry(call, outcome)
             if wait is None:
+                if call.method == "DELETE" and call.maybe_done:
+                    note += " It may have been done all the same: look whether the user is still there."
                 # Outside any except block, so without a context: the frames of a cause hold the token.
-                raise outcome.error(call.name, endpoint, call.attempts, note)
+                raise outcome.error(call.name, call.endpoint, call.attempts, note.strip())
             logger.debug("%s: attempt %d failed, again in %.2f s", call.name, call.attempts, wait)
             self._sleep(wait)
 
-    def give_up(self) -> None:
-        """End the calls that are under way before their next attempt, and wake those that wait for one."""
-        ended, self._given_up = self._given_up, threading.Event()
-        ended.set()
+    def give_up(self, threads: Iterable[int]) -> None:
+        """End the calls that these threads make: those that wait are woken, those that listen are cut off."""
+        for thread in threads:
+            if call := self._calls.get(thread):
+                call.given_up.set()
+                if call.exchange and call.exchange.sock:
+                    with contextlib.suppress(OSError):
+                        call.exchange.sock.shutdown(socket.SHUT_RDWR)
 
     def _wait(self, seconds: float) -> None:
-        self._given_up.wait(seconds)
+        self._calls[threading.get_ident()].given_up.wait(seconds)
 
     def close(self) -> None:
         """Close the connections; no call can follow."""
@@ -261,7 +273,7 @@ class Transport:
             if name.lower() not in _NOT_SENT:
                 kept[name.lower()] = value
         end = self._clock() + self._deadline
-        return _Call(method, endpoint, address[1], address[2] or "/", kept, lambda: end - self._clock(), self._given_up)
+        return _Call(method, endpoint, address[1], address[2] or "/", kept, lambda: end - self._clock())
 
     def _attempt(self, call: _Call) -> Reply | Failure:
         """Wait for a turn, send once, judge what came."""
@@ -293,12 +305,14 @@ class Transport:
 
     def _plan_retry(self, call: _Call, failure: Failure) -> tuple[float | None, str]:
         """Say how long to sleep; or None, and why there is no other attempt."""
+        if call.given_up.is_set():
+            return None, "Given up."
         if not failure.again:
             return None, ""
         asked = failure.retry_after
         if asked and (asked > LONGEST_RETRY_AFTER or asked >= call.left()):
             failure.kind = RateLimitError
-            return None, f"It asks to wait {asked:,.3g} s, longer than a call waits: try again after that."
+            return None, f"It asks to wait {asked:,.0f} s, longer than a call waits: try again after that."
         if call.attempts >= MAX_ATTEMPTS:
             return None, ""
         wait = asked or backoff(call.attempts, self._random)
@@ -311,6 +325,7 @@ class Transport:
 
     def _exchange(self, call: _Call) -> Reply | Failure:
         exchange = Exchange(call.origin, call.target, call.left, self._read_timeout, self._max_wire_bytes)
+        call.exchange = exchange
         before = current.set(exchange)
         try:
             return self._receive(call)
@@ -344,8 +359,6 @@ class Transport:
 
     def _judge(self, call: _Call, response: Any) -> Reply | Failure:
         status, headers = response.status, _kept_headers(response)
-        if status == 304 and call.conditional:
-            return Reply(status, headers, b"", None, call.attempts)
         if status == 404 and call.method == "DELETE" and call.maybe_done:
             return Reply(204, headers, b"", None, call.attempts, already_gone=True)
         if status // 100 != 2:
@@ -388,10 +401,10 @@ class Transport:
         return failure
 
 
-def _check_above_zero(**settings: float) -> None:
+def _check_above_zero(**settings: object) -> None:
     for name, value in settings.items():
-        if not value > 0:
-            raise ConfigurationError(f"{name} is {value!r}; it must be above 0.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise ConfigurationError(f"{name} is {value!r}; it must be a number above 0.")
 
 
 def _kept_headers(response: Any) -> Mapping[str, str]:

@@ -138,13 +138,17 @@ def _meaning(status: int) -> tuple[type[NucleusError], str, str]:
         advice = "Check NUCLEUS_TOKEN and NUCLEUS_APP_ID: both must come from the same account."
         return AuthenticationError, "The service refused the token for this app", advice
     if status == 404:
-        advice = "That is the app, or the user, session or event in the path; for users, see Client(user_path=)."
+        advice = "Check NUCLEUS_APP_ID, and who or what was asked for; for users, see the setting user_path of Client."
         return NotFoundError, "The service does not know what was asked for", advice
     if status == 429:
         return RateLimitError, "The service wants fewer requests", "Lower requests_per_second."
     if status // 100 == 5:
         return ServiceError, "The service failed", "Try again later."
-    return ServiceError, "The service answered with an error", ""
+    return (
+        ServiceError,
+        "The service answered with an error",
+        "Check the arguments; if they are right, please report it.",
+    )
 
 
 def _error_page(response: Any) -> tuple[bytes, bool]:

@@ -178,7 +178,7 @@ def make_window(start: When, end: When, tz: Zone, *, now: dt.datetime) -> Window
     zone = parse_zone(tz)
     first, last = _parse_when("start", start), _parse_when("end", end)
     if first.year < _FIRST_YEAR or last.year < _FIRST_YEAR:
-        raise ValueError(f"A window cannot begin or end before {_FIRST_YEAR}; there are no data from then.")
+        raise ValueError(f"An interval cannot begin or end before {_FIRST_YEAR}; there are no data from then.")
     today = now.astimezone(zone).date()
     begins = first if isinstance(first, dt.datetime) else first_instant(first, zone)
     ends = last if isinstance(last, dt.datetime) else first_instant(_next(min(last, today)), zone)
@@ -190,7 +190,7 @@ def make_window(start: When, end: When, tz: Zone, *, now: dt.datetime) -> Window
     if begins >= ends:
         raise ValueError(
             f"start={_shown(start)} is not before end={_shown(end)}. Write the earlier one as start; a bare "
-            "date as end means that whole day, a datetime as end is not part of the window."
+            "date as end means that whole day, a datetime as end is not part of the interval."
         )
     return Window(begins, min(ends, first_instant(_next(today), zone)), zone)
 

@@ -37,6 +37,7 @@ class Exchange:
     max_wire_bytes: int
     received: int = 0
     sent: bool = False
+    sock: Any = None
 
 
 #: Set while urllib3 works for this thread; connections have no other way to learn of a request's deadline.
@@ -92,6 +93,7 @@ class _Connection(HTTPConnection):
             self.connect()
         exchange = current.get()
         exchange.sent = True
+        exchange.sock = self.sock
         # A proxy for plain http is sent whole addresses, anybody else paths.
         real = exchange.target if url.startswith("/") else exchange.origin + exchange.target
         super().putrequest(method, real, skip_host, skip_accept_encoding)

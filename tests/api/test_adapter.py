@@ -97,13 +97,6 @@ def test_a_cached_session_keeps_the_body_and_asks_once(mount):
         assert len(server.requests) == 1
 
 
-def test_a_cached_session_may_ask_whether_anything_changed(mount):
-    with FaultServer(answer(headers=[("ETag", '"1"')]), answer(b"", 304)) as server:
-        session = mount(requests_cache.CachedSession(backend="memory", expire_after=-1, always_revalidate=True))
-        session.get(server.url + PATH, headers=HEADERS)
-        assert session.get(server.url + PATH, headers=HEADERS).content == OK
-
-
 def test_closing_the_session_closes_the_transport(mount):
     with FaultServer(answer()) as server:
         session = mount(requests.Session())

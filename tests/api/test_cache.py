@@ -439,12 +439,13 @@ def test_an_answer_from_the_future_is_asked_for_again(client_of):
         assert len(server.requests) == 2
 
 
-def test_an_expired_answer_does_not_stand_in_for_an_error(client_of):
-    with FaultServer(answers(EVENTS), answer(status=401)) as server:
+@pytest.mark.parametrize(("status", "error"), [(401, nu.AuthenticationError), (404, nu.NotFoundError)])
+def test_an_expired_answer_does_not_stand_in_for_an_error(client_of, status, error):
+    with FaultServer(answers(EVENTS), answer(status=status)) as server:
         client = client_of(server)
         question(client)
         client.at += dt.timedelta(days=2)
-        with pytest.raises(nu.AuthenticationError):
+        with pytest.raises(error):
             question(client)
 
 

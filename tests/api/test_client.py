@@ -92,6 +92,8 @@ def test_plain_http_elsewhere_can_be_asked_for():
         ({"timeout": (0, 0)}, "must be two numbers"),
         ({"deadline": 0}, "deadline is 0"),
         ({"requests_per_second": 0}, "requests_per_second is 0"),
+        ({"deadline": "5"}, "deadline is '5'"),
+        ({"allow_http": "no"}, "allow_http='no'"),
         ({"tz": "Europe/Pari"}, "Did you mean Europe/Paris"),
     ],
 )

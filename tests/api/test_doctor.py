@@ -10,6 +10,7 @@ from nucleus_pandas.api.doctor import DOCTOR
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
+from tests.fault_server import FaultServer, answer
 
 
 def examine(client):
@@ -129,7 +130,7 @@ def test_the_cache_is_told_with_its_place_and_who_can_read_it(autumn_app, tmp_pa
         place.chmod(0o644)
         open_to_all = examine(client).loc["cache"]
     assert well["ok"]
-    assert f"{place} holds 1 answers" in well["detail"]
+    assert f"{place} is well. Answers in it: 1;" in well["detail"]
     assert not open_to_all["ok"]
     assert "chmod 600" in open_to_all["detail"]
 
@@ -141,3 +142,16 @@ def test_the_doctor_asks_the_service_and_not_the_cache(autumn_app, tmp_path):
         pd.testing.assert_frame_equal(nu.doctor(client), first)
         assert len(client.service.requests) == 2 * asked
         assert client.cache_info().entries == 0
+
+
+@pytest.mark.parametrize("body", [b"[]", b'{"data": 3}', b'{"ok": true}', b"<!doctype html><p>Log in"])
+def test_something_that_is_not_the_service_is_found_out(body):
+    with FaultServer(answer(body)) as server:
+        row = examine(nu.Client("app", "token", base_url=server.url, cache=False)).loc["reachable"]
+    assert not row["ok"]
+
+
+@pytest.mark.parametrize("client", [nu.demo_client, None])
+def test_what_is_no_client_is_a_type_error(client):
+    with pytest.raises(TypeError, match="pass what demo_client"):
+        nu.doctor(client)

@@ -2,6 +2,11 @@
 
 import datetime as dt
 import re
+import signal
+import socket
+import subprocess
+import sys
+import time
 
 import pandas as pd
 import pytest
@@ -11,6 +16,7 @@ from nucleus_pandas.api import frames
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
+from tests.fault_server import FaultServer, answer
 
 SPAN = {"start": "2026-09-15", "end": "2026-11-10"}
 PLAIN = [
@@ -394,23 +400,48 @@ def test_a_mistake_of_the_library_is_not_taken_for_an_odd_id(own_app, monkeypatc
         nu.load_sessions(own_app, users, progress=False)
 
 
-def test_an_interrupt_ends_the_calls_that_are_under_way(own_app, monkeypatch):
-    users, get = nu.load_users(own_app), own_app.get
-    own_app.service.requests.clear()
+INTERRUPTED = """
+import nucleus_pandas as nu
+client = nu.Client("app", "token", base_url="http://127.0.0.1:{port}", cache=False, requests_per_second=None)
+nu.load_sessions(client, [str(number) for number in range(50)], progress=False)
+"""
 
-    def interrupted(endpoint, *segments, params=None):
-        if len(own_app.service.requests) >= 5:
-            raise KeyboardInterrupt
-        return get(endpoint, *segments, params=params)
 
-    ended = own_app._transport._given_up
-    monkeypatch.setattr(own_app, "get", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        nu.load_sessions(own_app, users, progress=False)
-    assert ended.is_set()
-    assert len(own_app.service.requests) <= 5 + own_app.max_workers
-    monkeypatch.undo()
-    assert len(nu.load_users(own_app)) == len(users)
+def test_an_interrupt_ends_a_script_that_waits_for_a_silent_service():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        code = INTERRUPTED.format(port=server.getsockname()[1])
+        script = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+        connections = [server.accept()[0] for _ in range(4)]
+        for connection in connections:
+            assert connection.recv(1000).startswith(b"GET /apps/app/users/")
+        script.send_signal(signal.SIGINT)
+        _, printed = script.communicate(timeout=15)  # half of the time for which a silent service is waited for
+        for connection in connections:
+            connection.close()
+    assert "KeyboardInterrupt" in printed
+
+
+def test_a_refused_token_does_not_wait_for_calls_that_wait():
+    refused, later = answer(status=401), answer(status=429, headers=[("Retry-After", "50")])
+    with FaultServer(later, later, later, refused) as server:
+        client = nu.Client("app", "token", base_url=server.url, cache=False, requests_per_second=None)
+        started = time.monotonic()
+        with pytest.raises(nu.AuthenticationError) as caught:
+            nu.load_sessions(client, ["a", "b", "c", "d"], progress=False)
+        assert time.monotonic() - started < 40  # none of the others has waited its 50 seconds
+    assert len(caught.value.remaining) == 4
+
+
+def test_a_bar_is_drawn_in_a_notebook_and_none_in_a_log(own_app, monkeypatch, capsys):
+    users = nu.load_users(own_app).head(3)
+    nu.load_sessions(own_app, users)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    nu.load_sessions(own_app, users)
+    assert "sessions of users" in capsys.readouterr().err
+    nu.load_sessions(own_app, users, progress=False)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_session_that_has_grown_keeps_its_later_events(own_app):

@@ -481,13 +481,6 @@ class TestRedirects:
     def test_only_scheme_and_host_are_named(self, serve, make, location, named):
         assert named in str(fail(ServiceError, make(), serve(answer(b"", 302, [("Location", location)]))))
 
-    def test_304_answers_a_conditional_request_and_only_that(self, serve, make):
-        server, transport = serve(answer(b"", 304)), make()
-        assert get(transport, server, If_None_Match='"x"').status == 304
-        assert fail(ServiceError, transport, server).status == 304
-
-
-class TestDelete:
     def test_204_is_success(self, serve, make):
         server = serve(Answer(b"HTTP/1.1 204 No Content\r\nContent-Encoding: gzip\r\n\r\n"))
         reply = delete(make(), server)
