@@ -23,6 +23,8 @@ class NucleusError(Exception):
         The endpoint as the reference writes it, such as ``users/:userId``: placeholders, never values.
     retry_after : float or None
         Seconds that the service asked to wait.
+    request_id : str or None
+        What the service calls the request, if it told: for its support.
     retryable : bool
         Whether the same call may succeed later, unchanged.
     partial, remaining : pandas.DataFrame or None
@@ -38,6 +40,7 @@ class NucleusError(Exception):
         status: int | None = None,
         endpoint: str | None = None,
         retry_after: float | None = None,
+        request_id: str | None = None,
         retryable: bool = False,
         partial: pd.DataFrame | None = None,
         remaining: pd.DataFrame | None = None,
@@ -46,6 +49,7 @@ class NucleusError(Exception):
         self.status = status
         self.endpoint = endpoint
         self.retry_after = retry_after
+        self.request_id = request_id
         self.retryable = retryable
         self.partial = partial
         self.remaining = remaining

@@ -58,10 +58,13 @@ class Client:
         or minutes east.
     utc_offset_sign : {"east", "west"}
         Whether the service counts ``utcOffset`` positive to the east of Greenwich or to the west. The
-        reference does not say; with the wrong sign, loaders warn of counts for days outside the interval.
+        reference does not say; with the wrong sign, days begin at the wrong hour. `doctor` finds it out.
     user_path : {"user_id", "_id"}
         Which id the service expects in the path of a user: the app's own or the service's. The reference
-        does not say. Users without an id of the app's go by the service's either way.
+        does not say; `doctor` finds it out. Users without an id of the app's go by the service's either way.
+    cache : bool or path
+        Keep answers in a file in this account's cache folder (True), in the folder at a path, or not at all (False);
+        see Notes.
     max_workers : int
         How many requests are under way at once, at most.
     requests_per_second : float or None

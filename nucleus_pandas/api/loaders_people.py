@@ -457,6 +457,7 @@ def _finish(
             status=error.status,
             endpoint=error.endpoint,
             retry_after=error.retry_after,
+            request_id=error.request_id,
             retryable=error.retryable,
             partial=frame(harvest.answers),
             remaining=asked[~np.isin(groups, [*harvest.answers, *harvest.set_apart])].reset_index(drop=True),

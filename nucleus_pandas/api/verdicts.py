@@ -74,6 +74,7 @@ class Failure:
             status=self.status,
             endpoint=endpoint,
             retry_after=self.retry_after,
+            request_id=self.request_id or None,
             retryable=self.retryable,
         )
 

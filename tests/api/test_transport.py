@@ -804,13 +804,16 @@ class TestSecrets:
             assert fail(AuthenticationError, make(), server).status == 403
 
     @pytest.mark.parametrize("header", ["X-Request-Id", "CF-Ray"])
-    def test_the_request_id_is_in_the_message(self, serve, make, header):
+    def test_the_request_id_is_in_the_message_and_in_a_field(self, serve, make, header):
         server = serve(answer(status=400, headers=[(header, "8a1f-CDG")]))
-        assert f"{header.lower()} 8a1f-CDG" in str(fail(ServiceError, make(), server))
+        error = fail(ServiceError, make(), server)
+        assert error.request_id == f"{header.lower()} 8a1f-CDG"
+        assert error.request_id in str(error)
 
     def test_a_request_id_that_is_the_token_is_hidden(self, serve, make):
         server = serve(answer(status=400, headers=[("X-Request-Id", TOKEN)]))
-        assert_clean(str(fail(ServiceError, make(), server)))
+        error = fail(ServiceError, make(), server)
+        assert_clean(f"{error} {error.request_id}")
 
 
 class TestMeaning:
