@@ -51,7 +51,15 @@ def fetch_all(
 
     def ask(index: int) -> T | None:
         threads.add(threading.get_ident())
-        return None if stop.is_set() else fetch(index)
+        if stop.is_set():
+            return None
+        try:
+            return fetch(index)
+        except (NotFoundError, PayloadError):
+            raise
+        except NucleusError:
+            stop.set()  # here, as the others would send more until the main thread has heard of it
+            raise
 
     pool = ThreadPoolExecutor(client.max_workers, thread_name_prefix="nucleus-pandas")
     try:
@@ -59,7 +67,7 @@ def fetch_all(
         with _bar(count, label, progress) as bar:
             for future in as_completed(futures):
                 _put(future, futures.pop(future), harvest)
-                if harvest.error is not None and not stop.is_set():
+                if harvest.error is not None:
                     stop.set()
                     client.give_up(threads)
                 bar.update()

@@ -239,7 +239,7 @@ def test_a_refused_token_stops_all_at_once_and_what_came_can_be_resumed(own_app)
     with pytest.raises(nu.AuthenticationError) as caught:
         nu.load_sessions(own_app, users, progress=False)
     asked = len(own_app.service.requests)
-    assert asked <= 20 + 2 * own_app.max_workers
+    assert asked <= 20 + own_app.max_workers
     own_app.service.token = token
     _intercept(own_app.service, answer)
     own_app.service.requests.clear()
