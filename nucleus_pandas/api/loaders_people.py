@@ -406,7 +406,8 @@ def _users_to_ask(client: Client, users: pd.DataFrame | Iterable[str]) -> pd.Dat
 def _sessions_to_ask(client: Client, sessions: pd.DataFrame) -> pd.DataFrame:
     """The sessions with all their ids, each once, with the types of `load_sessions` even after a CSV file."""
     _check_columns("sessions", sessions, _SESSION_COLUMNS, "load_sessions")
-    typed = sessions[_SESSION_COLUMNS].astype(dict.fromkeys(_SESSION_COLUMNS[:4], TEXT))
+    # A frame put together from several has labels that stand there twice; the order of its rows is what counts.
+    typed = sessions[_SESSION_COLUMNS].reset_index(drop=True).astype(dict.fromkeys(_SESSION_COLUMNS[:4], TEXT))
     for column in ("start", "end"):
         if isinstance(typed[column].dtype, np.dtype) and typed[column].dtype.kind == "M":
             raise ValueError(f'sessions["{column}"] has no time zone; load_sessions gives UTC, keep it so.')

@@ -185,6 +185,16 @@ def test_a_user_or_session_twice_is_asked_for_once(own_app):
     assert len(own_app.service.requests) == len(sessions.drop_duplicates(keys))
 
 
+def test_frames_put_together_keep_the_order_of_their_rows(own_app):
+    sessions = nu.load_sessions(own_app, nu.load_users(own_app).head(8), progress=False)
+    half = len(sessions) // 2
+    parts = [sessions.tail(half).reset_index(drop=True), sessions.head(half).reset_index(drop=True)]
+    log = nu.load_session_events(own_app, pd.concat(parts), progress=False)
+    keys = ["user_id", "device_id", "session_id"]
+    asked = pd.concat(parts).drop_duplicates(keys)[keys].to_numpy().tolist()
+    assert log.drop_duplicates(keys)[keys].to_numpy().tolist() == asked
+
+
 def test_nobody_to_ask_is_an_empty_frame_and_no_request(own_app):
     users = nu.load_users(own_app).head(0)
     own_app.service.requests.clear()
