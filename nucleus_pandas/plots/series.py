@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,9 @@ from nucleus_pandas.plots.style import MARKERS, MISSING, OTHER, PALETTE, REST, a
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+
+_UNHASHABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class Trace(NamedTuple):
@@ -44,7 +48,9 @@ def largest(frame: pd.DataFrame, by: str, *, period: str, top: int) -> list[Trac
 
 def names_of(frame: pd.DataFrame, by: str) -> pd.Series:
     """Give the names as text, missing as a name of its own."""
-    return frame[by].astype(pd.StringDtype("python")).fillna(MISSING)
+    names = frame[by].astype(pd.StringDtype("python")).fillna(MISSING)
+    # pandas 2 takes one name for another where it groups by names with a NUL or half of a surrogate pair in them.
+    return names.str.replace(_UNHASHABLE, "\N{REPLACEMENT CHARACTER}", regex=True)
 
 
 def styled(place: int, name: str, counts: NDArray[np.float64]) -> Trace:

@@ -180,3 +180,10 @@ def test_no_line_leads_over_days_that_are_not_in_the_table(events):
     table = settle(events)
     (drawn, *_) = plot_events(table[table["day"] != "2026-09-03"]).lines
     np.testing.assert_equal(drawn.get_ydata(), [9, 8, NAN, 6])
+
+
+def test_names_that_pandas_2_cannot_hash_are_drawn_once_each_with_their_counts(events):
+    table = pd.concat([settle(events).assign(event=name) for name in ("\ud800 half", "nul\x00 a", "plain")])
+    ax = plot_events(table)
+    assert sorted(names(ax)) == ["nul\N{REPLACEMENT CHARACTER} a", "plain", "\N{REPLACEMENT CHARACTER} half"]
+    assert len({tuple(one.get_ydata()) for one in ax.lines}) == 1
