@@ -20,8 +20,12 @@ class Token(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token into the header of a request."""
-        request.headers["Authorization"] = self._token
+        request.headers.update(self.header())
         return request
+
+    def header(self) -> dict[str, str]:
+        """Give the header that holds the token."""
+        return {"Authorization": self._token}
 
     def __repr__(self) -> str:
         return "<token>"

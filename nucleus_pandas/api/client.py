@@ -218,7 +218,8 @@ class Client:
         params : mapping, optional
             The query.
         cached : bool
-            Take the answer from the cache if it is there; otherwise the service is asked in any case.
+            Take the answer from the cache if it is there. If not, the service is asked in any case, past cache and
+            requests' session, which together take half the time of a crawl.
 
         Returns
         -------
@@ -233,7 +234,11 @@ class Client:
         NucleusError
             For everything that can go wrong on the way; see `nucleus_pandas.exceptions`.
         """
-        ask = self._ask("GET", endpoint, segments, params, cached=cached)
+        if not cached:
+            address, asked = self._address(endpoint, segments, params), self.now()
+            reply = self._transport.send("GET", address, headers=self._auth.header(), endpoint=PATHS[endpoint])
+            return Answer(_no_error(reply.payload, reply.status, PATHS[endpoint]), asked)
+        ask = self._ask("GET", endpoint, segments, params, cached=True)
         response = self._session.send(ask, allow_redirects=False)
         return Answer(_read_payload(response, PATHS[endpoint]), asked_at(response))
 
@@ -346,14 +351,17 @@ class Client:
         cached: bool,
     ) -> Ask:
         template = PATHS[endpoint]
-        address = f"{self._root}/{fill(template, segments)}"
         ask = Ask()
         ask.prepare(method, f"{self._root}/{template}", headers={ENDPOINT_HEADER: template}, auth=self._auth)
-        ask.address = f"{address}?{urlencode(params)}" if params else address
+        ask.address = self._address(endpoint, segments, params)
         ask.endpoint = endpoint
         ask.asked = self.now()
         ask.lifetime = lifetime(endpoint, params, ask.asked) if cached else None
         return ask
+
+    def _address(self, endpoint: Endpoint, segments: tuple[str, ...], params: Mapping[str, str | int] | None) -> str:
+        address = f"{self._root}/{fill(PATHS[endpoint], segments)}"
+        return f"{address}?{urlencode(params)}" if params else address
 
     def _make_cache(self, cache: bool | str | os.PathLike[str]) -> CacheFile | None:
         if cache is False:
@@ -410,13 +418,18 @@ def _read_payload(response: requests.Response, endpoint: str) -> Any:
     payload = take_payload(response)
     if payload is None:
         payload = parse_json(response.content, endpoint=endpoint, allow_list=True)
+    return _no_error(payload, response.status_code, endpoint)
+
+
+def _no_error(payload: Any, status: int, endpoint: str) -> Any:
+    """The payload, unless it is an error in place of data."""
     # What a wrong token gets is not documented; it may be a 200 that holds nothing but an error.
     if isinstance(payload, dict) and "error" in payload and not payload.keys() & {"data", "user"}:
         raise AuthenticationError(
-            f"The service answered with an error in place of data (HTTP {response.status_code} at {endpoint}). Most "
+            f"The service answered with an error in place of data (HTTP {status} at {endpoint}). Most "
             "likely it refused the token: check NUCLEUS_TOKEN and NUCLEUS_APP_ID, which must come from the same "
             "account.",
-            status=response.status_code,
+            status=status,
             endpoint=endpoint,
         )
     return payload

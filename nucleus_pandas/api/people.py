@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,14 @@ SESSION_TIMEOUT = np.timedelta64(30, "m")
 def users_frame(rows: list[Any], endpoint: Endpoint = "users") -> pd.DataFrame:
     """One row a user."""
     losses = Losses(PATHS[endpoint])
+    columns, properties = user_columns(rows, losses)
+    columns |= property_columns("props", properties, losses)
+    losses.warn()
+    return make_frame(USERS, columns)
+
+
+def user_columns(rows: list[Any], losses: Losses) -> tuple[dict[str, Any], list[Any]]:
+    """The columns of USERS, and for each user the object of properties as it came."""
     users, identity = _identified(_once(objects(rows, losses), losses), losses)
     devices, owner = _devices(users, losses)
     seen = instant_column(pick(devices, "lastSeen"), losses)
@@ -52,10 +60,8 @@ def users_frame(rows: list[Any], endpoint: Endpoint = "users") -> pd.DataFrame:
         "devices": np.bincount(owner, minlength=len(users)),
         "platform": text_column(pick(devices, "platform"), losses).take(latest, allow_fill=True),
         "version": text_column(pick(devices, "version"), losses).take(latest, allow_fill=True),
-        **_properties("props", pick(users, "props"), losses),
     }
-    losses.warn()
-    return make_frame(USERS, columns)
+    return columns, pick(users, "props")
 
 
 def devices_frame(rows: list[Any]) -> pd.DataFrame:
@@ -116,20 +122,29 @@ def session_events_frame(answers: Sequence[list[Any]], sessions: pd.DataFrame, g
     begun. What lies farther from it than a session can last is of a session that was not asked for.
     """
     losses = Losses(PATHS["session_events"])
+    owner, columns, properties = session_event_columns(answers, sessions, groups, losses)
+    names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
+    names |= {"session_id": "session_id", "session_start": "start"}
+    columns |= {name: sessions[column].array.take(owner) for name, column in names.items()}
+    columns |= property_columns("data", properties, losses)
+    losses.warn()
+    return make_frame(EVENT_LOG, columns)
+
+
+def session_event_columns(
+    answers: Sequence[list[Any]], sessions: pd.DataFrame, groups: Any, losses: Losses
+) -> tuple[Any, dict[str, Any], list[Any]]:
+    """For each event of `session_events_frame` the row of its session; what came with it; its attributes' object."""
     found = [objects(rows, losses) for rows in answers]
     flat = [event for of_group in found for event in of_group]
     time = instant_column(pick(flat, "time"), losses)
     group = np.repeat(np.arange(len(found)), [len(of_group) for of_group in found])
     owner, inside = _sessions_of(time, group, sessions, np.asarray(groups, dtype=np.intp))
     losses.add("{} events of other sessions with the same id are left out", int((~inside).sum()))
-    names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
-    names |= {"session_id": "session_id", "session_start": "start"}
     kept = np.flatnonzero(inside)
     kept = kept[np.argsort(owner[kept], kind="stable")]
-    identity = {name: sessions[column].array.take(owner[kept]) for name, column in names.items()}
-    frame = _event_log([flat[row] for row in kept.tolist()], {**identity, "time": time[kept]}, losses)
-    losses.warn()
-    return frame
+    events = [flat[row] for row in kept.tolist()]
+    return owner[kept], {"time": time[kept], **_event_columns(events, losses)}, pick(events, "data")
 
 
 def live_events_frame(payload: Any) -> pd.DataFrame:
@@ -144,9 +159,9 @@ def live_events_frame(payload: Any) -> pd.DataFrame:
         "session_start": instant_column([None] * len(events), losses),
         "time": instant_column(pick(events, "time"), losses),
     }
-    frame = _event_log(events, identity, losses)
+    columns = identity | _event_columns(events, losses) | property_columns("data", pick(events, "data"), losses)
     losses.warn()
-    return frame
+    return make_frame(EVENT_LOG, columns)
 
 
 def live_users_frame(rows: list[Any]) -> pd.DataFrame:
@@ -231,8 +246,8 @@ def _sessions_of(time: Any, group: Any, sessions: pd.DataFrame, groups: Any) -> 
     return order[place], ~outside(place)
 
 
-def _event_log(events: list[dict[str, Any]], identity: Mapping[str, Any], losses: Losses) -> pd.DataFrame:
-    """The event log of events whose ids and times are known."""
+def _event_columns(events: list[dict[str, Any]], losses: Losses) -> dict[str, Any]:
+    """The columns of EVENT_LOG but for ids, times and attributes."""
 
     def text(key: str) -> Any:
         return text_column(pick(events, key), losses)
@@ -241,8 +256,7 @@ def _event_log(events: list[dict[str, Any]], identity: Mapping[str, Any], losses
     types = texts(pick(events, "type"), losses)
     names = texts(pick(events, "name"), losses)
     kinds = {pair: _kind(*pair) for pair in set(zip(names, types, strict=True))}
-    columns = {
-        **identity,
+    return {
         "event": [name or type_ for name, type_ in zip(names, types, strict=True)],
         "kind": [kinds[pair] for pair in zip(names, types, strict=True)],
         "platform": text("platform"),
@@ -255,9 +269,7 @@ def _event_log(events: list[dict[str, Any]], identity: Mapping[str, Any], losses
         "first_time": flag_column(pick(events, "first_time"), losses),
         "error_hash": text("error_hash"),
         "duration_seconds": number_column(pick(events, "duration"), losses),
-        **_properties("data", pick(events, "data"), losses),
     }
-    return make_frame(EVENT_LOG, columns)
 
 
 def _kind(name: str | None, type_: str | None) -> str | None:
@@ -274,7 +286,7 @@ def _kind(name: str | None, type_: str | None) -> str | None:
     return "custom" if name or type_ else None
 
 
-def _properties(prefix: str, objects_: Iterable[Any], losses: Losses) -> dict[str, Any]:
+def property_columns(prefix: str, objects_: Iterable[Any], losses: Losses) -> dict[str, Any]:
     """A column for each key of the objects, in alphabetical order."""
     found: dict[str, tuple[list[int], list[Any]]] = {}
     length = 0

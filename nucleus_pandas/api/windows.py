@@ -180,19 +180,29 @@ def make_window(start: When, end: When, tz: Zone, *, now: dt.datetime) -> Window
     if first.year < _FIRST_YEAR or last.year < _FIRST_YEAR:
         raise ValueError(f"An interval cannot begin or end before {_FIRST_YEAR}; there are no data from then.")
     today = now.astimezone(zone).date()
-    begins = first if isinstance(first, dt.datetime) else first_instant(first, zone)
-    ends = last if isinstance(last, dt.datetime) else first_instant(_next(min(last, today)), zone)
+    begins = _instant(first, zone)
+    ends = _instant(last if isinstance(last, dt.datetime) else min(last, today), zone, past=True)
     if begins > now.astimezone(dt.UTC):
         raise ValueError(
             f"start={_shown(start)} lies in the future: it is {now:%Y-%m-%d %H:%M} UTC now. "
             f'Write a start up to today, for example start="{today}".'
         )
     if begins >= ends:
-        raise ValueError(
-            f"start={_shown(start)} is not before end={_shown(end)}. Write the earlier one as start; a bare "
-            "date as end means that whole day, a datetime as end is not part of the interval."
-        )
+        raise _wrong_order(start, end)
     return Window(begins, min(ends, first_instant(_next(today), zone)), zone)
+
+
+def make_span(start: When | None, end: When | None, tz: Zone) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """Give the UTC instants of a half-open interval of data that are already there; None stands for no bound.
+
+    Dates are read as by `make_window`, with the same errors, but nothing is held against the clock.
+    """
+    zone = parse_zone(tz)
+    begins = None if start is None else _instant(_parse_when("start", start), zone)
+    ends = None if end is None else _instant(_parse_when("end", end), zone, past=True)
+    if begins and ends and begins >= ends:
+        raise _wrong_order(start, end)
+    return begins, ends
 
 
 def parse_zone(tz: Zone) -> dt.tzinfo:
@@ -257,6 +267,13 @@ def first_instant(date: dt.date, zone: dt.tzinfo) -> dt.datetime:
     # In a gap, fold=1 reads midnight with the offset after it: the change lies between the two readings.
     before = midnight.replace(fold=1).astimezone(dt.UTC)
     return _first_second(before, instant, lambda moment: moment.astimezone(zone).date() >= date)
+
+
+def _instant(when: dt.date | dt.datetime, zone: dt.tzinfo, *, past: bool = False) -> dt.datetime:
+    """An instant as it is; of a date the first one, or with `past` the first one after it."""
+    if isinstance(when, dt.datetime):
+        return when
+    return first_instant(_next(when) if past else when, zone)
 
 
 def _offset_changes(day: Day, zone: dt.tzinfo) -> list[dt.datetime]:
@@ -355,7 +372,14 @@ def _from_datetime(name: str, given: When, value: dt.datetime) -> dt.date | dt.d
         raise ValueError(f"{name}={_shown(given)} is beyond the years that a datetime has.") from None
 
 
-def _shown(value: When) -> str:
+def _wrong_order(start: When | None, end: When | None) -> ValueError:
+    return ValueError(
+        f"start={_shown(start)} is not before end={_shown(end)}. Write the earlier one as start; a bare "
+        "date as end means that whole day, a datetime as end is not part of the interval."
+    )
+
+
+def _shown(value: When | None) -> str:
     return f'"{value}"'
 
 
