@@ -45,8 +45,15 @@ from nucleus_pandas.exceptions import (
     PayloadError,
     RateLimitError,
     ServiceError,
+    StoreError,
+    StoreLockedError,
 )
 from nucleus_pandas.plots import plot_daily, plot_dimensions, plot_errors, plot_events, plot_hours
+from nucleus_pandas.store.eventstore import EventStore
+from nucleus_pandas.store.forget import forget_user
+from nucleus_pandas.store.person import export_user
+from nucleus_pandas.store.planning import plan_sync
+from nucleus_pandas.store.sync import sync
 
 __version__ = "0.1.0"
 
@@ -55,6 +62,7 @@ __all__ = [
     "CacheWarning",
     "Client",
     "ConfigurationError",
+    "EventStore",
     "IncompleteDataWarning",
     "NetworkError",
     "NotFoundError",
@@ -62,9 +70,13 @@ __all__ = [
     "PayloadError",
     "RateLimitError",
     "ServiceError",
+    "StoreError",
+    "StoreLockedError",
     "demo",
     "demo_client",
     "doctor",
+    "export_user",
+    "forget_user",
     "load_attribute",
     "load_daily",
     "load_devices",
@@ -82,9 +94,11 @@ __all__ = [
     "load_totals",
     "load_user",
     "load_users",
+    "plan_sync",
     "plot_daily",
     "plot_dimensions",
     "plot_errors",
     "plot_events",
     "plot_hours",
+    "sync",
 ]

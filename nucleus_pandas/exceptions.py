@@ -1,6 +1,6 @@
 """What can go wrong, and what can be missing.
 
-Everything that is the service's doing derives from `NucleusError`; a bad argument is a plain
+Everything that is the service's or the store's doing derives from `NucleusError`; a bad argument is a plain
 `ValueError` or `TypeError`. No message holds a token or the id of a person.
 """
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class NucleusError(Exception):
-    """Trouble with the service or with the settings for it.
+    """Trouble with the service, with the settings for it, or with a store.
 
     Attributes
     ----------
@@ -81,6 +81,14 @@ class NetworkError(NucleusError):
 
 class PayloadError(NucleusError):
     """An answer arrived, but not of the shape that the endpoint is known to have."""
+
+
+class StoreError(NucleusError):
+    """A store cannot be used as it is: not there, damaged, of another app, on a full disk; nothing in it was lost."""
+
+
+class StoreLockedError(StoreError):
+    """Another program, or another part of this one, has the store open and did not close it in time."""
 
 
 class UnaskableError(ValueError):

@@ -13,14 +13,20 @@ PUBLIC = [
 ]
 
 
+# They write a store, or erase somebody.
+OF_THE_STORE = {"EventStore", "plan_sync", "sync", "forget_user", "export_user"}
+
+
 @pytest.mark.parametrize("name", PUBLIC)
-def test_the_example_gives_what_it_shows(shared_app, monkeypatch, name):
+def test_the_example_gives_what_it_shows(request, monkeypatch, tmp_path, name):
     import matplotlib as mpl
 
     mpl.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    app = request.getfixturevalue("own_app" if name in OF_THE_STORE else "shared_app")
     documented = inspect.getdoc(getattr(nu, name)) or ""
-    monkeypatch.setattr(nu, "demo_client", lambda **settings: shared_app)
-    monkeypatch.setattr(shared_app, "close", lambda: None)
+    monkeypatch.setattr(nu, "demo_client", lambda **settings: app)
+    monkeypatch.setattr(app, "close", lambda: None)
     example = doctest.DocTestParser().get_doctest(documented, {"nu": nu}, name, None, None)
     assert example.examples, f"{name} has no example"
     assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example).failed == 0

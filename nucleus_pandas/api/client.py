@@ -200,6 +200,11 @@ class Client:
         """Give the present instant, in UTC; whatever depends on the clock asks here."""
         return dt.datetime.now(dt.UTC)
 
+    @property
+    def rate(self) -> float:
+        """How many requests a second are sent at present, at most; infinity for no limit."""
+        return self._transport.rate
+
     def get(
         self,
         endpoint: Endpoint,

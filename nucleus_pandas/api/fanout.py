@@ -64,7 +64,7 @@ def fetch_all(
     pool = ThreadPoolExecutor(client.max_workers, thread_name_prefix="nucleus-pandas")
     try:
         futures = {pool.submit(ask, index): index for index in range(count)}
-        with _bar(count, label, progress) as bar:
+        with progress_bar(count, label, progress) as bar:
             for future in as_completed(futures):
                 _put(future, futures.pop(future), harvest)
                 if harvest.error is not None:
@@ -99,7 +99,7 @@ def _put(future: Future[T | None], index: int, harvest: Harvest[T]) -> None:
             harvest.answers[index] = answer
 
 
-def _bar(total: int, label: str, progress: bool) -> Any:
+def progress_bar(total: int, label: str, progress: bool) -> Any:
     """A bar in a notebook or a terminal, none in a log; tqdm.auto complains where ipywidgets is not there."""
     module = importlib.import_module("tqdm.auto" if importlib.util.find_spec("ipywidgets") else "tqdm")
     in_notebook = "ipykernel" in sys.modules

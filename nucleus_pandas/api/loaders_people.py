@@ -381,12 +381,7 @@ def _user_rows(client: Client) -> list[Any]:
     """The users as they came; says so when the service counts more."""
     payload = check_client(client).get("users").payload
     rows = part(payload, "data", list, "users")
-    total = payload.get("total")
-    if isinstance(total, int) and total > len(rows):
-        warn_incomplete(
-            f"users: the service counts {total:,} users but sent {len(rows):,}. The rest is missing from this "
-            "frame; do not take its numbers for all users."
-        )
+    people.tell_of_missing_users(payload.get("total"), len(rows))
     return rows
 
 

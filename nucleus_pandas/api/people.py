@@ -18,6 +18,7 @@ from nucleus_pandas.api.columns import (
     property_column,
     text_column,
     texts,
+    warn_incomplete,
 )
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
 from nucleus_pandas.api.frames import (
@@ -64,12 +65,28 @@ def user_columns(rows: list[Any], losses: Losses) -> tuple[dict[str, Any], list[
     return columns, pick(users, "props")
 
 
+def tell_of_missing_users(total: object, came: int) -> None:
+    """Say so when the service counts more users than it sent."""
+    if isinstance(total, int) and total > came:
+        warn_incomplete(
+            f"users: the service counts {total:,} users but sent {came:,}. The rest is missing; do not take the "
+            "numbers for those of all users."
+        )
+
+
 def devices_frame(rows: list[Any]) -> pd.DataFrame:
     """One row a device of a user."""
     losses = Losses(PATHS["users"])
+    columns = device_columns(rows, losses)
+    losses.warn()
+    return make_frame(DEVICES, columns)
+
+
+def device_columns(rows: list[Any], losses: Losses) -> dict[str, Any]:
+    """The columns of DEVICES."""
     users, identity = _identified(_once(objects(rows, losses), losses), losses)
     devices, owner = _devices(users, losses)
-    columns = {
+    return {
         **{name: values.take(owner) for name, values in identity.items()},
         "device_id": text_column(pick(devices, "_id"), losses),
         "platform": text_column(pick(devices, "platform"), losses),
@@ -77,18 +94,27 @@ def devices_frame(rows: list[Any]) -> pd.DataFrame:
         "version": text_column(pick(devices, "version"), losses),
         "last_seen": instant_column(pick(devices, "lastSeen"), losses),
     }
-    losses.warn()
-    return make_frame(DEVICES, columns)
 
 
 def sessions_frame(answers: Sequence[list[Any]], users: pd.DataFrame) -> pd.DataFrame:
     """One row a session; `users` has a row for each list of sessions, with user_id and user_db_id."""
     losses = Losses(PATHS["user"])
+    owner, columns = session_columns(answers, losses)
+    columns |= {name: users[name].array.take(owner) for name in ("user_id", "user_db_id")}
+    columns["duration_seconds"] = (columns["end"] - columns["start"]).total_seconds()
+    losses.warn()
+    # The service sends sessions in no order.
+    frame = make_frame(SESSIONS, columns).assign(owner=owner)
+    by = ["owner", "start", "device_id", "session_id"]
+    return frame.sort_values(by, kind="stable", ignore_index=True).drop(columns="owner")
+
+
+def session_columns(answers: Sequence[list[Any]], losses: Losses) -> tuple[Any, dict[str, Any]]:
+    """For each session the row of its answer, and the columns of SESSIONS that came with it."""
     found = [objects(rows, losses) for rows in answers]
     owner = np.repeat(np.arange(len(found)), [len(of_user) for of_user in found])
     flat = [session for of_user in found for session in of_user]
     columns: dict[str, Any] = {
-        **{name: users[name].array.take(owner) for name in ("user_id", "user_db_id")},
         "device_id": text_column(pick(flat, "device"), losses),
         "session_id": text_column(pick(flat, "session"), losses),
         "start": instant_column(pick(flat, "start"), losses),
@@ -96,12 +122,7 @@ def sessions_frame(answers: Sequence[list[Any]], users: pd.DataFrame) -> pd.Data
         "actions": count_column(pick(flat, "actions"), losses),
         "errors": count_column(pick(flat, "errors"), losses),
     }
-    columns["duration_seconds"] = (columns["end"] - columns["start"]).total_seconds()
-    losses.warn()
-    # The service sends sessions in no order.
-    frame = make_frame(SESSIONS, columns).assign(owner=owner)
-    by = ["owner", "start", "device_id", "session_id"]
-    return frame.sort_values(by, kind="stable", ignore_index=True).drop(columns="owner")
+    return owner, columns
 
 
 def fill_identity(users: pd.DataFrame, found: list[dict[str, Any]]) -> pd.DataFrame:

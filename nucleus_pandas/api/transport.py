@@ -188,6 +188,11 @@ class Transport:
         self._no_retries = urllib3.Retry(total=False, redirect=False)
         self._closed = False
 
+    @property
+    def rate(self) -> float:
+        """Requests a second, as things stand; infinity for no limit."""
+        return self._bucket.rate
+
     def send(self, method: str, url: str, *, headers: Mapping[str, str], endpoint: str) -> Reply:
         """Send GET or DELETE, again if need be, and return the whole answer.
 

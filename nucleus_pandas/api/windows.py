@@ -39,6 +39,14 @@ _FIRST_YEAR = 2000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d")
 _FIXED_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?([0-5]\d)", re.ASCII)
+_LENGTH = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?(s|min|h|d|w)", re.ASCII | re.IGNORECASE)
+_UNITS = {
+    "s": _SECOND,
+    "min": dt.timedelta(minutes=1),
+    "h": dt.timedelta(hours=1),
+    "d": dt.timedelta(days=1),
+    "w": dt.timedelta(weeks=1),
+}
 _HOURS_ONLY = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})", re.IGNORECASE)
 
 
@@ -203,6 +211,24 @@ def make_span(start: When | None, end: When | None, tz: Zone) -> tuple[dt.dateti
     if begins and ends and begins >= ends:
         raise _wrong_order(start, end)
     return begins, ends
+
+
+def parse_duration(name: str, value: object) -> dt.timedelta:
+    """Read a length of time, such as ``"7d"`` or ``"12h"``; `name` is the argument's, for the message.
+
+    Raises
+    ------
+    ValueError
+        For anything else, and for less than nothing.
+    """
+    length = value if isinstance(value, dt.timedelta) else None
+    if isinstance(value, str) and (match := _LENGTH.fullmatch(value.strip())):
+        length = float(match[1]) * _UNITS[match[2].lower()]
+    if length is None or length < dt.timedelta():
+        raise ValueError(
+            f'{name}={value!r} is no length of time. Write a number and s, min, h, d or w: {name}="7d" or {name}="12h".'
+        )
+    return length
 
 
 def parse_zone(tz: Zone) -> dt.tzinfo:

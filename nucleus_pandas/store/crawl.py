@@ -1,0 +1,318 @@
+"""Many requests at once, and what came of them in one transaction at a time.
+
+Threads ask; the thread that called writes. An answer about a user brings the sessions that are still to be asked for,
+and these come first: so what waits does not grow with the number of sessions, nor does what is not yet in the store,
+which is never more than `BATCH` answers. That is all that is asked for again after a crash.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.columns import Losses
+from nucleus_pandas.api.fanout import progress_bar
+from nucleus_pandas.api.frames import part
+from nucleus_pandas.exceptions import (
+    AuthenticationError,
+    NotFoundError,
+    NucleusError,
+    PayloadError,
+    RateLimitError,
+    UnaskableError,
+)
+from nucleus_pandas.store import writing
+from nucleus_pandas.store.writing import EventsAnswer, Group, Interval, Tally, UserAnswer
+
+if TYPE_CHECKING:
+    from nucleus_pandas.store.database import Database
+
+#: So many answers are in memory or under way, at most.
+BATCH = 500
+#: As many, or this many events, are worth a transaction before a second has passed.
+_WORTH = 200
+_WORTH_EVENTS = 20_000
+_WORTH_SECONDS = 1.0
+#: So many failures on end are no matter of single users or sessions.
+_HOPELESS = 10
+_TICK = 0.1
+_ENOUGH_TO_GUESS = 20
+
+
+@dataclass(frozen=True)
+class UserTask:
+    """A user to ask about.
+
+    Attributes
+    ----------
+    two_ids : bool
+        Whether the app's id is another than the service's: only such a user tells which of them a path takes.
+    listed : bool
+        Whether the users' list still holds the user.
+    """
+
+    user_no: int
+    path_id: str
+    two_ids: bool
+    listed: bool
+
+
+@dataclass
+class Outcome:
+    """What became of a crawl.
+
+    Attributes
+    ----------
+    users : int
+        Whose sessions were asked for.
+    tally : Tally
+        Sessions and events that were written.
+    requests : int
+        Requests that were answered or failed.
+    user_failures, group_failures : dict
+        Why users and sessions could not be loaded.
+    vanished : list of int
+        Users that are not on the list and that the service does not know any more.
+    path_works : bool
+        Whether a user with two ids was found by the one that the client uses.
+    error : NucleusError or None
+        What ended the crawl early.
+    """
+
+    users: int = 0
+    tally: Tally = field(default_factory=Tally)
+    requests: int = 0
+    user_failures: dict[int, str] = field(default_factory=dict)
+    group_failures: dict[Group, str] = field(default_factory=dict)
+    vanished: list[int] = field(default_factory=list)
+    path_works: bool = False
+    error: NucleusError | None = None
+
+    @property
+    def failures(self) -> int:
+        """How many users and sessions could not be loaded."""
+        return len(self.user_failures) + len(self.group_failures)
+
+
+class Crawl:
+    """One run over users and their sessions.
+
+    Parameters
+    ----------
+    client : Client
+    database : Database
+    users : iterable of UserTask
+        Whom to ask about.
+    others : iterable of int
+        Users whose sessions are known already, and may still have to be fetched.
+    interval : Interval
+        The sessions whose events are wanted.
+    expected : int
+        How many requests it may take, for the bar.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        database: Database,
+        users: Iterable[UserTask],
+        others: Iterable[int],
+        interval: Interval,
+        *,
+        expected: int,
+        progress: bool,
+    ) -> None:
+        self.outcome = Outcome()
+        self.losses = Losses("users/:userId/session/:sessionId")
+        self._client, self._database, self._interval = client, database, interval
+        self._path_column = "user_db_id" if client.user_path == "_id" else "user_id"
+        self._users, self._others, self._groups = deque(users), deque(others), deque[Group]()
+        self._done: list[UserAnswer | EventsAnswer] = []
+        self._since, self._events = 0.0, 0  # when the first of these came, and how many events they hold
+        self._unsaved = 0  # taken by a thread, and not yet in the store
+        self._written: list[UserAnswer | EventsAnswer] = []  # what the present transaction is about
+        self._failed_on_end = self._unknown_on_end = 0
+        self._mistake: Exception | None = None
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._to_ask, self._to_write = threading.Condition(self._lock), threading.Condition(self._lock)
+        self._threads: set[int] = set()
+        self._expected, self._opened = expected, 0
+        self._bar = progress_bar(expected, "users and sessions", progress)
+
+    def run(self) -> Outcome:
+        """Ask until nothing is left; what came before an error or an interrupt is written in any case."""
+        for number in range(self._client.max_workers):
+            threading.Thread(target=self._work, name=f"nucleus-pandas-{number}", daemon=True).start()
+        try:
+            with self._bar:
+                while (batch := self._next_batch()) is not None:
+                    self._write(batch)
+        except KeyboardInterrupt:
+            self._stop()
+            # What was being written may be written a second time, which does no harm.
+            self._write(self._written + (self._next_batch() or []))
+            raise
+        finally:
+            self._stop()
+        if self._mistake:
+            raise self._mistake
+        return self.outcome
+
+    def _stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            self._to_ask.notify_all()
+        self._client.give_up(self._threads)
+
+    # What the threads do.
+
+    def _work(self) -> None:
+        self._threads.add(threading.get_ident())
+        while (task := self._take()) is not None:
+            try:
+                answer = self._ask(task)
+            except Exception as error:  # the thread that writes decides
+                self._put(task, error)
+            else:
+                self._put(task, answer)
+
+    def _take(self) -> UserTask | Group | None:
+        """The next question, sessions first; None at the end."""
+        with self._lock:
+            while not self._stopped:
+                if self._unsaved < BATCH and (self._groups or self._users):
+                    self._unsaved += 1
+                    return self._groups.popleft() if self._groups else self._users.popleft()
+                if self._all_done():
+                    return None
+                self._to_ask.wait()
+            return None
+
+    def _ask(self, task: UserTask | Group) -> UserAnswer | EventsAnswer:
+        if isinstance(task, UserTask):
+            answer = self._client.get("user", task.path_id, cached=False)
+            return UserAnswer(task.user_no, part(answer.payload, "sessions", list, "user"), answer.as_of)
+        answer = self._client.get(
+            "session_events", task.path_id, task.session_id, params={"device": task.device_id}, cached=False
+        )
+        return EventsAnswer(task, part(answer.payload, "data", list, "session_events"), answer.as_of)
+
+    def _put(self, task: UserTask | Group, answer: UserAnswer | EventsAnswer | Exception) -> None:
+        with self._lock:
+            if self._stopped and isinstance(answer, Exception):
+                return  # given up, most likely
+            self.outcome.requests += 1
+            if isinstance(answer, Exception):
+                self._unsaved -= 1
+                self._fail(task, answer)
+                self._to_ask.notify()
+            else:
+                self._failed_on_end = 0
+                if isinstance(task, UserTask) and task.two_ids:
+                    self._unknown_on_end, self.outcome.path_works = 0, True
+                self._since = self._since if self._done else time.monotonic()
+                self._done.append(answer)
+                self._events += len(answer.events) if isinstance(answer, EventsAnswer) else 0
+            if self._stopped or self._worth_writing() or self._all_done():
+                self._to_write.notify()
+
+    def _fail(self, task: UserTask | Group, error: Exception) -> None:
+        """Note that one thing could not be loaded, or that it is no use to go on."""
+        unknown = isinstance(error, NotFoundError)
+        if unknown and isinstance(task, UserTask) and not task.listed:
+            self.outcome.vanished.append(task.user_no)
+            return
+        if not isinstance(error, NucleusError | UnaskableError):
+            self._mistake, self._stopped = error, True
+            return
+        if isinstance(task, UserTask):
+            self.outcome.user_failures[task.user_no] = _reason(error)
+        else:
+            self.outcome.group_failures[task] = _reason(error)
+        self._unknown_on_end += unknown and isinstance(task, UserTask) and task.two_ids
+        self._failed_on_end += not isinstance(error, NotFoundError | UnaskableError)
+        at_once = isinstance(error, AuthenticationError) or (isinstance(error, RateLimitError) and error.retry_after)
+        if isinstance(error, NucleusError) and (
+            at_once or self._failed_on_end >= _HOPELESS or self._unknown_on_end >= _HOPELESS
+        ):
+            self.outcome.error = self.outcome.error or error
+            self._stopped = True
+
+    # What the thread that called does.
+
+    def _next_batch(self) -> list[UserAnswer | EventsAnswer] | None:
+        """Wait for as much as is worth a transaction; None when all is done."""
+        with self._lock:
+            while not (self._stopped or self._worth_writing() or self._all_done()):
+                self._to_write.wait(_TICK)
+                self._tell()
+            if not self._done and (self._stopped or self._all_done()):
+                self._to_ask.notify_all()
+                return None
+            batch, self._done, self._events = self._done, [], 0
+            return batch
+
+    def _all_done(self) -> bool:
+        return not (self._unsaved or self._groups or self._users or self._others)
+
+    def _worth_writing(self) -> bool:
+        if not self._done:
+            return bool(self._others) and not self._groups
+        nothing_to_ask = self._unsaved >= BATCH or not (self._groups or self._users)
+        idle = nothing_to_ask and self._unsaved == len(self._done)
+        waited = time.monotonic() - self._since
+        return idle or len(self._done) >= _WORTH or self._events >= _WORTH_EVENTS or waited >= _WORTH_SECONDS
+
+    def _write(self, batch: list[UserAnswer | EventsAnswer]) -> None:
+        """Put a batch into the store, and find out which sessions are to be asked for next."""
+        self._written = batch
+        users = [answer for answer in batch if isinstance(answer, UserAnswer)]
+        events = [answer for answer in batch if isinstance(answer, EventsAnswer)]
+        others = list(itertools.islice(self._others, 0 if self._groups else _WORTH))
+        tally = Tally()
+        with self._database.writing() as connection:
+            writing.put_sessions(connection, users, self.losses)
+            writing.put_events(connection, events, self.losses, tally)
+            numbers = [*(answer.user_no for answer in users), *others]
+            groups = writing.groups_to_fetch(connection, numbers, self._interval, self._path_column)
+        with self._lock:
+            self._written = []
+            self._groups.extend(groups)
+            self._opened += len(groups)
+            self._unsaved -= len(batch)
+            for _ in others:
+                self._others.popleft()
+            self._to_ask.notify_all()
+        self.outcome.users += len(users)
+        self.outcome.tally.add(tally)
+        self._bar.update(len(batch))
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell the bar how much is left, as far as the sessions of users so far let it be known."""
+        ahead, known = len(self._users), self.outcome.users + len(self.outcome.user_failures)
+        if known >= _ENOUGH_TO_GUESS or not ahead:
+            per_user = 1 + self._opened / max(known, 1)
+            self._bar.total = round(self.outcome.requests + len(self._groups) + ahead * per_user)
+        if failures := self.outcome.failures:
+            self._bar.set_postfix_str(f"{failures:,} failed", refresh=False)
+        self._bar.refresh()
+
+
+def _reason(error: Exception) -> str:
+    """Why something could not be loaded, in words that are the same for all of a kind."""
+    if isinstance(error, NotFoundError):
+        return "not known to the service (404)"
+    if isinstance(error, UnaskableError):
+        return "has an id that no path can carry"
+    if isinstance(error, PayloadError):
+        return "had an answer of another shape"
+    status = getattr(error, "status", None)
+    return f"{type(error).__name__}{f' (HTTP {status})' if status else ''}"

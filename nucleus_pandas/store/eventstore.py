@@ -1,0 +1,434 @@
+"""`EventStore`: the tables of a store, as the loaders would have given them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.columns import warn_incomplete
+from nucleus_pandas.api.frames import EVENT_LOG
+from nucleus_pandas.api.windows import When, Zone, make_span
+from nucleus_pandas.exceptions import StoreError
+from nucleus_pandas.store import reading
+from nucleus_pandas.store.database import Database
+from nucleus_pandas.store.export import Format, export_tables
+from nucleus_pandas.store.reading import condition_on, naive
+from nucleus_pandas.store.reconcile import reconcile
+from nucleus_pandas.store.schema import get_meta, one_row
+
+if TYPE_CHECKING:
+    import duckdb
+
+_MOST_SHOWN = 10
+
+
+class StoreInfo(NamedTuple):
+    """What a store holds.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    app_id : str or None
+        The app that it is of; None as long as nothing was synced.
+    users, followed : int
+        Users of the app, and those of them whose sessions and events are fetched.
+    sessions, fetched_sessions, events : int
+        Sessions that are known, those with their events, and these.
+    first_event, last_event : datetime or None
+        The span of the events' times, by the users' own clocks.
+    start, end : datetime or None
+        The span that finished syncs were asked for, without their window.
+    as_of : datetime or None
+        Until when the data are known: when the last finished sync began.
+    sample : float
+        Share of the app's users that is followed.
+    bytes : int
+        What it takes on the disk.
+    missing_users, missing_sessions : int
+        Which could not be loaded yet; the next sync tries again.
+    unfinished : bool
+        Whether the last sync was stopped before its end.
+    """
+
+    path: Path
+    app_id: str | None = None
+    users: int = 0
+    followed: int = 0
+    sessions: int = 0
+    fetched_sessions: int = 0
+    events: int = 0
+    first_event: dt.datetime | None = None
+    last_event: dt.datetime | None = None
+    start: dt.datetime | None = None
+    end: dt.datetime | None = None
+    as_of: dt.datetime | None = None
+    sample: float = 1.0
+    bytes: int = 0
+    missing_users: int = 0
+    missing_sessions: int = 0
+    unfinished: bool = False
+
+
+class EventStore:
+    """Users, sessions and events of one app, in a DuckDB file that `sync` fills.
+
+    Parameters
+    ----------
+    path : path
+        The file; `sync` makes it if it does not exist. Only your account can read it (0600). Beside it lies
+        ``<path>.lock``, which keeps two syncs apart, and while it is written to, ``<path>.wal``.
+
+    Notes
+    -----
+    The file is open for one operation at a time, so a notebook and a sync can use it in turn: each waits up to 10
+    seconds for the other. The frames have the columns and dtypes of the loaders. A store that follows a sample of the
+    users gives these users only.
+
+    Raises
+    ------
+    StoreLockedError
+        From every method, when another program keeps the file open.
+    StoreError
+        From every method, when there is no file, or it is damaged or no store.
+
+    Examples
+    --------
+    >>> app = nu.demo_client(scale=0.1)
+    >>> store = nu.EventStore("myapp.duckdb")
+    >>> report = nu.sync(app, store, "2026-11-01", "2026-11-14")
+    >>> log = store.events("2026-11-01", "2026-11-14")
+    >>> "init" in set(log["event"])
+    True
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+            raise TypeError(f'path={path!r} must be the path of a file, such as "myapp.duckdb".')
+        self.path = Path(path)
+        self.database = Database(Path(path).expanduser().absolute())
+
+    def __repr__(self) -> str:
+        return f"EventStore({str(self.path)!r})"
+
+    def users(self) -> pd.DataFrame:
+        """Get the users that the store follows, with the columns of `load_users`, in the order of the service."""
+        with self.database.reading() as connection:
+            return reading.read_users(connection)
+
+    def devices(self) -> pd.DataFrame:
+        """Get their devices, with the columns of `load_devices`."""
+        with self.database.reading() as connection:
+            return reading.read_devices(connection)
+
+    def sessions(self, start: When | None = None, end: When | None = None, *, tz: Zone = "UTC") -> pd.DataFrame:
+        """Get sessions, with the columns of `load_sessions`.
+
+        Parameters
+        ----------
+        start, end : date or datetime, optional
+            Only sessions that start in this interval; a bare date as `end` means that whole day.
+        tz : str, int or tzinfo
+            Zone of the dates.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a session, also those whose events are not in the store, by user and start.
+
+        Raises
+        ------
+        ValueError
+            For an interval that cannot be.
+
+        Warns
+        -----
+        IncompleteDataWarning
+            When the interval was not synced as a whole, or users could not be loaded.
+        """
+        span = make_span(start, end, tz)
+        with self.database.reading() as connection:
+            frame = reading.read_sessions(connection, *condition_on('"start"', *span))
+            gaps = _gaps(connection, *span)
+        _tell(gaps)
+        return frame
+
+    def events(
+        self,
+        start: When | None = None,
+        end: When | None = None,
+        *,
+        tz: Zone = "UTC",
+        events: Iterable[str] | None = None,
+        users: pd.DataFrame | Iterable[str] | None = None,
+        columns: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """Get the event log, with the columns of `load_session_events`.
+
+        Parameters
+        ----------
+        start, end : date or datetime, optional
+            Only events of this interval; a bare date as `end` means that whole day.
+        tz : str, int or tzinfo
+            Zone of the dates.
+        events : iterable of str, optional
+            Only events of these names.
+        users : pandas.DataFrame or iterable of str, optional
+            Only of these users: rows with user_id and user_db_id, or ids of either kind.
+        columns : iterable of str, optional
+            Only these columns, in this order; which is faster. ``data.<key>`` of a key that no event has is missing
+            throughout.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an event, by user, session and the order in which they came.
+
+        Raises
+        ------
+        ValueError
+            For an event or a column that is not there, with the nearest names, and for an interval that cannot be.
+
+        Warns
+        -----
+        IncompleteDataWarning
+            When the interval was not synced as a whole, or users or sessions could not be loaded.
+        """
+        span = make_span(start, end, tz)
+        wanted = None if columns is None else _checked_columns(columns)
+        condition, values = condition_on("e.time", *span)
+        with self.database.reading() as connection:
+            if events is not None:
+                connection.register("names", {"name": np.array(_known_events(connection, events), dtype=object)})
+                condition += " AND e.event IN (FROM names)"
+            if users is not None:
+                connection.register("ids", {"id": np.array(_ids(users), dtype=object)})
+                condition += " AND (u.user_id IN (FROM ids) OR u.user_db_id IN (FROM ids))"
+            frame = reading.read_events(connection, condition, values, wanted)
+            gaps = _gaps(connection, *span)
+        _tell(gaps)
+        return frame
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """Ask in SQL, with DuckDB's dialect.
+
+        Parameters
+        ----------
+        query : str
+            Over the views ``users``, ``devices``, ``sessions`` and ``events``, which have the columns of the loaders.
+            Properties are JSON: ``props ->> 'plan'``, ``data ->> 'format'``. Instants are UTC without saying so.
+
+        Returns
+        -------
+        pandas.DataFrame
+            What DuckDB makes of it; nothing can be changed.
+
+        Raises
+        ------
+        ValueError
+            When the query cannot be understood.
+        """
+        import duckdb
+
+        with self.database.reading() as connection:
+            try:
+                return connection.execute(query).df()
+            except duckdb.ProgrammingError as error:
+                problem = ValueError(f"The query cannot be understood by DuckDB: {error}")
+            except duckdb.DataError:
+                problem = ValueError("The query cannot be answered: a value does not fit the type that it is to have.")
+            except duckdb.InvalidInputException as error:
+                problem = ValueError(f"The query cannot be run on a store, which is open to read: {error}")
+        raise problem
+
+    def info(self) -> StoreInfo:
+        """Tell what the store holds.
+
+        Returns
+        -------
+        StoreInfo
+            A named tuple; see its attributes. For a file that does not exist, one of zeros.
+        """
+        if not self.database.exists:
+            return StoreInfo(self.path)
+        with self.database.reading() as connection:
+            counts = [_aware(value) for value in one_row(connection, _COUNTS)]
+            app_id, sample = get_meta(connection, "app_id"), get_meta(connection, "sample")
+        info = StoreInfo(self.path, app_id, *counts[:10])
+        share = info.followed / info.users if float(sample or 1) < 1 and info.users else 1.0
+        missing_users, missing_sessions, unfinished = counts[10:]
+        return info._replace(
+            sample=share,
+            bytes=self.database.path.stat().st_size,
+            missing_users=missing_users,
+            missing_sessions=missing_sessions,
+            unfinished=unfinished,
+        )
+
+    def export(self, folder: str | os.PathLike[str], *, format: Format = "parquet") -> list[Path]:  # noqa: A002
+        """Write the tables as files, for other tools; the folder and files can be read by your account only.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it does not exist; it must be empty.
+        format : {"parquet", "csv"}
+            ``parquet``: users.parquet, devices.parquet, sessions.parquet, and events in a folder for each of 64
+            buckets, ``events/bucket=7/...``: all events of a user lie in one. ``csv``: a file each; cells that a
+            spreadsheet would take for a formula have a quote in front.
+
+        Returns
+        -------
+        list of pathlib.Path
+            The files.
+
+        Raises
+        ------
+        ValueError
+            For another format, or a folder that holds something.
+
+        Notes
+        -----
+        The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them: of type boolean, integer or
+        float where all values are, else text. Events have the bucket as a column, too.
+
+        What was exported is out of the store's reach: `forget_user` tells which exports there are, by the list that the
+        store keeps of them.
+        """
+        return export_tables(self.database, Path(folder).expanduser().absolute(), format)
+
+    def reconcile(self, client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
+        """Compare the store's counts of custom events with the service's, and print the gap.
+
+        Parameters
+        ----------
+        client : Client
+        start, end : date or datetime
+            The interval; a bare date as `end` means that whole day.
+        tz : str, int or tzinfo, optional
+            Zone of the days; by default the client's.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a day and event: day, event, service (count of `load_events`), store (count of the store), gap
+            (store - service), settled.
+
+        Raises
+        ------
+        ValueError
+            For an interval that cannot be.
+        NucleusError
+            When the service does not answer as it should.
+
+        Notes
+        -----
+        Source: ``analysis/events`` of the service, asked now, against what was fetched until `info().as_of`: events
+        that have come in since are a gap, too. A store that follows a sample is compared as it is; its counts are to
+        be about that share of the service's.
+        """
+        return reconcile(self, client, start, end, tz=tz)
+
+
+_COUNTS = """
+SELECT (SELECT count(*) FROM kept.users), (SELECT count(*) FROM kept.users WHERE chosen),
+    (SELECT count(*) FROM kept.sessions), (SELECT count(*) FROM kept.sessions WHERE events_at IS NOT NULL),
+    (SELECT count(*) FROM kept.events), (SELECT min(time) FROM kept.events), (SELECT max(time) FROM kept.events),
+    (SELECT min("start") FROM kept.runs WHERE finished), (SELECT max("end") FROM kept.runs WHERE finished),
+    (SELECT max(as_of) FROM kept.runs WHERE finished),
+    (SELECT count(*) FROM kept.users WHERE failure IS NOT NULL),
+    (SELECT count(*) FROM kept.sessions WHERE failure IS NOT NULL),
+    coalesce((SELECT NOT arg_max(finished, run) FROM kept.runs), false)
+"""
+
+
+def _aware(value: Any) -> Any:
+    return value.replace(tzinfo=dt.UTC) if isinstance(value, dt.datetime) else value
+
+
+def _checked_columns(columns: Iterable[str]) -> list[str]:
+    wanted = [columns] if isinstance(columns, str) else list(columns)
+    for name in wanted:
+        if name not in EVENT_LOG and not str(name).startswith("data."):
+            raise ValueError(
+                f"columns: {str(name)[:40]!r} is no column of the event log. There are {', '.join(EVENT_LOG)}, and "
+                "data.<key> for each attribute."
+            )
+    return wanted
+
+
+def _known_events(connection: duckdb.DuckDBPyConnection, events: Iterable[str]) -> list[str]:
+    """The names asked for, each of which some event of the store has."""
+    wanted = [events] if isinstance(events, str) else list(events)
+    found = connection.execute(
+        "SELECT event FROM kept.events WHERE event IS NOT NULL GROUP BY event ORDER BY count(*) DESC, event"
+    ).fetchall()
+    known = [row[0] for row in found]
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=3)
+            hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise ValueError(
+                f"events: the store has no event {str(name)[:60]!r}. {hint} The most frequent are "
+                f"{', '.join(map(repr, known[:_MOST_SHOWN])) or 'none'}."
+            )
+    return wanted
+
+
+def _ids(users: pd.DataFrame | Iterable[str]) -> list[str]:
+    if isinstance(users, pd.DataFrame):
+        columns = [name for name in ("user_db_id", "user_id") if name in users.columns]
+        if not columns:
+            raise ValueError("users has neither a column user_id nor user_db_id; pass rows of store.users(), or ids.")
+        given = users[columns].bfill(axis=1).iloc[:, 0]  # the service's id, else the app's
+        return given.dropna().astype(str).tolist()
+    ids = [] if isinstance(users, str | Mapping) else list(users)
+    if isinstance(users, str | Mapping) or not all(isinstance(user, str) for user in ids):
+        raise TypeError("users must be rows of store.users(), or a list of ids that are text.")
+    return ids
+
+
+def _gaps(connection: duckdb.DuckDBPyConnection, begins: dt.datetime | None, ends: dt.datetime | None) -> list[str]:
+    """What is known to be missing from an interval."""
+    rows = connection.execute('SELECT "start", "end", finished FROM kept.runs ORDER BY run').fetchall()
+    if not rows:
+        raise StoreError("Nothing was synced into this store yet; nucleus_pandas.sync(client, store, start, end) does.")
+    gaps = []
+    synced = _union([row[:2] for row in rows if row[2]])
+    low, high = begins and naive(begins), ends and naive(ends)
+    covered = any((low is None or first <= low) and (high is None or high <= last) for first, last in synced)
+    if not covered:
+        spans = ", ".join(f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}" for first, last in synced)
+        gaps.append(f"synced to the end were only {spans or 'none'} (UTC)")
+    failed = one_row(
+        connection,
+        "SELECT (SELECT count(*) FROM kept.users WHERE failure IS NOT NULL),"
+        " (SELECT count(*) FROM kept.sessions WHERE failure IS NOT NULL)",
+    )
+    if any(failed):
+        gaps.append(f"{failed[0]:,} users and {failed[1]:,} sessions could not be loaded")
+    return gaps
+
+
+def _union(spans: list[tuple[dt.datetime, dt.datetime]]) -> list[tuple[dt.datetime, dt.datetime]]:
+    """Spans in order, those that touch made one."""
+    merged: list[tuple[dt.datetime, dt.datetime]] = []
+    for first, last in sorted(spans):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def _tell(gaps: list[str]) -> None:
+    if gaps:
+        warn_incomplete(f"The store does not hold all of this interval: {'; '.join(gaps)}. Call sync for it, or again.")

@@ -1,0 +1,107 @@
+"""`export_user`: what people may ask for who are in the data."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nucleus_pandas.api import people
+from nucleus_pandas.api.client import Client, check_client
+from nucleus_pandas.api.columns import warn_incomplete
+from nucleus_pandas.api.fanout import fetch_all
+from nucleus_pandas.api.frames import part
+
+
+def export_user(
+    client: Client, user_id: str, path: str | os.PathLike[str] | None = None, *, progress: bool = True
+) -> dict[str, pd.DataFrame]:
+    """Get everything that the service knows of a person.
+
+    Parameters
+    ----------
+    client : Client
+    user_id : str
+        The id that the client's setting `user_path` names.
+    path : path, optional
+        A JSON file to write, with the service's answers as they came; only your account can read it. It must not exist.
+    progress : bool
+        Show a bar in a notebook or a terminal.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``users`` (one row), ``devices``, ``sessions`` and ``events``, as the loaders give them.
+
+    Raises
+    ------
+    FileExistsError
+        When there is a file at `path`; nothing is asked for.
+    NotFoundError
+        When the service does not know the user.
+    NucleusError
+        When the service does not answer as it should; nothing is written.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When the events of some sessions could not be loaded.
+
+    Notes
+    -----
+    Source: ``users/:userId`` and ``users/:userId/session/:sessionId``, a request a session; the cache is not used.
+
+    Examples
+    --------
+    >>> app = nu.demo_client(scale=0.1)
+    >>> someone = nu.load_users(app)["user_id"].iloc[0]
+    >>> sorted(nu.export_user(app, someone))
+    ['devices', 'events', 'sessions', 'users']
+    """
+    target = None if path is None else Path(path).expanduser()
+    if target is not None and target.exists():
+        raise FileExistsError(f"There is a file at {target} already. Choose another path; nothing was asked for.")
+    answer = check_client(client).get("user", user_id, cached=False)
+    user = part(answer.payload, "user", dict, "user")
+    users = people.users_frame([user], "user")
+    sessions = people.sessions_frame([part(answer.payload, "sessions", list, "user")], users)
+    asked = sessions.dropna(subset=["device_id", "session_id"]).reset_index(drop=True)
+    groups = asked.groupby(["device_id", "session_id"], sort=False).ngroup()
+    requests = asked[["device_id", "session_id"]].drop_duplicates().to_numpy().tolist()
+    found = _events(client, user_id, requests, progress=progress)
+    if missing := len(requests) - len(found) + len(sessions) - len(asked):
+        warn_incomplete(f"The events of {missing:,} sessions could not be loaded; they are missing from this export.")
+    place = pd.Series(range(len(found)), index=list(found), dtype="int64")
+    there = groups.isin(place.index)
+    events = people.session_events_frame(
+        list(found.values()), asked[there].reset_index(drop=True), groups[there].map(place)
+    )
+    if target is not None:
+        raw = [{"device": requests[row][0], "session": requests[row][1], "data": data} for row, data in found.items()]
+        about = {"app_id": client.app_id, "as_of": answer.as_of.isoformat()}
+        _write_private(target, about | answer.payload | {"events": raw})
+    return {"users": users, "devices": people.devices_frame([user]), "sessions": sessions, "events": events}
+
+
+def _events(client: Client, user_id: str, requests: list[list[str]], *, progress: bool) -> dict[int, list[Any]]:
+    """The events of each device and session id, as far as they came."""
+
+    def fetch(row: int) -> list[Any]:
+        device, session = requests[row]
+        payload = client.get("session_events", user_id, session, params={"device": device}, cached=False).payload
+        return part(payload, "data", list, "session_events")
+
+    harvest = fetch_all(fetch, len(requests), client, label="events of sessions", progress=progress)
+    if harvest.error is not None:
+        raise harvest.error
+    return harvest.answers
+
+
+def _write_private(path: Path, content: dict[str, Any]) -> None:
+    """Write a new file that nobody else can read."""
+    text = json.dumps(content, indent=1)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,191 @@
+"""Who is asked about: the users' list against what the store knows, and the sample."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.api import people
+from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.columns import INSTANT, TEXT, Losses
+from nucleus_pandas.api.endpoints import PATHS
+from nucleus_pandas.api.frames import part
+from nucleus_pandas.api.windows import SETTLING_TIME
+from nucleus_pandas.store import tombstones
+from nucleus_pandas.store.schema import BUCKETS, get_meta
+
+if TYPE_CHECKING:
+    from nucleus_pandas.store.database import Database
+
+#: What is decided about a user of the list.
+Decision = Literal["ask", "not seen", "created later", "unchanged", "not in the sample", "forgotten"]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The users' list as it came: columns of the users, their properties, columns of their devices.
+
+    `total` is how many users the service counts, which can be more than it sent.
+    """
+
+    users: dict[str, Any]
+    properties: list[Any]
+    devices: dict[str, Any]
+    total: int
+    as_of: dt.datetime
+
+    @property
+    def whole(self) -> bool:
+        """Whether the service sent all users that it counts."""
+        return self.total <= len(self.properties)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the store knows before a sync.
+
+    Attributes
+    ----------
+    users : pandas.DataFrame
+        user_no, key, chosen, asked_at, asked_seen of each user.
+    sample, seed : float and int, or None for a new store
+        The share of users that it follows, and what they were drawn with.
+    buried : set of str
+        Those of the ids asked for that belong to people who were erased.
+    """
+
+    users: pd.DataFrame
+    sample: float | None = None
+    seed: int | None = None
+    buried: frozenset[str] = frozenset()
+
+
+def ask_listing(client: Client, losses: Losses) -> Listing:
+    """Ask for the users' list, which takes one request."""
+    answer = client.get("users", cached=False)
+    rows = part(answer.payload, "data", list, "users")
+    users, properties = people.user_columns(rows, losses)
+    total = answer.payload.get("total")
+    return Listing(
+        users,
+        properties,
+        people.device_columns(rows, Losses(PATHS["users"])),  # what is lost was counted with the users
+        total if type(total) is int else len(properties),
+        answer.as_of,
+    )
+
+
+def read_ledger(database: Database, listing: Listing) -> Ledger:
+    """Look up what the store knows of the users of a list; an absent store knows nothing."""
+    if not database.exists:
+        return Ledger(_ledger_frame([]))
+    with database.reading() as connection:
+        rows = connection.execute(
+            "SELECT user_no, user_id, user_db_id, chosen, asked_at, asked_seen FROM kept.users"
+        ).fetchall()
+        sample, seed = get_meta(connection, "sample"), get_meta(connection, "seed")
+        ids = {text for name in ("user_id", "user_db_id") for text in listing.users[name] if text is not pd.NA}
+        return Ledger(
+            _ledger_frame(rows),
+            None if sample is None else float(sample),
+            None if seed is None else int(seed),
+            frozenset(tombstones.buried(connection, ids)),
+        )
+
+
+def _ledger_frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    columns = ["user_no", "user_id", "user_db_id", "chosen", "asked_at", "asked_seen"]
+    frame = pd.DataFrame(rows, columns=columns, dtype=object)
+    frame = frame.assign(key=user_keys(frame["user_id"], frame["user_db_id"]))
+    for name in ("asked_at", "asked_seen"):
+        frame[name] = pd.to_datetime(frame[name].astype("datetime64[us]"), utc=True).astype(INSTANT)
+    return frame.astype({"user_no": "int32", "chosen": bool})
+
+
+def user_keys(user_id: Any, user_db_id: Any) -> Any:
+    """What a user is known by: the service's id, or the app's if there is none; marked, as one could be the other's."""
+    db_id = pd.Series(user_db_id, dtype=TEXT).reset_index(drop=True)
+    own = pd.Series(user_id, dtype=TEXT).reset_index(drop=True)
+    return ("_id:" + db_id).fillna("user_id:" + own).to_numpy(dtype=object)
+
+
+def decide(
+    listing: Listing, ledger: Ledger, start: dt.datetime, end: dt.datetime, sample: float, seed: int
+) -> pd.DataFrame:
+    """Decide about each user of the list.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of the list: user_no (new ones are numbered on from the store's), key, bucket, chosen, decision,
+        asked_at.
+    """
+    users = pd.DataFrame({name: listing.users[name] for name in ("user_id", "user_db_id", "created_at", "last_seen")})
+    users = users.assign(key=user_keys(users["user_id"], users["user_db_id"]))
+    known = users[["key"]].merge(ledger.users.drop(columns=["user_id", "user_db_id"]), on="key", how="left")
+    numbers = known["user_no"].to_numpy(dtype=float, copy=True)
+    fresh = np.isnan(numbers)
+    numbers[fresh] = ledger.users["user_no"].to_numpy().max(initial=-1) + 1 + np.arange(fresh.sum())
+    before = known["chosen"].fillna(value=False).to_numpy(dtype=bool)
+    buried = (users["user_id"].isin(ledger.buried) | users["user_db_id"].isin(ledger.buried)).to_numpy(dtype=bool)
+    chosen = choose(users["key"], users["created_at"], before & ~buried, sample, seed, out=buried)
+    seen, created = users["last_seen"], users["created_at"]
+    # A clock that runs ahead says nothing about when somebody came.
+    later = (created >= end) & (created <= listing.as_of)
+    settled = known["asked_at"] >= seen + SETTLING_TIME
+    unchanged = settled & (known["asked_seen"] == seen)
+    reasons: dict[Decision, Any] = {
+        "forgotten": buried,
+        "not in the sample": ~chosen,
+        "not seen": seen < start,
+        "created later": later,
+        "unchanged": unchanged,
+    }
+    conditions = [np.asarray(pd.Series(holds).fillna(value=False), dtype=bool) for holds in reasons.values()]
+    decision = np.select(conditions, list(reasons), default="ask")
+    return pd.DataFrame(
+        {
+            "user_no": numbers.astype("int32"),
+            "key": users["key"],
+            "bucket": bucket_of(users["key"]),
+            "chosen": chosen,
+            "decision": decision,
+            "asked_at": known["asked_at"],
+        }
+    )
+
+
+def choose(keys: Any, created_at: Any, before: Any, sample: float, seed: int, *, out: Any) -> Any:
+    """Draw a share of the users of each week of creation; who was chosen before stays so, who is `out` never is.
+
+    Each user has a number drawn from the key and the seed, and the lowest are taken: a larger sample of the same seed
+    holds the smaller one. Where the share of a week is no whole number, the seed decides whether it is rounded up.
+    """
+    week = pd.Series(created_at).dt.tz_localize(None).dt.to_period("W").astype(str)
+    frame = pd.DataFrame({"week": week.to_numpy(dtype=object), "before": before, "draw": _draws(keys, seed)})
+    frame = frame[~np.asarray(out)]
+    weeks = frame["week"].drop_duplicates()
+    luck = pd.Series(_draws(weeks, seed), index=weeks)
+    size = frame.groupby("week")["draw"].transform("size")
+    wanted = np.floor(size * sample + frame["week"].map(luck))
+    order = frame.sort_values(["before", "draw"], ascending=[False, True]).groupby("week").cumcount()
+    chosen = np.zeros(len(week), dtype=bool)
+    chosen[frame.index[(order.reindex(frame.index) < wanted) | frame["before"]]] = True
+    return chosen
+
+
+def bucket_of(keys: Iterable[str]) -> Any:
+    """Give the bucket of each user: the same on every machine and in every version."""
+    hashed = pd.util.hash_array(np.asarray(keys, dtype=object), categorize=False)
+    return (hashed % BUCKETS).astype("uint8")
+
+
+def _draws(keys: Iterable[str], seed: int) -> Any:
+    """A number in [0, 1) for each key."""
+    hashed = pd.util.hash_array(np.asarray(keys, dtype=object), hash_key=f"{seed % 2**64:016x}", categorize=False)
+    return hashed / 2.0**64

@@ -1,0 +1,286 @@
+"""`sync`: bring the store up to what the service knows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.api import people
+from nucleus_pandas.api.client import Client, check_client
+from nucleus_pandas.api.columns import Losses, warn_incomplete
+from nucleus_pandas.api.endpoints import PATHS
+from nucleus_pandas.api.windows import When, Zone
+from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
+from nucleus_pandas.store import selection, tombstones, writing
+from nucleus_pandas.store.crawl import Crawl, Outcome, UserTask
+from nucleus_pandas.store.planning import Request, Work, find_work, read_request
+from nucleus_pandas.store.reading import naive
+from nucleus_pandas.store.schema import get_meta, one_row, set_meta
+from nucleus_pandas.store.selection import Listing, user_keys
+from nucleus_pandas.store.syncreport import SyncReport, make_report, read_failures
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from nucleus_pandas.store.database import Database
+    from nucleus_pandas.store.eventstore import EventStore
+
+_NO_ID = "has no id to ask by"
+_UNSURE = "is not on the list any more, and it is not sure that the service would know it"
+
+
+def sync(
+    client: Client,
+    store: EventStore,
+    start: When,
+    end: When,
+    *,
+    tz: Zone | None = None,
+    window: str | dt.timedelta = "7d",
+    sample: float | None = None,
+    seed: int | None = None,
+    progress: bool = True,
+) -> SyncReport:
+    """Fetch users, sessions and events into a store: what is there already is not asked for again.
+
+    Parameters
+    ----------
+    client : Client
+        Its `max_workers` and `requests_per_second` set the pace.
+    store : EventStore
+        Its file is made if it does not exist.
+    start, end : date or datetime
+        The interval; a bare date as `end` means that whole day.
+    tz : str, int or tzinfo, optional
+        Zone of the dates; by default the client's.
+    window : str or timedelta
+        For how long after `end` sessions are fetched, too: a funnel that is entered on the last day has as long to
+        be walked.
+    sample : float, optional
+        Follow only this share of the users: whole users, drawn at random among those of each week of creation. By
+        default as the store does already, else all. A later sync may raise it, not lower it.
+    seed : int, optional
+        Draws the sample; 0 by default.
+    progress : bool
+        Show a bar in a notebook or a terminal.
+
+    Returns
+    -------
+    SyncReport
+        Numbers of what was fetched and skipped, and a frame `failures` of what could not be loaded.
+
+    Raises
+    ------
+    ValueError
+        For an interval, window or sample that cannot be.
+    AuthenticationError
+        When the service refuses the token: at once, with everything kept that came before.
+    NucleusError
+        When the service fails ten times on end, likewise.
+    StoreLockedError, StoreError
+        When the store cannot be used, is that of another app, or is being synced already.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When users or sessions could not be loaded, or the service sent fewer users than it counts.
+
+    Notes
+    -----
+    Source: ``users``, ``users/:userId``, ``users/:userId/session/:sessionId``; the cache of answers is not used.
+
+    Users not seen since `start`, or created after `end`, are not asked about, nor are those who were not seen since the
+    last sync and were asked about 48 hours after that. Of the others, sessions are fetched that touch the interval, its
+    window included, and are new or have grown; a session whose events were fetched 48 hours after its end is final.
+    Sessions and their note of having been fetched land in one transaction. So a sync can be stopped at any moment, by
+    Ctrl-C, an error or a crash, and the next one goes on: at most 500 requests are made again.
+
+    Session ids are random and repeat: an event belongs to the session of that user, device and id that it lies in, and
+    sessions that share them are counted as clashes. An event that came twice is kept once.
+
+    Users who are gone from the service's list are asked about, and deleted from the store when the service does not
+    know them; so is everybody whom `forget_user` erased.
+
+    Examples
+    --------
+    >>> app = nu.demo_client(scale=0.1)
+    >>> store = nu.EventStore("myapp.duckdb")
+    >>> report = nu.sync(app, store, "2026-11-01", "2026-11-14")
+    >>> len(report.failures)
+    0
+    """
+    check_client(client)
+    database = store.database
+    with database.alone("sync"):
+        losses = Losses(PATHS["users"])
+        listing = selection.ask_listing(client, losses)
+        ledger = selection.read_ledger(database, listing)
+        asked = read_request(client, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
+        work = find_work(client, database, listing, ledger, asked)
+        losses.warn()
+        people.tell_of_missing_users(listing.total, len(listing.properties))
+        run = _Run(client, database, listing, work, asked)
+        return run.go(progress=progress)
+
+
+class _Run:
+    """One sync, from its first transaction to its last."""
+
+    def __init__(self, client: Client, database: Database, listing: Listing, work: Work, asked: Request) -> None:
+        self.client, self.database, self.listing, self.work, self.asked = client, database, listing, work, asked
+
+    def go(self, *, progress: bool) -> SyncReport:
+        begun = time.monotonic()
+        with self.database.writing() as connection:
+            number, purged = self._begin(connection)
+        tasks, unaskable = self._tasks()
+        expected = len(tasks) + self.work.groups + self.work.expected
+        crawl = Crawl(
+            self.client,
+            self.database,
+            tasks,
+            self.work.others,
+            self.asked.interval,
+            expected=expected,
+            progress=progress,
+        )
+        crawl.outcome.user_failures.update(unaskable)
+        stopped = True
+        try:
+            outcome = crawl.run()
+            stopped = outcome.error is not None
+        except KeyboardInterrupt:
+            print(f"Stopped. {_kept(crawl.outcome)}", file=sys.stderr)  # noqa: T201
+            raise
+        finally:
+            seconds = time.monotonic() - begun
+            with self.database.writing() as connection:
+                purged += self._finish(connection, number, crawl.outcome, seconds, finished=not stopped)
+                failures = read_failures(connection)
+            if purged:
+                self.database.rewrite()
+        crawl.losses.warn()
+        if outcome.error is not None:
+            raise _ended_early(outcome, outcome.error)
+        if len(failures):
+            warn_incomplete(
+                f"{len(failures):,} users or sessions could not be loaded; the report's `failures` tells which and why, "
+                "and the next sync tries them again."
+            )
+        return make_report(self.work, outcome, failures, purged, seconds)
+
+    def _begin(self, connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+        """Note what is known from the users' list and what this sync is to bring; delete who must not be there."""
+        known = get_meta(connection, "app_id")
+        if known not in (None, self.client.app_id):
+            raise StoreError(
+                f"{self.database.path} is the store of another app, {known!r}; this client is of "
+                f"{self.client.app_id!r}. Use another file."
+            )
+        set_meta(connection, "app_id", self.client.app_id)
+        set_meta(connection, "sample", repr(self.asked.sample))
+        set_meta(connection, "seed", str(self.asked.seed))
+        self._put_users(connection)
+        purged = self._finish_erasures(connection)
+        (number,) = one_row(connection, "SELECT coalesce(max(run), 0) + 1 FROM kept.runs")
+        instants = [self.asked.start, self.asked.end, self.asked.window_end, self.listing.as_of]
+        connection.execute("INSERT INTO kept.runs VALUES (?, ?, ?, ?, ?, false, 1, 0)", [number, *map(naive, instants)])
+        return number, purged
+
+    def _put_users(self, connection: duckdb.DuckDBPyConnection) -> None:
+        users = self.work.users
+        wanted = np.flatnonzero(users["decision"].ne("forgotten"))
+        numbers = pd.Series(users["user_no"].to_numpy(), index=users["key"].to_numpy())
+        devices = self.listing.devices
+        of_device = numbers.reindex(user_keys(devices["user_id"], devices["user_db_id"])).to_numpy()
+        theirs = np.flatnonzero(np.isin(of_device, users["user_no"].to_numpy()[wanted]))
+        writing.put_users(
+            connection,
+            {name: values[wanted] for name, values in self.listing.users.items()},
+            [self.listing.properties[row] for row in wanted],
+            {name: values[theirs] for name, values in devices.items()},
+            {name: users[name].to_numpy()[wanted] for name in ("user_no", "bucket", "chosen")}
+            | {"device_user_no": of_device[theirs]},
+        )
+
+    def _finish_erasures(self, connection: duckdb.DuckDBPyConnection) -> int:
+        """Delete those whose erasure was begun and not finished."""
+        if not tombstones.unfinished(connection):
+            return 0
+        warn_incomplete(
+            "An erasure was begun and not finished. This store keeps nothing of the person; call forget_user again "
+            "with the same id, so that the service erases them, too."
+        )
+        return tombstones.drop_buried(connection)
+
+    def _tasks(self) -> tuple[list[UserTask], dict[int, str]]:
+        """Whom to ask about, and who cannot be asked about."""
+        listed = self.work.users[["user_no", "decision"]].assign(
+            user_id=self.listing.users["user_id"], user_db_id=self.listing.users["user_db_id"]
+        )
+        listed = listed[listed.pop("decision").eq("ask")]
+        tasks, unaskable = [], {}
+        for users, on_list in ((listed, True), (self.work.gone, False)):
+            ids = users[["user_id", "user_db_id"]].astype(object)
+            for number, (user_id, db_id) in zip(users["user_no"].tolist(), ids.to_numpy().tolist(), strict=True):
+                path_id = db_id if self.client.user_path == "_id" else user_id
+                if not isinstance(path_id, str):
+                    unaskable[number] = _NO_ID
+                    continue
+                two_ids = isinstance(db_id, str) and isinstance(user_id, str) and user_id != db_id
+                tasks.append(UserTask(number, path_id, two_ids, on_list))
+        return tasks, unaskable
+
+    def _finish(
+        self, connection: duckdb.DuckDBPyConnection, number: int, outcome: Outcome, seconds: float, *, finished: bool
+    ) -> int:
+        """Note failures and the end of the run; delete whom the service does not know any more. Gives how many."""
+        if outcome.path_works:
+            set_meta(connection, "user_path", self.client.user_path)
+        if get_meta(connection, "user_path") == self.client.user_path:
+            gone = outcome.vanished
+        else:
+            gone = []
+            outcome.user_failures.update(dict.fromkeys(outcome.vanished, _UNSURE))
+        writing.drop_users(connection, gone)
+        writing.put_failures(connection, outcome.user_failures, outcome.group_failures)
+        condition, values = self.asked.interval.condition()
+        connection.execute(
+            f"UPDATE kept.sessions s SET failure = ? WHERE (device_id IS NULL OR session_id IS NULL) AND {condition}",
+            [_NO_ID, *values],
+        )
+        connection.execute(
+            "UPDATE kept.runs SET finished = ?, requests = ?, seconds = ? WHERE run = ?",
+            [finished, outcome.requests + 1, seconds, number],
+        )
+        return len(gone)
+
+
+def _kept(outcome: Outcome) -> str:
+    tally = outcome.tally
+    return (
+        f"{tally.sessions:,} sessions with {tally.events:,} events were fetched and are kept; call sync again with "
+        "the same arguments to go on."
+    )
+
+
+def _ended_early(outcome: Outcome, error: NucleusError) -> NucleusError:
+    text = str(error)
+    if isinstance(error, NotFoundError):
+        text = (
+            "The service knows none of the users (404). It seems to expect the other id in the path: set user_path of "
+            "Client; nucleus_pandas.doctor(client) finds out which."
+        )
+    return type(error)(
+        f"{text} {_kept(outcome)}",
+        status=error.status,
+        endpoint=error.endpoint,
+        retry_after=error.retry_after,
+        request_id=error.request_id,
+        retryable=error.retryable,
+    )

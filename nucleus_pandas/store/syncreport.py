@@ -1,0 +1,87 @@
+"""What a sync did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from nucleus_pandas.api.columns import COUNT, TEXT
+from nucleus_pandas.api.frames import make_frame
+from nucleus_pandas.store.crawl import Outcome
+from nucleus_pandas.store.planning import Work, in_words
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What a sync did; print it, or look at `table` and `failures`.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        item, count, detail.
+    failures : pandas.DataFrame
+        user_id, user_db_id, device_id, session_id, reason: the users (without session) and sessions that could not be
+        loaded, in this sync or one before, and are tried again by the next.
+    requests : int
+        How many were sent.
+    seconds : float
+        How long it took.
+    """
+
+    table: pd.DataFrame
+    failures: pd.DataFrame
+    requests: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{in_words(self.table)}\n{self._pace()}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"{self.table.to_html(index=False, border=0)}<p>{self._pace()}</p>"
+
+    def _pace(self) -> str:
+        return f"{self.seconds:,.1f} s, {self.requests / max(self.seconds, 1e-9):,.0f} requests a second."
+
+
+def make_report(work: Work, outcome: Outcome, failures: pd.DataFrame, deleted: int, seconds: float) -> SyncReport:
+    """Put together what is to be told; rows that tell of nothing unusual are left out."""
+    tally, requests = outcome.tally, outcome.requests + 1
+    skipped = work.users["decision"].value_counts().drop("ask", errors="ignore")
+    rows = [
+        ("users listed", len(work.users), ""),
+        ("users asked about", outcome.users, ""),
+        ("users skipped", int(skipped.sum()), ", ".join(f"{why}: {count:,}" for why, count in skipped.items())),
+        ("sessions fetched", tally.sessions, ""),
+        ("events fetched", tally.events, ""),
+        ("requests", requests, ""),
+    ]
+    unusual = [
+        ("copies of events left out", tally.copies, "they came twice"),
+        ("clashes of session ids", tally.clashes, "sessions of a device with the same id, told apart by their times"),
+        ("users deleted", deleted, "forgotten, or not known to the service any more"),
+        ("users or sessions not loaded", len(failures), "see failures; the next sync tries them again"),
+    ]
+    rows += [row for row in unusual if row[1]]
+    columns = dict(zip(("item", "count", "detail"), zip(*rows, strict=True), strict=True))
+    table = make_frame({"item": TEXT, "count": COUNT, "detail": TEXT}, columns)
+    return SyncReport(table, failures, requests, seconds)
+
+
+def read_failures(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Give the users and sessions that could not be loaded; see `SyncReport.failures`."""
+    names = ("user_id", "user_db_id", "device_id", "session_id", "reason")
+    rows = connection.execute(
+        "SELECT user_id, user_db_id, NULL, NULL, failure FROM kept.users WHERE failure IS NOT NULL UNION ALL"
+        " SELECT u.user_id, u.user_db_id, s.device_id, s.session_id, s.failure FROM kept.sessions s"
+        " JOIN kept.users u USING (user_no) WHERE s.failure IS NOT NULL ORDER BY ALL"
+    ).fetchall()
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+    return make_frame(dict.fromkeys(names, TEXT), columns)

@@ -1,0 +1,282 @@
+"""What a transaction writes: the users' list, whole answers about users, whole answers about sessions.
+
+All of it may be written twice and is there once: an answer takes the place of what was there of the same user or
+session.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.api import people
+from nucleus_pandas.api.columns import TEXT, Losses
+from nucleus_pandas.api.frames import DEVICES, USERS
+from nucleus_pandas.api.people import SESSION_TIMEOUT
+from nucleus_pandas.api.windows import SETTLING_TIME
+from nucleus_pandas.store.reading import naive
+from nucleus_pandas.store.schema import EVENT_COLUMNS, to_sql
+
+if TYPE_CHECKING:
+    import duckdb
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SAME = " AND ".join(
+    f's."{name}" IS NOT DISTINCT FROM c."{name}"' for name in ("user_no", "device_id", "session_id", "start")
+)
+_HOURS = f"{SETTLING_TIME.total_seconds() / 3600:.0f}"
+_MINUTES = str(SESSION_TIMEOUT.astype(int))
+
+# What makes the sessions that came, of users that were asked about, those that are kept.
+_PUT_SESSIONS = (
+    """
+    CREATE OR REPLACE TEMP TABLE answered_sessions AS
+    SELECT user_no, device_id::VARCHAR AS device_id, session_id::VARCHAR AS session_id, "start",
+        max("end") AS "end", max(actions)::BIGINT AS actions, max(errors)::BIGINT AS errors
+    FROM came GROUP BY ALL
+    """,
+    f"""
+    CREATE OR REPLACE TEMP TABLE moved AS
+    SELECT session_no FROM kept.sessions s
+    WHERE user_no IN (SELECT user_no FROM answered)
+        AND NOT EXISTS (FROM answered_sessions c WHERE {_SAME})
+        AND EXISTS (
+            FROM answered_sessions c
+            WHERE c.user_no = s.user_no AND c.device_id = s.device_id AND c.session_id = s.session_id
+                AND c."start" <= s."end" + INTERVAL {_MINUTES} MINUTE
+                AND c."end" >= s."start" - INTERVAL {_MINUTES} MINUTE
+        )
+    """,
+    "DELETE FROM kept.events WHERE session_no IN (FROM moved)",
+    "DELETE FROM kept.sessions WHERE session_no IN (FROM moved)",
+    f"""
+    UPDATE kept.sessions s
+    SET "end" = c."end", actions = c.actions, errors = c.errors,
+        stale = s.stale OR (
+            s.events_at < coalesce(s."end", s."start") + INTERVAL {_HOURS} HOUR
+            AND (s."end", s.actions, s.errors) IS DISTINCT FROM (c."end", c.actions, c.errors)
+        ) IS TRUE
+    FROM answered_sessions c WHERE {_SAME}
+    """,
+    f"""
+    INSERT INTO kept.sessions BY NAME
+    SELECT c.*, false AS stale,
+        row_number() OVER (ORDER BY c.user_no, c."start") + (SELECT coalesce(max(session_no), 0) FROM kept.sessions)
+            AS session_no
+    FROM answered_sessions c WHERE NOT EXISTS (FROM kept.sessions s WHERE {_SAME})
+    """,
+    """
+    UPDATE kept.users u SET asked_at = a.as_of, asked_seen = u.last_seen, failure = NULL
+    FROM answered a WHERE u.user_no = a.user_no
+    """,
+)
+
+
+class UserAnswer(NamedTuple):
+    """The sessions of a user as they came, and until when they are known."""
+
+    user_no: int
+    sessions: list[Any]
+    as_of: dt.datetime
+
+
+class Group(NamedTuple):
+    """The sessions of a user on a device that share a session id, which are asked for together."""
+
+    user_no: int
+    path_id: str
+    device_id: str
+    session_id: str
+
+
+class EventsAnswer(NamedTuple):
+    """The events of a group as they came, and until when they are known."""
+
+    group: Group
+    events: list[Any]
+    as_of: dt.datetime
+
+
+@dataclass
+class Tally:
+    """What was written."""
+
+    sessions: int = 0
+    events: int = 0
+    copies: int = 0
+    clashes: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Count what another transaction wrote."""
+        self.sessions += other.sessions
+        self.events += other.events
+        self.copies += other.copies
+        self.clashes += other.clashes
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The sessions whose events are wanted: those that touch it."""
+
+    start: dt.datetime
+    end: dt.datetime
+
+    def condition(self) -> tuple[str, list[Any]]:
+        """Give the SQL condition on a session ``s``; one without any time may lie anywhere."""
+        text = '(coalesce(s."end", s."start") >= ? AND coalesce(s."start", s."end") <= ?)'
+        text += ' OR (s."start" IS NULL AND s."end" IS NULL)'
+        return f"({text})", [naive(self.start), naive(self.end)]
+
+
+def put_users(
+    connection: duckdb.DuckDBPyConnection,
+    users: dict[str, Any],
+    properties: list[Any],
+    devices: dict[str, Any],
+    more: dict[str, Any],
+) -> None:
+    """Put the users of the list in place of what was known of the same ones.
+
+    `more` tells user_no, bucket and chosen of each user, and `device_user_no` of each device.
+    """
+    device_user_no = more.pop("device_user_no")
+    listed = {name: users[name] for name in USERS} | {"props": texts_of(properties)} | more
+    listed["place"] = np.arange(len(properties))
+    connection.register("came", to_sql(listed))
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE ledger AS SELECT user_no, asked_at, asked_seen, failure FROM kept.users"
+        " WHERE user_no IN (SELECT user_no FROM came)"
+    )
+    for table in ("users", "devices"):
+        connection.execute(f"DELETE FROM kept.{table} WHERE user_no IN (SELECT user_no FROM came)")
+    connection.execute("INSERT INTO kept.users BY NAME SELECT * FROM came LEFT JOIN ledger USING (user_no)")
+    of_devices = {name: devices[name] for name in DEVICES if name not in ("user_id", "user_db_id")}
+    of_devices |= {"user_no": device_user_no, "place": np.arange(len(device_user_no))}
+    connection.register("came", to_sql(of_devices))
+    connection.execute("INSERT INTO kept.devices BY NAME SELECT * FROM came")
+
+
+def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAnswer], losses: Losses) -> None:
+    """Put the sessions of users in place of what was known of them.
+
+    A session that has grown is stale, unless its events were fetched 48 hours after its end: then they are all there.
+    One that the service does not tell of any more is kept, but for one that overlaps with another of the same ids: that
+    one has another start by now.
+    """
+    if not answers:
+        return
+    owner, columns = people.session_columns([answer.sessions for answer in answers], losses)
+    numbers = np.array([answer.user_no for answer in answers], dtype=np.int32)
+    connection.register("answered", {"user_no": numbers, "as_of": _instants(answers)})
+    connection.register("came", to_sql(columns) | {"user_no": numbers[owner]})
+    for statement in _PUT_SESSIONS:
+        connection.execute(statement)
+
+
+def put_events(
+    connection: duckdb.DuckDBPyConnection, answers: Sequence[EventsAnswer], losses: Losses, tally: Tally
+) -> None:
+    """Put the events of sessions in place of what was there of the same ones."""
+    if not answers:
+        return
+    groups = [answer.group for answer in answers]
+    asked = {
+        name: np.array(values, dtype=object)
+        for name, values in zip(Group._fields, zip(*groups, strict=True), strict=True)
+    }
+    connection.register("asked", asked | {"number": np.arange(len(answers)), "as_of": _instants(answers)})
+    sessions = connection.execute(
+        'SELECT a.number, s.session_no, s.user_no, s."start", s."end", s.events_at FROM kept.sessions s'
+        " JOIN asked a USING (user_no, device_id, session_id) ORDER BY ALL"
+    ).df()
+    events = [without_copies(answer.events) for answer in answers]
+    owner, columns, properties = people.session_event_columns(events, sessions, sessions["number"], losses)
+    if sessions["events_at"].notna().any():
+        connection.register("again", {"session_no": sessions["session_no"].to_numpy()})
+        connection.execute("DELETE FROM kept.events WHERE session_no IN (FROM again)")
+    first = np.searchsorted(owner, owner)  # events come by session
+    rows = {name: columns[name] for name in EVENT_COLUMNS} | {"data": texts_of(properties)}
+    rows |= {name: sessions[name].to_numpy()[owner] for name in ("session_no", "user_no")}
+    connection.register("came", to_sql(rows | {"place": np.arange(len(owner)) - first}))
+    connection.execute("INSERT INTO kept.events BY NAME SELECT * FROM came")
+    connection.execute(
+        "UPDATE kept.sessions s SET events_at = a.as_of, stale = false, failure = NULL FROM asked a WHERE"
+        " s.user_no = a.user_no AND s.device_id = a.device_id AND s.session_id = a.session_id"
+    )
+    tally.sessions += len(sessions)
+    tally.events += len(owner)
+    tally.copies += sum(len(answer.events) for answer in answers) - sum(map(len, events))
+    tally.clashes += int((sessions.groupby("number").size() > 1).sum())
+
+
+def put_failures(connection: duckdb.DuckDBPyConnection, users: dict[int, str], groups: dict[Group, str]) -> None:
+    """Note why users and sessions could not be loaded, until they can."""
+    for user_no, why in users.items():
+        connection.execute("UPDATE kept.users SET failure = ? WHERE user_no = ?", [why, user_no])
+    for group, why in groups.items():
+        connection.execute(
+            "UPDATE kept.sessions SET failure = ? WHERE user_no = ? AND device_id = ? AND session_id = ?",
+            [why, group.user_no, group.device_id, group.session_id],
+        )
+
+
+def groups_to_fetch(
+    connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval, path_column: str
+) -> list[Group]:
+    """Give the groups of these users with a session that touches the interval and is not there or has grown."""
+    condition, values = interval.condition()
+    connection.register("wanted", {"user_no": np.array(list(users), dtype=np.int32)})
+    rows = connection.execute(
+        f"SELECT DISTINCT s.user_no, u.{path_column}, s.device_id, s.session_id FROM kept.sessions s"
+        " JOIN kept.users u USING (user_no) WHERE s.user_no IN (FROM wanted) AND (s.events_at IS NULL OR s.stale)"
+        f" AND {condition} AND s.device_id IS NOT NULL AND s.session_id IS NOT NULL AND u.{path_column} IS NOT NULL"
+        " ORDER BY ALL",
+        values,
+    ).fetchall()
+    return [Group(*row) for row in rows]
+
+
+def drop_users(connection: duckdb.DuckDBPyConnection, users: Iterable[int]) -> None:
+    """Delete everything of these users."""
+    connection.register("gone", {"user_no": np.array(list(users), dtype=np.int32)})
+    for table in ("events", "sessions", "devices", "users"):
+        connection.execute(f"DELETE FROM kept.{table} WHERE user_no IN (FROM gone)")
+
+
+def texts_of(objects: Iterable[Any]) -> Any:
+    """Objects of properties as JSON text; what is no object, or empty, is missing."""
+    texts = [_dumps(value) if type(value) is dict and value else None for value in objects]
+    if _SURROGATE.search("".join(filter(None, texts))):  # UTF-8 has no halves of pairs
+        texts = [text and _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
+    return pd.array(texts, dtype=TEXT)
+
+
+def without_copies(events: list[Any]) -> list[Any]:
+    """Each event once: apps that lost an answer send again. What differs in anything is another event."""
+    seen: dict[tuple[str, str], list[Any]] = {}
+    kept = []
+    for event in events:
+        if type(event) is dict:
+            alike = seen.setdefault((str(event.get("time")), str(event.get("type"))), [])
+            # As text, since True and 1 are equal.
+            if alike and _spelled(event) in map(_spelled, alike):
+                continue
+            alike.append(event)
+        kept.append(event)
+    return kept
+
+
+def _spelled(event: dict[str, Any]) -> str:
+    return json.dumps(event, sort_keys=True)
+
+
+def _instants(answers: Sequence[UserAnswer] | Sequence[EventsAnswer]) -> Any:
+    return np.array([naive(answer.as_of) for answer in answers], dtype="datetime64[us]")
