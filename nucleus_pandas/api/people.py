@@ -31,6 +31,7 @@ from nucleus_pandas.api.frames import (
     make_frame,
     objects,
     pick,
+    pick_all,
     wrong_shape,
 )
 from nucleus_pandas.exceptions import PayloadError
@@ -269,27 +270,19 @@ def _sessions_of(time: Any, group: Any, sessions: pd.DataFrame, groups: Any) -> 
 
 def _event_columns(events: list[dict[str, Any]], losses: Losses) -> dict[str, Any]:
     """The columns of EVENT_LOG but for ids, times and attributes."""
-
-    def text(key: str) -> Any:
-        return text_column(pick(events, key), losses)
-
+    as_text = ("platform", "os_version", "version", "locale", "country", "arch", "error_hash")
+    came = pick_all(events, (*as_text, "type", "avail_ram", "first_time", "duration"))
     # The published example has the event's name in `type`; should a `name` come, it is the more specific.
-    types = texts(pick(events, "type"), losses)
+    types = texts(came["type"], losses)
     names = texts(pick(events, "name"), losses)
     kinds = {pair: _kind(*pair) for pair in set(zip(names, types, strict=True))}
     return {
         "event": [name or type_ for name, type_ in zip(names, types, strict=True)],
         "kind": [kinds[pair] for pair in zip(names, types, strict=True)],
-        "platform": text("platform"),
-        "os_version": text("os_version"),
-        "version": text("version"),
-        "locale": text("locale"),
-        "country": text("country"),
-        "arch": text("arch"),
-        "ram_gb": number_column(pick(events, "avail_ram"), losses),
-        "first_time": flag_column(pick(events, "first_time"), losses),
-        "error_hash": text("error_hash"),
-        "duration_seconds": number_column(pick(events, "duration"), losses),
+        **{name: text_column(came[name], losses) for name in as_text},
+        "ram_gb": number_column(came["avail_ram"], losses),
+        "first_time": flag_column(came["first_time"], losses),
+        "duration_seconds": number_column(came["duration"], losses),
     }
 
 

@@ -346,9 +346,10 @@ class Transport:
 
     def _receive(self, call: _Call) -> Reply | Failure:
         left = max(call.left(), 0.001)
-        response = self._managers[call.origin.partition(":")[0]].urlopen(
+        response = self._managers.urlopen(
             call.method,
-            f"{call.origin}/{call.endpoint}",
+            call.origin,
+            f"/{call.endpoint}",
             headers=call.headers,
             retries=self._no_retries,
             redirect=False,

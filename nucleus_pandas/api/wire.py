@@ -124,6 +124,7 @@ class Managers:
         # before it is needed, for the same reason. A file of the user's is read at once: it may be missing.
         self._context = _ssl_context(verify) if isinstance(verify, str) else None
         self._made: dict[str, urllib3.PoolManager] = {}
+        self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
         self._lock = threading.Lock()
 
     def __getitem__(self, scheme: str) -> urllib3.PoolManager:
@@ -132,9 +133,20 @@ class Managers:
                 self._made[scheme] = self._make(scheme)
             return self._made[scheme]
 
+    def urlopen(self, method: str, origin: str, path: str, **settings: Any) -> urllib3.BaseHTTPResponse:
+        """Send to an origin; without a proxy straight over its pool, which a manager looks up anew for each request."""
+        scheme = origin.partition(":")[0]
+        if self._proxies.get(scheme):
+            return self[scheme].urlopen(method, origin + path, **settings)
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._pools[origin] = self[scheme].connection_from_url(origin)
+        return pool.urlopen(method, path, **settings)
+
     def close(self) -> None:
         """Close all connections that are at rest; the others close when their request ends."""
         with self._lock:
+            self._pools.clear()
             for manager in self._made.values():
                 for key in manager.pools.keys():  # noqa: SIM118  # not a dict: it cannot be iterated over
                     if pool := manager.pools.get(key):

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
 
 #: So many answers are in memory or under way, at most.
-BATCH = 500
+BATCH = 1000
 #: As many, or this many events, are worth a transaction before a second has passed.
-_WORTH = 200
+_WORTH = 500
 _WORTH_EVENTS = 20_000
 _WORTH_SECONDS = 1.0
 #: So many failures on end are no matter of single users or sessions.

@@ -216,7 +216,7 @@ class Database:
         So that is one without anything in it that is anybody's; and the log stays until the file is closed.
         """
         connection.execute("SET checkpoint_threshold = '1TB'")
-        connection.execute("UPDATE kept.meta SET value = value WHERE key = 'schema'")
+        connection.execute("UPDATE kept.meta SET value = value::BIGINT + 1 WHERE key = 'openings'")
         with contextlib.suppress(FileNotFoundError):
             Path(f"{self.path}.wal").chmod(stat.S_IRUSR | stat.S_IWUSR)
 

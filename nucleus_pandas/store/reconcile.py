@@ -11,7 +11,7 @@ from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import COUNT, DAY, TEXT
 from nucleus_pandas.api.frames import make_frame
 from nucleus_pandas.api.loaders import load_events
-from nucleus_pandas.api.windows import When, Zone, make_window
+from nucleus_pandas.api.windows import When, Zone, make_window, states
 
 if TYPE_CHECKING:
     from nucleus_pandas.store.eventstore import EventStore
@@ -32,8 +32,8 @@ def reconcile(store: EventStore, client: Client, start: When, end: When, *, tz: 
     counted = log.assign(day=dates[np.searchsorted(edges, moments, side="right") - 1])
     ours = counted.groupby(["day", "event"], as_index=False).size().rename(columns={"size": "store"})
     both = service.merge(ours, on=["day", "event"], how="outer").sort_values(["day", "event"], ignore_index=True)
-    settled = dict(zip(service["day"], service["settled"], strict=True))
-    both["settled"] = both["day"].map(settled).fillna(value=False).astype(bool)
+    known = dict(zip(dates, states(window.days, client.now())["settled"], strict=True))
+    both["settled"] = [known[np.datetime64(day, "us")] for day in both["day"]]
     for name in ("count", "store"):
         both[name] = both[name].astype(COUNT).fillna(0)
     both["gap"] = both["store"] - both["count"]

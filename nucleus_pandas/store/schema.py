@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.columns import COUNT, FLAG, INSTANT, NUMBER, TEXT
@@ -83,6 +84,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement)
     set_meta(connection, "schema", str(VERSION))
     set_meta(connection, "salt", secrets.token_hex(32))
+    set_meta(connection, "openings", "0")
 
 
 def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -124,6 +126,8 @@ def to_sql(columns: dict[str, Any]) -> dict[str, Any]:
 
 
 def _array(values: Any) -> Any:
+    if isinstance(values, list):
+        return np.array(values, dtype=object)
     series: Any = pd.Series(values)
     if isinstance(series.dtype, pd.DatetimeTZDtype):
         return series.dt.tz_localize(None).to_numpy("datetime64[us]")

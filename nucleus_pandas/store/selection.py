@@ -22,6 +22,9 @@ from nucleus_pandas.store.schema import BUCKETS, get_meta
 if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
 
+# The first day of 1970, counted from a Monday.
+_THURSDAY = 3
+
 #: What is decided about a user of the list.
 Decision = Literal["ask", "not seen", "created later", "unchanged", "not in the sample", "forgotten"]
 
@@ -166,11 +169,11 @@ def choose(keys: Any, created_at: Any, before: Any, sample: float, seed: int, *,
     Each user has a number drawn from the key and the seed, and the lowest are taken: a larger sample of the same seed
     holds the smaller one. Where the share of a week is no whole number, the seed decides whether it is rounded up.
     """
-    week = pd.Series(created_at).dt.tz_localize(None).dt.to_period("W").astype(str)
-    frame = pd.DataFrame({"week": week.to_numpy(dtype=object), "before": before, "draw": _draws(keys, seed)})
-    frame = frame[~np.asarray(out)]
+    days = pd.Series(created_at).dt.tz_localize(None).to_numpy("datetime64[D]").astype("int64")
+    week = (days + _THURSDAY) // 7  # of those without a date, one far away
+    frame = pd.DataFrame({"week": week, "before": before, "draw": _draws(keys, seed)})[~np.asarray(out)]
     weeks = frame["week"].drop_duplicates()
-    luck = pd.Series(_draws(weeks, seed), index=weeks)
+    luck = pd.Series(_draws(weeks.astype(str), seed), index=weeks)
     size = frame.groupby("week")["draw"].transform("size")
     wanted = np.floor(size * sample + frame["week"].map(luck))
     order = frame.sort_values(["before", "draw"], ascending=[False, True]).groupby("week").cumcount()

@@ -98,7 +98,7 @@ def sync(
     last sync and were asked about 48 hours after that. Of the others, sessions are fetched that touch the interval, its
     window included, and are new or have grown; a session whose events were fetched 48 hours after its end is final.
     Sessions and their note of having been fetched land in one transaction. So a sync can be stopped at any moment, by
-    Ctrl-C, an error or a crash, and the next one goes on: at most 500 requests are made again.
+    Ctrl-C, an error or a crash, and the next one goes on: at most 1,000 requests are made again.
 
     Session ids are random and repeat: an event belongs to the session of that user, device and id that it lies in, and
     sessions that share them are counted as clashes. An event that came twice is kept once.
@@ -169,8 +169,8 @@ class _Run:
             raise _ended_early(outcome, outcome.error)
         if len(failures):
             warn_incomplete(
-                f"{len(failures):,} users or sessions could not be loaded; the report's `failures` tells which and why, "
-                "and the next sync tries them again."
+                f"{len(failures):,} users or sessions could not be loaded; the report's `failures` tells why. "
+                "The next sync tries again."
             )
         return make_report(self.work, outcome, failures, purged, seconds)
 

@@ -6,6 +6,7 @@ session.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
@@ -261,21 +262,12 @@ def texts_of(objects: Iterable[Any]) -> Any:
 
 def without_copies(events: list[Any]) -> list[Any]:
     """Each event once: apps that lost an answer send again. What differs in anything is another event."""
-    seen: dict[tuple[str, str], list[Any]] = {}
-    kept = []
-    for event in events:
-        if type(event) is dict:
-            alike = seen.setdefault((str(event.get("time")), str(event.get("type"))), [])
-            # As text, since True and 1 are equal.
-            if alike and _spelled(event) in map(_spelled, alike):
-                continue
-            alike.append(event)
-        kept.append(event)
-    return kept
-
-
-def _spelled(event: dict[str, Any]) -> str:
-    return json.dumps(event, sort_keys=True)
+    rows = [event for event in events if type(event) is dict]
+    with contextlib.suppress(TypeError):  # an answer can hold anything, even a list for a time
+        if len({(row.get("time"), row.get("type")) for row in rows}) == len(rows):
+            return events
+    # As text, since True and 1 are equal.
+    return list({json.dumps(event, sort_keys=True): event for event in events}.values())
 
 
 def _instants(answers: Sequence[UserAnswer] | Sequence[EventsAnswer]) -> Any:

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nucleus_pandas.api.windows import first_instant, make_window, parse_zone, states, utc_offset_parameter
+from nucleus_pandas.api.windows import (
+    first_instant,
+    make_span,
+    make_window,
+    parse_duration,
+    parse_zone,
+    states,
+    utc_offset_parameter,
+)
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
@@ -277,3 +285,33 @@ def test_a_day_is_incomplete_then_unsettled_then_settled():
 def test_a_day_cut_by_the_window_is_never_complete():
     days = window("2026-09-01T10:00Z", "2026-09-02").days
     assert states(days, NOW)["complete"] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("7d", {"days": 7}),
+        ("12h", {"hours": 12}),
+        ("1.5 h", {"minutes": 90}),
+        ("30min", {"minutes": 30}),
+        ("2W", {"days": 14}),
+    ],
+)
+def test_a_length_of_time_is_a_number_and_a_unit(text, length):
+    assert parse_duration("window", text) == dt.timedelta(**length)
+    assert parse_duration("window", dt.timedelta(**length)) == dt.timedelta(**length)
+
+
+@pytest.mark.parametrize("value", ["7", "d", "-1d", 7, None, "1 month", dt.timedelta(days=-1), "1e3d"])
+def test_what_is_no_length_of_time_is_told_with_the_argument_s_name(value):
+    with pytest.raises(ValueError, match='gap="7d"'):
+        parse_duration("gap", value)
+
+
+def test_a_span_of_kept_data_may_be_open_and_lie_in_the_future():
+    assert make_span(None, None, "UTC") == (None, None)
+    begins, ends = make_span("2026-10-25", "2026-10-25", "Europe/Paris")
+    assert (ends - begins) == dt.timedelta(hours=25)
+    assert make_span("2099-01-01", None, "UTC") == (dt.datetime(2099, 1, 1, tzinfo=dt.UTC), None)
+    with pytest.raises(ValueError, match="is not before end"):
+        make_span("2026-10-02", "2026-10-01", "UTC")

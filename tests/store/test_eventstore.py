@@ -1,0 +1,225 @@
+"""What can be asked of a store."""
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+import nucleus_pandas as nu
+from nucleus_pandas.demo.build import build_app
+from tests.conftest import AUTUMN
+from tests.demo.handmade import app_of, session, two_friends, user
+from tests.store.conftest import ScriptedService, quiet_sync
+
+PARIS = {"tz": "Europe/Paris"}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A store for tests that only read; its app is small."""
+    store = nu.EventStore(tmp_path_factory.mktemp("store") / "app.duckdb")
+    service = ScriptedService(build_app(scale=0.05, end=dt.date(2026, 11, 22)), as_of=AUTUMN)
+    with nu.demo.DemoClient(service) as app:
+        quiet_sync(app, store)
+    return store
+
+
+@pytest.fixture
+def friends(scripted, store):
+    """Ana and a nameless one about the end of summer time in Paris."""
+    quiet_sync(scripted(app=two_friends()), store)
+    return store
+
+
+def test_days_are_days_of_the_zone_from_midnight_to_midnight(friends):
+    times = friends.events("2026-10-25", "2026-10-25", **PARIS)["time"]
+    assert [f"{time:%d %H:%M:%S}" for time in times] == ["24 23:10:00", "24 23:11:00", "24 23:11:30", "25 22:30:00"]
+    assert len(friends.events("2026-10-26", "2026-10-26", **PARIS)) == 5
+    assert len(friends.events(start="2026-10-26", **PARIS)) == 5
+    assert len(friends.events(end="2026-10-25", **PARIS)) == 4
+
+
+def test_an_instant_as_end_is_not_part_of_the_interval(friends):
+    log = friends.events("2026-10-24T23:10:00Z", "2026-10-24T23:11:00Z")
+    assert log["event"].tolist() == ["init"]
+
+
+def test_sessions_are_those_that_start_in_the_interval(friends):
+    sessions = friends.sessions("2026-10-25", "2026-10-25", **PARIS)
+    assert sessions["session_id"].tolist() == ["1111", "2222"]  # the second ends on the 26th
+
+
+@pytest.mark.parametrize("users", [["ana/ó@example.org"], ["a1"]])
+def test_events_of_some_users_by_either_id(friends, users):
+    assert set(friends.events(users=users)["user_db_id"]) == {"a1"}
+
+
+def test_events_of_rows_of_users(friends):
+    users = friends.users()
+    assert set(friends.events(users=users.tail(1))["user_db_id"]) == {users["user_db_id"].iloc[-1]}
+
+
+def test_events_of_some_names(friends):
+    assert friends.events(events=["UNDO", "EXPORT_PDF"])["event"].tolist() == ["EXPORT_PDF", "UNDO", "EXPORT_PDF"]
+    assert friends.events(events="UNDO")["event"].tolist() == ["UNDO"]
+
+
+def test_an_unknown_event_raises_with_the_nearest_names_and_the_most_frequent(friends):
+    with pytest.raises(
+        ValueError, match=r"no event 'EXPORT_PFD'. Did you mean 'EXPORT_PDF'\? The most frequent are 'init'"
+    ):
+        friends.events(events=["EXPORT_PFD"])
+
+
+def test_some_columns_in_the_order_asked_for(friends):
+    log = friends.events(columns=["event", "user_id", "data.pages", "data.nothing", "session_start"])
+    assert list(log) == ["event", "user_id", "data.pages", "data.nothing", "session_start"]
+    whole = friends.events()
+    pd.testing.assert_frame_equal(log.drop(columns="data.nothing"), whole[list(log.drop(columns="data.nothing"))])
+    assert log["data.nothing"].isna().all()
+    assert log["data.nothing"].dtype == "string"
+
+
+def test_every_column_can_be_had_alone(filled):
+    whole = filled.events()
+    for name in whole:
+        pd.testing.assert_frame_equal(filled.events(columns=[name]), whole[[name]])
+
+
+def test_an_unknown_column_raises_with_those_that_there_are(friends):
+    with pytest.raises(ValueError, match=r"'name' is no column of the event log\. There are user_id"):
+        friends.events(columns=["name"])
+
+
+@pytest.mark.parametrize("users", ["a1", [1], {"a1": 1}, 5])
+def test_users_of_another_type_raise(friends, users):
+    with pytest.raises(TypeError):
+        friends.events(users=users)
+
+
+def test_a_frame_without_ids_raises(friends):
+    with pytest.raises(ValueError, match="neither a column user_id nor user_db_id"):
+        friends.events(users=pd.DataFrame({"a": [1]}))
+
+
+def test_a_filter_that_leaves_nothing_leaves_the_columns_and_dtypes(filled):
+    log, whole = filled.events(users=[]), filled.events()
+    assert len(log) == 0
+    fixed = [name for name in whole if not name.startswith("data.")]
+    assert list(log) == fixed
+    assert (log.dtypes == whole[fixed].dtypes).all()
+
+
+def test_an_interval_that_was_not_synced_is_told(scripted, store):
+    app = scripted()
+    quiet_sync(app, store, start="2026-10-01", end="2026-10-10")
+    quiet_sync(app, store, start="2026-10-11", end="2026-10-20")
+    store.events("2026-10-03", "2026-10-17")
+    with pytest.warns(
+        nu.IncompleteDataWarning, match="synced to the end were only 2026-10-01 00:00 to 2026-10-21 00:00"
+    ):
+        store.events("2026-09-30", "2026-10-17")
+    with pytest.warns(nu.IncompleteDataWarning, match="Call sync for it, or again"):
+        store.sessions("2026-10-03", "2026-11-17")
+
+
+def test_sql_knows_the_views_and_their_properties(friends):
+    found = friends.sql("SELECT user_db_id, props ->> 'plan' AS plan FROM users ORDER BY 1")
+    assert found.to_numpy().tolist() == [["a1", "pro"], ["b2", "pro"]]
+    formats = friends.sql(
+        "SELECT data ->> 'format' AS format, count(*) AS n FROM events WHERE event = 'EXPORT_PDF' GROUP BY 1 ORDER BY 1"
+    )
+    assert formats.to_numpy().tolist() == [["A4", 1], ["A5", 1]]
+    assert friends.sql("SELECT sum(duration_seconds) AS s FROM sessions")["s"][0] == 90.5 + 3600 + 10 + 5
+
+
+@pytest.mark.parametrize("query", ["SELEC 1", "SELECT * FROM nothing", "SELECT nope FROM users"])
+def test_sql_that_cannot_be_understood_raises_a_value_error(friends, query):
+    with pytest.raises(ValueError, match="cannot be understood by DuckDB"):
+        friends.sql(query)
+
+
+@pytest.mark.parametrize("query", ["DELETE FROM kept.users", "DROP VIEW users", "CREATE TABLE a AS SELECT 1"])
+def test_sql_changes_nothing(friends, query):
+    with pytest.raises(ValueError, match="cannot be"):
+        friends.sql(query)
+    assert len(friends.users()) == 2
+
+
+def test_an_error_of_sql_holds_nothing_of_the_data(friends):
+    with pytest.raises(ValueError, match="a value does not fit") as caught:
+        friends.sql("SELECT user_id::INTEGER FROM users")
+    assert "ana" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_info_tells_what_there_is(friends):
+    info = friends.info()
+    assert (info.app_id, info.users, info.followed, info.sessions, info.fetched_sessions, info.events) == (
+        "demo",
+        2,
+        2,
+        4,
+        4,
+        9,
+    )
+    assert info.first_event == dt.datetime(2026, 10, 24, 23, 10, tzinfo=dt.UTC)
+    assert info.as_of == AUTUMN
+    assert (info.start, info.end) == (dt.datetime(2026, 5, 1, tzinfo=dt.UTC), dt.datetime(2026, 11, 21, tzinfo=dt.UTC))
+    assert (info.sample, info.missing_users, info.missing_sessions, info.unfinished) == (1.0, 0, 0, False)
+    assert info.bytes == friends.path.stat().st_size
+
+
+def test_a_store_is_shown_by_its_path():
+    assert repr(nu.EventStore("my app.duckdb")) == "EventStore('my app.duckdb')"
+
+
+@pytest.mark.parametrize("path", ["", 5, None])
+def test_a_path_that_is_none_raises(path):
+    with pytest.raises(TypeError, match="must be the path of a file"):
+        nu.EventStore(path)
+
+
+def test_the_counts_of_the_store_are_those_of_the_service(scripted, store, capsys):
+    app = scripted(scale=0.05)
+    quiet_sync(app, store)
+    table = store.reconcile(app, "2026-10-20", "2026-10-30", tz="Europe/Paris")
+    assert list(table) == ["day", "event", "service", "store", "gap", "settled"]
+    assert table["service"].sum() > 100
+    assert (table["gap"] == 0).all()
+    count = f"{table['service'].sum():,}"
+    said = f"{count} custom events at the service, {count} in the store: no difference on any day.\n"
+    assert capsys.readouterr().out == said
+
+
+def test_a_gap_is_told_in_numbers(scripted, store, capsys):
+    who = user("a1", "ana", "10-24 10:00")
+    session(who, "1", "10-24 10:00", (60, "SAVE", None), (61, "SAVE", None), (62, "UNDO", None))
+    app = scripted(app=app_of(who))
+    quiet_sync(app, store)
+    with store.database.writing() as connection:
+        connection.execute("DELETE FROM kept.events WHERE event = 'SAVE' AND place = 1")
+    table = store.reconcile(app, "2026-10-24", "2026-10-24")
+    assert table.set_index("event")["gap"].to_dict() == {"SAVE": -1, "UNDO": 0}
+    assert (
+        "3 custom events at the service, 2 in the store: 1 missing (33.33%), 0 that the service"
+        in capsys.readouterr().out
+    )
+
+
+def test_a_sampled_store_is_compared_with_its_share(scripted, store, capsys):
+    app = scripted(scale=0.05)
+    quiet_sync(app, store, sample=0.5)
+    store.reconcile(app, "2026-10-01", "2026-10-30")
+    assert f"which follows {store.info().sample:.1%} of the users" in capsys.readouterr().out
+
+
+def test_counts_of_an_event_that_only_the_store_has_are_a_gap(scripted, store, capsys):
+    who = user("a1", "ana", "10-24 10:00")
+    session(who, "1", "10-24 10:00", (60, "SAVE", None))
+    app = scripted(app=app_of(who))
+    quiet_sync(app, store)
+    app.service.hook = lambda method, target: (200, {"data": {}}) if "analytics/events?" in target else None
+    table = store.reconcile(app, "2026-10-24", "2026-10-24")
+    assert table[["event", "service", "store", "gap"]].to_numpy().tolist() == [["SAVE", 0, 1, 1]]
+    assert "0 missing" in capsys.readouterr().out
