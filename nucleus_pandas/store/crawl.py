@@ -292,7 +292,6 @@ class Crawl:
             self._to_ask.notify_all()
         self.outcome.users += len(users)
         self.outcome.tally.add(tally)
-        self._bar.update(len(batch))
         self._tell()
 
     def _tell(self) -> None:
@@ -303,7 +302,7 @@ class Crawl:
             self._bar.total = round(self.outcome.requests + len(self._groups) + ahead * per_user)
         if failures := self.outcome.failures:
             self._bar.set_postfix_str(f"{failures:,} failed", refresh=False)
-        self._bar.refresh()
+        self._bar.update(self.outcome.requests - self._bar.n)
 
 
 def _reason(error: Exception) -> str:

@@ -134,7 +134,7 @@ def decide(
     numbers = known["user_no"].to_numpy(dtype=float, copy=True)
     fresh = np.isnan(numbers)
     numbers[fresh] = ledger.users["user_no"].to_numpy().max(initial=-1) + 1 + np.arange(fresh.sum())
-    before = known["chosen"].fillna(value=False).to_numpy(dtype=bool)
+    before = known["chosen"].eq(other=True).to_numpy()
     buried = (users["user_id"].isin(ledger.buried) | users["user_db_id"].isin(ledger.buried)).to_numpy(dtype=bool)
     chosen = choose(users["key"], users["created_at"], before & ~buried, sample, seed, out=buried)
     seen, created = users["last_seen"], users["created_at"]
@@ -149,8 +149,7 @@ def decide(
         "created later": later,
         "unchanged": unchanged,
     }
-    conditions = [np.asarray(pd.Series(holds).fillna(value=False), dtype=bool) for holds in reasons.values()]
-    decision = np.select(conditions, list(reasons), default="ask")
+    decision = np.select([np.asarray(holds) for holds in reasons.values()], list(reasons), default="ask")
     return pd.DataFrame(
         {
             "user_no": numbers.astype("int32"),

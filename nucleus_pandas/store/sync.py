@@ -264,8 +264,8 @@ class _Run:
 def _kept(outcome: Outcome) -> str:
     tally = outcome.tally
     return (
-        f"{tally.sessions:,} sessions with {tally.events:,} events were fetched and are kept; call sync again with "
-        "the same arguments to go on."
+        f"What came is kept: the lists of sessions of {outcome.users:,} users, and {tally.sessions:,} sessions with "
+        f"{tally.events:,} events. Call sync again with the same arguments to go on."
     )
 
 

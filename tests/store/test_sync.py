@@ -257,7 +257,7 @@ def test_a_refused_token_stops_at_once_and_keeps_what_came(scripted, store, monk
         return (401, {"error": "no"}) if len(app.service.requests) >= 20 else None
 
     app.service.hook = hook
-    with pytest.raises(nu.AuthenticationError, match="are kept; call sync again"):
+    with pytest.raises(nu.AuthenticationError, match="Call sync again"):
         quiet_sync(app, store)
     assert len(app.service.requests) <= 22
     info = store.info()
@@ -271,7 +271,7 @@ def test_a_refused_token_stops_at_once_and_keeps_what_came(scripted, store, monk
 def test_a_service_that_is_down_ends_the_sync_after_ten_failures(scripted, store):
     app = scripted(max_workers=1)
     app.service.hook = lambda method, target: (400, {"error": "no"}) if target.count("/") > 5 else None
-    with pytest.raises(nu.ServiceError, match="call sync again"):
+    with pytest.raises(nu.ServiceError, match="Call sync again"):
         quiet_sync(app, store)
     assert len(app.service.requests) == 11
 
