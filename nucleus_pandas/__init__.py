@@ -10,6 +10,7 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 """
 
 from nucleus_pandas import demo
+from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -62,6 +63,7 @@ __all__ = [
     "PayloadError",
     "RateLimitError",
     "ServiceError",
+    "compare_funnels",
     "demo",
     "demo_client",
     "doctor",
