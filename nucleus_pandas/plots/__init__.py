@@ -14,6 +14,7 @@ from nucleus_pandas.plots.events import plot_events
 from nucleus_pandas.plots.funnel import plot_funnel
 from nucleus_pandas.plots.funnel_trend import plot_funnel_trend
 from nucleus_pandas.plots.hours import plot_hours
+from nucleus_pandas.plots.paths import plot_paths
 from nucleus_pandas.plots.time_to_convert import plot_time_to_convert
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "plot_funnel",
     "plot_funnel_trend",
     "plot_hours",
+    "plot_paths",
     "plot_time_to_convert",
 ]
