@@ -10,6 +10,7 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 """
 
 from nucleus_pandas import demo
+from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -55,6 +56,7 @@ __all__ = [
     "CacheWarning",
     "Client",
     "ConfigurationError",
+    "EventLog",
     "IncompleteDataWarning",
     "NetworkError",
     "NotFoundError",
