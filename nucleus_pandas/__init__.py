@@ -11,6 +11,7 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.compare import compare_funnels
+from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -56,6 +57,7 @@ __all__ = [
     "CacheWarning",
     "Client",
     "ConfigurationError",
+    "EventLog",
     "IncompleteDataWarning",
     "NetworkError",
     "NotFoundError",

@@ -1,1 +1,1 @@
-"""Analyses: from an event log or a standard frame to a tidy table, never to a plot."""
+"""From tables to answers: event logs, funnels, and the intervals that go with every rate."""

@@ -180,19 +180,42 @@ def make_window(start: When, end: When, tz: Zone, *, now: dt.datetime) -> Window
     if first.year < _FIRST_YEAR or last.year < _FIRST_YEAR:
         raise ValueError(f"An interval cannot begin or end before {_FIRST_YEAR}; there are no data from then.")
     today = now.astimezone(zone).date()
-    begins = first if isinstance(first, dt.datetime) else first_instant(first, zone)
-    ends = last if isinstance(last, dt.datetime) else first_instant(_next(min(last, today)), zone)
+    begins = _begin(first, zone).replace(microsecond=0)
+    ends = _end(last if isinstance(last, dt.datetime) else min(last, today), zone).replace(microsecond=0)
     if begins > now.astimezone(dt.UTC):
         raise ValueError(
             f"start={_shown(start)} lies in the future: it is {now:%Y-%m-%d %H:%M} UTC now. "
             f'Write a start up to today, for example start="{today}".'
         )
     if begins >= ends:
-        raise ValueError(
-            f"start={_shown(start)} is not before end={_shown(end)}. Write the earlier one as start; a bare "
-            "date as end means that whole day, a datetime as end is not part of the interval."
-        )
+        raise _wrong_way_round(start, end)
     return Window(begins, min(ends, first_instant(_next(today), zone)), zone)
+
+
+def make_interval(start: When | None, end: When | None, tz: Zone) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """Turn what a person writes into the UTC instants of a half-open interval, None where it is open.
+
+    As `make_window`, for data that are at hand: nothing depends on the present, and fractions of a second count.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `make_window`, but for a start in the future.
+    """
+    zone = parse_zone(tz)
+    begins = None if start is None else _begin(_parse_when("start", start), zone)
+    ends = None if end is None else _end(_parse_when("end", end), zone)
+    if begins is not None and ends is not None and begins >= ends:
+        raise _wrong_way_round(start, end)
+    return begins, ends
+
+
+def make_instant(name: str, value: When, tz: Zone) -> dt.datetime:
+    """Turn what a person writes into the UTC instant until which something is known; a date is that whole day.
+
+    `name` is the argument's, for the message of the errors, which are those of `make_interval`.
+    """
+    return _end(_parse_when(name, value), parse_zone(tz))
 
 
 def parse_zone(tz: Zone) -> dt.tzinfo:
@@ -257,6 +280,21 @@ def first_instant(date: dt.date, zone: dt.tzinfo) -> dt.datetime:
     # In a gap, fold=1 reads midnight with the offset after it: the change lies between the two readings.
     before = midnight.replace(fold=1).astimezone(dt.UTC)
     return _first_second(before, instant, lambda moment: moment.astimezone(zone).date() >= date)
+
+
+def _begin(moment: dt.date | dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    return moment if isinstance(moment, dt.datetime) else first_instant(moment, zone)
+
+
+def _end(moment: dt.date | dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    return moment if isinstance(moment, dt.datetime) else first_instant(_next(moment), zone)
+
+
+def _wrong_way_round(start: object, end: object) -> ValueError:
+    return ValueError(
+        f"start={_shown(start)} is not before end={_shown(end)}. Write the earlier one as start; a bare "
+        "date as end means that whole day, a datetime as end is not part of the interval."
+    )
 
 
 def _offset_changes(day: Day, zone: dt.tzinfo) -> list[dt.datetime]:
@@ -350,12 +388,12 @@ def _from_datetime(name: str, given: When, value: dt.datetime) -> dt.date | dt.d
             f'{name}="{value.replace(microsecond=0).isoformat()}+00:00".'
         )
     try:
-        return value.astimezone(dt.UTC).replace(microsecond=0)
+        return value.astimezone(dt.UTC)
     except OverflowError:
         raise ValueError(f"{name}={_shown(given)} is beyond the years that a datetime has.") from None
 
 
-def _shown(value: When) -> str:
+def _shown(value: object) -> str:
     return f'"{value}"'
 
 
