@@ -12,6 +12,7 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.paths import paths
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -48,7 +49,17 @@ from nucleus_pandas.exceptions import (
     RateLimitError,
     ServiceError,
 )
-from nucleus_pandas.plots import plot_daily, plot_dimensions, plot_errors, plot_events, plot_hours
+from nucleus_pandas.plots import (
+    plot_daily,
+    plot_dimensions,
+    plot_errors,
+    plot_events,
+    plot_funnel,
+    plot_funnel_trend,
+    plot_hours,
+    plot_paths,
+    plot_time_to_convert,
+)
 
 __version__ = "0.1.0"
 
@@ -86,9 +97,14 @@ __all__ = [
     "load_totals",
     "load_user",
     "load_users",
+    "paths",
     "plot_daily",
     "plot_dimensions",
     "plot_errors",
     "plot_events",
+    "plot_funnel",
+    "plot_funnel_trend",
     "plot_hours",
+    "plot_paths",
+    "plot_time_to_convert",
 ]
