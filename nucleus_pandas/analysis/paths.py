@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,21 +157,17 @@ def _visits(user: Ints, time: Ints, silence: int | None) -> Ints:
 
 def _table(columns: Ints, log: EventLog, top: int, *, forwards: bool) -> pd.DataFrame:
     """Count the transitions between neighbouring columns."""
-    ended, other = len(log.names), len(log.names) + 1
+    # Codes beyond those of the log: where a path has ended, and what is beyond top.
     names = [f'"{name}"' if name in (ENTRY, EXIT, OTHER) else name for name in log.names]
     names += [EXIT if forwards else ENTRY, OTHER]
+    ended, width = len(names) - 2, len(names)
     columns = np.where(columns < 0, ended, columns)
-    for place in range(1, len(columns)):
-        counts = np.bincount(columns[place], minlength=ended + 1)[:ended]
-        ranked = sorted(np.flatnonzero(counts).tolist(), key=lambda code: (-counts[code], names[code]))
-        columns[place, np.isin(columns[place], ranked[top:])] = other
+    columns[1:] = [_summed(column, names, top) for column in columns[1:]]
     rows: list[tuple[int, str, str, int]] = []
-    for place in range(1, len(columns)):
-        near, far = columns[place - 1], columns[place]
-        made = near != ended
-        pairs, users = np.unique(near[made] * (other + 1) + far[made], return_counts=True)
+    for place, (near, far) in enumerate(pairwise(columns), start=1):
+        pairs, users = np.unique((near * width + far)[near != ended], return_counts=True)
         for pair, count in zip(pairs.tolist(), users.tolist(), strict=True):
-            ends = [names[code] for code in divmod(pair, other + 1)]
+            ends = [names[code] for code in divmod(pair, width)]
             rows.append((place, *ends, count) if forwards else (-place, *ends[::-1], count))
     rows.sort(key=lambda row: (row[0], -row[3], row[1], row[2]))
     values: dict[str, Any] = {
@@ -180,13 +177,20 @@ def _table(columns: Ints, log: EventLog, top: int, *, forwards: bool) -> pd.Data
     return make_frame(PATHS, values | {"share": share, "sample": np.full(len(rows), log.sample)})
 
 
+def _summed(column: Ints, names: list[str], top: int) -> Ints:
+    """Put one code in place of those beyond the `top` with most users; the last two of `names` are no events."""
+    counts = np.bincount(column, minlength=len(names))[:-2]
+    ranked = sorted(np.flatnonzero(counts).tolist(), key=lambda code: (-counts[code], names[code]))
+    return np.where(np.isin(column, ranked[top:]), len(names) - 1, column)
+
+
 def _code(log: EventLog, name: str | None) -> int:
     """The code of an event that can stand in a path."""
     if name in log.names:
         code = log.names.index(name)
         rows = log.rows_of(code)
         if len(rows) and log.system[rows].all():
-            raise ValueError(f"{name!r} is a system event, which no user does: it stands in no path")
+            raise ValueError(f"{shown(name)} is a system event, which no user does: it stands in no path")
         return code
     near = difflib.get_close_matches(str(name), log.names, n=3)
     known = sorted(range(len(log.names)), key=lambda code: (-int(log.counts[code]), log.names[code]))[:10]
