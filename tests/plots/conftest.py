@@ -124,7 +124,7 @@ def funnel_trend_segments(funnel_trend: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture
 def funnel_users() -> pd.DataFrame:
-    entered = pd.to_datetime(["2026-09-01T10:00Z"] * 5).astype("datetime64[us, UTC]")
+    entered = pd.to_datetime(["2026-09-01T10:00Z"] * 4 + ["2026-09-02T10:00Z"]).astype("datetime64[us, UTC]")
     seconds = [[60, 120, 600, None, 30], [None, 3600, 86_400, None, None]]
     return pd.DataFrame(
         {

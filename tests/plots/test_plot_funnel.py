@@ -73,12 +73,12 @@ def test_users_shares_losses_and_times_stand_beside_the_bars(funnel):
 
 
 def test_those_who_are_pending_are_told(funnel):
-    assert "had less than the window yet: 7." in subtitle(plot_funnel(funnel))
+    assert "have had less than the window: 7." in subtitle(plot_funnel(funnel))
 
 
 def test_those_who_are_pending_are_summed_over_segments(funnel):
     ax = plot_funnel(segmented(free=funnel, pro=funnel))
-    assert "had less than the window yet: 14." in subtitle(ax)
+    assert "have had less than the window: 14." in subtitle(ax)
 
 
 def test_a_full_funnel_says_nothing_of_pending_samples_or_few(funnel):
@@ -91,7 +91,7 @@ def test_a_sample_is_told(funnel):
 
 
 def test_those_lost_to_excluded_events_are_told(funnel):
-    assert "Lost to excluded events: 3." in subtitle(plot_funnel(funnel.assign(excluded=[0, 2, 1])))
+    assert "Lost to excluded events: 3." in subtitle(plot_funnel(funnel.assign(excluded=3)))
 
 
 def test_few_entrants_are_marked_with_an_asterisk_that_is_explained():
@@ -266,6 +266,17 @@ def test_pending_users_are_left_out_of_the_curves_and_told(funnel_users):
     text = subtitle(plot_time_to_convert(funnel_users))
     assert "of 4 users who entered" in text
     assert "had less than the window yet: 1." in text
+
+
+def test_who_entered_after_the_first_who_is_pending_is_left_out_whether_converted_or_not(funnel_users):
+    early = funnel_users.assign(entered_at=funnel_users["entered_at"] + pd.to_timedelta([0, 1, 5, 2, 3], unit="D"))
+    ax = plot_time_to_convert(early.assign(step_2=early["entered_at"] + pd.Timedelta("1min")), step=2)
+    assert "of 3 users who entered" in subtitle(ax)
+
+
+def test_spoiled_attempts_are_no_entries(funnel_users):
+    spoiled = funnel_users.assign(depth=[0, 3, 3, 1, 2], status=["excluded", *funnel_users["status"][1:]])
+    assert "of 3 users who entered" in subtitle(plot_time_to_convert(spoiled))
 
 
 def test_each_segment_has_a_curve_at_the_last_step(funnel_users_segments):
