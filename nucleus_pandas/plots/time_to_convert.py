@@ -60,7 +60,10 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     >>> ax = nu.plot_time_to_convert(nu.funnel_users(log, ["init", "PROJECT_CREATED"]))
     """
     style.require(
-        funnel_users, ["entered_at", "depth", "step_1", "status"], plot="plot_time_to_convert", loader="funnel_users"
+        funnel_users,
+        ["entered_at", "depth", "step_1", "status", "sample"],
+        plot="plot_time_to_convert",
+        loader="funnel_users",
     )
     steps = sum(str(column).startswith("step_") for column in funnel_users.columns)
     if step is not None and step not in range(1, steps + 1):
@@ -86,7 +89,7 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
         f"Reached{_which(step, steps, curves)} so long after the entry, of {entered} who entered.",
         "Dot, and time beside the name: median of those who reached it.",
         f"Left out, as they had less than the window yet: {left_out:,}." if left_out else "",
-        sample_note(table) if "sample" in table.columns else "",
+        sample_note(funnel_users),
     )
     return style.fit(ax)
 
