@@ -12,7 +12,9 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.paths import paths
+from nucleus_pandas.analysis.steps import step
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -80,6 +82,9 @@ __all__ = [
     "demo",
     "demo_client",
     "doctor",
+    "funnel",
+    "funnel_trend",
+    "funnel_users",
     "load_attribute",
     "load_daily",
     "load_devices",
@@ -107,4 +112,5 @@ __all__ = [
     "plot_hours",
     "plot_paths",
     "plot_time_to_convert",
+    "step",
 ]

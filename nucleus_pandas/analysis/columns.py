@@ -72,16 +72,24 @@ def names(column: pd.Series) -> tuple[Ints, list[str]]:
     """Give the code of each event's name, and the name of each code."""
     codes, values = encode(column)
     # Names that are no text are spelled; two that come to the same are one.
-    spelled = [text or "" for text in texts(values, Losses("events"))]
-    found = {name: code for code, name in enumerate(dict.fromkeys(spelled))}
-    if len(found) < len(spelled):
-        codes = np.append([found[name] for name in spelled], -1)[codes]
+    written = spelled(values)
+    found = {name: code for code, name in enumerate(dict.fromkeys(written))}
+    if len(found) < len(written):
+        codes = np.append([found[name] for name in written], -1)[codes]
     return small(codes, len(found)), list(found)
 
 
-def ids(frame: pd.DataFrame) -> Ints:
-    """Give the code of each row's user: by the service's id where there is one, else by the app's."""
-    if "user_db_id" not in frame.columns:
+def spelled(values: Sequence[Any]) -> list[str]:
+    """Write values as text: numbers and booleans as JSON does, and nothing that cannot be shown."""
+    plain = [value if isinstance(value, str | bool | int | float) else str(value) for value in values]
+    return [text or "" for text in texts(plain, Losses("event log"))]
+
+
+def ids(frame: pd.DataFrame, rows: Ints | None = None) -> Ints:
+    """Give the code of each row's user, or of some rows': by the service's id where there is one, else by the app's."""
+    named = [name for name in ("user_id", "user_db_id") if name in frame.columns]
+    frame = frame[named] if rows is None else frame[named].iloc[rows]
+    if "user_db_id" not in named:
         return _compact(encode(frame["user_id"])[0])
     codes, services = encode(frame["user_db_id"])
     without = codes < 0
@@ -108,6 +116,11 @@ def _only_service(apps: Ints, services: Ints, number: int) -> Any:
 
 def _compact(codes: Ints) -> Ints:
     return small(codes, max(int(codes.max(initial=0)), 1 << 16))
+
+
+def instant_of(moment: int) -> dt.datetime:
+    """Give the instant that lies so many microseconds after 1970."""
+    return _EPOCH + dt.timedelta(microseconds=moment)
 
 
 def microseconds(moment: dt.datetime) -> int:

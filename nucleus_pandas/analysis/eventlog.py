@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.codes import Bools, Ints, combine, encode, small, sort_rows
+from nucleus_pandas.analysis.codes import Bools, Ints, begins, combine, encode, small, sort_rows
 from nucleus_pandas.analysis.columns import ids, instants, microseconds, names, require
 from nucleus_pandas.analysis.horizon import newest
 from nucleus_pandas.api.columns import warn_incomplete
@@ -136,8 +136,8 @@ class EventLog:
             if self._known is None:
                 self._known = newest(time[~no_time])
             self.counts = np.bincount(event[event >= 0], minlength=len(self.names))
-            frame, time, no_time, event = frame.iloc[rows], time[rows], no_time[rows], event[rows]
-        user = ids(frame)
+            time, no_time, event = time[rows], no_time[rows], event[rows]
+        user = ids(frame, rows)
         kept = _kept({"user": user < 0, "time": no_time, "event": event < 0})
         if kept is not None:
             user, time, event = user[kept], time[kept], event[kept]
@@ -166,7 +166,7 @@ class EventLog:
     @cached_property
     def users(self) -> int:
         """The number of users."""
-        return int((self.user[1:] != self.user[:-1]).sum()) + bool(len(self))
+        return int(begins(self.user).sum())
 
     @property
     def as_of(self) -> Any:
@@ -185,8 +185,7 @@ class EventLog:
     @cached_property
     def instant(self) -> Ints | None:
         """For each event the first of its user's events at the same time; None if no two are at the same time."""
-        new = np.ones(len(self), dtype=np.bool_)
-        new[1:] = (self.time[1:] != self.time[:-1]) | (self.user[1:] != self.user[:-1])
+        new = begins(self.time) | begins(self.user)
         if new.all():
             return None
         first = np.where(new, np.arange(len(self), dtype=self.order.dtype), 0)
@@ -216,19 +215,20 @@ class EventLog:
                 codes = combine(codes, encode(self.frame[name])[0][self.order] + 1)
         return small(codes, 1 << 16)
 
-    def values(self, column: str, rows: Ints) -> Any:
+    def values(self, column: str, rows: Ints) -> pd.Series:
         """Give the values of a column of the frame in some rows of the log, the context filled forward."""
         places = self.order[rows]
         if column in CONTEXT and "session_id" in self.frame.columns:
             places = self._filled(column)[rows]
-        return self.frame[column].array.take(places, allow_fill=True)
+        found = self.frame[column].iloc[np.maximum(places, 0)].reset_index(drop=True)
+        return found.mask(places < 0) if (places < 0).any() else found
 
     def rows_frame(self, rows: Ints) -> pd.DataFrame:
         """Give some rows of the log as a frame of its own, the context filled forward."""
         frame = self.frame.iloc[self.order[rows]]
         if "session_id" not in frame.columns:
             return frame
-        filled = {name: self.values(name, rows) for name in CONTEXT if name in frame.columns}
+        filled = {name: self.values(name, rows).array for name in CONTEXT if name in frame.columns}
         return frame.assign(**filled)
 
     def _filled(self, column: str) -> Ints:
@@ -238,9 +238,7 @@ class EventLog:
             session = self.session[order]
             told = self.frame[column].notna().to_numpy()[self.order[order]]
             place = np.arange(len(order))
-            begins = np.ones(len(order), dtype=np.bool_)
-            begins[1:] = session[1:] != session[:-1]
-            begin = np.maximum.accumulate(np.where(begins, place, 0))
+            begin = np.maximum.accumulate(np.where(begins(session), place, 0))
             last = np.maximum.accumulate(np.where(told, place, -1))
             alone = session < 0
             last = np.where(alone, np.where(told, place, -1), np.where(last >= begin, last, -1))

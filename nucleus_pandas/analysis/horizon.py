@@ -21,8 +21,8 @@ def newest(times: Ints) -> int:
     if beyond:
         last = np.datetime64(int(times.max()), "us").astype("datetime64[D]")
         warn_incomplete(
-            f"{beyond:,} of {len(times):,} events lie after {SILENCE_DAYS} days or more without any, up to {last}: as it "
-            f"seems, clocks that are ahead. The data are taken to be known until {np.datetime64(end, 'us')} UTC. "
+            f"{beyond:,} of {len(times):,} events lie after {SILENCE_DAYS} days or more without any, up to {last}: as "
+            f"it seems, clocks that are ahead. The data are taken to be known until {np.datetime64(end, 'us')} UTC. "
             "If that is wrong, and to be rid of this warning, pass as_of=."
         )
     return end

@@ -85,7 +85,7 @@ class Window:
     def days(self) -> tuple[Day, ...]:
         """The local days that the window touches, in order; a date that a zone skipped is not among them."""
         first = self.start.astimezone(self.zone).date()
-        last = (self.end - _SECOND).astimezone(self.zone).date()
+        last = (self.end - dt.timedelta.resolution).astimezone(self.zone).date()
         days = []
         for offset in range((last - first).days + 1):
             date = first + dt.timedelta(days=offset)
