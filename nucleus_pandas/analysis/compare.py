@@ -71,6 +71,7 @@ def compare_funnels(
         - ``p_adjusted``: the same, as if it were the only one (Holm), taking all rows of this table into account:
           the more you compare, the more differences chance will show you.
         - ``low_n``: a base below 30 users.
+        - ``sample``: the fraction of users in the log, the smaller one of two.
 
     Raises
     ------
@@ -100,10 +101,11 @@ def compare_funnels(
         raise ValueError(f"rate must be one of {', '.join(get_args(Rate))}, not {rate!r}")
     one = _read(a, "a")
     if b is None:
-        return _with_reference(one, reference, rate)
+        return _with_reference(one, reference, rate).assign(sample=one.sample)
     if reference is not None:
         raise ValueError("reference is for the segments of one table: leave it out, or leave out b")
-    return _side_by_side(one, _read(b, "b"), rate)
+    other = _read(b, "b")
+    return _side_by_side(one, other, rate).assign(sample=min(one.sample, other.sample))
 
 
 class _Counts(NamedTuple):
@@ -112,6 +114,7 @@ class _Counts(NamedTuple):
     segments: list[str | None]
     steps: list[tuple[int, str]]
     users: NDArray[np.float64]
+    sample: float
 
 
 def _read(table: pd.DataFrame, name: str) -> _Counts:
@@ -132,7 +135,8 @@ def _read(table: pd.DataFrame, name: str) -> _Counts:
     users = np.zeros((len(rows), len(columns)))
     places = [rows[segment] for segment in segments], [columns[step] for step in steps]
     users[places] = table["users"].to_numpy(dtype="float64", na_value=np.nan)
-    return _Counts(list(rows), list(columns), users)
+    sample = float(table["sample"].min()) if "sample" in table.columns and len(table) else 1.0
+    return _Counts(list(rows), list(columns), users, sample)
 
 
 def _with_reference(counts: _Counts, reference: str | None, rate: Rate) -> pd.DataFrame:
