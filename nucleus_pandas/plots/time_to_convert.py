@@ -83,10 +83,11 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     ax.set_ylim(0, min(1.03, top))
     percent_axis(ax, top=top)
     left_out, entered = int((funnel_users["depth"] > 0).sum()) - len(table), style.counted(len(table), "user")
+    reached = f"Reached step {step or steps}" if step or "segment" in table.columns else "Reached"
     style.set_titles(
         ax,
         TITLE,
-        f"Reached{_which(step, steps, curves)} so long after the entry, of {entered} who entered.",
+        f"{reached} so long after the entry, of {entered} who entered.",
         "Dot, and time beside the name: median of those who reached it.",
         f"Left out, as they had less than the window yet: {left_out:,}." if left_out else "",
         sample_note(funnel_users),
@@ -149,11 +150,6 @@ def _name(ax: Axes, curves: list[_Curve]) -> None:
         median = duration(float(np.median(curve.seconds))) if len(curve.seconds) else "nobody"
         names.append(f"{style.plain(curve.name, style.name_width(ax) - len(median) - 2)}: {median}")
     style.add_legend(ax, [Line2D([], [], linewidth=1.4, markersize=5, **curve.look) for curve in curves], names)
-
-
-def _which(step: int | None, steps: int, curves: list[_Curve]) -> str:
-    """Name the step where there is one only."""
-    return f" step {step or steps}" if step or not curves[0].name.startswith("step ") else ""
 
 
 def _time_axis(ax: Axes, curves: list[_Curve], longest: float) -> None:
