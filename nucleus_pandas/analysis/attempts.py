@@ -11,7 +11,7 @@ import numpy as np
 from nucleus_pandas.analysis.codes import Bools, Ints, begins, distinct
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.steps import Exclusion, Step, rows_of
-from nucleus_pandas.analysis.timeline import Timeline, following
+from nucleus_pandas.analysis.timeline import Marks, Timeline, following
 from nucleus_pandas.analysis.walks import Attempts, walk_any, walk_ordered, walk_strict
 from nucleus_pandas.api.people import SESSION_TIMEOUT
 from nucleus_pandas.api.windows import SETTLING_TIME
@@ -74,94 +74,106 @@ class Found(NamedTuple):
     """The line that a question walks along, and the rows on it of each step and exclusion."""
 
     line: Timeline
-    steps: list[Ints]
-    excluded: list[Ints]
-
-    def entry_rows(self, order: Order) -> Ints:
-        """Give the rows that can be an entry."""
-        return distinct(np.concatenate(self.steps)) if order == "any" else self.steps[0]
+    steps: list[Marks]
+    excluded: list[Marks]
+    entries: Marks
 
 
 def look_up(log: EventLog, asked: Question) -> Found:
-    """Find the events that a question is about."""
+    """Find the events that a question is about, and among them those that can be an entry."""
     line = Timeline.of_sessions(log) if asked.window is None else Timeline.of_users(log)
-    steps = [line.rows(rows_of(step, log, f"step {number}")) for number, step in enumerate(asked.steps, 1)]
-    return Found(line, steps, [line.rows(rows_of(one.step, log, "exclude")) for one in asked.exclusions])
+
+    def marks(step: Step, place: str) -> Marks:
+        found = rows_of(step, log, place)
+        return line.event(found) if isinstance(found, int) else line.marks(line.rows(found))
+
+    steps = [marks(step, f"step {number}") for number, step in enumerate(asked.steps, 1)]
+    excluded = [marks(one.step, "exclude") for one in asked.exclusions]
+    anywhere = asked.order == "any"
+    entries = line.marks(distinct(np.concatenate([step.rows for step in steps]))) if anywhere else steps[0]
+    return Found(line, steps, excluded, entries)
 
 
 def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> Standing:
     """Find the attempt that stands for each user; with `edges`, in order, for each user and period between them."""
-    line, steps, excluded = found
-    entry, user = _entries(line, found.entry_rows(asked.order), asked)
-    time = line.time[entry]
+    line, steps, excluded, entries = found
+    entry, at, group, time = _entries(line, entries, asked)
+    user = group if line.order is None else line.log.user[line.order[entry]]
     whole = line.last_times(entry) + TIMEOUT if asked.window is None else time + asked.window
     old = whole <= asked.as_of - SETTLING
     limit = np.minimum(whole, asked.as_of)
     named = [name for step in asked.steps for name in step.events]
     shared = len(set(named)) < len(named)
-    reached = _WALKS[asked.order](line, steps, Attempts(line.at(entry), limit), later=asked.later, shared=shared)
-    depth = (reached >= 0).sum(axis=0)
+    reached = _WALKS[asked.order](line, steps, Attempts(at, group, limit), later=asked.later, shared=shared)
+    depth = (reached >= 0).sum(axis=0, dtype=np.int8)
     spoiled, left = _spoil(line, reached, excluded, asked, limit)
     depth = np.where(spoiled, 0 if asked.drop else left, depth)
 
-    period = np.zeros(len(entry), dtype=np.int64) if edges is None else np.searchsorted(edges, time, side="right") - 1
+    period = None if edges is None else np.searchsorted(edges, time, side="right") - 1
     # Who has an attempt that is old enough is judged by those that are; a deeper one counts for more.
-    worth = depth + (len(steps) + 1) * (old | asked.include_pending)
+    worth = depth + np.int8(len(steps) + 1) * (old | asked.include_pending)
     chosen = _first_best(user, period, worth)
-    entry, period, depth = entry[chosen], period[chosen], depth[chosen]
-    old, spoiled = old[chosen], spoiled[chosen]
-    reached = np.where(np.arange(len(steps))[:, None] < depth, reached[:, chosen], -1)
-    times = np.where(reached >= 0, line.time[reached], NEVER) if len(line.time) else reached.astype(np.int64)
+    depth, old, spoiled = depth[chosen], old[chosen], spoiled[chosen]
+    times = np.full((len(steps), len(chosen)), NEVER)
+    for number in range(len(steps)):
+        made = np.flatnonzero(depth > number)
+        times[number, made] = line.time[reached[number, chosen[made]]] if number else time[chosen[made]]
     status = np.select(
         [~old & (not asked.include_pending), spoiled, depth == len(steps), ~old],
         [PENDING, EXCLUDED, CONVERTED, PENDING],
         DROPPED,
     )
-    return Standing(line.log_rows(entry), period, depth, times, status)
+    when = np.zeros(len(chosen), dtype=np.int64) if period is None else period[chosen]
+    return Standing(line.log_rows(entry[chosen]), when, depth, times, status)
 
 
-def _entries(line: Timeline, rows: Ints, asked: Question) -> tuple[Ints, Ints]:
-    """The rows with which attempts begin, one an instant, by user and time; and their users."""
-    time = line.time[rows]
-    inside = time <= asked.as_of
+def _entries(line: Timeline, marks: Marks, asked: Question) -> Marks:
+    """The rows with which attempts begin, one an instant, by user and time."""
+    inside = begins(marks.at)
+    inside &= marks.time <= asked.as_of
     if asked.start is not None:
-        inside &= time >= asked.start
+        inside &= marks.time >= asked.start
     if asked.end is not None:
-        inside &= time < asked.end
-    rows = rows[inside]
-    rows = rows[begins(line.at(rows))]
+        inside &= marks.time < asked.end
+    if not inside.all():
+        marks = Marks(*(part[inside] for part in marks))
+    user = marks.group
     if line.order is not None:
-        rows = rows[np.argsort(line.order[rows])]
-    user = line.log.user[line.log_rows(rows)]
+        order = np.argsort(line.order[marks.rows])
+        marks = Marks(*(part[order] for part in marks))
+        user = line.log.user[line.order[marks.rows]]
     if asked.first_only:
-        first = begins(user)
-        rows, user = rows[first], user[first]
-    return rows, user
+        marks = Marks(*(part[begins(user)] for part in marks))
+    return marks
 
 
-def _spoil(line: Timeline, reached: Ints, excluded: list[Ints], asked: Question, limit: Ints) -> tuple[Bools, Ints]:
+def _spoil(line: Timeline, reached: Ints, excluded: list[Marks], asked: Question, limit: Ints) -> tuple[Bools, Ints]:
     """Which attempts an excluded event spoils, and how many steps each had made by the first that does."""
     spoiled = np.zeros(reached.shape[1], dtype=np.bool_)
     left = np.full(reached.shape[1], len(reached))
-    for exclusion, rows in zip(asked.exclusions, excluded, strict=True):
+    for exclusion, marks in zip(asked.exclusions, excluded, strict=True):
+        if not len(marks.at):
+            continue
         into = np.flatnonzero(reached[exclusion.after] >= 0)
         after, before = reached[exclusion.after, into], reached[exclusion.before, into]
-        found, there = following(line.at(rows), after, later=True)
-        there &= line.group[found] == line.group[after]
-        there &= np.where(before >= 0, line.time[found] < line.time[before], line.time[found] <= limit[into])
-        hit, event = into[there], found[there]
+        place, there = following(marks.at, after, later=True)
+        time = marks.time[place]
+        there &= marks.group[place] == line.group[after]
+        there &= np.where(before >= 0, time < line.time[before], time <= limit[into])
+        hit, time = into[there], time[there]
         spoiled[hit] = True
-        made = (reached[:, hit] >= 0) & (line.time[reached[:, hit]] <= line.time[event])
+        made = (reached[:, hit] >= 0) & (line.time[reached[:, hit]] <= time)
         left[hit] = np.minimum(left[hit], made.sum(axis=0))
     return spoiled, left
 
 
-def _first_best(user: Ints, period: Ints, worth: Ints) -> Ints:
+def _first_best(user: Ints, period: Ints | None, worth: Ints) -> Ints:
     """The first attempt of most worth of each user and period, of attempts in order of user and time."""
     if not len(user):
         return np.empty(0, dtype=np.int64)
-    new = begins(user) | begins(period)
-    number = np.cumsum(new) - 1
-    best = np.flatnonzero(worth == np.maximum.reduceat(worth, np.flatnonzero(new))[number])
-    first: Ints = best[begins(number[best])]
-    return first
+    new = begins(user) if period is None else begins(user) | begins(period)
+    # Of the highest worth and the lowest place in one number.
+    last = len(worth) - 1
+    ranked = np.arange(last, -1, -1)
+    ranked += worth.astype(np.int64) * len(worth)
+    return last - np.maximum.reduceat(ranked, np.flatnonzero(new)) % len(worth)

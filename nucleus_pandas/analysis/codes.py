@@ -27,7 +27,7 @@ def encode(column: pd.Series) -> tuple[Ints, list[Any]]:
 def _factorized(column: pd.Series) -> tuple[Ints, Any]:
     dtype = column.dtype
     if dtype != np.dtype(object) and getattr(dtype, "storage", None) != "python":
-        return pd.factorize(column.array)
+        return pd.factorize(column)
     # pandas 2 takes texts for the same that differ after a NUL or in halves of a surrogate pair, unless something
     # that is no text stands among them. That way is the faster one of pandas 3, too.
     values = np.append(column.to_numpy(dtype=object), np.array([0], dtype=object))

@@ -365,7 +365,7 @@ def funnel_trend(
     )
     top = checked_top(top)
     events_found = look_up(log, asked)
-    times = events_found.line.time[events_found.entry_rows(asked.order)]
+    times = events_found.entries.time
     known = times[times <= asked.as_of]
     calendar = make_calendar(freq, known, asked.start, asked.end, parse_zone("UTC" if tz is None else tz))
     if len(calendar.edges):

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from nucleus_pandas.analysis.codes import Bools, Ints, begins
 from nucleus_pandas.analysis.eventlog import EventLog
+
+
+class Marks(NamedTuple):
+    """Rows of a line, in order, with the instant, group and time of each."""
+
+    rows: Ints
+    at: Ints
+    group: Ints
+    time: Ints
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,19 @@ class Timeline:
         places[self.order] = np.arange(len(places) if self.order is None else len(self.order))
         return places
 
+    def event(self, code: int) -> Marks:
+        """Give the rows of an event; they are kept with the log, as questions repeat."""
+        if self.order is not None:
+            return self.marks(self.rows(self.log.rows_of(code)))
+        if code not in self.log.marks:
+            self.log.marks[code] = self.marks(self.log.rows_of(code))
+        kept: Marks = self.log.marks[code]
+        return kept
+
+    def marks(self, rows: Ints) -> Marks:
+        """Give the instant, group and time of rows along with them."""
+        return Marks(rows, self.at(rows), self.group[rows], self.time[rows])
+
     def rows(self, log_rows: Ints) -> Ints:
         """Give the rows of this line that are these rows of the log, in order."""
         if self.order is None:
@@ -80,10 +103,8 @@ class Timeline:
         return self.time[ends[np.searchsorted(ends, rows)]]
 
 
-def following(targets: Ints, current: Ints, *, later: bool) -> tuple[Ints, Bools]:
-    """Give for each row the first target from it on, or after it, and whether there is one."""
-    if not len(targets):
-        return current, np.zeros(len(current), dtype=np.bool_)
-    place = np.searchsorted(targets, current, side="right" if later else "left")
-    there = place < len(targets)
-    return targets.take(place, mode="clip"), there
+def following(marks: Ints, current: Ints, *, later: bool) -> tuple[Ints, Bools]:
+    """Give for each instant the place among some of the first from it on, or after it, and whether there is one."""
+    place = np.searchsorted(marks, current, side="right" if later else "left")
+    there = place < len(marks)
+    return np.minimum(place, max(0, len(marks) - 1), out=place), there

@@ -13,17 +13,18 @@ import numpy as np
 
 from nucleus_pandas.analysis.codes import Ints, begins, distinct
 from nucleus_pandas.analysis.ties import Crowds, can_all, find_crowds
-from nucleus_pandas.analysis.timeline import Timeline, following
+from nucleus_pandas.analysis.timeline import Marks, Timeline, following
 
 
 class Attempts(NamedTuple):
-    """Where attempts begin, and the last microsecond that counts."""
+    """Attempts: the instants at which they begin, their groups, and the last microsecond that counts."""
 
     entry: Ints
+    group: Ints
     limit: Ints
 
 
-def walk_ordered(line: Timeline, steps: list[Ints], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
+def walk_ordered(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
     """Make the steps one after the other, whatever lies between.
 
     `later`: never two at one instant; `shared`: one event could be more than one of the steps.
@@ -32,25 +33,28 @@ def walk_ordered(line: Timeline, steps: list[Ints], attempts: Attempts, *, later
     if shared and not later:
         rows, masks = _masked(steps)
         crowds = find_crowds(line.at(rows), masks, len(steps))
-    reached, alive, current, group, limit = _begin(line, len(steps), attempts)
-    before = np.zeros(len(current), dtype=np.int64)  # the steps that were made before the current instant
-    for number, rows in enumerate(steps[1:], 1):
-        targets = line.at(rows)
-        found, there = following(targets, current, later=later or crowds is not None)
+    reached, alive = _begin(len(steps), attempts)
+    current, group, limit = attempts
+    before = np.zeros(len(current), dtype=np.int8)  # the steps that were made before the current instant
+    for number, step in enumerate(steps[1:], 1):
+        if not len(step.at):
+            break
+        place, there = following(step.at, current, later=later or crowds is not None)
+        there &= step.group[place] == group
+        there &= step.time[place] <= limit
+        found = step.at[place]
         if crowds is not None:
             kind = crowds.look_up(current)
             here = (kind >= 0) & (crowds.reach[kind, before] > number) if len(crowds.reach) else kind >= 0
             found, there = np.where(here, current, found), there | here
             before = np.where(here, before, number)
-        there &= line.group[found] == group
-        there &= line.time[found] <= limit
         on = np.flatnonzero(there)
         alive, current, group, limit, before = alive[on], found[on], group[on], limit[on], before[on]
         reached[number, alive] = current
     return reached
 
 
-def walk_strict(line: Timeline, steps: list[Ints], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
+def walk_strict(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
     """Make the steps with nothing between them; `later` and `shared` as for `walk_ordered`.
 
     Events of one instant come in the order that suits: those that are no steps of the attempt before its entry, or
@@ -58,8 +62,8 @@ def walk_strict(line: Timeline, steps: list[Ints], attempts: Attempts, *, later:
     """
     total = len(steps)
     masks: Ints = np.zeros(len(line.time), dtype=np.int64 if total > 7 else np.int8)
-    for number, rows in enumerate(steps):
-        masks[rows] = masks[rows] | 1 << number
+    for number, step in enumerate(steps):
+        masks[step.rows] = masks[step.rows] | 1 << number
     # A system event interrupts nothing, unless the funnel asks for it.
     acts = np.flatnonzero(~line.system() | (masks != 0)).astype(attempts.entry.dtype)
     acts_at, masks = line.at(acts), masks[acts]
@@ -68,7 +72,7 @@ def walk_strict(line: Timeline, steps: list[Ints], attempts: Attempts, *, later:
     instants, masks = acts_at[first], masks[first]
 
     tries, made = _first_steps(crowds.look_up(attempts.entry), crowds, later=later)
-    entry, limit, group = attempts.entry[tries], attempts.limit[tries], line.group[attempts.entry[tries]]
+    entry, group, limit = (part[tries] for part in attempts)
     reached = np.full((total, len(tries)), -1, dtype=entry.dtype)
     for number in range(total):
         reached[number] = np.where(made > number, entry, -1)
@@ -98,14 +102,15 @@ def walk_strict(line: Timeline, steps: list[Ints], attempts: Attempts, *, later:
     return reached[:, _best(tries, made, reached)]
 
 
-def walk_any(line: Timeline, steps: list[Ints], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
+def walk_any(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
     """Make the steps in whatever order, each with an event of its own: the n-th to be made, not the step n."""
     rows, masks = _masked(steps)
     at = line.at(rows)
     if later:
         first = np.flatnonzero(begins(at))
         masks, at = (np.bitwise_or.reduceat(masks, first) if len(first) else masks), at[first]
-    reached, alive, _, group, limit = _begin(line, len(steps), attempts)
+    reached, alive = _begin(len(steps), attempts)
+    _, group, limit = attempts
     place = np.searchsorted(at, attempts.entry)
     types = distinct(masks)
     places_of = [np.flatnonzero(masks == mask) for mask in types]
@@ -122,9 +127,9 @@ def walk_any(line: Timeline, steps: list[Ints], attempts: Attempts, *, later: bo
                 after = states.after(states.events[current], mask)
                 if after < 0:
                     continue
-                next_place, there = following(places, place[members], later=True)
-                sooner = there & (next_place < found[members])
-                found[members[sooner]], then[members[sooner]] = next_place[sooner], after
+                at_type, there = following(places, place[members], later=True)
+                sooner = there & (places[at_type] < found[members])
+                found[members[sooner]], then[members[sooner]] = places[at_type[sooner]], after
         on = np.flatnonzero(found < len(at))
         on = on[(line.group[at[found[on]]] == group[on]) & (line.time[at[found[on]]] <= limit[on])]
         alive, place, state, group, limit = alive[on], found[on], then[on], group[on], limit[on]
@@ -151,19 +156,19 @@ class _States:
         return self._numbers[wanted]
 
 
-def _begin(line: Timeline, steps: int, attempts: Attempts) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """What was reached, and of the attempts that go on: their number, instant, group and limit."""
+def _begin(steps: int, attempts: Attempts) -> tuple[Ints, Ints]:
+    """What was reached, and the numbers of the attempts that go on."""
     reached = np.full((steps, len(attempts.entry)), -1, dtype=attempts.entry.dtype)
     reached[0] = attempts.entry
-    return reached, np.arange(len(attempts.entry)), attempts.entry, line.group[attempts.entry], attempts.limit
+    return reached, np.arange(len(attempts.entry), dtype=attempts.entry.dtype)
 
 
-def _masked(steps: list[Ints]) -> tuple[Ints, Ints]:
+def _masked(steps: list[Marks]) -> tuple[Ints, Ints]:
     """The rows that can be a step, in order, and for each a bit for every step that it can be."""
-    rows = distinct(np.concatenate(steps))
+    rows = distinct(np.concatenate([step.rows for step in steps]))
     masks = np.zeros(len(rows), dtype=np.int64)
-    for number, of_step in enumerate(steps):
-        masks[np.searchsorted(rows, of_step)] |= 1 << number
+    for number, step in enumerate(steps):
+        masks[np.searchsorted(rows, step.rows)] |= 1 << number
     return rows, masks
 
 
