@@ -178,6 +178,12 @@ def test_nobody_within_the_interval_gives_an_empty_table_with_its_columns():
     assert nu.paths(log, "open", start="2027-01-01").dtypes.to_dict() == PATHS
 
 
+def test_a_log_without_events_gives_an_empty_table_with_its_columns():
+    table = nu.paths(log_of(("a", 0, "open")).iloc[:0], "open")
+    assert len(table) == 0
+    assert table.dtypes.to_dict() == PATHS
+
+
 def test_a_log_of_one_event_is_one_exit():
     assert moves(nu.paths(log_of(("a", 0, "open")), "open")) == {(1, "open", "(exit)"): 1}
 
