@@ -68,9 +68,10 @@ def compare_funnels(
         - ``difference``, ``low``, ``high``: rate_b − rate_a with its 95 % bounds, so positive where b's is
           higher. 0.05 are five percentage points.
         - ``p_value``: how often a difference at least as large comes about by chance where there is none.
-        - ``p_adjusted``: the same, as if it were the only one (Holm), taking all rows of this table into account:
-          the more you compare, the more differences chance will show you.
+        - ``p_adjusted``: `p_value` raised for being one of several (Holm, over all rows of this table): the more
+          you compare, the more differences chance will show you.
         - ``low_n``: a base below 30 users.
+        - ``sample``: the fraction of users in the log, the smaller one of two.
 
     Raises
     ------
@@ -82,28 +83,32 @@ def compare_funnels(
     Notes
     -----
     A difference tells what a rate goes with, not what makes it: who is on another plan differs in more than the plan.
-    The two groups must have nobody in common; of two periods, that holds for new users and roughly for others.
+    The two groups must have nobody in common; two periods do where some entered in both.
     Newcombe's interval, score test of equal rates (chi-squared without correction); the two may disagree when it is
     close. Leave out segments before comparing rather than after, as ``p_adjusted`` counts the rows.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> spring = pd.DataFrame({"step": [1, 2], "event": ["init", "EXPORT_PDF"], "users": [400, 80]})
-    >>> autumn = pd.DataFrame({"step": [1, 2], "event": ["init", "EXPORT_PDF"], "users": [500, 140]})
-    >>> compared = nu.compare_funnels(spring, autumn)
-    >>> compared[["event", "rate_a", "rate_b", "difference", "low", "high"]].round(3)
-            event  rate_a  rate_b  difference    low   high
-    0  EXPORT_PDF     0.2    0.28        0.08  0.024  0.135
+    >>> app = nu.demo_client()
+    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(60))
+    >>> log = nu.EventLog(nu.load_session_events(app, sessions), as_of=app.now())
+    >>> by_plan = nu.funnel(log, ["init", "PROJECT_CREATED"], by="plan")
+    >>> compared = nu.compare_funnels(by_plan, reference="free")
+    >>> compared[["segment", "reference", "event", "users_b", "base_b"]]
+      segment reference            event  users_b  base_b
+    0     pro      free  PROJECT_CREATED        9      12
+    >>> bool(compared["difference"].between(compared["low"], compared["high"]).all())
+    True
     """
     if rate not in get_args(Rate):
         raise ValueError(f"rate must be one of {', '.join(get_args(Rate))}, not {rate!r}")
     one = _read(a, "a")
     if b is None:
-        return _with_reference(one, reference, rate)
+        return _with_reference(one, reference, rate).assign(sample=one.sample)
     if reference is not None:
         raise ValueError("reference is for the segments of one table: leave it out, or leave out b")
-    return _side_by_side(one, _read(b, "b"), rate)
+    other = _read(b, "b")
+    return _side_by_side(one, other, rate).assign(sample=min(one.sample, other.sample))
 
 
 class _Counts(NamedTuple):
@@ -112,6 +117,7 @@ class _Counts(NamedTuple):
     segments: list[str | None]
     steps: list[tuple[int, str]]
     users: NDArray[np.float64]
+    sample: float
 
 
 def _read(table: pd.DataFrame, name: str) -> _Counts:
@@ -132,7 +138,8 @@ def _read(table: pd.DataFrame, name: str) -> _Counts:
     users = np.zeros((len(rows), len(columns)))
     places = [rows[segment] for segment in segments], [columns[step] for step in steps]
     users[places] = table["users"].to_numpy(dtype="float64", na_value=np.nan)
-    return _Counts(list(rows), list(columns), users)
+    sample = float(table["sample"].min()) if "sample" in table.columns and len(table) else 1.0
+    return _Counts(list(rows), list(columns), users, sample)
 
 
 def _with_reference(counts: _Counts, reference: str | None, rate: Rate) -> pd.DataFrame:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
-from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.columns import microseconds, shown
+from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
+from nucleus_pandas.analysis.question import read_duration
+from nucleus_pandas.analysis.segments import OTHER
+from nucleus_pandas.analysis.steps import StepLike, read_step, rows_of
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.windows import When, Zone, make_interval
@@ -30,21 +31,22 @@ PATHS: Schema = {
     "share": NUMBER,
     "sample": NUMBER,
 }
-ENTRY, EXIT, OTHER = "(entry)", "(exit)", "(other)"
+ENTRY, EXIT = "(entry)", "(exit)"
 _MOST_STEPS, _MOST_NAMES = 20, 30
+_GAP_FORMS = 'write a duration such as gap="30min" or "2h", a timedelta, or None for no limit.'
 
 
 def paths(
     events: pd.DataFrame | EventLog,
-    after: str | None = None,
-    before: str | None = None,
+    after: StepLike | None = None,
+    before: StepLike | None = None,
     *,
     steps: int = 4,
     top: int = 10,
     gap: str | dt.timedelta | None = "30min",
     start: When | None = None,
     end: When | None = None,
-    tz: Zone = "UTC",
+    tz: Zone | None = None,
 ) -> pd.DataFrame:
     """What users did after an event, or before it: how many went from which event to which.
 
@@ -52,9 +54,9 @@ def paths(
     ----------
     events : DataFrame or EventLog
         The event log.
-    after : str
-        The event at which paths begin.
-    before : str
+    after : str, list of str or Step
+        The event at which paths begin: its name, several of which any will do, or `step` for events on a condition.
+    before : str, list of str or Step
         The event at which paths end; one of the two is needed.
     steps : int, default 4
         The number of events to follow, from 1 to 20.
@@ -93,7 +95,8 @@ def paths(
     -----
     A user has one path, around the first time that the user did the event within `start` and `end`. Events with the
     same name in a row count once. System events are left out (*People, sessions, events* of the definitions): they
-    neither stand in a path nor fill a gap; starts, views and errors count. Sessions do not matter, `gap` does: who
+    neither stand in a path nor fill a gap, unless it is asked what came before or after one; starts, views and errors
+    count. Sessions do not matter, `gap` does: who
     restarts the app at once is still on the way. An ``(exit)`` shortly before the end of the data may be none, as
     nobody knows yet what came next. An event that is called ``(other)``, ``(exit)`` or ``(entry)`` is quoted.
 
@@ -110,12 +113,13 @@ def paths(
     if (after is None) == (before is None):
         raise ValueError('name one event: after="…" for what users did after it, or before="…" for what led to it')
     steps, top = _checked("steps", steps, _MOST_STEPS), _checked("top", top, _MOST_NAMES)
-    silence = _microseconds(gap)
-    within = make_interval(start, end, tz)
+    silence = None if gap is None else read_duration("gap", gap, _GAP_FORMS)
+    around = read_step(after, "after") if before is None else read_step(before, "before")
+    within = make_interval(start, end, "UTC" if tz is None else tz)
     log = as_event_log(events)
-    code = _code(log, after if before is None else before)
-    columns = _walk(log, code, within, silence, steps if before is None else -steps)
-    return _table(columns, log, top, forwards=before is None)
+    rows = rows_of(around, log, "after" if before is None else "before")
+    columns = _walk(log, _within(log, rows, within), silence, steps if before is None else -steps)
+    return _table(columns, log, around.label, top, forwards=before is None)
 
 
 def _checked(name: str, value: int, most: int) -> int:
@@ -124,27 +128,34 @@ def _checked(name: str, value: int, most: int) -> int:
     return int(value)
 
 
-def _walk(log: EventLog, code: int, within: Any, silence: int | None, steps: int) -> Ints:
-    """The events of each path, a column a path: first the one that was asked for, then those that follow or lead to it.
+def _within(log: EventLog, rows: Ints, interval: tuple[dt.datetime | None, dt.datetime | None]) -> Ints:
+    """The first of some rows of each user that lies in an interval."""
+    low, high = interval
+    rows = rows if low is None else rows[log.time[rows] >= microseconds(low)]
+    rows = rows if high is None else rows[log.time[rows] < microseconds(high)]
+    first: Ints = rows[np.diff(log.user[rows], prepend=-1) != 0]
+    return first
+
+
+def _walk(log: EventLog, starts: Ints, silence: int | None, steps: int) -> Ints:
+    """The events of each path, a column a path: those that follow a row of the log or, with negative steps, lead to it.
 
     Where a path has ended there is a −1.
     """
-    rows = np.flatnonzero(~log.system) if log.system.any() else slice(None)
-    user, time, event = log.user[rows], log.time[rows], log.event[rows]
-    visit = _visits(user, time, silence)
+    seen = ~log.system
+    seen[starts] = True
+    rows = np.flatnonzero(seen)
+    event = log.event[rows]
+    visit = _visits(log.user[rows], log.time[rows], silence)
     # A run is an event and its repeats within a visit.
     new = np.ones(len(event), dtype=np.bool_)
     new[1:] = (event[1:] != event[:-1]) | (visit[1:] != visit[:-1])
     run = np.cumsum(new) - 1
-    hits = np.flatnonzero(event == code)
-    low, high = (None if moment is None else microseconds(moment) for moment in within)
-    hits = hits if low is None else hits[time[hits] >= low]
-    hits = hits if high is None else hits[time[hits] < high]
-    hits = hits[np.diff(user[hits], prepend=-1) != 0]
-    name_of_run, visit_of_run = np.append(event[new], -1), np.append(visit[new], -1)
-    at = run[hits][None, :] + np.arange(abs(steps) + 1)[:, None] * np.sign(steps)
-    at = np.clip(at, -1, len(name_of_run) - 1)
-    return np.where(visit_of_run[at] == visit[hits], name_of_run[at].astype(np.int64), -1)
+    event_of_run, visit_of_run = np.append(event[new], -1), np.append(visit[new], -1)
+    at = np.searchsorted(rows, starts)
+    places = run[at] + np.arange(1, abs(steps) + 1)[:, None] * np.sign(steps)
+    places = np.clip(places, -1, len(event_of_run) - 1)
+    return np.where(visit_of_run[places] == visit[at], event_of_run[places].astype(np.int64), -1)
 
 
 def _visits(user: Ints, time: Ints, silence: int | None) -> Ints:
@@ -155,14 +166,14 @@ def _visits(user: Ints, time: Ints, silence: int | None) -> Ints:
     return np.concatenate([np.zeros(min(len(user), 1), dtype=np.int64), np.cumsum(new)])
 
 
-def _table(columns: Ints, log: EventLog, top: int, *, forwards: bool) -> pd.DataFrame:
-    """Count the transitions between neighbouring columns."""
-    # Codes beyond those of the log: where a path has ended, and what is beyond top.
-    names = [f'"{name}"' if name in (ENTRY, EXIT, OTHER) else name for name in log.names]
-    names += [EXIT if forwards else ENTRY, OTHER]
-    ended, width = len(names) - 2, len(names)
+def _table(columns: Ints, log: EventLog, label: str, top: int, *, forwards: bool) -> pd.DataFrame:
+    """Count the transitions between neighbouring columns, and from the event that was asked for to the first."""
+    # Codes beyond those of the log: where a path has ended, what is beyond top, and the event that was asked for.
+    names = [f'"{name}"' if name in (ENTRY, EXIT, OTHER) else name for name in [*log.names, label]]
+    names[-1:] = [EXIT if forwards else ENTRY, OTHER, names[-1]]
+    ended, other, asked, width = *range(len(log.names), len(names)), len(names)
     columns = np.where(columns < 0, ended, columns)
-    columns[1:] = [_summed(column, names, top) for column in columns[1:]]
+    columns = np.vstack([np.full_like(columns[:1], asked), *(_summed(one, names, top, other) for one in columns)])
     rows: list[tuple[int, str, str, int]] = []
     for place, (near, far) in enumerate(pairwise(columns), start=1):
         pairs, users = np.unique((near * width + far)[near != ended], return_counts=True)
@@ -177,33 +188,8 @@ def _table(columns: Ints, log: EventLog, top: int, *, forwards: bool) -> pd.Data
     return make_frame(PATHS, values | {"share": share, "sample": np.full(len(rows), log.sample)})
 
 
-def _summed(column: Ints, names: list[str], top: int) -> Ints:
-    """Put one code in place of those beyond the `top` with most users; the last two of `names` are no events."""
-    counts = np.bincount(column, minlength=len(names))[:-2]
+def _summed(column: Ints, names: list[str], top: int, other: int) -> Ints:
+    """Put one code in place of those beyond the `top` with most users; what follows that code but one is no event."""
+    counts = np.bincount(column, minlength=len(names))[: other - 1]
     ranked = sorted(np.flatnonzero(counts).tolist(), key=lambda code: (-counts[code], names[code]))
-    return np.where(np.isin(column, ranked[top:]), len(names) - 1, column)
-
-
-def _code(log: EventLog, name: str | None) -> int:
-    """The code of an event that can stand in a path."""
-    if name in log.names:
-        code = log.names.index(name)
-        rows = log.rows_of(code)
-        if len(rows) and log.system[rows].all():
-            raise ValueError(f"{shown(name)} is a system event, which no user does: it stands in no path")
-        return code
-    near = difflib.get_close_matches(str(name), log.names, n=3)
-    known = sorted(range(len(log.names)), key=lambda code: (-int(log.counts[code]), log.names[code]))[:10]
-    hint = f" Did you mean {' or '.join(shown(other) for other in near)}?" if near else ""
-    told = ", ".join(shown(log.names[code]) for code in known) or "none"
-    raise ValueError(f"there is no event {shown(name)} in the log.{hint} The most frequent ones are {told}.")
-
-
-def _microseconds(gap: str | dt.timedelta | None) -> int | None:
-    if gap is None:
-        return None
-    with suppress(ValueError):
-        length = pd.Timedelta(gap)
-        if length >= pd.Timedelta(0):
-            return length // pd.Timedelta(microseconds=1)
-    raise ValueError(f'gap={gap!r} is no length of time; write for example "30min", "2h", or None for no limit')
+    return np.where(np.isin(column, ranked[top:]), other, column)

@@ -87,17 +87,22 @@ def _read_window(window: object) -> int | None:
     """The length of a window in microseconds, None for a session."""
     if isinstance(window, str) and window == "session":
         return None
-    if not isinstance(window, str | dt.timedelta | np.timedelta64):
-        raise TypeError(f"window is of type {type(window).__name__}; {_WINDOW_FORMS}")
-    parts = _PART.findall(window) if isinstance(window, str) else []
-    if isinstance(window, str) and "".join("".join(part) for part in parts) != "".join(window.split()):
-        raise ValueError(f"window={shown(window)} is no duration; {_WINDOW_FORMS}")
-    if isinstance(window, str):
+    return read_duration("window", window, _WINDOW_FORMS)
+
+
+def read_duration(name: str, value: object, forms: str) -> int:
+    """A length of time in microseconds; `name` is the argument's and `forms` what can be written, for the message."""
+    if not isinstance(value, str | dt.timedelta | np.timedelta64):
+        raise TypeError(f"{name} is of type {type(value).__name__}; {forms}")
+    parts = _PART.findall(value) if isinstance(value, str) else []
+    if isinstance(value, str) and "".join("".join(part) for part in parts) != "".join(value.split()):
+        raise ValueError(f"{name}={shown(value)} is no duration; {forms}")
+    if isinstance(value, str):
         span = int(sum(Decimal(number) * _UNITS[unit] for number, unit in parts))
     else:
-        span = 0 if pd.isna(window) else pd.Timedelta(window) // pd.Timedelta(1, "us")
+        span = 0 if pd.isna(value) else pd.Timedelta(value) // pd.Timedelta(1, "us")
     if not 0 < span <= _LONGEST:
-        raise ValueError(f"window={shown(window)} must be longer than nothing and at most 100 years; {_WINDOW_FORMS}")
+        raise ValueError(f"{name}={shown(value)} must be longer than nothing and at most 100 years; {forms}")
     return span
 
 

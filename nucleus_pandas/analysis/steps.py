@@ -106,7 +106,7 @@ def read_steps(steps: object) -> list[Step]:
         )
     if not 1 <= len(steps) <= MOST_STEPS:
         raise ValueError(f"steps has {len(steps)} steps; a funnel has from 1 to {MOST_STEPS}.")
-    return [_read(one, f"step {number}") for number, one in enumerate(steps, 1)]
+    return [read_step(one, f"step {number}") for number, one in enumerate(steps, 1)]
 
 
 def read_exclusions(exclude: object, steps: int) -> list[Exclusion]:
@@ -128,7 +128,7 @@ _EXCLUDE_FORMS = (
 
 def _read_exclusion(one: object, steps: int) -> Exclusion:
     if not isinstance(one, Mapping):
-        return Exclusion(_read(one, "exclude"), 0, steps - 1)
+        return Exclusion(read_step(one, "exclude"), 0, steps - 1)
     if unknown := set(one) - {"event", "from_step", "to_step"}:
         raise ValueError(f"exclude has no {shown(min(map(str, unknown)))}; {_EXCLUDE_FORMS}")
     if "event" not in one:
@@ -140,10 +140,11 @@ def _read_exclusion(one: object, steps: int) -> Exclusion:
             f"exclude is from step {after!r} to step {before!r}; steps count from 1 to {steps}, and the first of the "
             "two must be the lower."
         )
-    return Exclusion(_read(one["event"], "exclude"), int(after) - 1, int(before) - 1)
+    return Exclusion(read_step(one["event"], "exclude"), int(after) - 1, int(before) - 1)
 
 
-def _read(one: object, place: str) -> Step:
+def read_step(one: object, place: str) -> Step:
+    """Check what stands for a step; `place` names it in the message of an error."""
     return one if isinstance(one, Step) else Step(_names(one, place))
 
 

@@ -175,13 +175,14 @@ def _write(ax: Axes, labels: list[_Label], steps: int, of: int, beside: int) -> 
 
 def _notes(table: pd.DataFrame, *, grouped: bool) -> list[str]:
     """Say what the bars mean, and who is not in them."""
+    # Both are the same in all rows of a segment.
     first = table[table["step"] == table["step"].min()]
-    pending, excluded = floats(first["pending"]).sum(), floats(table["excluded"]).sum()
+    pending, excluded = (np.nansum(floats(first[name])) for name in ("pending", "excluded"))
     lost = "" if grouped else ", with the share of it and the median time since it"
     return [
         f"Beside a bar: users, and their share of those who entered; thin line: its 95 % bounds. Pale: lost since "
         f"the step before{lost}.",
-        f"Not counted, as they had less than the window yet: {pending:,.0f}." if pending > 0 else "",
+        f"Pending, as they have had less than the window: {pending:,.0f}." if pending > 0 else "",
         f"Lost to excluded events: {excluded:,.0f}." if excluded > 0 else "",
         "*: fewer than 30 entered." if table["low_n"].any() else "",
         sample_note(table),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TITLE = "Funnel over time"
 _COLUMNS = [
     *("period", "step", "event", "users", "from_start", "from_start_low", "from_start_high"),
-    *("pending", "low_n", "sample"),
+    *("pending", "low_n", "settled", "sample"),
 ]
 # Beyond, bands lie on each other and nothing can be read from them.
 _BANDS = 4
@@ -40,8 +40,9 @@ def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int 
     -------
     matplotlib Axes
         With a line a step, or a line a segment: the share, in per cent of those who entered in the period. A band
-        gives the 95 % bounds where there are up to four lines. Periods of which some users have not had the whole
-        window yet are hatched, and the line to them is dashed. A period in which nobody entered is a gap.
+        gives the 95 % bounds where there are up to four lines. Periods that are not settled, of which some users have
+        not had the whole window yet, are hatched, and the line to them is dashed; so are those that the interval cuts.
+        A period in which nobody entered is a gap.
 
     Raises
     ------
@@ -71,8 +72,8 @@ def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int 
         return style.no_data(ax, TITLE)
     periods = pd.DatetimeIndex(np.sort(trend["period"].unique()))
     curves = _curves(trend, periods, step)
-    open_ = trend.groupby("period")["pending"].max().fillna(0).gt(0)
-    state = pd.DataFrame({"complete": True, "settled": ~open_.reindex(periods).to_numpy(dtype=bool)}, index=periods)
+    final = (trend["settled"].astype(bool) & ~trend["pending"].gt(0).fillna(False)).groupby(trend["period"]).all()
+    state = pd.DataFrame({"complete": True, "settled": final.reindex(periods).to_numpy(dtype=bool)}, index=periods)
     draw_lines(ax, [curve.trace for curve in curves], state)
     top = max(
         [0.0, *(float(np.nanmax(curve.trace.counts)) for curve in curves if not np.isnan(curve.trace.counts).all())]
@@ -87,7 +88,7 @@ def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int 
     top = max(0.05, 1.1 * top)
     ax.set_ylim(0, min(1.03, top))
     percent_axis(ax, top=top)
-    style.set_titles(ax, TITLE, *_notes(trend, bands=len(curves) <= _BANDS, pending=bool(open_.any()), step=step))
+    style.set_titles(ax, TITLE, *_notes(trend, bands=len(curves) <= _BANDS, open_=not final.all(), step=step))
     return style.fit(ax)
 
 
@@ -130,14 +131,14 @@ def _hatch(ax: Axes, periods: pd.DatetimeIndex, settled: NDArray[np.bool_]) -> N
         ax.axvspan(day - half, day + half, facecolor="none", edgecolor="0.8", hatch="////", linewidth=0, zorder=0)
 
 
-def _notes(trend: pd.DataFrame, *, bands: bool, pending: bool, step: int | None) -> list[str]:
+def _notes(trend: pd.DataFrame, *, bands: bool, open_: bool, step: int | None) -> list[str]:
     """Say what the lines mean, and what of them is not final."""
     at = trend[trend["step"] == (trend["step"].max() if step is None else step)]
     reached = f"Reached step {at['step'].iloc[0]}, {style.plain(at['event'].iloc[0])}. " if "segment" in trend else ""
     return [
         f"{reached}Share of those who entered in the period, whenever they went on.",
         "Band: 95 % bounds." if bands else "",
-        "Hatched: some have not had the whole window yet." if pending else "",
+        "Hatched: not all have had the whole window yet, or the period is cut by the interval." if open_ else "",
         "Some shares are of fewer than 30 users." if trend["low_n"].any() else "",
         sample_note(trend),
     ]

@@ -128,7 +128,7 @@ def _blocks(table: pd.DataFrame, gap: float) -> Blocks:
     for place, name in sorted(users, key=lambda key: (key[0], _ORDER.get(key[1], 0), -users[key], key[1])):
         height = users[place, name] / total * (1 - most * gap)
         top = below.get(place, 0.0) + gap / 2
-        blocks[place, name] = _Block(users[place, name], users[place, name] / total, top, height)
+        blocks[place, name] = _Block(users[place, name], round(users[place, name] / total, 9), top, height)
         below[place] = top + height + gap / 2
     return blocks
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,17 +45,14 @@ def segments_of(table: pd.DataFrame, *, plot: str) -> list[Segment]:
     return [Segment(name, table[place == i], *looks[name]) for i, name in enumerate(unique)]
 
 
-def name_segments(ax: Axes, segments: list[Segment], more: dict[str, Any] | None = None) -> None:
-    """Put a legend beside the Axes, if there is more than one thing to tell apart."""
+def name_segments(ax: Axes, segments: list[Segment]) -> None:
+    """Put a legend beside the Axes, where there are segments."""
     from matplotlib.patches import Patch
 
     named = [segment for segment in segments if segment.name is not None]
-    handles: list[Any] = [Patch(facecolor=one.color, hatch=one.hatch, edgecolor="white") for one in named]
-    names = [str(one.name) for one in named]
-    handles += list((more or {}).values())
-    names += list(more or {})
-    if names:
-        style.add_legend(ax, handles, names)
+    if named:
+        patches = [Patch(facecolor=one.color, hatch=one.hatch, edgecolor="white") for one in named]
+        style.add_legend(ax, patches, [str(one.name) for one in named])
 
 
 def percent(rate: float) -> str:

@@ -49,7 +49,8 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
 
     Notes
     -----
-    Users with status ``pending`` are left out, converted or not: they have had less time than the others.
+    Users who have had less than the window are left out, converted or not: those of status ``pending``, and whoever
+    entered after the first of them. Attempts that excluded events have spoiled (depth 0) are no entries.
 
     Examples
     --------
@@ -58,12 +59,17 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     >>> log = nu.load_session_events(app, nu.load_sessions(app, users).head(40))
     >>> ax = nu.plot_time_to_convert(nu.funnel_users(log, ["init", "PROJECT_CREATED"]))
     """
-    style.require(funnel_users, ["entered_at", "step_1", "status"], plot="plot_time_to_convert", loader="funnel_users")
+    style.require(
+        funnel_users,
+        ["entered_at", "depth", "step_1", "status", "sample"],
+        plot="plot_time_to_convert",
+        loader="funnel_users",
+    )
     steps = sum(str(column).startswith("step_") for column in funnel_users.columns)
     if step is not None and step not in range(1, steps + 1):
         raise ValueError(f"step must be from 1 to {steps}, not {step!r}")
     ax = style.axes_for(ax)
-    table = funnel_users[funnel_users["status"] != "pending"]
+    table = _old_enough(funnel_users)
     if table["entered_at"].isna().all():
         return style.no_data(ax, TITLE)
     curves = _curves(table, steps, step)
@@ -76,14 +82,15 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     _time_axis(ax, curves, longest)
     ax.set_ylim(0, min(1.03, top))
     percent_axis(ax, top=top)
-    left_out, entered = len(funnel_users) - len(table), style.counted(len(table), "user")
+    left_out, entered = int((funnel_users["depth"] > 0).sum()) - len(table), style.counted(len(table), "user")
+    reached = f"Reached step {step or steps}" if step or "segment" in table.columns else "Reached"
     style.set_titles(
         ax,
         TITLE,
-        f"Reached{_which(step, steps, curves)} so long after the entry, of {entered} who entered.",
+        f"{reached} so long after the entry, of {entered} who entered.",
         "Dot, and time beside the name: median of those who reached it.",
         f"Left out, as they had less than the window yet: {left_out:,}." if left_out else "",
-        sample_note(table) if "sample" in table.columns else "",
+        sample_note(funnel_users),
     )
     return style.fit(ax)
 
@@ -95,6 +102,13 @@ class _Curve(NamedTuple):
     seconds: NDArray[np.float64]
     of: int
     look: dict[str, Any]
+
+
+def _old_enough(users: pd.DataFrame) -> pd.DataFrame:
+    """Give the users who entered before the first who is pending."""
+    entered = users[users["depth"] > 0]
+    pending = entered.loc[entered["status"] == "pending", "entered_at"]
+    return entered if pending.empty else entered[entered["entered_at"] < pending.min()]
 
 
 def _curves(table: pd.DataFrame, steps: int, step: int | None) -> list[_Curve]:
@@ -136,11 +150,6 @@ def _name(ax: Axes, curves: list[_Curve]) -> None:
         median = duration(float(np.median(curve.seconds))) if len(curve.seconds) else "nobody"
         names.append(f"{style.plain(curve.name, style.name_width(ax) - len(median) - 2)}: {median}")
     style.add_legend(ax, [Line2D([], [], linewidth=1.4, markersize=5, **curve.look) for curve in curves], names)
-
-
-def _which(step: int | None, steps: int, curves: list[_Curve]) -> str:
-    """Name the step where there is one only."""
-    return f" step {step or steps}" if step or not curves[0].name.startswith("step ") else ""
 
 
 def _time_axis(ax: Axes, curves: list[_Curve], longest: float) -> None:

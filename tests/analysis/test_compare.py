@@ -96,6 +96,12 @@ def test_a_base_below_thirty_is_flagged():
     assert (small["low_n"].tolist(), enough["low_n"].tolist()) == ([True], [False])
 
 
+def test_the_smaller_sample_is_told():
+    part, whole = table([100, 50]).assign(sample=0.1), table([100, 50]).assign(sample=1.0)
+    assert nu.compare_funnels(whole, part)["sample"].tolist() == [0.1]
+    assert nu.compare_funnels(table([100, 50]), whole)["sample"].tolist() == [1.0]
+
+
 def test_rows_in_any_order_give_the_same_table():
     one, other = segments(free=[100, 30, 9], pro=[50, 25, 8]), table([9, 5])
     pd.testing.assert_frame_equal(

@@ -108,6 +108,26 @@ def test_system_events_neither_stand_in_a_path_nor_fill_a_gap():
     assert moves(nu.paths(log, "open", steps=1)) == {(1, "open", "(exit)"): 1, (1, "open", "save"): 1}
 
 
+def test_what_came_before_a_system_event_can_be_asked():
+    log = log_of(("a", 0, "open"), ("a", 1, "beat"), ("a", 2, "end"), kind=["custom", "system", "system"])
+    assert moves(nu.paths(log, before="end", steps=1)) == {(-1, "open", "end"): 1}
+
+
+def test_of_several_events_any_begins_a_path():
+    log = log_of(("a", 0, "open"), ("a", 1, "save"), ("b", 0, "save"), ("b", 1, "open"), ("c", 0, "x"))
+    assert moves(nu.paths(log, ["open", "save"], steps=1)) == {
+        (1, "open or save", "save"): 1,
+        (1, "open or save", "open"): 1,
+    }
+
+
+def test_an_event_on_a_condition_begins_a_path():
+    log = log_of(
+        ("a", 0, "open"), ("a", 1, "save"), ("a", 2, "open"), ("a", 3, "x"), **{"data.how": ["new", None, "old", None]}
+    )
+    assert moves(nu.paths(log, nu.step("open", where={"how": "old"}), steps=1)) == {(1, "open [how=old]", "x"): 1}
+
+
 def test_starts_views_and_errors_stand_in_a_path():
     kinds = ["init", "view", "error"]
     log = log_of(("a", 0, "init"), ("a", 1, "nucleus:view"), ("a", 2, "error:Timeout"), kind=kinds)
@@ -192,7 +212,7 @@ def test_the_log_stays_as_it_was():
         ({"after": "open", "top": 2.5}, "top must be a whole number from 1 to 30"),
         ({"after": "open", "gap": "soon"}, "gap"),
         ({"after": "open", "gap": "-1h"}, "gap"),
-        ({"after": "beat"}, "system"),
+        ({"after": "open", "gap": "30"}, "gap"),
         ({"after": "open", "start": "2026-09-02", "end": "2026-09-01"}, "is not before"),
     ],
 )
@@ -250,7 +270,7 @@ ROWS = st.lists(st.tuples(st.sampled_from("uvw"), st.integers(0, 40), st.sampled
 
 
 @settings(max_examples=150)
-@given(ROWS, st.integers(1, 4), st.integers(1, 3), st.sampled_from([None, 0, 1, 3, 10]), st.booleans())
+@given(ROWS, st.integers(1, 4), st.integers(1, 3), st.sampled_from([None, 0.5, 1, 3, 10]), st.booleans())
 def test_any_log_gives_what_a_loop_over_its_users_gives(rows, steps, top, gap, forwards):
     # Ties of time keep the order in which they were received, in the log as in the loop.
     check(rows, steps, top, gap, forwards)

@@ -112,9 +112,9 @@ def funnel_segments() -> pd.DataFrame:
 def funnel_trend() -> pd.DataFrame:
     weeks = pd.to_datetime(["2026-09-07", "2026-09-14", "2026-09-21"]).astype("datetime64[us]")
     tables = [reached([100, 50, 20]), reached([80, 48, 8]), reached([20, 10, 5], pending=30)]
-    return pd.concat([table.assign(period=week) for table, week in zip(tables, weeks, strict=True)]).pipe(
-        _first, "period"
-    )
+    dated = pd.concat([table.assign(period=week) for table, week in zip(tables, weeks, strict=True)])
+    states = {"complete": True, "settled": [True] * 6 + [False] * 3}
+    return dated.pipe(_first, "period").assign(**states).pipe(_last, "sample")
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def funnel_trend_segments(funnel_trend: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture
 def funnel_users() -> pd.DataFrame:
-    entered = pd.to_datetime(["2026-09-01T10:00Z"] * 5).astype("datetime64[us, UTC]")
+    entered = pd.to_datetime(["2026-09-01T10:00Z"] * 4 + ["2026-09-02T10:00Z"]).astype("datetime64[us, UTC]")
     seconds = [[60, 120, 600, None, 30], [None, 3600, 86_400, None, None]]
     return pd.DataFrame(
         {
@@ -134,6 +134,7 @@ def funnel_users() -> pd.DataFrame:
             "step_1": entered,
             **{f"step_{2 + i}": entered + pd.to_timedelta(times, unit="s") for i, times in enumerate(seconds)},
             "status": pd.array(["dropped", "converted", "converted", "dropped", "pending"], dtype=TEXT),
+            "sample": 1.0,
         }
     )
 
@@ -215,6 +216,10 @@ def segmented(**tables: pd.DataFrame) -> pd.DataFrame:
 
 def _first(table: pd.DataFrame, column: str) -> pd.DataFrame:
     return table[[column, *table.columns.drop(column)]].reset_index(drop=True)
+
+
+def _last(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    return table[[*table.columns.drop(column), column]]
 
 
 def transitions(counts: dict[tuple[int, str, str], int], *, of: int) -> pd.DataFrame:

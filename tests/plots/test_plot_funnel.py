@@ -73,12 +73,12 @@ def test_users_shares_losses_and_times_stand_beside_the_bars(funnel):
 
 
 def test_those_who_are_pending_are_told(funnel):
-    assert "had less than the window yet: 7." in subtitle(plot_funnel(funnel))
+    assert "have had less than the window: 7." in subtitle(plot_funnel(funnel))
 
 
 def test_those_who_are_pending_are_summed_over_segments(funnel):
     ax = plot_funnel(segmented(free=funnel, pro=funnel))
-    assert "had less than the window yet: 14." in subtitle(ax)
+    assert "have had less than the window: 14." in subtitle(ax)
 
 
 def test_a_full_funnel_says_nothing_of_pending_samples_or_few(funnel):
@@ -91,7 +91,7 @@ def test_a_sample_is_told(funnel):
 
 
 def test_those_lost_to_excluded_events_are_told(funnel):
-    assert "Lost to excluded events: 3." in subtitle(plot_funnel(funnel.assign(excluded=[0, 2, 1])))
+    assert "Lost to excluded events: 3." in subtitle(plot_funnel(funnel.assign(excluded=3)))
 
 
 def test_few_entrants_are_marked_with_an_asterisk_that_is_explained():
@@ -178,25 +178,29 @@ def test_where_there_is_no_room_for_numbers_none_are_written():
     assert len(ax.texts) == 1
 
 
+def settle(trend):
+    return trend.assign(pending=0, settled=True)
+
+
 def line(ax, place):
     return ax.lines[place].get_ydata().tolist()
 
 
 def test_the_trend_has_a_line_for_each_step_from_the_second_on(funnel_trend):
-    ax = plot_funnel_trend(funnel_trend.assign(pending=0))
+    ax = plot_funnel_trend(settle(funnel_trend))
     assert legend(ax) == ["save", "share"]
     assert [line(ax, place) for place in (0, 1)] == [[0.5, 0.6, 0.5], [0.2, 0.1, 0.25]]
 
 
 def test_the_trend_of_segments_has_a_line_for_each_at_the_last_step(funnel_trend_segments):
-    ax = plot_funnel_trend(funnel_trend_segments.assign(pending=0))
+    ax = plot_funnel_trend(settle(funnel_trend_segments))
     assert legend(ax) == ["free", "pro"]
     assert line(ax, 0) == [0.2, 0.1, 0.25]
     assert "Reached step 3, share." in subtitle(ax)
 
 
 def test_the_trend_of_another_step_can_be_asked_for(funnel_trend_segments, funnel_trend):
-    ax = plot_funnel_trend(funnel_trend_segments.assign(pending=0), step=2)
+    ax = plot_funnel_trend(settle(funnel_trend_segments), step=2)
     assert line(ax, 1) == [0.5, 0.6, 0.5]
     assert legend(plot_funnel_trend(funnel_trend, step=2)) == ["save"]
 
@@ -209,17 +213,17 @@ def test_periods_with_pending_users_are_hatched_and_dashed(funnel_trend):
     [ground] = [patch for patch in ax.patches if patch.get_hatch()]
     start, end = (ground.get_x(), ground.get_x() + ground.get_width())
     assert start < pd.Timestamp("2026-09-21").timestamp() / 86_400 < end
-    assert "Hatched: some have not had the whole window yet." in subtitle(ax)
+    assert "Hatched: not all have had the whole window yet" in subtitle(ax)
 
 
 def test_a_trend_without_pending_users_is_not_hatched(funnel_trend):
-    ax = plot_funnel_trend(funnel_trend.assign(pending=0))
+    ax = plot_funnel_trend(settle(funnel_trend))
     assert not [patch for patch in ax.patches if patch.get_hatch()]
     assert "Hatched" not in subtitle(ax)
 
 
 def test_a_period_that_nobody_entered_is_a_gap(funnel_trend):
-    table = funnel_trend.assign(pending=0)
+    table = settle(funnel_trend)
     table.loc[table["period"] == "2026-09-14", ["from_start", "from_start_low", "from_start_high"]] = np.nan
     np.testing.assert_equal(line(plot_funnel_trend(table), 0), [0.5, np.nan, 0.5])
 
@@ -266,6 +270,17 @@ def test_pending_users_are_left_out_of_the_curves_and_told(funnel_users):
     text = subtitle(plot_time_to_convert(funnel_users))
     assert "of 4 users who entered" in text
     assert "had less than the window yet: 1." in text
+
+
+def test_who_entered_after_the_first_who_is_pending_is_left_out_whether_converted_or_not(funnel_users):
+    early = funnel_users.assign(entered_at=funnel_users["entered_at"] + pd.to_timedelta([0, 1, 5, 2, 3], unit="D"))
+    ax = plot_time_to_convert(early.assign(step_2=early["entered_at"] + pd.Timedelta("1min")), step=2)
+    assert "of 3 users who entered" in subtitle(ax)
+
+
+def test_spoiled_attempts_are_no_entries(funnel_users):
+    spoiled = funnel_users.assign(depth=[0, 3, 3, 1, 2], status=["excluded", *funnel_users["status"][1:]])
+    assert "of 3 users who entered" in subtitle(plot_time_to_convert(spoiled))
 
 
 def test_each_segment_has_a_curve_at_the_last_step(funnel_users_segments):
