@@ -2,7 +2,8 @@
 
 Run: pytest tests/benchmarks/bench_funnel.py --benchmark-sort=mean. The peers come with ``pip install -e '.[bench]'``.
 
-Each has the same events in memory, in its own form, made beforehand; we have a DataFrame. All answer the same question:
+From a DataFrame, each reads the same one, and what it makes of it is part of the time. From what is ready, each has a
+table of its own made beforehand, users and events as integers, and we have an `EventLog`. All answer the same question:
 for each user the deepest attempt over all entries within 7 days, the earliest of these; then how many came how far, and
 the median time between steps. That they agree is checked. ClickHouse's windowFunnel tells the counts only.
 ``FUNNEL_EVENTS=1000000`` makes it smaller.
@@ -24,6 +25,14 @@ START = pd.Timestamp("2026-06-01", tz="UTC").value // 1000
 LATER = "2026-12-31"  # so that everybody has had the window, which the peers do not ask
 STEPS = [f"EVENT_{number}" for number in range(4)]
 ROUNDS = {"rounds": 5, "warmup_rounds": 1}
+
+
+KINDS = [
+    pytest.param("strings", marks=pytest.mark.benchmark(group="funnel from a DataFrame of strings")),
+    pytest.param("objects", marks=pytest.mark.benchmark(group="funnel from a DataFrame of objects")),
+    pytest.param("own strings", marks=pytest.mark.benchmark(group="funnel from a table of strings of their own")),
+    pytest.param("codes", marks=pytest.mark.benchmark(group="funnel from what is ready")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +83,7 @@ def test_ready(benchmark, numbers, kind):
     assert held / EVENTS < 22
 
 
-@pytest.mark.benchmark(group="funnel from a DataFrame of strings")
-@pytest.mark.parametrize("kind", ["strings", "objects"])
+@pytest.mark.parametrize("kind", KINDS[:2])
 def test_frame(benchmark, numbers, expected, kind):
     frame = of(numbers, kind)
     table = benchmark.pedantic(lambda: nu.funnel(frame, STEPS, as_of=LATER), **ROUNDS)
@@ -94,24 +102,25 @@ def test_log(benchmark, numbers, expected):
     assert benchmark.extra_info["peak megabytes"] < 150
 
 
-def polars_frame(numbers, kind):
+def given(numbers, kind):
+    """What a peer reads: our DataFrame with the time as integers already, or a table of its own made beforehand."""
+    if kind in ("strings", "objects"):
+        frame = of(numbers, kind).rename(columns={"user_id": "user"})
+        return frame.assign(time=numbers["time"]), STEPS
     pl = pytest.importorskip("polars", reason="polars is not installed")
     frame = pl.DataFrame(numbers).with_columns(pl.col("event").cast(pl.Int8))
-    if kind == "strings":
-        frame = frame.with_columns(
-            pl.concat_str([pl.lit("user-"), pl.col("user").cast(pl.String).str.zfill(7), pl.lit("@example.org")]).alias(
-                "user"
-            ),
-            pl.concat_str([pl.lit("EVENT_"), pl.col("event").cast(pl.String)]).alias("event"),
-        )
-        return frame.rechunk(), STEPS
-    return frame.rechunk(), list(range(4))
+    if kind == "codes":
+        return frame.rechunk(), list(range(4))
+    return pl.from_pandas(
+        of(numbers, "objects").rename(columns={"user_id": "user"}).assign(time=numbers["time"])
+    ), STEPS
 
 
 def ask_polars_filling(frame, steps):
     """Sorted once; what comes next of each step is filled backward, chained from the last step to the first."""
     import polars as pl
 
+    frame = pl.from_pandas(frame) if isinstance(frame, pd.DataFrame) else frame
     time, event, user = pl.col("time"), pl.col("event"), pl.col("user")
     rows = frame.lazy().filter(event.is_in(steps)).sort("user", "time")
     nothing = pl.lit(
@@ -145,6 +154,7 @@ def ask_polars_joining(frame, steps):
     """One asof join a step."""
     import polars as pl
 
+    frame = pl.from_pandas(frame) if isinstance(frame, pd.DataFrame) else frame
     event = pl.col("event")
     rows = frame.lazy().filter(event.is_in(steps)).sort("user", "time")
     entries = rows.filter(event == steps[0]).select("user", "time", at="time")
@@ -182,15 +192,9 @@ def summarise_polars(entries):
 
 
 @pytest.mark.parametrize("way", [ask_polars_filling, ask_polars_joining], ids=["filling", "joining"])
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("strings", marks=pytest.mark.benchmark(group="funnel from a DataFrame of strings")),
-        pytest.param("codes", marks=pytest.mark.benchmark(group="funnel from what is ready")),
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_polars(benchmark, numbers, expected, kind, way):
-    frame, steps = polars_frame(numbers, kind)
+    frame, steps = given(numbers, kind)
     agree(benchmark.pedantic(way, (frame, steps), **ROUNDS), expected)
 
 
@@ -227,26 +231,22 @@ SQL_WINDOWS = """
 
 
 def sql(table, kind, text=SQL_ASOF):
-    steps = [f"'{name}'" for name in STEPS] if kind == "strings" else list(range(4))
+    steps = list(range(4)) if kind == "codes" else [f"'{name}'" for name in STEPS]
     marks = {f"s{place}": step for place, step in enumerate(steps)}
     return text.format(table=table, all=", ".join(map(str, steps)), w=WINDOW, start=START, **marks)
 
 
 @pytest.mark.parametrize("way", ["asof", "windows"])
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("strings", marks=pytest.mark.benchmark(group="funnel from a DataFrame of strings")),
-        pytest.param("codes", marks=pytest.mark.benchmark(group="funnel from what is ready")),
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_duckdb(benchmark, numbers, expected, kind, way):
     duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
-    frame, _ = polars_frame(numbers, kind)
-    arrow = frame.to_arrow()
+    frame, _ = given(numbers, kind)
     with duckdb.connect() as connection:
-        connection.register("arrow", arrow)
-        connection.execute("create table log as select * from arrow")
+        if isinstance(frame, pd.DataFrame):
+            connection.register("log", frame)
+        else:
+            connection.register("given", frame.to_arrow())
+            connection.execute("create table log as select * from given")
         text = SQL_ASOF if way == "asof" else SQL_WINDOWS + SQL_ASOF[SQL_ASOF.index("    f as") :]
         row = benchmark.pedantic(lambda: connection.execute(sql("log", kind, text)).fetchone(), **ROUNDS)
     agree((row[:4], list(row[4:])), expected)
@@ -274,23 +274,19 @@ CH_TIMES = """
 
 
 @pytest.mark.parametrize("way", ["counts", "times"])
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("strings", marks=pytest.mark.benchmark(group="funnel from a DataFrame of strings")),
-        pytest.param("codes", marks=pytest.mark.benchmark(group="funnel from what is ready")),
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_clickhouse(benchmark, numbers, expected, kind, way):
     session_of = pytest.importorskip("chdb.session", reason="chdb is not installed")
-    frame, _ = polars_frame(numbers, kind)
-    log = frame.to_arrow()  # noqa: F841 - chDB finds it by its name
-    session = session_of.Session()
+    frame, _ = given(numbers, kind)
+    log = frame if isinstance(frame, pd.DataFrame) else frame.to_arrow()  # noqa: F841 - chDB finds it by its name
+    text, session = CH_FUNNEL if way == "counts" else CH_TIMES, session_of.Session()
     try:
-        session.query("create database bench; ")
-        session.query("create table bench.log engine = Memory as select * from Python(log)")
-        text = sql("bench.log", kind, CH_FUNNEL if way == "counts" else CH_TIMES)
-        out = benchmark.pedantic(lambda: str(session.query(text, "CSV")), **ROUNDS)
+        table = "Python(log)"
+        if not isinstance(frame, pd.DataFrame):
+            table = "bench.log"
+            session.query("create database bench")
+            session.query("create table bench.log engine = Memory as select * from Python(log)")
+        out = benchmark.pedantic(lambda: str(session.query(sql(table, kind, text), "CSV")), **ROUNDS)
     finally:
         session.close()
     row = out.strip().split(",")
