@@ -84,8 +84,9 @@ def look_up(log: EventLog, asked: Question) -> Found:
     line = Timeline.of_sessions(log) if asked.window is None else Timeline.of_users(log)
 
     def marks(step: Step, place: str) -> Marks:
-        found = rows_of(step, log, place)
-        return line.event(found) if isinstance(found, int) else line.marks(line.rows(found))
+        rows = rows_of(step, log, place)
+        plain = step.where is None and len(step.events) == 1 and len(rows)
+        return line.event(log.names.index(step.events[0])) if plain else line.marks(line.rows(rows))
 
     steps = [marks(step, f"step {number}") for number, step in enumerate(asked.steps, 1)]
     excluded = [marks(one.step, "exclude") for one in asked.exclusions]

@@ -31,7 +31,13 @@ def _factorized(column: pd.Series) -> tuple[Ints, Any]:
     # pandas 2 takes texts for the same that differ after a NUL or in halves of a surrogate pair, unless something
     # that is no text stands among them. That way is the faster one of pandas 3, too.
     values = np.append(column.to_numpy(dtype=object), np.array([0], dtype=object))
-    codes, found = pd.factorize(values)
+    try:
+        codes, found = pd.factorize(values)
+    except TypeError:
+        raise TypeError(
+            f"the column {str(column.name)!r} holds lists, mappings or the like, which cannot be told apart; make text "
+            f"of them: frame[{str(column.name)!r}].astype(str)."
+        ) from None
     if codes[:-1].max(initial=-1) < codes[-1]:
         found = found[:-1]
     return codes[:-1], found

@@ -47,6 +47,11 @@ def ascii_controls(text: str) -> str:
     return '"' + "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text) + '"'
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number and its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def instants(column: pd.Series) -> tuple[Ints, Bools]:
     """Give times as microseconds since 1970 in UTC, and which are missing; what no datetime can be is missing too."""
     if not isinstance(column.dtype, pd.DatetimeTZDtype):

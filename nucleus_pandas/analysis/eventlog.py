@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints, begins, combine, encode, small, sort_rows
-from nucleus_pandas.analysis.columns import ids, instants, microseconds, names, require
+from nucleus_pandas.analysis.columns import counted, ids, instants, microseconds, names, require
 from nucleus_pandas.analysis.horizon import newest
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.windows import When, make_instant
@@ -139,7 +139,8 @@ class EventLog:
             self.counts = np.bincount(event[event >= 0], minlength=len(self.names))
             time, no_time, event = time[rows], no_time[rows], event[rows]
         user = ids(frame, rows)
-        kept = _kept({"user": user < 0, "time": no_time, "event": event < 0})
+        whose = "the event log" if only is None else "the events that are asked for"
+        kept = _kept({"user": user < 0, "time": no_time, "event": event < 0}, whose)
         if kept is not None:
             user, time, event = user[kept], time[kept], event[kept]
             rows = kept if rows is None else rows[kept]
@@ -160,7 +161,7 @@ class EventLog:
         part = "" if self.sample == 1 else f", a sample of {self.sample:.3g} of the users"
         found = int((self.counts > 0).sum())
         return (
-            f"EventLog: {self.users:,} users, {len(self):,} events of {found:,} names, "
+            f"EventLog: {counted(self.users, 'user')}, {counted(len(self), 'event')} of {counted(found, 'name')}, "
             f"{first.astype('datetime64[D]')} to {last.astype('datetime64[D]')} UTC{part}"
         )
 
@@ -278,13 +279,13 @@ def as_event_log(source: object, *, only: Collection[str] | None = None, as_of: 
     return EventLog(source) if only is None else EventLog._holding(source, only, as_of)
 
 
-def _kept(lacks: dict[str, Bools]) -> Ints | None:
+def _kept(lacks: dict[str, Bools], whose: str) -> Ints | None:
     """The rows that lack nothing, None for all; those that do are told in one warning."""
     told = [f"{int(lack.sum()):,} have no {what}" for what, lack in lacks.items() if lack.any()]
     if not told:
         return None
     bad = np.logical_or.reduce(list(lacks.values()))
-    warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} rows of the event log are left out: {', '.join(told)}.")
+    warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} rows of {whose} are left out: {', '.join(told)}.")
     return np.flatnonzero(~bad)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.columns import microseconds
+from nucleus_pandas.analysis.durations import read_duration
 from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
-from nucleus_pandas.analysis.question import read_duration
 from nucleus_pandas.analysis.segments import OTHER
 from nucleus_pandas.analysis.steps import StepLike, read_step, rows_of
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT

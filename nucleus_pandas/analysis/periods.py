@@ -32,13 +32,15 @@ def make_calendar(freq: Freq, times: Ints, start: int | None, end: int | None, z
         return Calendar([], np.empty(0, dtype=np.int64), np.empty(0, dtype=np.bool_))
     low = oldest(times) if start is None else start
     high = int(times.max()) + 1 if end is None else end
-    begins = instant_of(low) - _MARGIN if start is None else instant_of(low)
-    ends = instant_of(high) + _MARGIN if end is None else instant_of(high)
-    periods = [
-        period
-        for period in Window(begins, ends, zone).periods(freq)
-        if microseconds(period.end) > low and microseconds(period.start) < high
-    ]
+    try:
+        begins = instant_of(low) - _MARGIN if start is None else instant_of(low)
+        ends = instant_of(high) + _MARGIN if end is None else instant_of(high)
+        window = Window(begins, ends, zone).periods(freq)
+    except OverflowError:
+        raise ValueError(
+            "Entries lie at an end of the calendar, in the year 1 or 9999: pass start= and end= with the time you mean."
+        ) from None
+    periods = [one for one in window if microseconds(one.end) > low and microseconds(one.start) < high]
     edges = [microseconds(period.start) for period in periods] + [microseconds(periods[-1].end)]
     return Calendar(
         [period.label for period in periods],

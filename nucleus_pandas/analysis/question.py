@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from decimal import Decimal
 from typing import Literal, get_args
 
-import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.attempts import Order, Question
-from nucleus_pandas.analysis.columns import microseconds, shown
+from nucleus_pandas.analysis.columns import microseconds
+from nucleus_pandas.analysis.durations import Duration, read_duration
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, as_event_log
 from nucleus_pandas.analysis.steps import Exclusion, Step, columns_of, read_exclusions, read_steps
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
 
 #: How long an attempt may take.
-Window = str | dt.timedelta | np.timedelta64
+Window = Duration
 Entry = Literal["any", "first"]
 OnExclude = Literal["drop", "stop"]
 Ties = Literal["either", "strict"]
 
-_UNITS = {"w": 604_800_000_000, "d": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1000}
-_UNITS |= {unit.upper(): length for unit, length in _UNITS.items() if unit in "wdh"}
-_PART = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(min|ms|[wdhs]|[WDH])", re.ASCII)
-_LONGEST = 100 * 366 * _UNITS["d"]
 _WINDOW_FORMS = 'write a duration such as window="7d", "12h" or "30min", a timedelta, or window="session".'
 
 
@@ -88,22 +81,6 @@ def _read_window(window: object) -> int | None:
     if isinstance(window, str) and window == "session":
         return None
     return read_duration("window", window, _WINDOW_FORMS)
-
-
-def read_duration(name: str, value: object, forms: str) -> int:
-    """A length of time in microseconds; `name` is the argument's and `forms` what can be written, for the message."""
-    if not isinstance(value, str | dt.timedelta | np.timedelta64):
-        raise TypeError(f"{name} is of type {type(value).__name__}; {forms}")
-    parts = _PART.findall(value) if isinstance(value, str) else []
-    if isinstance(value, str) and "".join("".join(part) for part in parts) != "".join(value.split()):
-        raise ValueError(f"{name}={shown(value)} is no duration; {forms}")
-    if isinstance(value, str):
-        span = int(sum(Decimal(number) * _UNITS[unit] for number, unit in parts))
-    else:
-        span = 0 if pd.isna(value) else pd.Timedelta(value) // pd.Timedelta(1, "us")
-    if not 0 < span <= _LONGEST:
-        raise ValueError(f"{name}={shown(value)} must be longer than nothing and at most 100 years; {forms}")
-    return span
 
 
 def _enough(

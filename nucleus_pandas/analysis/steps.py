@@ -158,8 +158,8 @@ def _names(given: object, place: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def rows_of(one: Step, log: EventLog, place: str) -> Ints | int:
-    """Give the rows of a log that a step means, in order; for one event without a condition its code.
+def rows_of(one: Step, log: EventLog, place: str) -> Ints:
+    """Give the rows of a log that a step means, in order.
 
     Raises
     ------
@@ -173,11 +173,8 @@ def rows_of(one: Step, log: EventLog, place: str) -> Ints | int:
     for name in one.events if code_of else ():
         if name not in code_of:
             raise _unknown(name, log, place)
-    codes = [code_of[name] for name in one.events if code_of]
-    if one.where is None and len(codes) == 1:
-        return codes[0]
-    lists = [log.order[:0], *map(log.rows_of, codes)]
-    rows = np.sort(np.concatenate(lists))
+    lists = [log.rows_of(code_of[name]) for name in one.events if code_of]
+    rows = lists[0] if len(lists) == 1 else np.sort(np.concatenate([log.order[:0], *lists]))
     if one.where is None:
         return rows
     if isinstance(one.where, Mapping):

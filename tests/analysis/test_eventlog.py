@@ -124,7 +124,7 @@ def test_every_way_of_having_no_user_is_one(missing):
 def test_an_empty_log_and_one_of_one_row(rows):
     log = nu.EventLog(frame([("a", 1, "X")]).head(rows))
     assert (len(log), log.users) == (rows, rows)
-    assert repr(log).startswith("EventLog: no events" if not rows else "EventLog: 1 users")
+    assert repr(log).startswith("EventLog: no events" if not rows else "EventLog: 1 user, 1 event of 1 name, ")
     assert log.as_of is pd.NaT if not rows else log.as_of == pd.Timestamp("2026-09-01T00:01Z")
     assert log.session.tolist() == [-1] * rows
     assert log.system.tolist() == [False] * rows
@@ -141,6 +141,7 @@ def test_an_empty_log_and_one_of_one_row(rows):
         (lambda t: t.assign(time=t["time"].dt.tz_localize(None)), ValueError, '.dt.tz_localize("UTC")'),
         (lambda t: t.assign(time=["2026-09-01T00:00Z"]), TypeError, 'pd.to_datetime(frame["time"], utc=True)'),
         (lambda t: t.assign(time=[1_788_220_860]), TypeError, 'unit="s"'),
+        (lambda t: t.assign(user_id=[["a"]]), TypeError, "the column 'user_id' holds lists, mappings or the like"),
         (lambda t: pd.concat([t, t[["event"]]], axis=1), ValueError, 'the column "event" stands there 2 times'),
     ],
 )

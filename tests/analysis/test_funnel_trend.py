@@ -110,6 +110,13 @@ def test_a_period_that_is_not_known_is_refused():
             nu.funnel_trend(events, ["A"], freq="Q")
 
 
+def test_entries_at_the_end_of_the_calendar_need_an_interval():
+    last = WEEKS.assign(time=pd.to_datetime(["9999-12-31T23:00Z"] * len(WEEKS)).as_unit("us"))
+    with pytest.raises(ValueError, match="pass start= and end="):
+        nu.funnel_trend(last, ["A"])
+    assert nu.funnel_trend(last, ["A"], start="2026-09-01", end="2026-09-30")["users"].eq(0).all()
+
+
 def test_nobody_in_an_interval_still_has_its_periods():
     trend = nu.funnel_trend(WEEKS, ["A"], start="2027-01-01", end="2027-01-31", freq="W", as_of="2027-06-01")
     assert len(trend) == 5
