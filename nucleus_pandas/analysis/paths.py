@@ -117,8 +117,7 @@ def paths(
     around = read_step(after, "after") if before is None else read_step(before, "before")
     within = make_interval(start, end, "UTC" if tz is None else tz)
     log = as_event_log(events)
-    found = rows_of(around, log, "after" if before is None else "before")
-    rows = log.rows_of(found) if isinstance(found, int) else found
+    rows = rows_of(around, log, "after" if before is None else "before")
     columns = _walk(log, _within(log, rows, within), silence, steps if before is None else -steps)
     return _table(columns, log, around.label, top, forwards=before is None)
 

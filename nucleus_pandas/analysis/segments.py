@@ -32,18 +32,21 @@ def checked_top(top: object) -> int:
 def find_segments(log: EventLog, by: str, entry: Ints, counted: Bools, top: int) -> Segments:
     """Give each attempt the value of a column at its entry: the most frequent, the others, missing."""
     codes, values = encode(log.values(find_column(log, by, "by"), entry))
-    texts = spelled(values)
-    number = {text: place for place, text in enumerate(dict.fromkeys([*texts, MISSING]))}
-    code = np.array([*(number[text] for text in texts), number[MISSING]])[codes]
-    names = list(number)
+    names, code = _named(codes, spelled(values))
     entrants = np.bincount(code[counted], minlength=len(names))
     present = np.bincount(code, minlength=len(names))
     ranked = sorted(
         (place for place, name in enumerate(names) if present[place] and name not in (MISSING, OTHER)),
         key=lambda place: (-entrants[place], -present[place], names[place]),
     )
-    kept = {names[place]: rank for rank, place in enumerate(ranked[:top])}
-    rest = [OTHER] * bool(ranked[top:] or present[number.get(OTHER, -1)] * (OTHER in number))
-    for name in [*rest, *([MISSING] * bool(present[number[MISSING]]))]:
-        kept[name] = len(kept)
-    return Segments(list(kept), np.array([kept.get(name, kept.get(OTHER, 0)) for name in names])[code])
+    kept = [names[place] for place in ranked[:top]]
+    there = {name for place, name in enumerate(names) if present[place]}
+    kept += [OTHER] * bool(ranked[top:] or OTHER in there) + [MISSING] * (MISSING in there)
+    rank = {name: place for place, name in enumerate(kept)}
+    return Segments(kept, np.array([rank.get(name, rank.get(OTHER, 0)) for name in names])[code])
+
+
+def _named(codes: Ints, texts: list[str]) -> tuple[list[str], Ints]:
+    """The different names and the code of each value's; values that are written alike have one name."""
+    place = {text: number for number, text in enumerate(dict.fromkeys([*texts, MISSING]))}
+    return list(place), np.array([*(place[text] for text in texts), place[MISSING]])[codes]
