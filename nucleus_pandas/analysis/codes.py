@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Ints = NDArray[Any]
 Bools = NDArray[np.bool_]
 
+# From so many rows on it pays to look at how a column is laid out.
+_MANY = 1_000_000
+
 
 def encode(column: pd.Series) -> tuple[Ints, list[Any]]:
     """Give each value a code, -1 where it is missing or the empty text, and the value of each code."""
@@ -28,19 +31,36 @@ def _factorized(column: pd.Series) -> tuple[Ints, Any]:
     dtype = column.dtype
     if dtype != np.dtype(object) and getattr(dtype, "storage", None) != "python":
         return pd.factorize(column)
-    # pandas 2 takes texts for the same that differ after a NUL or in halves of a surrogate pair, unless something
-    # that is no text stands among them. That way is the faster one of pandas 3, too.
-    values = np.append(column.to_numpy(dtype=object), np.array([0], dtype=object))
+    values = np.ascontiguousarray(column.to_numpy(dtype=object))
     try:
-        codes, found = pd.factorize(values)
+        if len(values) < _MANY or not _shared(values[: _MANY // 10]):
+            return _factorized_objects(values)
+        # Most texts are one object for many rows: integers, the addresses of objects, are compared far faster.
+        codes, addresses = pd.factorize(np.frombuffer(values, dtype=np.intp))
+        place = np.empty(len(addresses), dtype=np.intp)
+        place[codes] = np.arange(len(values))
+        code_of, found = _factorized_objects(values[place])
+        return code_of[codes], found
     except TypeError:
         raise TypeError(
             f"the column {str(column.name)!r} holds lists, mappings or the like, which cannot be told apart; make text "
             f"of them: frame[{str(column.name)!r}].astype(str)."
         ) from None
+
+
+def _factorized_objects(values: Ints) -> tuple[Ints, Any]:
+    # pandas 2 takes texts for the same that differ after a NUL or in halves of a surrogate pair, unless something
+    # that is no text stands among them. That way is the faster one of pandas 3, too.
+    codes, found = pd.factorize(np.append(values, np.array([0], dtype=object)))
     if codes[:-1].max(initial=-1) < codes[-1]:
         found = found[:-1]
     return codes[:-1], found
+
+
+def _shared(values: Ints) -> bool:
+    """Whether equal values are mostly the same object."""
+    addresses = len(pd.factorize(np.frombuffer(values, dtype=np.intp))[1])
+    return addresses < 1.1 * len(_factorized_objects(values)[1])
 
 
 def combine(codes: Ints, others: Ints) -> Ints:

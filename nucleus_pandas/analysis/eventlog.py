@@ -142,6 +142,8 @@ class EventLog:
         whose = "the event log" if only is None else "the events that are asked for"
         kept = _kept({"user": user < 0, "time": no_time, "event": event < 0}, whose)
         if kept is not None:
+            # Rows that are left out tell all the same until when the data are known.
+            self._known = newest(time[~no_time]) if self._known is None else self._known
             user, time, event = user[kept], time[kept], event[kept]
             rows = kept if rows is None else rows[kept]
         first = self.names.index("init") if "init" in self.names else -1

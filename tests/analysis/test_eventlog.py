@@ -112,6 +112,16 @@ def test_rows_without_user_time_or_event_are_counted_and_left_out():
     assert told(log) == [3]
 
 
+def test_a_row_that_is_left_out_still_tells_until_when_the_data_are_known():
+    table = frame([("a", 1, "X"), (None, 9, "X")])
+    with pytest.warns(nu.IncompleteDataWarning):
+        log = nu.EventLog(table)
+    assert log.as_of == pd.Timestamp("2026-09-01T00:09Z")
+    with pytest.warns(nu.IncompleteDataWarning):
+        part = as_event_log(table, only={"X"})
+    assert part.as_of == log.as_of
+
+
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
 def test_every_way_of_having_no_user_is_one(missing):
     table = frame([("a", 1, "X"), ("b", 1, "X")])
@@ -159,6 +169,19 @@ def test_a_sample_is_a_fraction(sample):
 
 def test_a_log_of_a_sample_says_so():
     assert repr(nu.EventLog(frame([("a", 1, "X")]), sample=0.1)).endswith("UTC, a sample of 0.1 of the users")
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["one object for equal texts", "an object each"])
+def test_a_long_column_is_read_as_a_short_one(monkeypatch, same):
+    texts = [f"user {number % 7}" if number % 5 else None for number in range(200)]
+    kept = {text: text for text in texts}
+    column = pd.Series([kept[text] if same else text and "".join(text) for text in texts], dtype=object)
+    short, found = codes.encode(column)
+    monkeypatch.setattr(codes, "_MANY", 100)
+    long, values = codes.encode(column)
+    assert [text if code >= 0 else None for code, text in zip(long, np.array(values)[long], strict=True)] == texts
+    assert (short == -1).tolist() == (long == -1).tolist()
+    assert len(found) == len(values) == 7
 
 
 @pytest.mark.parametrize("dtype", [object, "string[python]"])
