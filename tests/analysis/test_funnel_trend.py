@@ -111,7 +111,8 @@ def test_a_period_that_is_not_known_is_refused():
 
 
 def test_entries_at_the_end_of_the_calendar_need_an_interval():
-    last = WEEKS.assign(time=pd.to_datetime(["9999-12-31T23:00Z"] * len(WEEKS)).as_unit("us"))
+    year_9999 = np.array(["9999-12-31T23:00"] * len(WEEKS), dtype="datetime64[us]")
+    last = WEEKS.assign(time=pd.DatetimeIndex(year_9999).tz_localize("UTC"))
     with pytest.raises(ValueError, match="pass start= and end="):
         nu.funnel_trend(last, ["A"])
     assert nu.funnel_trend(last, ["A"], start="2026-09-01", end="2026-09-30")["users"].eq(0).all()
