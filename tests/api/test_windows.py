@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nucleus_pandas.api.windows import first_instant, make_window, parse_zone, states, utc_offset_parameter
+from nucleus_pandas.api.windows import (
+    first_instant,
+    make_instant,
+    make_interval,
+    make_window,
+    parse_zone,
+    states,
+    utc_offset_parameter,
+)
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
@@ -277,3 +285,27 @@ def test_a_day_is_incomplete_then_unsettled_then_settled():
 def test_a_day_cut_by_the_window_is_never_complete():
     days = window("2026-09-01T10:00Z", "2026-09-02").days
     assert states(days, NOW)["complete"] == [False, True]
+
+
+def test_an_interval_of_data_at_hand_is_open_where_nothing_is_written_and_knows_no_present():
+    assert make_interval(None, None, "UTC") == (None, None)
+    assert make_interval("2126-09-01", "2126-09-01", "Europe/Paris") == (
+        utc("2126-08-31T22:00"),
+        utc("2126-09-01T22:00"),
+    )
+
+
+def test_an_interval_of_data_at_hand_keeps_fractions_of_a_second():
+    begins, ends = make_interval("2026-09-01T12:00:00.25Z", "2026-09-01T12:00:00.75Z", "UTC")
+    assert (begins.microsecond, ends.microsecond) == (250_000, 750_000)
+
+
+def test_an_interval_that_ends_before_it_begins_is_refused():
+    with pytest.raises(ValueError, match='start="2026-09-02" is not before end="2026-09-01"'):
+        make_interval("2026-09-02", "2026-09-01", "UTC")
+
+
+def test_what_is_known_until_a_day_is_known_until_its_end():
+    assert make_instant("as_of", "2026-09-01", "Asia/Kathmandu") == utc("2026-09-01T18:15")
+    with pytest.raises(ValueError, match="as_of='soon' is not a date"):
+        make_instant("as_of", "soon", "UTC")
