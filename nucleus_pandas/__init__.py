@@ -10,6 +10,11 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 """
 
 from nucleus_pandas import demo
+from nucleus_pandas.analysis.compare import compare_funnels
+from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
+from nucleus_pandas.analysis.paths import paths
+from nucleus_pandas.analysis.steps import step
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -48,7 +53,17 @@ from nucleus_pandas.exceptions import (
     StoreError,
     StoreLockedError,
 )
-from nucleus_pandas.plots import plot_daily, plot_dimensions, plot_errors, plot_events, plot_hours
+from nucleus_pandas.plots import (
+    plot_daily,
+    plot_dimensions,
+    plot_errors,
+    plot_events,
+    plot_funnel,
+    plot_funnel_trend,
+    plot_hours,
+    plot_paths,
+    plot_time_to_convert,
+)
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.forget import forget_user
 from nucleus_pandas.store.person import export_user
@@ -62,6 +77,7 @@ __all__ = [
     "CacheWarning",
     "Client",
     "ConfigurationError",
+    "EventLog",
     "EventStore",
     "IncompleteDataWarning",
     "NetworkError",
@@ -72,11 +88,15 @@ __all__ = [
     "ServiceError",
     "StoreError",
     "StoreLockedError",
+    "compare_funnels",
     "demo",
     "demo_client",
     "doctor",
     "export_user",
     "forget_user",
+    "funnel",
+    "funnel_trend",
+    "funnel_users",
     "load_attribute",
     "load_daily",
     "load_devices",
@@ -94,11 +114,17 @@ __all__ = [
     "load_totals",
     "load_user",
     "load_users",
+    "paths",
     "plan_sync",
     "plot_daily",
     "plot_dimensions",
     "plot_errors",
     "plot_events",
+    "plot_funnel",
+    "plot_funnel_trend",
     "plot_hours",
+    "plot_paths",
+    "plot_time_to_convert",
+    "step",
     "sync",
 ]

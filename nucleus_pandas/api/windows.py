@@ -39,14 +39,6 @@ _FIRST_YEAR = 2000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d")
 _FIXED_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?([0-5]\d)", re.ASCII)
-_LENGTH = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?(s|min|h|d|w)", re.ASCII | re.IGNORECASE)
-_UNITS = {
-    "s": _SECOND,
-    "min": dt.timedelta(minutes=1),
-    "h": dt.timedelta(hours=1),
-    "d": dt.timedelta(days=1),
-    "w": dt.timedelta(weeks=1),
-}
 _HOURS_ONLY = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})", re.IGNORECASE)
 
 
@@ -93,7 +85,7 @@ class Window:
     def days(self) -> tuple[Day, ...]:
         """The local days that the window touches, in order; a date that a zone skipped is not among them."""
         first = self.start.astimezone(self.zone).date()
-        last = (self.end - _SECOND).astimezone(self.zone).date()
+        last = (self.end - dt.timedelta.resolution).astimezone(self.zone).date()
         days = []
         for offset in range((last - first).days + 1):
             date = first + dt.timedelta(days=offset)
@@ -188,47 +180,42 @@ def make_window(start: When, end: When, tz: Zone, *, now: dt.datetime) -> Window
     if first.year < _FIRST_YEAR or last.year < _FIRST_YEAR:
         raise ValueError(f"An interval cannot begin or end before {_FIRST_YEAR}; there are no data from then.")
     today = now.astimezone(zone).date()
-    begins = _instant(first, zone)
-    ends = _instant(last if isinstance(last, dt.datetime) else min(last, today), zone, past=True)
+    begins = _begin(first, zone).replace(microsecond=0)
+    ends = _end(last if isinstance(last, dt.datetime) else min(last, today), zone).replace(microsecond=0)
     if begins > now.astimezone(dt.UTC):
         raise ValueError(
             f"start={_shown(start)} lies in the future: it is {now:%Y-%m-%d %H:%M} UTC now. "
             f'Write a start up to today, for example start="{today}".'
         )
     if begins >= ends:
-        raise _wrong_order(start, end)
+        raise _wrong_way_round(start, end)
     return Window(begins, min(ends, first_instant(_next(today), zone)), zone)
 
 
-def make_span(start: When | None, end: When | None, tz: Zone) -> tuple[dt.datetime | None, dt.datetime | None]:
-    """Give the UTC instants of a half-open interval of data that are already there; None stands for no bound.
+def make_interval(start: When | None, end: When | None, tz: Zone) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """Turn what a person writes into the UTC instants of a half-open interval, None where it is open.
 
-    Dates are read as by `make_window`, with the same errors, but nothing is held against the clock.
-    """
-    zone = parse_zone(tz)
-    begins = None if start is None else _instant(_parse_when("start", start), zone)
-    ends = None if end is None else _instant(_parse_when("end", end), zone, past=True)
-    if begins and ends and begins >= ends:
-        raise _wrong_order(start, end)
-    return begins, ends
-
-
-def parse_duration(name: str, value: object) -> dt.timedelta:
-    """Read a length of time, such as ``"7d"`` or ``"12h"``; `name` is the argument's, for the message.
+    As `make_window`, for data that are at hand: nothing depends on the present, and fractions of a second count.
 
     Raises
     ------
-    ValueError
-        For anything else, and for less than nothing.
+    ValueError, TypeError
+        As `make_window`, but for a start in the future.
     """
-    length = value if isinstance(value, dt.timedelta) else None
-    if isinstance(value, str) and (match := _LENGTH.fullmatch(value.strip())):
-        length = float(match[1]) * _UNITS[match[2].lower()]
-    if length is None or length < dt.timedelta():
-        raise ValueError(
-            f'{name}={value!r} is no length of time. Write a number and s, min, h, d or w: {name}="7d" or {name}="12h".'
-        )
-    return length
+    zone = parse_zone(tz)
+    begins = None if start is None else _begin(_parse_when("start", start), zone)
+    ends = None if end is None else _end(_parse_when("end", end), zone)
+    if begins is not None and ends is not None and begins >= ends:
+        raise _wrong_way_round(start, end)
+    return begins, ends
+
+
+def make_instant(name: str, value: When, tz: Zone) -> dt.datetime:
+    """Turn what a person writes into the UTC instant until which something is known; a date is that whole day.
+
+    `name` is the argument's, for the message of the errors, which are those of `make_interval`.
+    """
+    return _end(_parse_when(name, value), parse_zone(tz))
 
 
 def parse_zone(tz: Zone) -> dt.tzinfo:
@@ -295,11 +282,19 @@ def first_instant(date: dt.date, zone: dt.tzinfo) -> dt.datetime:
     return _first_second(before, instant, lambda moment: moment.astimezone(zone).date() >= date)
 
 
-def _instant(when: dt.date | dt.datetime, zone: dt.tzinfo, *, past: bool = False) -> dt.datetime:
-    """An instant as it is; of a date the first one, or with `past` the first one after it."""
-    if isinstance(when, dt.datetime):
-        return when
-    return first_instant(_next(when) if past else when, zone)
+def _begin(moment: dt.date | dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    return moment if isinstance(moment, dt.datetime) else first_instant(moment, zone)
+
+
+def _end(moment: dt.date | dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    return moment if isinstance(moment, dt.datetime) else first_instant(_next(moment), zone)
+
+
+def _wrong_way_round(start: object, end: object) -> ValueError:
+    return ValueError(
+        f"start={_shown(start)} is not before end={_shown(end)}. Write the earlier one as start; a bare "
+        "date as end means that whole day, a datetime as end is not part of the interval."
+    )
 
 
 def _offset_changes(day: Day, zone: dt.tzinfo) -> list[dt.datetime]:
@@ -393,19 +388,12 @@ def _from_datetime(name: str, given: When, value: dt.datetime) -> dt.date | dt.d
             f'{name}="{value.replace(microsecond=0).isoformat()}+00:00".'
         )
     try:
-        return value.astimezone(dt.UTC).replace(microsecond=0)
+        return value.astimezone(dt.UTC)
     except OverflowError:
         raise ValueError(f"{name}={_shown(given)} is beyond the years that a datetime has.") from None
 
 
-def _wrong_order(start: When | None, end: When | None) -> ValueError:
-    return ValueError(
-        f"start={_shown(start)} is not before end={_shown(end)}. Write the earlier one as start; a bare "
-        "date as end means that whole day, a datetime as end is not part of the interval."
-    )
-
-
-def _shown(value: When | None) -> str:
+def _shown(value: object) -> str:
     return f'"{value}"'
 
 

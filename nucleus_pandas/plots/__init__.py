@@ -11,6 +11,20 @@ from nucleus_pandas.plots.daily import plot_daily
 from nucleus_pandas.plots.dimensions import plot_dimensions
 from nucleus_pandas.plots.errors import plot_errors
 from nucleus_pandas.plots.events import plot_events
+from nucleus_pandas.plots.funnel import plot_funnel
+from nucleus_pandas.plots.funnel_trend import plot_funnel_trend
 from nucleus_pandas.plots.hours import plot_hours
+from nucleus_pandas.plots.paths import plot_paths
+from nucleus_pandas.plots.time_to_convert import plot_time_to_convert
 
-__all__ = ["plot_daily", "plot_dimensions", "plot_errors", "plot_events", "plot_hours"]
+__all__ = [
+    "plot_daily",
+    "plot_dimensions",
+    "plot_errors",
+    "plot_events",
+    "plot_funnel",
+    "plot_funnel_trend",
+    "plot_hours",
+    "plot_paths",
+    "plot_time_to_convert",
+]

@@ -15,7 +15,8 @@ import pandas as pd
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.frames import EVENT_LOG
-from nucleus_pandas.api.windows import When, Zone, make_span
+from nucleus_pandas.api.windows import When, Zone, make_interval
+from nucleus_pandas.api.wording import shown
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store import reading
 from nucleus_pandas.store.database import Database
@@ -154,7 +155,7 @@ class EventStore:
         IncompleteDataWarning
             When the interval was not synced as a whole, or users could not be loaded.
         """
-        span = make_span(start, end, tz)
+        span = make_interval(start, end, tz)
         with self.database.reading() as connection:
             frame = reading.read_sessions(connection, *condition_on('"start"', *span))
             gaps = _gaps(connection, *span)
@@ -202,7 +203,7 @@ class EventStore:
         IncompleteDataWarning
             When the interval was not synced as a whole, or users or sessions could not be loaded.
         """
-        span = make_span(start, end, tz)
+        span = make_interval(start, end, tz)
         wanted = None if columns is None else _checked_columns(columns)
         condition, values = condition_on("e.time", *span)
         with self.database.reading() as connection:
@@ -359,7 +360,7 @@ def _checked_columns(columns: Iterable[str]) -> list[str]:
     for name in wanted:
         if name not in EVENT_LOG and not str(name).startswith("data."):
             raise ValueError(
-                f"columns: {str(name)[:40]!r} is no column of the event log. There are {', '.join(EVENT_LOG)}, and "
+                f"columns: {shown(name)} is no column of the event log. There are {', '.join(EVENT_LOG)}, and "
                 "data.<key> for each attribute."
             )
     return wanted
@@ -375,10 +376,10 @@ def _known_events(connection: duckdb.DuckDBPyConnection, events: Iterable[str]) 
     for name in wanted:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=3)
-            hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            hint = f"Did you mean {' or '.join(map(shown, near))}?" if near else ""
             raise ValueError(
-                f"events: the store has no event {str(name)[:60]!r}. {hint} The most frequent are "
-                f"{', '.join(map(repr, known[:_MOST_SHOWN])) or 'none'}."
+                f"events: the store has no event {shown(name)}. {hint} The most frequent are "
+                f"{', '.join(map(shown, known[:_MOST_SHOWN])) or 'none'}."
             )
     return wanted
 

@@ -11,9 +11,10 @@ import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import COUNT, TEXT, Losses
+from nucleus_pandas.api.durations import Duration, read_duration
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.frames import make_frame
-from nucleus_pandas.api.windows import When, Zone, make_window, parse_duration
+from nucleus_pandas.api.windows import When, Zone, make_window
 from nucleus_pandas.store import selection, writing
 from nucleus_pandas.store.schema import one_row
 from nucleus_pandas.store.selection import Ledger, Listing
@@ -114,7 +115,7 @@ def plan_sync(
     end: When,
     *,
     tz: Zone | None = None,
-    window: str | dt.timedelta = "7d",
+    window: Duration = "7d",
     sample: float | None = None,
     seed: int | None = None,
 ) -> SyncPlan:
@@ -167,13 +168,14 @@ def read_request(
     end: When,
     *,
     tz: Zone | None,
-    window: str | dt.timedelta,
+    window: Duration,
     sample: float | None,
     seed: int | None,
 ) -> Request:
     """Read the arguments of a sync against what the store is."""
     span = make_window(start, end, client.tz if tz is None else tz, now=client.now())
-    length = parse_duration("window", window)
+    forms = 'write for example window="7d" or window="12h".'
+    length = dt.timedelta(microseconds=read_duration("window", window, forms, zero=True))
     if sample is not None and (isinstance(sample, bool) or not isinstance(sample, int | float) or not 0 < sample <= 1):
         raise ValueError(f"sample={sample!r} must be a share of users above 0 and up to 1, such as 0.1.")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):

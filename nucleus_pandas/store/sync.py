@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import pandas as pd
 from nucleus_pandas.api import people
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import Losses, warn_incomplete
+from nucleus_pandas.api.durations import Duration
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.windows import When, Zone
 from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
@@ -41,7 +41,7 @@ def sync(
     end: When,
     *,
     tz: Zone | None = None,
-    window: str | dt.timedelta = "7d",
+    window: Duration = "7d",
     sample: float | None = None,
     seed: int | None = None,
     progress: bool = True,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from nucleus_pandas.api.windows import (
     first_instant,
-    make_span,
+    make_instant,
+    make_interval,
     make_window,
-    parse_duration,
     parse_zone,
     states,
     utc_offset_parameter,
@@ -287,31 +287,25 @@ def test_a_day_cut_by_the_window_is_never_complete():
     assert states(days, NOW)["complete"] == [False, True]
 
 
-@pytest.mark.parametrize(
-    ("text", "length"),
-    [
-        ("7d", {"days": 7}),
-        ("12h", {"hours": 12}),
-        ("1.5 h", {"minutes": 90}),
-        ("30min", {"minutes": 30}),
-        ("2W", {"days": 14}),
-    ],
-)
-def test_a_length_of_time_is_a_number_and_a_unit(text, length):
-    assert parse_duration("window", text) == dt.timedelta(**length)
-    assert parse_duration("window", dt.timedelta(**length)) == dt.timedelta(**length)
+def test_an_interval_of_data_at_hand_is_open_where_nothing_is_written_and_knows_no_present():
+    assert make_interval(None, None, "UTC") == (None, None)
+    assert make_interval("2126-09-01", "2126-09-01", "Europe/Paris") == (
+        utc("2126-08-31T22:00"),
+        utc("2126-09-01T22:00"),
+    )
 
 
-@pytest.mark.parametrize("value", ["7", "d", "-1d", 7, None, "1 month", dt.timedelta(days=-1), "1e3d"])
-def test_what_is_no_length_of_time_is_told_with_the_argument_s_name(value):
-    with pytest.raises(ValueError, match='gap="7d"'):
-        parse_duration("gap", value)
+def test_an_interval_of_data_at_hand_keeps_fractions_of_a_second():
+    begins, ends = make_interval("2026-09-01T12:00:00.25Z", "2026-09-01T12:00:00.75Z", "UTC")
+    assert (begins.microsecond, ends.microsecond) == (250_000, 750_000)
 
 
-def test_a_span_of_kept_data_may_be_open_and_lie_in_the_future():
-    assert make_span(None, None, "UTC") == (None, None)
-    begins, ends = make_span("2026-10-25", "2026-10-25", "Europe/Paris")
-    assert (ends - begins) == dt.timedelta(hours=25)
-    assert make_span("2099-01-01", None, "UTC") == (dt.datetime(2099, 1, 1, tzinfo=dt.UTC), None)
-    with pytest.raises(ValueError, match="is not before end"):
-        make_span("2026-10-02", "2026-10-01", "UTC")
+def test_an_interval_that_ends_before_it_begins_is_refused():
+    with pytest.raises(ValueError, match='start="2026-09-02" is not before end="2026-09-01"'):
+        make_interval("2026-09-02", "2026-09-01", "UTC")
+
+
+def test_what_is_known_until_a_day_is_known_until_its_end():
+    assert make_instant("as_of", "2026-09-01", "Asia/Kathmandu") == utc("2026-09-01T18:15")
+    with pytest.raises(ValueError, match="as_of='soon' is not a date"):
+        make_instant("as_of", "soon", "UTC")

@@ -12,7 +12,17 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from nucleus_pandas.plots import plot_daily, plot_dimensions, plot_errors, plot_events, plot_hours
+from nucleus_pandas.plots import (
+    plot_daily,
+    plot_dimensions,
+    plot_errors,
+    plot_events,
+    plot_funnel,
+    plot_funnel_trend,
+    plot_hours,
+    plot_paths,
+    plot_time_to_convert,
+)
 
 TEXT = pd.StringDtype("python")
 DAYS = pd.to_datetime(["2026-09-01", "2026-09-02", "2026-09-03", "2026-09-04"]).astype("datetime64[us]")
@@ -23,6 +33,7 @@ SETTLED = [True, True, False, False]
 class Case(NamedTuple):
     plot: Callable[..., Axes]
     table: pd.DataFrame
+    maker: str
 
 
 @pytest.fixture(autouse=True)
@@ -87,17 +98,143 @@ def dimensions_over_time() -> pd.DataFrame:
     return table.assign(dimension=pd.array(["platform"] * len(table), dtype=TEXT))
 
 
-@pytest.fixture(params=["daily", "events", "errors", "hours", "dimensions", "dimensions_over_time"])
+@pytest.fixture
+def funnel() -> pd.DataFrame:
+    return reached([1000, 400, 100], pending=7)
+
+
+@pytest.fixture
+def funnel_segments() -> pd.DataFrame:
+    return segmented(free=reached([800, 200, 40]), pro=reached([200, 200, 60]))
+
+
+@pytest.fixture
+def funnel_trend() -> pd.DataFrame:
+    weeks = pd.to_datetime(["2026-09-07", "2026-09-14", "2026-09-21"]).astype("datetime64[us]")
+    tables = [reached([100, 50, 20]), reached([80, 48, 8]), reached([20, 10, 5], pending=30)]
+    dated = pd.concat([table.assign(period=week) for table, week in zip(tables, weeks, strict=True)])
+    states = {"complete": True, "settled": [True] * 6 + [False] * 3}
+    return dated.pipe(_first, "period").assign(**states).pipe(_last, "sample")
+
+
+@pytest.fixture
+def funnel_trend_segments(funnel_trend: pd.DataFrame) -> pd.DataFrame:
+    return segmented(free=funnel_trend, pro=funnel_trend)
+
+
+@pytest.fixture
+def funnel_users() -> pd.DataFrame:
+    entered = pd.to_datetime(["2026-09-01T10:00Z"] * 4 + ["2026-09-02T10:00Z"]).astype("datetime64[us, UTC]")
+    seconds = [[60, 120, 600, None, 30], [None, 3600, 86_400, None, None]]
+    return pd.DataFrame(
+        {
+            "user_id": pd.array([f"user {i}" for i in range(5)], dtype=TEXT),
+            "entered_at": entered,
+            "depth": [2, 3, 3, 1, 2],
+            "step_1": entered,
+            **{f"step_{2 + i}": entered + pd.to_timedelta(times, unit="s") for i, times in enumerate(seconds)},
+            "status": pd.array(["dropped", "converted", "converted", "dropped", "pending"], dtype=TEXT),
+            "sample": 1.0,
+        }
+    )
+
+
+@pytest.fixture
+def funnel_users_segments(funnel_users: pd.DataFrame) -> pd.DataFrame:
+    return funnel_users.assign(segment=pd.array(["free", "pro", "free", "pro", "free"], dtype=TEXT))
+
+
+@pytest.fixture
+def paths() -> pd.DataFrame:
+    return transitions(
+        {
+            (1, "open", "save"): 60,
+            (1, "open", "(other)"): 10,
+            (1, "open", "(exit)"): 30,
+            (2, "save", "close"): 40,
+            (2, "save", "(exit)"): 20,
+            (2, "(other)", "close"): 10,
+        },
+        of=100,
+    )
+
+
+CASES = {
+    "daily": (plot_daily, "load_daily"),
+    "events": (plot_events, "load_events"),
+    "errors": (plot_errors, "load_errors"),
+    "hours": (plot_hours, "load_hours"),
+    "dimensions": (plot_dimensions, "load_dimensions"),
+    "dimensions_over_time": (plot_dimensions, "load_dimensions"),
+    "funnel": (plot_funnel, "funnel"),
+    "funnel_segments": (plot_funnel, "funnel"),
+    "funnel_trend": (plot_funnel_trend, "funnel_trend"),
+    "funnel_trend_segments": (plot_funnel_trend, "funnel_trend"),
+    "funnel_users": (plot_time_to_convert, "funnel_users"),
+    "paths": (plot_paths, "paths"),
+}
+
+
+@pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> Case:
-    plots = {
-        "daily": plot_daily,
-        "events": plot_events,
-        "errors": plot_errors,
-        "hours": plot_hours,
-        "dimensions": plot_dimensions,
-        "dimensions_over_time": plot_dimensions,
-    }
-    return Case(plots[request.param], request.getfixturevalue(request.param))
+    plot, maker = CASES[request.param]
+    return Case(plot, request.getfixturevalue(request.param), maker)
+
+
+def reached(users: list[int], *, pending: int = 0, events: list[str] | None = None) -> pd.DataFrame:
+    """Lay out the users of each step as a funnel does; bounds and times are made up."""
+    rates = [count / users[0] if users[0] else float("nan") for count in users]
+    kept = [
+        count / before if before else float("nan") for count, before in zip(users, [users[0], *users], strict=False)
+    ]
+    seconds = [float("nan"), 90.0, 7200.0, 86_400.0 * 3, *[1.0] * len(users)][: len(users)]
+    return pd.DataFrame(
+        {
+            "step": range(1, len(users) + 1),
+            "event": pd.array(events or ["open", "save", "share", *"abcdefghi"][: len(users)], dtype=TEXT),
+            "users": pd.array(users, dtype="Int64"),
+            "from_start": rates,
+            "from_start_low": [rate * 0.9 for rate in rates],
+            "from_start_high": [min(1.0, rate * 1.1) for rate in rates],
+            "from_previous": kept,
+            "from_previous_low": [rate * 0.9 for rate in kept],
+            "from_previous_high": [min(1.0, rate * 1.1) for rate in kept],
+            "median_seconds": seconds,
+            "mean_seconds": seconds,
+            "excluded": pd.array([0] * len(users), dtype="Int64"),
+            "pending": pd.array([pending] * len(users), dtype="Int64"),
+            "low_n": users[0] < 30,
+            "sample": 1.0,
+        }
+    )
+
+
+def segmented(**tables: pd.DataFrame) -> pd.DataFrame:
+    named = [table.assign(segment=pd.array([name] * len(table), dtype=TEXT)) for name, table in tables.items()]
+    return pd.concat(named, ignore_index=True).pipe(_first, "segment")
+
+
+def _first(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    return table[[column, *table.columns.drop(column)]].reset_index(drop=True)
+
+
+def _last(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    return table[[*table.columns.drop(column), column]]
+
+
+def transitions(counts: dict[tuple[int, str, str], int], *, of: int) -> pd.DataFrame:
+    """Lay out how many users went from which event to which as `paths` does."""
+    step, source, target = zip(*counts, strict=True)
+    return pd.DataFrame(
+        {
+            "step": step,
+            "source": pd.array(source, dtype=TEXT),
+            "target": pd.array(target, dtype=TEXT),
+            "users": pd.array(list(counts.values()), dtype="Int64"),
+            "share": [users / of for users in counts.values()],
+            "sample": 1.0,
+        }
+    )
 
 
 def counted(by: str, counts: dict[str, list[int]]) -> pd.DataFrame:

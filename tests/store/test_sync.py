@@ -294,7 +294,7 @@ def test_the_cache_of_answers_is_not_used(scripted, store, tmp_path):
     ("arguments", "words"),
     [
         ({"window": "soon"}, 'window="7d"'),
-        ({"window": -1}, 'window="7d"'),
+        ({"window": "-1d"}, 'window="7d"'),
         ({"sample": 0}, "above 0 and up to 1"),
         ({"sample": 2}, "above 0 and up to 1"),
         ({"sample": True}, "above 0 and up to 1"),

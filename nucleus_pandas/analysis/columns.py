@@ -1,0 +1,118 @@
+"""The three columns that an event log must have: checked, and read into codes and integers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.codes import Bools, Ints, encode, small
+from nucleus_pandas.api.columns import Losses, texts
+from nucleus_pandas.api.wording import shown
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# The instants that a datetime can have, in microseconds since 1970.
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+
+
+def require(frame: object, columns: Sequence[str]) -> None:
+    """Raise where a frame lacks columns of an event log, or has one of them twice."""
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"an event log is made of a DataFrame, not of a {type(frame).__name__}.")
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        found = ", ".join(shown(name) for name in frame.columns[:30]) or "none"
+        raise ValueError(
+            f"an event log needs the columns user_id, time and event: missing {', '.join(missing)}; found {found}. "
+            'Rename yours, for example frame.rename(columns={"timestamp": "time"}).'
+        )
+    twice = [name for name in frame.columns.unique() if (frame.columns == name).sum() > 1]
+    if twice:
+        raise ValueError(
+            f"the column {shown(twice[0])} stands there {(frame.columns == twice[0]).sum()} times; keep one of them: "
+            "frame.loc[:, ~frame.columns.duplicated()]."
+        )
+
+
+def instants(column: pd.Series) -> tuple[Ints, Bools]:
+    """Give times as microseconds since 1970 in UTC, and which are missing; what no datetime can be is missing too."""
+    if not isinstance(column.dtype, pd.DatetimeTZDtype):
+        raise _no_instants(column)
+    times = column.array.tz_convert("UTC").as_unit("us").asi8
+    missing = (times < _FIRST) | (times > _LAST)
+    return times, missing
+
+
+def _no_instants(column: pd.Series) -> Exception:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
+        return ValueError(
+            'the column "time" is naive, so it names no instants. If it is in UTC write frame.assign(time='
+            'frame["time"].dt.tz_localize("UTC")), else your zone in place of "UTC".'
+        )
+    return TypeError(
+        f'the column "time" is of type {column.dtype}, not of instants. Write frame.assign(time='
+        'pd.to_datetime(frame["time"], utc=True)), with unit="s" or unit="ms" if it holds Unix times.'
+    )
+
+
+def names(column: pd.Series) -> tuple[Ints, list[str]]:
+    """Give the code of each event's name, and the name of each code."""
+    codes, values = encode(column)
+    # Names that are no text are spelled; two that come to the same are one.
+    written = spelled(values)
+    found = {name: code for code, name in enumerate(dict.fromkeys(written))}
+    if len(found) < len(written):
+        codes = np.append([found[name] for name in written], -1)[codes]
+    return small(codes, len(found)), list(found)
+
+
+def spelled(values: Sequence[Any]) -> list[str]:
+    """Write values as text: numbers and booleans as JSON does, and nothing that cannot be shown."""
+    plain = [value if isinstance(value, str | bool | int | float) else str(value) for value in values]
+    return [text or "" for text in texts(plain, Losses("event log"))]
+
+
+def ids(frame: pd.DataFrame, rows: Ints | None = None) -> Ints:
+    """Give the code of each row's user, or of some rows': by the service's id where there is one, else by the app's."""
+    named = [name for name in ("user_id", "user_db_id") if name in frame.columns]
+    frame = frame[named] if rows is None else frame[named].iloc[rows]
+    if "user_db_id" not in named:
+        return _compact(encode(frame["user_id"])[0])
+    codes, services = encode(frame["user_db_id"])
+    without = codes < 0
+    if not without.any():
+        return _compact(codes)
+    apps, app_ids = encode(frame["user_id"])
+    service_of = _only_service(apps, codes, len(app_ids))
+    # An id of the app's that belongs to no service's id, or to several, stands for itself.
+    place = {value: code for code, value in enumerate(services)}
+    own = [place.setdefault(value, len(place)) for value in app_ids]
+    stands_for = np.append(np.where(service_of >= 0, service_of, np.array(own, dtype=np.int64)), -1)
+    return _compact(np.where(without, stands_for[apps], codes))
+
+
+def _only_service(apps: Ints, services: Ints, number: int) -> Any:
+    """For each id of the app's the one service's id that it comes with, -1 for none or several."""
+    both = (apps >= 0) & (services >= 0)
+    lowest = np.full(number, np.iinfo(np.int64).max)
+    highest = np.full(number, -1)
+    np.minimum.at(lowest, apps[both], services[both].astype(np.int64))
+    np.maximum.at(highest, apps[both], services[both].astype(np.int64))
+    return np.where(lowest == highest, highest, -1)
+
+
+def _compact(codes: Ints) -> Ints:
+    return small(codes, max(int(codes.max(initial=0)), 1 << 16))
+
+
+def instant_of(moment: int) -> dt.datetime:
+    """Give the instant that lies so many microseconds after 1970."""
+    return _EPOCH + dt.timedelta(microseconds=moment)
+
+
+def microseconds(moment: dt.datetime) -> int:
+    """Give an instant in microseconds since 1970."""
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)

@@ -1,0 +1,153 @@
+"""The tables of funnels, from the attempts that stand for users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.attempts import EXCLUDED, PENDING, SETTLING, STATUSES, TIMEOUT, Question, Standing
+from nucleus_pandas.analysis.codes import Bools, Ints
+from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.intervals import wilson
+from nucleus_pandas.analysis.periods import Calendar
+from nucleus_pandas.analysis.segments import Segments
+from nucleus_pandas.api.columns import COUNT, DAY, INSTANT, NUMBER, TEXT
+from nucleus_pandas.api.frames import Schema, make_frame
+
+FUNNEL: Schema = {
+    "step": np.dtype("int64"),
+    "event": TEXT,
+    "users": COUNT,
+    "from_start": NUMBER,
+    "from_start_low": NUMBER,
+    "from_start_high": NUMBER,
+    "from_previous": NUMBER,
+    "from_previous_low": NUMBER,
+    "from_previous_high": NUMBER,
+    "median_seconds": NUMBER,
+    "mean_seconds": NUMBER,
+    "excluded": COUNT,
+    "pending": COUNT,
+    "low_n": np.dtype(bool),
+}
+_STATES: Schema = {"complete": np.dtype(bool), "settled": np.dtype(bool)}
+_SAMPLE: Schema = {"sample": NUMBER}
+FEW = 30
+
+
+def counted(found: Standing, asked: Question) -> Bools:
+    """Who counts: not those whose every attempt is spoiled, nor, unless asked for, those who are pending."""
+    counts = found.depth > 0
+    return counts if asked.include_pending else counts & (found.status != PENDING)
+
+
+def summary(
+    log: EventLog, asked: Question, found: Standing, segments: Segments | None, calendar: Calendar | None
+) -> pd.DataFrame:
+    """The table of `funnel` and `funnel_trend`: a row for each period, segment and step."""
+    names = [""] if segments is None else segments.names
+    periods = 1 if calendar is None else len(calendar.labels)
+    groups, steps = periods * len(names), len(asked.steps)
+    group = found.period * len(names) + (0 if segments is None else segments.code)
+    counts = _counts(group, groups, found, counted(found, asked))
+    columns: dict[str, Any] = {} if segments is None else {"segment": np.tile(np.repeat(names, steps), periods)}
+    schema: Schema = {} if segments is None else {"segment": TEXT}
+    columns |= {
+        "step": np.tile(np.arange(1, steps + 1), groups),
+        "event": np.tile(np.array(_labels(asked), dtype=object), groups),
+        **{name: values.reshape(-1) for name, values in counts.items()},
+    }
+    schema |= FUNNEL
+    if calendar is not None:
+        each = len(names) * steps
+        columns |= {name: np.repeat(values, each) for name, values in _states(calendar, asked, found).items()}
+        schema = {"period": DAY, **schema, **_STATES}
+        columns["period"] = np.repeat(np.array(calendar.labels, dtype=DAY), each)
+    columns["sample"] = np.full(groups * steps, log.sample)
+    return make_frame(schema | _SAMPLE, columns)
+
+
+def _labels(asked: Question) -> list[str]:
+    if asked.order != "any":
+        return [step.label for step in asked.steps]
+    return [f"any {number} of {len(asked.steps)}" for number in range(1, len(asked.steps) + 1)]
+
+
+def _counts(group: Ints, groups: int, found: Standing, counted: Bools) -> dict[str, Any]:
+    """The numbers of the table, each an array of groups by steps."""
+    steps = len(found.times)
+    users: Ints = np.zeros((groups, steps), dtype=np.int64)
+    median, mean = np.full((2, groups, steps), np.nan)
+    for number in range(steps):
+        made = np.flatnonzero(counted & (found.depth > number))
+        users[:, number] = np.bincount(group[made], minlength=groups)
+        if number:
+            seconds = (found.times[number, made] - found.times[number - 1, made]) / 1e6
+            median[:, number], mean[:, number] = _middle(seconds, group[made], groups)
+    before = np.concatenate([np.zeros((groups, 1), dtype=np.int64), users[:, :-1]], axis=1)
+    start = np.repeat(users[:, :1], steps, axis=1)
+    hits = np.minimum(users, before)
+    with np.errstate(invalid="ignore"):
+        rates = {"from_start": users / start, "from_previous": hits / before}
+    for name, made, base in (("from_start", users, start), ("from_previous", hits, before)):
+        rates[f"{name}_low"], rates[f"{name}_high"] = wilson(made, base)
+    ended = {name: np.bincount(group[found.status == status], minlength=groups) for name, status in _ENDS.items()}
+    return {
+        "users": users,
+        **rates,
+        "median_seconds": median,
+        "mean_seconds": mean,
+        **{name: np.repeat(of_group, steps) for name, of_group in ended.items()},
+        "low_n": np.repeat(users[:, :1] < FEW, steps, axis=1),
+    }
+
+
+_ENDS = {"excluded": EXCLUDED, "pending": PENDING}
+
+
+def _middle(seconds: Any, group: Ints, groups: int) -> tuple[Any, Any]:
+    """Median and mean of each group, NaN for an empty one."""
+    if groups == 1:
+        return (np.median(seconds), np.mean(seconds)) if len(seconds) else (np.nan, np.nan)
+    by_group = pd.Series(seconds).groupby(group)
+    return (by_group.agg(how).reindex(range(groups)).to_numpy() for how in ("median", "mean"))  # type: ignore[return-value]
+
+
+def _states(calendar: Calendar, asked: Question, found: Standing) -> dict[str, Bools]:
+    """Which periods are complete and settled."""
+    over = calendar.edges[1:] + (TIMEOUT if asked.window is None else asked.window)
+    complete = calendar.whole & (over <= asked.as_of)
+    # A session may go on for long after the period that it began in.
+    waiting = np.bincount(found.period[found.status == PENDING], minlength=len(complete)) > 0
+    return {"complete": complete, "settled": complete & (over <= asked.as_of - SETTLING) & ~waiting}
+
+
+def people(log: EventLog, found: Standing, segments: Segments | None) -> pd.DataFrame:
+    """The table of `funnel_users`."""
+    entered = log.time[found.entry]
+    order = np.lexsort((found.entry, entered))
+    entry = found.entry[order]
+    user_id = log.values("user_id", entry)
+    if user_id.hasnans and "user_db_id" in log.frame.columns:
+        user_id = user_id.where(user_id.notna(), log.values("user_db_id", entry))
+    columns: dict[str, Any] = {
+        "entered_at": _instants(entered[order]),
+        "depth": found.depth[order],
+        **{f"step_{number}": _instants(times[order]) for number, times in enumerate(found.times, 1)},
+        "status": pd.array(STATUSES, dtype=TEXT).take(found.status[order]),
+    }
+    schema: Schema = {name: INSTANT for name in columns if name != "status"}
+    schema |= {"depth": np.dtype("int64"), "status": TEXT}
+    if segments is not None:
+        columns["segment"] = pd.array(segments.names, dtype=TEXT).take(segments.code[order])
+        schema["segment"] = TEXT
+    columns["sample"] = np.full(len(entry), log.sample)
+    table = make_frame(schema | _SAMPLE, columns)
+    table.insert(0, "user_id", user_id)
+    return table
+
+
+def _instants(times: Ints) -> Any:
+    return pd.Series(times.astype("datetime64[us]")).dt.tz_localize("UTC").array

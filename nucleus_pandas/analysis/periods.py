@@ -1,0 +1,49 @@
+"""The days, weeks or months that attempts begin in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+
+from nucleus_pandas.analysis.codes import Bools, Ints
+from nucleus_pandas.analysis.columns import instant_of, microseconds
+from nucleus_pandas.analysis.horizon import oldest
+from nucleus_pandas.api.windows import Freq, Window
+
+# Longer than any period, so that no period at the edge of the data is cut.
+_MARGIN = dt.timedelta(days=40)
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Periods in a row: their first days, their edges in microseconds since 1970 (one more), and which are whole."""
+
+    labels: list[dt.date]
+    edges: Ints
+    whole: Bools
+
+
+def make_calendar(freq: Freq, times: Ints, start: int | None, end: int | None, zone: dt.tzinfo) -> Calendar:
+    """Cut [start, end) into periods; where it is open, as far as there are times that can be right."""
+    if not len(times) and (start is None or end is None):
+        Window(instant_of(0), instant_of(1), zone).periods(freq)  # an unknown freq is refused all the same
+        return Calendar([], np.empty(0, dtype=np.int64), np.empty(0, dtype=np.bool_))
+    low = oldest(times) if start is None else start
+    high = int(times.max()) + 1 if end is None else end
+    try:
+        begins = instant_of(low) - _MARGIN if start is None else instant_of(low)
+        ends = instant_of(high) + _MARGIN if end is None else instant_of(high)
+        window = Window(begins, ends, zone).periods(freq)
+    except OverflowError:
+        raise ValueError(
+            "Entries lie at an end of the calendar, in the year 1 or 9999: pass start= and end= with the time you mean."
+        ) from None
+    periods = [one for one in window if microseconds(one.end) > low and microseconds(one.start) < high]
+    edges = [microseconds(period.start) for period in periods] + [microseconds(periods[-1].end)]
+    return Calendar(
+        [period.label for period in periods],
+        np.array(edges, dtype=np.int64),
+        np.array([period.whole for period in periods], dtype=np.bool_),
+    )

@@ -1,0 +1,96 @@
+"""The arguments of a funnel: what a person writes, checked."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import pandas as pd
+
+from nucleus_pandas.analysis.attempts import Order, Question
+from nucleus_pandas.analysis.columns import microseconds
+from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, as_event_log
+from nucleus_pandas.analysis.steps import Exclusion, Step, columns_of, read_exclusions, read_steps
+from nucleus_pandas.api.durations import Duration, read_duration
+from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
+
+#: How long an attempt may take.
+Window = Duration
+Entry = Literal["any", "first"]
+OnExclude = Literal["drop", "stop"]
+Ties = Literal["either", "strict"]
+
+_WINDOW_FORMS = 'write a duration such as window="7d", "12h" or "30min", a timedelta, or window="session".'
+
+
+def read_question(
+    events: object,
+    steps: object,
+    *,
+    window: Window,
+    order: Order,
+    entry: Entry,
+    exclude: object,
+    on_exclude: OnExclude,
+    ties: Ties,
+    start: When | None,
+    end: When | None,
+    tz: Zone | None,
+    as_of: When | None,
+    include_pending: bool,
+    by: str | None,
+) -> tuple[EventLog, Question]:
+    """Check the arguments of a funnel; give the log that it is asked of, and the question."""
+    wanted = read_steps(steps)
+    exclusions = read_exclusions(exclude, len(wanted))
+    for name, value, choices in (
+        ("order", order, get_args(Order)),
+        ("entry", entry, get_args(Entry)),
+        ("on_exclude", on_exclude, get_args(OnExclude)),
+        ("ties", ties, get_args(Ties)),
+    ):
+        if value not in choices:
+            raise ValueError(f"{name}={value!r} is not known; write one of {', '.join(map(repr, choices))}.")
+    if by is not None and not isinstance(by, str):
+        raise TypeError(f'by is of type {type(by).__name__}; write the name of one column, for example by="version".')
+    span = _read_window(window)
+    zone = parse_zone("UTC" if tz is None else tz)
+    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    only = _enough(events, wanted, exclusions, by, whole=span is None or order == "strict")
+    log = as_event_log(events, only=only, as_of=known)
+    if span is None and "session_id" not in log.frame.columns:
+        raise ValueError('window="session" needs the column session_id, which the log does not have; use a duration.')
+    asked = Question(
+        steps=wanted,
+        window=span,
+        order=order,
+        first_only=entry == "first",
+        exclusions=exclusions,
+        drop=on_exclude == "drop",
+        later=ties == "strict",
+        start=begins,
+        end=ends,
+        as_of=log.as_of_microseconds if known is None else known,
+        include_pending=bool(include_pending),
+    )
+    return log, asked
+
+
+def _read_window(window: object) -> int | None:
+    """The length of a window in microseconds, None for a session."""
+    if isinstance(window, str) and window == "session":
+        return None
+    return read_duration("window", window, _WINDOW_FORMS)
+
+
+def _enough(
+    events: object, steps: list[Step], exclusions: list[Exclusion], by: str | None, *, whole: bool
+) -> set[str] | None:
+    """The events that the question looks at, None if it may have to look at all of them."""
+    asked = [*steps, *(exclusion.step for exclusion in exclusions)]
+    if whole or any(callable(one.where) for one in asked):
+        return None
+    looked_at = {by, *(name for one in asked for name in columns_of(one))}
+    if isinstance(events, pd.DataFrame) and "session_id" in events.columns and looked_at & set(CONTEXT):
+        return None
+    return {name for one in asked for name in one.events}

@@ -1,0 +1,52 @@
+"""One value a user to break a table down by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nucleus_pandas.analysis.codes import Bools, Ints, encode
+from nucleus_pandas.analysis.columns import spelled
+from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.steps import find_column
+
+MISSING, OTHER = "(none)", "(other)"
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The names of segments in the order of their rows, and the code of each attempt's."""
+
+    names: list[str]
+    code: Ints
+
+
+def checked_top(top: object) -> int:
+    """Give back how many values get rows of their own, or raise."""
+    if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 1:
+        raise ValueError(f"top={top!r} must be a whole number from 1 on: how many values get rows of their own.")
+    return int(top)
+
+
+def find_segments(log: EventLog, by: str, entry: Ints, counted: Bools, top: int) -> Segments:
+    """Give each attempt the value of a column at its entry: the most frequent, the others, missing."""
+    codes, values = encode(log.values(find_column(log, by, "by"), entry))
+    names, code = _named(codes, spelled(values))
+    entrants = np.bincount(code[counted], minlength=len(names))
+    present = np.bincount(code, minlength=len(names))
+    ranked = sorted(
+        (place for place, name in enumerate(names) if present[place] and name not in (MISSING, OTHER)),
+        key=lambda place: (-entrants[place], -present[place], names[place]),
+    )
+    kept = [names[place] for place in ranked[:top]]
+    there = {name for place, name in enumerate(names) if present[place]}
+    kept += [OTHER] * bool(ranked[top:] or OTHER in there) + [MISSING] * (MISSING in there)
+    rank = {name: place for place, name in enumerate(kept)}
+    return Segments(kept, np.array([rank.get(name, rank.get(OTHER, 0)) for name in names])[code])
+
+
+def _named(codes: Ints, texts: list[str]) -> tuple[list[str], Ints]:
+    """The different names and the code of each value's; values that are written alike have one name."""
+    place = {text: number for number, text in enumerate(dict.fromkeys([*texts, MISSING]))}
+    return list(place), np.array([*(place[text] for text in texts), place[MISSING]])[codes]

@@ -1,0 +1,19 @@
+"""Names from the data, and numbers, as messages write them."""
+
+from __future__ import annotations
+
+
+def shown(name: object) -> str:
+    """Write a name from the data in a message: quoted, escaped, and cut where it is long."""
+    text = str(name)
+    return ascii_controls(text if len(text) <= 60 else f"{text[:40]}…{text[-15:]}")
+
+
+def ascii_controls(text: str) -> str:
+    """Quote a text so that nothing in it can break a line or turn it around."""
+    return '"' + "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text) + '"'
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number and its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

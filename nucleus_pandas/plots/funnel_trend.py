@@ -1,0 +1,144 @@
+"""The rates of a funnel over time, as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.plots import style
+from nucleus_pandas.plots.series import Trace, draw_lines, floats, names_of, styled
+from nucleus_pandas.plots.shares import percent_axis, sample_note, segments_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+TITLE = "Funnel over time"
+_COLUMNS = [
+    *("period", "step", "event", "users", "from_start", "from_start_low", "from_start_high"),
+    *("pending", "low_n", "settled", "sample"),
+]
+# Beyond, bands lie on each other and nothing can be read from them.
+_BANDS = 4
+
+
+def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int | None = None) -> Axes:
+    """Draw what share of those who entered in each period reached a step.
+
+    Parameters
+    ----------
+    trend : DataFrame
+        The table of `funnel_trend`.
+    ax : matplotlib Axes, optional
+        Where to draw. By default a new figure is made.
+    step : int, optional
+        Number of the step to draw; by default every step from the second on, or the last where there are segments.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a line a step, or a line a segment: the share, in per cent of those who entered in the period. A band
+        gives the 95 % bounds where there are up to four lines. Periods that are not settled, of which some users have
+        not had the whole window yet, are hatched, and the line to them is dashed; so are those that the interval cuts.
+        A period in which nobody entered is a gap.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, the table has no such step, or there are more than 30 segments.
+    TypeError
+        If `trend` is no DataFrame.
+
+    Notes
+    -----
+    A user counts in the period of the entry, whenever the other steps came. What is drawn of a hatched period is of
+    those early enough in it, and changes until all have had their window.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> users = nu.load_users(app).head(40)
+    >>> log = nu.load_session_events(app, nu.load_sessions(app, users).head(40))
+    >>> ax = nu.plot_funnel_trend(nu.funnel_trend(log, ["init", "PROJECT_CREATED"], freq="M"))
+    """
+    style.require(trend, _COLUMNS, plot="plot_funnel_trend", loader="funnel_trend")
+    if step is not None and len(trend) and step not in set(trend["step"]):
+        known = ", ".join(str(number) for number in sorted(set(trend["step"]))[: style.MOST_CATEGORIES])
+        raise ValueError(f"step must be one of {known}, not {step!r}")
+    ax = style.axes_for(ax)
+    if trend["users"].isna().all():
+        return style.no_data(ax, TITLE)
+    periods = pd.DatetimeIndex(np.sort(trend["period"].unique()))
+    curves = _curves(trend, periods, step)
+    final = (trend["settled"].astype(bool) & ~trend["pending"].gt(0).fillna(False)).groupby(trend["period"]).all()
+    state = pd.DataFrame({"complete": True, "settled": final.reindex(periods).to_numpy(dtype=bool)}, index=periods)
+    draw_lines(ax, [curve.trace for curve in curves], state)
+    top = max(
+        [0.0, *(float(np.nanmax(curve.trace.counts)) for curve in curves if not np.isnan(curve.trace.counts).all())]
+    )
+    if len(curves) <= _BANDS:
+        for curve in curves:
+            ax.fill_between(periods.to_numpy(), curve.low, curve.high, color=curve.trace.color, alpha=0.15, linewidth=0)
+            top = max(top, float(np.nanmax(curve.high, initial=0.0)))
+    _hatch(ax, periods, state["settled"].to_numpy())
+    style.finish_axes(ax, x="period start", y="share of those who entered", grid="y")
+    style.day_axis(ax, periods)
+    top = max(0.05, 1.1 * top)
+    ax.set_ylim(0, min(1.03, top))
+    percent_axis(ax, top=top)
+    style.set_titles(ax, TITLE, *_notes(trend, bands=len(curves) <= _BANDS, open_=not final.all(), step=step))
+    return style.fit(ax)
+
+
+class _Curve(NamedTuple):
+    """A line with its bounds."""
+
+    trace: Trace
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def _curves(trend: pd.DataFrame, periods: pd.DatetimeIndex, step: int | None) -> list[_Curve]:
+    """Give a line a segment at one step, or a line a step."""
+    last = int(trend["step"].max())
+    if "segment" in trend.columns:
+        rows = trend[trend["step"] == (last if step is None else step)]
+        groups = segments_of(rows, plot="plot_funnel_trend")
+        named = [(group.rows, str(group.name), group.color) for group in groups]
+    else:
+        steps = [number for number in sorted(set(trend["step"])) if number == step or (step is None and number != 1)]
+        tables = [trend[trend["step"] == number] for number in steps or [last]]
+        named = [(rows, names_of(rows, "event").iloc[0], "") for rows in tables]
+    curves = []
+    for place, (rows, name, color) in enumerate(named):
+        wide = rows.drop_duplicates("period").set_index("period").reindex(periods)
+        rate, low, high = (floats(wide[f"from_start{end}"]) for end in ("", "_low", "_high"))
+        trace = styled(place, name, rate)
+        curves.append(_Curve(trace._replace(color=color or trace.color), low, high))
+    return curves
+
+
+def _hatch(ax: Axes, periods: pd.DatetimeIndex, settled: NDArray[np.bool_]) -> None:
+    """Hatch the ground of the periods that are not settled, each up to half-way to its neighbours."""
+    from matplotlib.dates import date2num
+
+    days = date2num(periods.to_numpy())  # type: ignore[no-untyped-call]
+    steps = np.diff(days)
+    half = (steps.min() if len(steps) else 1.0) / 2
+    for day in days[~settled]:
+        ax.axvspan(day - half, day + half, facecolor="none", edgecolor="0.8", hatch="////", linewidth=0, zorder=0)
+
+
+def _notes(trend: pd.DataFrame, *, bands: bool, open_: bool, step: int | None) -> list[str]:
+    """Say what the lines mean, and what of them is not final."""
+    at = trend[trend["step"] == (trend["step"].max() if step is None else step)]
+    reached = f"Reached step {at['step'].iloc[0]}, {style.plain(at['event'].iloc[0])}. " if "segment" in trend else ""
+    return [
+        f"{reached}Share of those who entered in the period, whenever they went on.",
+        "Band: 95 % bounds." if bands else "",
+        "Hatched: not all have had the whole window yet, or the period is cut by the interval." if open_ else "",
+        "Some shares are of fewer than 30 users." if trend["low_n"].any() else "",
+        sample_note(trend),
+    ]

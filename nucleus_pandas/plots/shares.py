@@ -1,0 +1,86 @@
+"""Shares of users: how they and times between events are written, and how segments are told apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: What is missing: lighter than the grey of all others together.
+NOBODY = "#B5B5B5"
+_HATCHES = ("", "////", "....", "xxxx")
+
+
+class Segment(NamedTuple):
+    """One group of users: its rows, and how it is drawn."""
+
+    name: str | None
+    rows: pd.DataFrame
+    color: str
+    hatch: str
+
+
+def segments_of(table: pd.DataFrame, *, plot: str) -> list[Segment]:
+    """Take a table apart by its column `segment`, in the order in which they stand there; one without it is one."""
+    if "segment" not in table.columns:
+        return [Segment(None, table, style.PALETTE[0], "")]
+    # Not grouped by pandas 2, which takes one name for another where they hold a NUL or half of a surrogate pair.
+    names = ["" if pd.isna(name) else str(name) for name in table["segment"].array]
+    unique = list(dict.fromkeys(names))
+    if len(unique) > style.MOST_CATEGORIES:
+        raise ValueError(
+            f"{plot} draws up to {style.MOST_CATEGORIES} segments, not {len(unique):,}: make the table with fewer"
+        )
+    grey = {style.OTHER: style.REST, style.MISSING: NOBODY}
+    own = [name for name in unique if name not in grey]
+    looks = {name: (style.PALETTE[i % 8], _HATCHES[i // 8]) for i, name in enumerate(own)}
+    looks |= {name: (color, "") for name, color in grey.items()}
+    place = np.array([unique.index(name) for name in names], dtype=np.intp)
+    return [Segment(name, table[place == i], *looks[name]) for i, name in enumerate(unique)]
+
+
+def name_segments(ax: Axes, segments: list[Segment]) -> None:
+    """Put a legend beside the Axes, where there are segments."""
+    from matplotlib.patches import Patch
+
+    named = [segment for segment in segments if segment.name is not None]
+    if named:
+        patches = [Patch(facecolor=one.color, hatch=one.hatch, edgecolor="white") for one in named]
+        style.add_legend(ax, patches, [str(one.name) for one in named])
+
+
+def percent(rate: float) -> str:
+    """Write a rate in per cent; a rate of nobody is none."""
+    if np.isnan(rate):
+        return "no rate"
+    return f"{100 * rate:.1f} %" if 0 < rate < 1 else f"{100 * rate:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the unit in which it is a small number."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def percent_axis(ax: Axes, which: str = "y", *, top: float = 1.0, ticks: int = 5) -> None:
+    """Tick round shares in per cent, from zero up to `top` and never beyond 100 %."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    axis = ax.yaxis if which == "y" else ax.xaxis
+    locator = MaxNLocator(nbins=min(5, max(1, ticks)), steps=[1, 2, 2.5, 5, 10])
+    axis.set_ticks([tick for tick in locator.tick_values(0, min(1.0, max(top, 0.01))) if 0 <= tick <= 1.0 + 1e-9])
+    axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+
+
+def sample_note(table: pd.DataFrame) -> str:
+    """Say that the numbers are those of a sample, where they are."""
+    share = table["sample"].min()
+    return f"A sample of {100 * share:.3g} % of the users." if share < 1 else ""
