@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ from nucleus_pandas.analysis.horizon import newest
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.windows import When, make_instant
 from nucleus_pandas.api.wording import counted
+from nucleus_pandas.store.eventstore import EventStore
 
 #: What comes with `init` and errors only: filled forward within a session before it is used.
 CONTEXT = ("platform", "os_version", "version", "locale", "country", "arch", "ram_gb")
@@ -27,15 +29,16 @@ class EventLog:
 
     Parameters
     ----------
-    frame : pandas.DataFrame
+    frame : pandas.DataFrame or EventStore
         One row an event: `load_session_events`, or any frame with user_id (anything), time (with a time zone) and event
-        (its name). Other columns ride along. It is not changed; do not change its values while the log is in use.
-    sample : float, default 1.0
+        (its name). Other columns ride along. It is not changed; do not change its values while the log is in use. Of a
+        store, all its events.
+    sample : float, optional
         The fraction of the users that the frame holds, if it is a sample of them. Tables repeat it, counts are not
-        scaled.
+        scaled. By default 1, or what the store says.
     as_of : str, date or datetime, optional
-        Until when the data are known, if whoever made them knows; a date is the whole day in UTC. By default the newest
-        time in the data, see Notes.
+        Until when the data are known, if whoever made them knows; a date is the whole day in UTC. By default when the
+        store was synced last, or the newest time in the data, see Notes.
 
     Attributes
     ----------
@@ -109,7 +112,14 @@ class EventLog:
     counts: Ints
     sample: float
 
-    def __init__(self, frame: pd.DataFrame, *, sample: float = 1.0, as_of: When | None = None) -> None:
+    def __init__(
+        self, frame: pd.DataFrame | EventStore, *, sample: float | None = None, as_of: When | None = None
+    ) -> None:
+        if isinstance(frame, EventStore):
+            info = frame.info()
+            sample, as_of = info.sample if sample is None else sample, info.as_of if as_of is None else as_of
+            frame = frame.events()
+        sample = 1.0 if sample is None else sample
         if isinstance(sample, bool) or not isinstance(sample, int | float) or not 0 < sample <= 1:
             raise ValueError(
                 f"sample={sample!r} must be above 0 and at most 1: the fraction of users that the log holds."
@@ -262,24 +272,40 @@ class EventLog:
         return {}
 
 
-def as_event_log(source: object, *, only: Collection[str] | None = None, as_of: int | None = None) -> EventLog:
+def as_event_log(
+    source: object,
+    *,
+    only: Collection[str] | None = None,
+    as_of: int | None = None,
+    within: tuple[dt.datetime | None, dt.datetime | None] = (None, None),
+) -> EventLog:
     """Make of whatever an analysis was given the log that it works on; every analysis takes its input through here.
 
     Parameters
     ----------
-    source : DataFrame or EventLog
+    source : DataFrame, EventLog or EventStore
     only : collection of str, optional
         The only events that the analysis looks at: a DataFrame is then made ready as far as they go.
     as_of : int, optional
         Until when the data are known, if the analysis was told, so that it need not be found out.
+    within : tuple of datetime or None
+        The instants between which it looks: no more than the sessions that touch them are read from a store.
     """
     if isinstance(source, EventLog):
         return source
+    if isinstance(source, EventStore):
+        info = source.info()
+        return EventLog(source.whole_sessions(*within, events=only), sample=info.sample, as_of=info.as_of)
     if not isinstance(source, pd.DataFrame):
         raise TypeError(
-            f"events is of type {type(source).__name__}; pass a DataFrame with user_id, time and event, or an EventLog."
+            f"events is of type {type(source).__name__}; pass a DataFrame with user_id, time and event, an EventLog or "
+            "an EventStore."
         )
     return EventLog(source) if only is None else EventLog._holding(source, only, as_of)
+
+
+#: What an analysis can be asked of.
+Events = pd.DataFrame | EventLog | EventStore
 
 
 def _kept(lacks: dict[str, Bools], whose: str) -> Ints | None:

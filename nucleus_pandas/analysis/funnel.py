@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from nucleus_pandas.analysis.attempts import Order, find_standing, look_up
-from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.eventlog import Events
 from nucleus_pandas.analysis.funnel_tables import counted, people, summary
 from nucleus_pandas.analysis.periods import make_calendar
 from nucleus_pandas.analysis.question import Entry, OnExclude, Ties, Window, read_question
@@ -17,7 +17,7 @@ from nucleus_pandas.api.windows import Freq, When, Zone, parse_zone
 
 
 def funnel(
-    events: pd.DataFrame | EventLog,
+    events: Events,
     steps: list[StepLike],
     *,
     window: Window = "7d",
@@ -38,7 +38,7 @@ def funnel(
 
     Parameters
     ----------
-    events : DataFrame or EventLog
+    events : DataFrame, EventLog or EventStore
         A log that is asked more than once is best made ready with `EventLog`, which then answers at once.
     steps : list
         From 1 to 30 steps: each the name of an event, a list of names of which any will do, or `step` for events on a
@@ -157,7 +157,7 @@ def funnel(
 
 
 def funnel_users(
-    events: pd.DataFrame | EventLog,
+    events: Events,
     steps: list[StepLike],
     *,
     window: Window = "7d",
@@ -243,7 +243,7 @@ def funnel_users(
 
 
 def funnel_trend(
-    events: pd.DataFrame | EventLog,
+    events: Events,
     steps: list[StepLike],
     *,
     freq: Freq = "W",

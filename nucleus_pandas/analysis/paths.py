@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.columns import microseconds
-from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
+from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.analysis.segments import OTHER
 from nucleus_pandas.analysis.steps import StepLike, read_step, rows_of
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
@@ -37,7 +37,7 @@ _GAP_FORMS = 'write a duration such as gap="30min" or "2h", a timedelta, or None
 
 
 def paths(
-    events: pd.DataFrame | EventLog,
+    events: Events,
     after: StepLike | None = None,
     before: StepLike | None = None,
     *,
@@ -52,7 +52,7 @@ def paths(
 
     Parameters
     ----------
-    events : DataFrame or EventLog
+    events : DataFrame, EventLog or EventStore
         The event log.
     after : str, list of str or Step
         The event at which paths begin: its name, several of which any will do, or `step` for events on a condition.
@@ -89,7 +89,7 @@ def paths(
     ValueError
         If both or neither of `after` and `before` are given, an event is unknown, or another argument is out of range.
     TypeError
-        If `events` is neither a DataFrame nor an EventLog.
+        If `events` is neither a DataFrame nor an EventLog nor an EventStore.
 
     Notes
     -----

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal, get_args
 
 import pandas as pd
@@ -54,10 +55,11 @@ def read_question(
         raise TypeError(f'by is of type {type(by).__name__}; write the name of one column, for example by="version".')
     span = _read_window(window)
     zone = parse_zone("UTC" if tz is None else tz)
-    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
+    within = make_interval(start, end, zone)
+    begins, ends = (None if one is None else microseconds(one) for one in within)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     only = _enough(events, wanted, exclusions, by, whole=span is None or order == "strict")
-    log = as_event_log(events, only=only, as_of=known)
+    log = as_event_log(events, only=only, as_of=known, within=(within[0], _until(within[1], span)))
     if span is None and "session_id" not in log.frame.columns:
         raise ValueError('window="session" needs the column session_id, which the log does not have; use a duration.')
     asked = Question(
@@ -74,6 +76,11 @@ def read_question(
         include_pending=bool(include_pending),
     )
     return log, asked
+
+
+def _until(end: dt.datetime | None, span: int | None) -> dt.datetime | None:
+    """Until when steps count, of entries before `end`; a session is not cut off anyway."""
+    return end if end is None or span is None else end + dt.timedelta(microseconds=span)
 
 
 def _read_window(window: object) -> int | None:

@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.client import Client
-from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.windows import When, Zone, make_interval
 from nucleus_pandas.api.wording import shown
-from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store import reading
+from nucleus_pandas.store.coverage import Through, find_gaps, tell_gaps
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
 from nucleus_pandas.store.reading import condition_on, naive
@@ -158,8 +157,8 @@ class EventStore:
         span = make_interval(start, end, tz)
         with self.database.reading() as connection:
             frame = reading.read_sessions(connection, *condition_on('"start"', *span))
-            gaps = _gaps(connection, *span)
-        _tell(gaps)
+            gaps = find_gaps(connection, *span)
+        tell_gaps(gaps)
         return frame
 
     def events(
@@ -205,7 +204,19 @@ class EventStore:
         """
         span = make_interval(start, end, tz)
         wanted = None if columns is None else _checked_columns(columns)
-        condition, values = condition_on("e.time", *span)
+        return self._read_events(*condition_on("e.time", *span), span, events=events, users=users, columns=wanted)
+
+    def _read_events(
+        self,
+        condition: str,
+        values: list[Any],
+        span: tuple[dt.datetime | None, dt.datetime | None],
+        *,
+        events: Iterable[str] | None = None,
+        users: pd.DataFrame | Iterable[str] | None = None,
+        columns: list[str] | None = None,
+        through: Through = "end",
+    ) -> pd.DataFrame:
         with self.database.reading() as connection:
             if events is not None:
                 connection.register("names", {"name": np.array(_known_events(connection, events), dtype=object)})
@@ -213,10 +224,45 @@ class EventStore:
             if users is not None:
                 connection.register("ids", {"id": np.array(_ids(users), dtype=object)})
                 condition += " AND (u.user_id IN (FROM ids) OR u.user_db_id IN (FROM ids))"
-            frame = reading.read_events(connection, condition, values, wanted)
-            gaps = _gaps(connection, *span)
-        _tell(gaps)
+            frame = reading.read_events(connection, condition, values, columns)
+            gaps = find_gaps(connection, *span, through)
+        tell_gaps(gaps)
         return frame
+
+    def whole_sessions(
+        self, start: dt.datetime | None, end: dt.datetime | None, *, events: Iterable[str] | None = None
+    ) -> pd.DataFrame:
+        """Get the events of all sessions that touch an interval, as `events` does; what analyses of a store read.
+
+        A session's first event tells what the others do not, such as the version, so an interval must not cut it off.
+
+        Parameters
+        ----------
+        start, end : datetime or None
+            Instants; the window after the interval of a sync counts as synced.
+        events : iterable of str, optional
+            Only events of these names.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an event.
+
+        Raises
+        ------
+        ValueError
+            For an event that is not there.
+
+        Warns
+        -----
+        IncompleteDataWarning
+            As `events`.
+        """
+        bounds = [('coalesce(s."end", s."start") >= ?', start), ('coalesce(s."start", s."end") <= ?', end)]
+        given = [(text, naive(bound)) for text, bound in bounds if bound is not None]
+        condition = " AND ".join(text for text, _ in given) or "TRUE"
+        values = [bound for _, bound in given]
+        return self._read_events(condition, values, (start, end), events=events, through="window_end")
 
     def sql(self, query: str) -> pd.DataFrame:
         """Ask in SQL, with DuckDB's dialect.
@@ -395,41 +441,3 @@ def _ids(users: pd.DataFrame | Iterable[str]) -> list[str]:
     if isinstance(users, str | Mapping) or not all(isinstance(user, str) for user in ids):
         raise TypeError("users must be rows of store.users(), or a list of ids that are text.")
     return ids
-
-
-def _gaps(connection: duckdb.DuckDBPyConnection, begins: dt.datetime | None, ends: dt.datetime | None) -> list[str]:
-    """What is known to be missing from an interval."""
-    rows = connection.execute('SELECT "start", "end", finished FROM kept.runs ORDER BY run').fetchall()
-    if not rows:
-        raise StoreError("Nothing was synced into this store yet; nucleus_pandas.sync(client, store, start, end) does.")
-    gaps = []
-    synced = _union([row[:2] for row in rows if row[2]])
-    low, high = begins and naive(begins), ends and naive(ends)
-    covered = any((low is None or first <= low) and (high is None or high <= last) for first, last in synced)
-    if not covered:
-        spans = ", ".join(f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}" for first, last in synced)
-        gaps.append(f"synced to the end were only {spans or 'none'} (UTC)")
-    failed = one_row(
-        connection,
-        "SELECT (SELECT count(*) FROM kept.users WHERE failure IS NOT NULL),"
-        " (SELECT count(*) FROM kept.sessions WHERE failure IS NOT NULL)",
-    )
-    if any(failed):
-        gaps.append(f"{failed[0]:,} users and {failed[1]:,} sessions could not be loaded")
-    return gaps
-
-
-def _union(spans: list[tuple[dt.datetime, dt.datetime]]) -> list[tuple[dt.datetime, dt.datetime]]:
-    """Spans in order, those that touch made one."""
-    merged: list[tuple[dt.datetime, dt.datetime]] = []
-    for first, last in sorted(spans):
-        if merged and first <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, last))
-    return merged
-
-
-def _tell(gaps: list[str]) -> None:
-    if gaps:
-        warn_incomplete(f"The store does not hold all of this interval: {'; '.join(gaps)}. Call sync for it, or again.")

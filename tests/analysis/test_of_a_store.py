@@ -1,0 +1,93 @@
+"""Analyses of a store are those of its event log, with what the store knows about itself."""
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+import nucleus_pandas as nu
+from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.service import DemoService
+from tests.conftest import AUTUMN
+
+STEPS = ["init", "PROJECT_CREATED", "EXPORT_PDF"]
+ALL = {"start": "2026-05-01", "end": "2026-11-20"}
+
+
+@pytest.fixture(scope="module")
+def app():
+    with nu.demo.DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 22)), as_of=AUTUMN)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def store(app, tmp_path_factory):
+    made = nu.EventStore(tmp_path_factory.mktemp("store") / "app.duckdb")
+    nu.sync(app, made, **ALL, progress=False)
+    return made
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {},
+        {"by": "version"},
+        {"by": "plan", "order": "any"},
+        {"window": "session", "by": "platform"},
+        {"order": "strict", "entry": "first"},
+        {"start": "2026-09-01", "end": "2026-10-15", "tz": "Europe/Paris", "by": "country"},
+        {"start": "2026-09-01", "end": "2026-10-15", "exclude": "UNDO"},
+    ],
+    ids=str,
+)
+def test_a_funnel_of_a_store_is_that_of_its_events(store, question):
+    log = nu.EventLog(store.events(), as_of=AUTUMN)
+    pd.testing.assert_frame_equal(nu.funnel(store, STEPS, **question), nu.funnel(log, STEPS, **question))
+    pd.testing.assert_frame_equal(nu.funnel_users(store, STEPS, **question), nu.funnel_users(log, STEPS, **question))
+
+
+def test_a_trend_and_paths_of_a_store_are_those_of_its_events(store):
+    log = nu.EventLog(store.events(), as_of=AUTUMN)
+    span = {"start": "2026-09-01", "end": "2026-10-15"}
+    pd.testing.assert_frame_equal(nu.funnel_trend(store, STEPS, **span), nu.funnel_trend(log, STEPS, **span))
+    pd.testing.assert_frame_equal(nu.paths(store, "PROJECT_CREATED", **span), nu.paths(log, "PROJECT_CREATED", **span))
+
+
+def test_a_log_of_a_store_knows_until_when_it_is_known(store):
+    assert nu.EventLog(store).as_of == pd.Timestamp(AUTUMN)
+    assert len(nu.EventLog(store)) == len(store.events())
+
+
+def test_a_sampled_store_tells_its_fraction_in_every_table(app, tmp_path):
+    store = nu.EventStore(tmp_path / "app.duckdb")
+    nu.sync(app, store, **ALL, sample=0.3, progress=False)
+    share = store.info().sample
+    for table in (
+        nu.funnel(store, STEPS),
+        nu.funnel_users(store, STEPS),
+        nu.funnel_trend(store, STEPS, freq="M"),
+        nu.paths(store, "init"),
+        nu.funnel(nu.EventLog(store), STEPS),
+    ):
+        assert table["sample"].unique().tolist() == [share]
+    assert share == pytest.approx(0.3, abs=0.05)
+
+
+def test_an_unknown_event_of_a_store_raises_with_the_nearest_names(store):
+    with pytest.raises(ValueError, match='Did you mean "EXPORT_PDF"'):
+        nu.funnel(store, ["init", "EXPORT_PFD"])
+
+
+def test_a_funnel_beyond_what_was_synced_is_told(app, tmp_path):
+    store = nu.EventStore(tmp_path / "app.duckdb")
+    nu.sync(app, store, "2026-09-01", "2026-09-30", progress=False)
+    nu.funnel(store, STEPS, start="2026-09-01", end="2026-09-30", window="7d")
+    with pytest.warns(nu.IncompleteDataWarning, match="does not hold all of this interval"):
+        nu.funnel(store, STEPS, start="2026-09-01", end="2026-09-30", window="8d")
+    with pytest.warns(nu.IncompleteDataWarning, match="does not hold all of this interval"):
+        nu.funnel(store, STEPS, start="2026-08-31", end="2026-09-30")
+
+
+def test_a_store_that_does_not_exist_says_what_makes_it(tmp_path):
+    with pytest.raises(nu.StoreError, match=r"nucleus_pandas\.sync"):
+        nu.funnel(nu.EventStore(tmp_path / "nothing.duckdb"), STEPS)
