@@ -240,6 +240,10 @@ def _errors(path: Path) -> Iterator[None]:
         if type(error) is not duckdb.Error:  # a mistake in a query, which is the caller's
             raise
         raise _explained(path, str(error)) from None
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _explained(path: Path, text: str) -> StoreError:

@@ -1,5 +1,6 @@
 """Whatever ends a sync, the store holds whole sessions, and the next sync goes on."""
 
+import _thread
 import datetime as dt
 import os
 import signal
@@ -7,13 +8,14 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.store import database
+from nucleus_pandas.store import database, writing
 from tests.store.conftest import ALL, Asked, assert_same, kinds, quiet_sync
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +79,35 @@ def test_ctrl_c_ends_within_seconds_keeps_what_came_and_says_how_to_go_on(script
     app.service.latency = 0
     report = quiet_sync(app, store)
     assert report.requests < 1 + len(store.users()) + store.info().sessions - answered / 2
+
+
+def test_an_interrupt_in_the_middle_of_a_transaction_keeps_what_it_was_about(scripted, store, monkeypatch, capsys):
+    app = scripted(scale=0.05)
+    real, calls = writing.put_events, []
+
+    def interrupted(connection, answers, *others):
+        real(connection, answers, *others)
+        calls.append(len(answers))
+        if len(answers) and sum(map(bool, calls)) == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "put_events", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            quiet_sync(app, store)
+    assert store.info().fetched_sessions >= max(calls) > 0
+    assert "Call sync again" in capsys.readouterr().err
+    quiet_sync(app, store)
+    assert not store.info().unfinished
+
+
+@needs_posix
+def test_ctrl_c_ends_a_query_as_it_ends_everything_else(scripted, store):
+    quiet_sync(scripted(), store)
+    threading.Timer(0.5, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        store.sql("SELECT sum(hash(a.i * b.i)) FROM range(200000) a(i), range(200000) b(i)")
+    assert len(store.users()) > 0
 
 
 @needs_posix
