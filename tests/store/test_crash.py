@@ -106,7 +106,7 @@ def test_ctrl_c_ends_a_query_as_it_ends_everything_else(scripted, store):
     quiet_sync(scripted(), store)
     threading.Timer(0.5, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt):
-        store.sql("SELECT sum(hash(a.i * b.i)) FROM range(200000) a(i), range(200000) b(i)")
+        store.sql("SELECT sum(hash(a.i * b.i)) FROM range(40000) a(i), range(40000) b(i)")
     assert len(store.users()) > 0
 
 
