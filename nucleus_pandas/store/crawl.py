@@ -7,11 +7,12 @@ which is never more than `BATCH` answers. That is all that is asked for again af
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,15 @@ from nucleus_pandas.exceptions import (
     NucleusError,
     PayloadError,
     RateLimitError,
+    StoreLockedError,
     UnaskableError,
 )
 from nucleus_pandas.store import writing
 from nucleus_pandas.store.writing import EventsAnswer, Group, Interval, Tally, UserAnswer
 
 if TYPE_CHECKING:
+    import duckdb
+
     from nucleus_pandas.store.database import Database
 
 #: So many answers are in memory or under way, at most.
@@ -39,8 +43,11 @@ BATCH = 1000
 _WORTH = 500
 _WORTH_EVENTS = 20_000
 _WORTH_SECONDS = 1.0
-#: So many failures on end are no matter of single users or sessions.
-_HOPELESS = 10
+#: Failures of so many users on end, or so many failures, are no matter of single users or sessions.
+_HOPELESS_USERS = 10
+_HOPELESS = 50
+#: So often a store that others keep open is waited for, 10 seconds each time.
+_PATIENT = 30
 _TICK = 0.1
 _ENOUGH_TO_GUESS = 20
 
@@ -77,8 +84,9 @@ class Outcome:
         Requests that were answered or failed.
     user_failures, group_failures : dict
         Why users and sessions could not be loaded.
-    vanished : list of int
-        Users that are not on the list and that the service does not know any more.
+    vanished, unsure : list of int
+        Users that are not on the list and that the service does not know any more; for certain, or only if it takes the
+        kind of id that the client uses.
     path_works : bool
         Whether a user with two ids was found by the one that the client uses.
     error : NucleusError or None
@@ -91,6 +99,7 @@ class Outcome:
     user_failures: dict[int, str] = field(default_factory=dict)
     group_failures: dict[Group, str] = field(default_factory=dict)
     vanished: list[int] = field(default_factory=list)
+    unsure: list[int] = field(default_factory=list)
     path_works: bool = False
     error: NucleusError | None = None
 
@@ -137,13 +146,14 @@ class Crawl:
         self._since, self._events = 0.0, 0  # when the first of these came, and how many events they hold
         self._unsaved = 0  # taken by a thread, and not yet in the store
         self._written: list[UserAnswer | EventsAnswer] = []  # what the present transaction is about
-        self._failed_on_end = self._unknown_on_end = 0
+        self._failed_on_end: list[int] = []  # the user of each failure since the last answer
+        self._unknown_on_end = 0
         self._mistake: Exception | None = None
         self._stopped = False
         self._lock = threading.Lock()
         self._to_ask, self._to_write = threading.Condition(self._lock), threading.Condition(self._lock)
         self._threads: set[int] = set()
-        self._expected, self._opened = expected, 0
+        self._opened = 0
         self._bar = progress_bar(expected, "users and sessions", progress)
 
     def run(self) -> Outcome:
@@ -169,12 +179,14 @@ class Crawl:
         with self._lock:
             self._stopped = True
             self._to_ask.notify_all()
-        self._client.give_up(self._threads)
+            threads = list(self._threads)
+        self._client.give_up(threads)
 
     # What the threads do.
 
     def _work(self) -> None:
-        self._threads.add(threading.get_ident())
+        with self._lock:
+            self._threads.add(threading.get_ident())
         while (task := self._take()) is not None:
             try:
                 answer = self._ask(task)
@@ -214,7 +226,7 @@ class Crawl:
                 self._fail(task, answer)
                 self._to_ask.notify()
             else:
-                self._failed_on_end = 0
+                self._failed_on_end.clear()
                 if isinstance(task, UserTask) and task.two_ids:
                     self._unknown_on_end, self.outcome.path_works = 0, True
                 self._since = self._since if self._done else time.monotonic()
@@ -227,7 +239,8 @@ class Crawl:
         """Note that one thing could not be loaded, or that it is no use to go on."""
         unknown = isinstance(error, NotFoundError)
         if unknown and isinstance(task, UserTask) and not task.listed:
-            self.outcome.vanished.append(task.user_no)
+            # Who has but one id is found by it, whatever else the service expects in the path.
+            (self.outcome.unsure if task.two_ids else self.outcome.vanished).append(task.user_no)
             return
         if not isinstance(error, NucleusError | UnaskableError):
             self._mistake, self._stopped = error, True
@@ -237,11 +250,11 @@ class Crawl:
         else:
             self.outcome.group_failures[task] = _reason(error)
         self._unknown_on_end += unknown and isinstance(task, UserTask) and task.two_ids
-        self._failed_on_end += not isinstance(error, NotFoundError | UnaskableError)
+        if not isinstance(error, NotFoundError | UnaskableError):
+            self._failed_on_end.append(task.user_no)
+        hopeless = len(set(self._failed_on_end)) >= _HOPELESS_USERS or len(self._failed_on_end) >= _HOPELESS
         at_once = isinstance(error, AuthenticationError) or (isinstance(error, RateLimitError) and error.retry_after)
-        if isinstance(error, NucleusError) and (
-            at_once or self._failed_on_end >= _HOPELESS or self._unknown_on_end >= _HOPELESS
-        ):
+        if isinstance(error, NucleusError) and (at_once or hopeless or self._unknown_on_end >= _HOPELESS_USERS):
             self.outcome.error = self.outcome.error or error
             self._stopped = True
 
@@ -276,11 +289,11 @@ class Crawl:
         users = [answer for answer in batch if isinstance(answer, UserAnswer)]
         events = [answer for answer in batch if isinstance(answer, EventsAnswer)]
         others = list(itertools.islice(self._others, 0 if self._groups else _WORTH))
-        tally = Tally()
-        with self._database.writing() as connection:
+        numbers = [*(answer.user_no for answer in users), *others]
+        with self._patiently() as connection:
+            tally = Tally()
             writing.put_sessions(connection, users, self.losses)
             writing.put_events(connection, events, self.losses, tally)
-            numbers = [*(answer.user_no for answer in users), *others]
             groups = writing.groups_to_fetch(connection, numbers, self._interval, self._path_column)
         with self._lock:
             self._written = []
@@ -293,6 +306,19 @@ class Crawl:
         self.outcome.users += len(users)
         self.outcome.tally.add(tally)
         self._tell()
+
+    @contextlib.contextmanager
+    def _patiently(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction; others may keep the store open for minutes, as what came so far is worth the wait."""
+        with contextlib.ExitStack() as stack:
+            for attempt in range(_PATIENT):
+                try:
+                    connection = stack.enter_context(self._database.writing())
+                    break
+                except StoreLockedError:
+                    if attempt == _PATIENT - 1:
+                        raise
+            yield connection
 
     def _tell(self) -> None:
         """Tell the bar how much is left, as far as the sessions of users so far let it be known."""

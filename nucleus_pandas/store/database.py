@@ -41,11 +41,17 @@ _LOCKS: dict[Path, threading.Lock] = {}
 
 
 class Database:
-    """The DuckDB file at a path; made when it is first written to."""
+    """The DuckDB file at a path, links followed; made when it is first written to.
+
+    It is attached under a name of its own, so that nothing depends on what the file is called.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = _LOCKS.setdefault(path, threading.Lock())
+        self.path = path.expanduser().resolve()
+        self._lock = _LOCKS.setdefault(self.path, threading.Lock())
+
+    def __reduce__(self) -> tuple[type[Database], tuple[Path]]:
+        return Database, (self.path,)
 
     @property
     def exists(self) -> bool:
@@ -102,8 +108,8 @@ class Database:
                 if "locked" not in str(error):
                     raise _no_folder(self.path) from None
                 raise StoreLockedError(
-                    f"Another sync or erasure is at work on {self.path}. Wait until it is done, then {what} again; "
-                    "nothing was changed."
+                    f"Another sync, export or erasure is at work on {self.path}. Wait until it is done, then {what} "
+                    "again; nothing was changed."
                 ) from None
             yield
 
@@ -116,9 +122,8 @@ class Database:
             fresh = folder / self.path.name
             # To write, as a log that is left over would otherwise be taken for the new file's.
             with self._open(read_only=False) as connection:
-                (name,) = schema.one_row(connection, "SELECT current_database()")
                 connection.execute(f"ATTACH {_quoted(str(fresh))} AS fresh")
-                connection.execute(f'COPY FROM DATABASE "{name}" TO fresh')
+                connection.execute("COPY FROM DATABASE store TO fresh")
                 connection.execute("DETACH fresh")
             if Path(f"{self.path}.wal").exists():
                 raise StoreError(f"{self.path} could not be written anew; what was in it is still there.")
@@ -224,7 +229,14 @@ class Database:
 def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    return duckdb.connect(str(path), read_only=read_only, config=dict(_SETTINGS))
+    connection = duckdb.connect(config=dict(_SETTINGS))
+    try:
+        connection.execute(f"ATTACH {_quoted(str(path))} AS store{' (READ_ONLY)' if read_only else ''}")
+        connection.execute("USE store")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 @contextlib.contextmanager
@@ -256,6 +268,8 @@ def _explained(path: Path, text: str) -> StoreError:
             f"{path} is damaged or no DuckDB file. Nothing in it was changed. Bring back a copy if you have one, or "
             "move it away and sync again."
         )
+    if "Is a directory" in text:
+        return StoreError(f"{path} is a folder. Write the path of a file, such as {path / 'myapp.duckdb'}.")
     if _FORBIDDEN.search(text):
         return StoreError(f"{path} cannot be written or read by this user. Change its permissions, or use a copy.")
     return StoreError(f"{path} could not be used by DuckDB. What was in it before is still there.")

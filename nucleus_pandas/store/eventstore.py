@@ -17,7 +17,7 @@ from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.windows import When, Zone, make_interval
 from nucleus_pandas.api.wording import shown
 from nucleus_pandas.store import reading
-from nucleus_pandas.store.coverage import Through, find_gaps, tell_gaps
+from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, tell_gaps
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
 from nucleus_pandas.store.reading import condition_on, naive
@@ -36,7 +36,7 @@ class StoreInfo(NamedTuple):
     Attributes
     ----------
     path : pathlib.Path
-        The file.
+        The file, links followed.
     app_id : str or None
         The app that it is of; None as long as nothing was synced.
     users, followed : int
@@ -45,8 +45,9 @@ class StoreInfo(NamedTuple):
         Sessions that are known, those with their events, and these.
     first_event, last_event : datetime or None
         The span of the events' times, by the users' own clocks.
-    start, end : datetime or None
-        The span that finished syncs were asked for, without their window.
+    spans : tuple of (datetime, datetime)
+        What was synced to the end, without the window after it; of older syncs without the last two days, which still
+        grew.
     as_of : datetime or None
         Until when the data are known: when the last finished sync began.
     sample : float
@@ -68,8 +69,7 @@ class StoreInfo(NamedTuple):
     events: int = 0
     first_event: dt.datetime | None = None
     last_event: dt.datetime | None = None
-    start: dt.datetime | None = None
-    end: dt.datetime | None = None
+    spans: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
     as_of: dt.datetime | None = None
     sample: float = 1.0
     bytes: int = 0
@@ -114,7 +114,7 @@ class EventStore:
         if not isinstance(path, str | os.PathLike) or not os.fspath(path):
             raise TypeError(f'path={path!r} must be the path of a file, such as "myapp.duckdb".')
         self.path = Path(path)
-        self.database = Database(Path(path).expanduser().absolute())
+        self.database = Database(self.path)
 
     def __repr__(self) -> str:
         return f"EventStore({str(self.path)!r})"
@@ -276,25 +276,34 @@ class EventStore:
         Returns
         -------
         pandas.DataFrame
-            What DuckDB makes of it; nothing can be changed.
+            What DuckDB makes of it.
 
         Raises
         ------
         ValueError
-            When the query cannot be understood.
+            When the query cannot be understood or answered, would change something, or reads or writes files.
         """
         import duckdb
 
+        if not isinstance(query, str) or not query.strip():
+            raise ValueError('query must be a question in SQL, such as "SELECT count(*) FROM events".')
         with self.database.reading() as connection:
+            connection.execute("SET enable_external_access = false")
             try:
-                return connection.execute(query).df()
-            except duckdb.ProgrammingError as error:
-                problem = ValueError(f"The query cannot be understood by DuckDB: {error}")
-            except duckdb.DataError:
-                problem = ValueError("The query cannot be answered: a value does not fit the type that it is to have.")
-            except duckdb.InvalidInputException as error:
-                problem = ValueError(f"The query cannot be run on a store, which is open to read: {error}")
-        raise problem
+                answer = connection.execute(query)
+                if answer is not None and answer.description:
+                    return answer.df()
+                problem = "The query asks for nothing."
+            except (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException) as error:
+                problem = f"The query cannot be understood by DuckDB: {error}"
+            except duckdb.PermissionException:
+                problem = "The query reads or writes a file, which is not possible here; see `export`."
+            except (duckdb.ProgrammingError, duckdb.DataError) as error:
+                # The words of these can hold parts of the data.
+                problem = "The query cannot be answered: a value does not fit what is done with it."
+                if "read-only" in str(error):
+                    problem = "The query would change the store, which can only be asked."
+        raise ValueError(problem)
 
     def info(self) -> StoreInfo:
         """Tell what the store holds.
@@ -304,20 +313,18 @@ class EventStore:
         StoreInfo
             A named tuple; see its attributes. For a file that does not exist, one of zeros.
         """
+        path = self.database.path
         if not self.database.exists:
-            return StoreInfo(self.path)
+            return StoreInfo(path)
         with self.database.reading() as connection:
-            counts = [_aware(value) for value in one_row(connection, _COUNTS)]
-            app_id, sample = get_meta(connection, "app_id"), get_meta(connection, "sample")
-        info = StoreInfo(self.path, app_id, *counts[:10])
-        share = info.followed / info.users if float(sample or 1) < 1 and info.users else 1.0
-        missing_users, missing_sessions, unfinished = counts[10:]
-        return info._replace(
-            sample=share,
-            bytes=self.database.path.stat().st_size,
-            missing_users=missing_users,
-            missing_sessions=missing_sessions,
-            unfinished=unfinished,
+            row = [_aware(value) for value in one_row(connection, _COUNTS)]
+            spans = tuple((_aware(span.start), _aware(span.end)) for span in synced_spans(connection))
+            app_id, sample = get_meta(connection, "app_id"), float(get_meta(connection, "sample") or 1)
+        users, followed, sessions, fetched, events, first, last, as_of, *missing = row
+        share = followed / users if sample < 1 and users else sample
+        size = path.stat().st_size
+        return StoreInfo(
+            path, app_id, users, followed, sessions, fetched, events, first, last, spans, as_of, share, size, *missing
         )
 
     def export(self, folder: str | os.PathLike[str], *, format: Format = "parquet") -> list[Path]:  # noqa: A002
@@ -340,12 +347,15 @@ class EventStore:
         Raises
         ------
         ValueError
-            For another format, or a folder that holds something.
+            For another format, or a folder that holds something; nothing is written.
+        StoreLockedError
+            While a sync or an erasure is at work on the store.
 
         Notes
         -----
         The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them: of type boolean, integer or
-        float where all values are, else text. Events have the bucket as a column, too.
+        float where all values are and fit, else text. A key that differs from another only in the case of its letters
+        has an underscore at the end. Events have the bucket as a column, too.
 
         What was exported is out of the store's reach: `forget_user` tells which exports there are, by the list that the
         store keeps of them.
@@ -385,11 +395,17 @@ class EventStore:
         return reconcile(self, client, start, end, tz=tz)
 
 
+def check_store(store: object) -> EventStore:
+    """Give back the store, or say what to pass in its place."""
+    if not isinstance(store, EventStore):
+        raise TypeError(f'store is of type {type(store).__name__}; pass nucleus_pandas.EventStore("myapp.duckdb").')
+    return store
+
+
 _COUNTS = """
 SELECT (SELECT count(*) FROM kept.users), (SELECT count(*) FROM kept.users WHERE chosen),
     (SELECT count(*) FROM kept.sessions), (SELECT count(*) FROM kept.sessions WHERE events_at IS NOT NULL),
     (SELECT count(*) FROM kept.events), (SELECT min(time) FROM kept.events), (SELECT max(time) FROM kept.events),
-    (SELECT min("start") FROM kept.runs WHERE finished), (SELECT max("end") FROM kept.runs WHERE finished),
     (SELECT max(as_of) FROM kept.runs WHERE finished),
     (SELECT count(*) FROM kept.users WHERE failure IS NOT NULL),
     (SELECT count(*) FROM kept.sessions WHERE failure IS NOT NULL),
@@ -403,6 +419,8 @@ def _aware(value: Any) -> Any:
 
 def _checked_columns(columns: Iterable[str]) -> list[str]:
     wanted = [columns] if isinstance(columns, str) else list(columns)
+    if not wanted or len(set(wanted)) < len(wanted):
+        raise ValueError("columns must name at least one column, and each of them once.")
     for name in wanted:
         if name not in EVENT_LOG and not str(name).startswith("data."):
             raise ValueError(
@@ -422,9 +440,9 @@ def _known_events(connection: duckdb.DuckDBPyConnection, events: Iterable[str]) 
     for name in wanted:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=3)
-            hint = f"Did you mean {' or '.join(map(shown, near))}?" if near else ""
+            hint = f" Did you mean {' or '.join(map(shown, near))}?" if near else ""
             raise ValueError(
-                f"events: the store has no event {shown(name)}. {hint} The most frequent are "
+                f"events: the store has no event {shown(name)}.{hint} The most frequent are "
                 f"{', '.join(map(shown, known[:_MOST_SHOWN])) or 'none'}."
             )
     return wanted

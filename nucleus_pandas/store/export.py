@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nucleus_pandas.api.columns import Losses, clean
 from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS
 from nucleus_pandas.exceptions import StoreError
 
@@ -39,13 +41,20 @@ def export_tables(database: Database, folder: Path, format: Format) -> list[Path
         raise StoreError(f"The folder {folder} cannot be made. Choose another one.") from None
     if not empty:
         raise ValueError(f"folder: {folder} is not empty. Choose a new one; nothing was written.")
-    folder.chmod(stat.S_IRWXU)
-    with database.reading() as connection:
-        for name in _TABLES:
-            _copy(connection, name, folder, format)
-    with database.writing() as connection:
-        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-        connection.execute("INSERT INTO kept.exports VALUES (?, ?)", [str(folder), now])
+    folder.chmod(stat.S_IRWXU)  # so that nobody else can read what is not finished
+    with database.alone("export"):
+        # Noted first: what is not known to be there is forgotten when a person is.
+        with database.writing() as connection:
+            now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+            connection.execute("INSERT INTO kept.exports VALUES (?, ?)", [str(folder), now])
+        try:
+            with database.reading() as connection:
+                for name in _TABLES:
+                    _copy(connection, name, folder, format)
+        except BaseException:
+            for path in folder.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            raise
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files:
         path.chmod(stat.S_IRUSR | stat.S_IWUSR)
@@ -73,22 +82,33 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, folder: Path, forma
 
 
 def _property_columns(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[str, str]:
-    """The expression for each key of the JSON objects, of the type that all its values have, else text."""
+    """The expression for each key of the JSON objects, of the type that all its values have and fit, else text."""
     rows = connection.execute(
-        f"SELECT key, json_type({column}, pointer) AS type FROM"
-        f" (SELECT {column}, unnest(json_keys({column})) AS key,"
-        " '/' || replace(replace(key, '~', '~0'), '/', '~1') AS pointer"
-        f" FROM (SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL)) GROUP BY ALL ORDER BY ALL"
+        f"""
+        SELECT key, list(DISTINCT json_type({column}, pointer)),
+            bool_or(regexp_full_match(value, '-?[0-9]+') AND TRY_CAST(value AS BIGINT) IS NULL)
+        FROM (SELECT *, json_extract_string({column}, pointer) AS value FROM (
+            SELECT {column}, key, '/' || replace(replace(key, '~', '~0'), '/', '~1') AS pointer
+            FROM (SELECT {column}, unnest(json_keys({column})) AS key
+                FROM (SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL))))
+        GROUP BY key ORDER BY key
+        """
     ).fetchall()
-    types: dict[str, set[str]] = {}
-    for key, kind in rows:
-        if kind != "NULL":
-            types.setdefault(key, set()).add(_TYPES.get(kind, "VARCHAR"))
     columns: dict[str, str] = {}
-    for key, kinds in types.items():
-        pointer = "/" + key.replace("~", "~0").replace("/", "~1")
+    taken: set[str] = set()
+    for key, types, too_large in rows:
+        kinds = {_TYPES.get(kind, "VARCHAR") for kind in types if kind != "NULL"}
+        if not kinds:
+            continue
         kind = "DOUBLE" if kinds == {"BIGINT", "DOUBLE"} else next(iter(kinds)) if len(kinds) == 1 else "VARCHAR"
-        columns[f"{column}.{key}"] = f"TRY_CAST(json_extract_string({column}, {_text(pointer)}) AS {kind})"
+        (shown,) = clean([f"{column}.{key}"], Losses(table))
+        name = str(shown)
+        while name.casefold() in taken:  # DuckDB takes PLAN and plan for the same
+            name += "_"
+        taken.add(name.casefold())
+        pointer = "/" + key.replace("~", "~0").replace("/", "~1")
+        wanted = "VARCHAR" if too_large else kind
+        columns[name] = f"CAST(json_extract_string({column}, {_text(pointer)}) AS {wanted})"
     return columns
 
 
@@ -104,4 +124,5 @@ def _name(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    # A literal cannot hold the character that ends a text in C.
+    return "'" + text.replace("'", "''").replace("\0", "' || chr(0) || '") + "'"

@@ -14,9 +14,10 @@ from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import COUNT, TEXT, Losses
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.frames import inner_list, make_frame, objects, part
-from nucleus_pandas.exceptions import NotFoundError, NucleusError
+from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
 from nucleus_pandas.store import tombstones, writing
-from nucleus_pandas.store.schema import one_row
+from nucleus_pandas.store.eventstore import check_store
+from nucleus_pandas.store.schema import check_app, one_row
 from nucleus_pandas.store.traces import places_in, rows_with
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class _Person:
     ids: set[str]
     devices: set[str] = field(default_factory=set)
     numbers: list[int] = field(default_factory=list)
+    found: bool = False
 
     @property
     def all(self) -> set[str]:
@@ -62,12 +64,14 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
     Raises
     ------
     ValueError
-        When `confirm` is not `user_id`; nothing is done.
+        When `confirm` is not `user_id`, or this is the other kind of id; nothing is done.
+    NotFoundError
+        When neither the service nor the store knows the id; nothing is done.
     NucleusError
         When the service does not answer as it should. The person is gone from the store by then and will not come back;
         call again, so that the service erases them, too.
     StoreLockedError, StoreError
-        When the store cannot be used.
+        When the store cannot be used, does not exist, or is that of another app.
 
     Notes
     -----
@@ -90,12 +94,15 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
             "confirm is not the same as user_id, so nobody was erased. Pass the id a second time, confirm=user_id, if "
             "you mean it: this cannot be undone."
         )
-    if store is None or not store.database.exists:
+    if store is None:
         person = _at_service(client, user_id)
+        if not person.found:
+            raise _unknown("The service does")
         rows = [_erase(client, user_id)]
     else:
-        with store.database.alone("forget_user"):
-            person, rows = _from_store(client, user_id, store.database)
+        database = check_store(store).database
+        with database.alone("forget_user"):
+            person, rows = _from_store(client, user_id, database)
     rows.append(_in_cache(client, person))
     rows.append(("elsewhere", None, None, "not looked for: other stores, exports of the command, reports, notebooks"))
     columns = dict(zip(("place", "found", "left", "detail"), zip(*rows, strict=True), strict=True))
@@ -105,6 +112,8 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
 def _from_store(client: Client, user_id: str, database: Database) -> tuple[_Person, list[tuple[Any, ...]]]:
     person = _in_store(client, user_id, database)
     known = _at_service(client, user_id)
+    if not (person.found or known.found):
+        raise _unknown("Neither the service nor the store does")
     person.ids |= known.ids
     person.devices |= known.devices
     with database.writing() as connection:
@@ -123,7 +132,13 @@ def _from_store(client: Client, user_id: str, database: Database) -> tuple[_Pers
         writing.drop_users(connection, person.numbers)
         if trouble is None:
             tombstones.done(connection, person.ids)
-    database.rewrite()
+    try:
+        database.rewrite()
+    except StoreError as error:
+        raise type(error)(
+            f"{error} The person's rows are deleted, but the file could not be written anew, so that it may still hold "
+            "what they were. Call forget_user again with the same id."
+        ) from None
     if trouble is not None:
         raise type(trouble)(
             f"{trouble} The person was erased from the store and will not come back to it; whether the service has "
@@ -156,13 +171,21 @@ def _left_in_store(database: Database, person: _Person, counts: dict[str, int]) 
 
 
 def _in_store(client: Client, user_id: str, database: Database) -> _Person:
-    """The ids that the store has of a person."""
-    column = "user_db_id" if client.user_path == "_id" else "user_id"
+    """The ids that the store has of a person; `found` also if it knows of an earlier try to erase them."""
+    column, other = ("user_db_id", "user_id") if client.user_path == "_id" else ("user_id", "user_db_id")
     person = _Person({user_id})
     with database.reading() as connection:
+        check_app(connection, client.app_id, database.path)
         users = connection.execute(
             f"SELECT user_no, user_id, user_db_id FROM kept.users WHERE {column} = ?", [user_id]
         ).fetchall()
+        others = connection.execute(f"SELECT user_no FROM kept.users WHERE {other} = ?", [user_id]).fetchall()
+        if others and not users:
+            raise ValueError(
+                f"user_id is the {other} of somebody in the store, but the client's setting user_path wants the "
+                f"{column}. Pass that one; nobody was erased."
+            )
+        person.found = bool(users) or bool(tombstones.buried(connection, [user_id]))
         for number, *ids in users:
             person.numbers.append(number)
             person.ids.update(text for text in ids if text)
@@ -178,14 +201,30 @@ def _in_store(client: Client, user_id: str, database: Database) -> _Person:
 def _at_service(client: Client, user_id: str) -> _Person:
     """The ids that the service has of a person, as far as it tells."""
     person = _Person({user_id})
-    with contextlib.suppress(NucleusError):
+    try:
         payload = client.get("user", user_id, cached=False).payload
+    except NotFoundError:
+        return person
+    except NucleusError:
+        person.found = True  # for all that is known; the request to erase will tell
+        return person
+    person.found = True
+    with contextlib.suppress(NucleusError):
         user, losses = part(payload, "user", dict, "user"), Losses(PATHS["user"])
         person.ids.update(text for name in ("_id", "userId") if isinstance(text := user.get(name), str) and text)
         devices = [device.get("_id") for device in objects(inner_list(user, "devices", losses), losses)]
         sessions = [session.get("device") for session in objects(part(payload, "sessions", list, "user"), losses)]
         person.devices.update(text for text in (*devices, *sessions) if isinstance(text, str) and text)
     return person
+
+
+def _unknown(who: str) -> NotFoundError:
+    return NotFoundError(
+        f"{who} not know a user of this id, so nobody was erased. Ids are compared letter by letter; see also the "
+        "client's setting user_path.",
+        status=404,
+        endpoint=PATHS["user"],
+    )
 
 
 def _erase(client: Client, user_id: str) -> tuple[Any, ...]:

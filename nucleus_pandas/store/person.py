@@ -38,8 +38,8 @@ def export_user(
 
     Raises
     ------
-    FileExistsError
-        When there is a file at `path`; nothing is asked for.
+    FileExistsError, FileNotFoundError
+        When there is a file at `path`, or no folder for it; nothing is asked for.
     NotFoundError
         When the service does not know the user.
     NucleusError
@@ -64,6 +64,8 @@ def export_user(
     target = None if path is None else Path(path).expanduser()
     if target is not None and target.exists():
         raise FileExistsError(f"There is a file at {target} already. Choose another path; nothing was asked for.")
+    if target is not None and not target.parent.is_dir():
+        raise FileNotFoundError(f"The folder {target.parent} does not exist. Make it; nothing was asked for.")
     answer = check_client(client).get("user", user_id, cached=False)
     user = part(answer.payload, "user", dict, "user")
     users = people.users_frame([user], "user")

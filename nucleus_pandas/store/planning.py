@@ -10,23 +10,25 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
-from nucleus_pandas.api.columns import COUNT, TEXT, Losses
+from nucleus_pandas.api.columns import COUNT, TEXT, Losses, warn_incomplete
 from nucleus_pandas.api.durations import Duration, read_duration
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.frames import make_frame
 from nucleus_pandas.api.windows import When, Zone, make_window
 from nucleus_pandas.store import selection, writing
+from nucleus_pandas.store.eventstore import EventStore, check_store
 from nucleus_pandas.store.schema import one_row
 from nucleus_pandas.store.selection import Ledger, Listing
 from nucleus_pandas.store.writing import Group, Interval
 
 if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
-    from nucleus_pandas.store.eventstore import EventStore
 
 # How many sessions a user has, as long as the store knows none: one, and two a week.
 _GUESS_A_DAY = 2 / 7
 _ENOUGH_USERS = 20
+# So many users may be gone at once, or half of them, before it is taken for a mistake.
+_MOST_GONE = 10
 
 _SKIPPED = {
     "not in the sample": "users not in the sample",
@@ -152,10 +154,10 @@ def plan_sync(
     >>> int(plan.table.set_index("item").loc["users listed", "count"]) == len(nu.load_users(app))
     True
     """
-    database = store.database
+    database = check_store(store).database
     losses = Losses(PATHS["users"])
     listing = selection.ask_listing(check_client(client), losses)
-    ledger = selection.read_ledger(database, listing)
+    ledger = selection.read_ledger(database, listing, client.app_id)
     asked = read_request(client, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
     work = find_work(client, database, listing, ledger, asked)
     return _plan(client, listing, work, asked)
@@ -178,7 +180,7 @@ def read_request(
     length = dt.timedelta(microseconds=read_duration("window", window, forms, zero=True))
     if sample is not None and (isinstance(sample, bool) or not isinstance(sample, int | float) or not 0 < sample <= 1):
         raise ValueError(f"sample={sample!r} must be a share of users above 0 and up to 1, such as 0.1.")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
         raise ValueError(f"seed={seed!r} must be a whole number.")
     if ledger.sample is not None and sample is not None and sample < ledger.sample:
         raise ValueError(
@@ -191,7 +193,7 @@ def read_request(
             "these, or use another file."
         )
     share = sample if sample is not None else ledger.sample if ledger.sample is not None else 1.0
-    drawn = ledger.seed if ledger.seed is not None else seed if seed is not None else 0
+    drawn = ledger.seed if ledger.seed is not None else int(seed or 0)
     return Request(span.start, span.end, span.end + length, float(share), drawn)
 
 
@@ -202,6 +204,12 @@ def find_work(client: Client, database: Database, listing: Listing, ledger: Ledg
     days = _days_of_use(listing, users, asked)[ask]
     rest = users.loc[users["decision"].eq("unchanged"), "user_no"].tolist()
     gone = ledger.users[~ledger.users["user_no"].isin(users["user_no"]) & listing.whole]
+    if len(gone) > max(_MOST_GONE, len(ledger.users) / 2):
+        warn_incomplete(
+            f"{len(gone):,} of the {len(ledger.users):,} users in the store are gone from the service's list. So many "
+            "at once are not deleted, as something else may be wrong; if it is right, begin a new store."
+        )
+        gone = gone.head(0)
     groups: list[Group] = []
     pace, basis = _GUESS_A_DAY, "a guess: one for each user, and two a week"
     if database.exists:

@@ -12,6 +12,7 @@ from nucleus_pandas.api.columns import COUNT, DAY, TEXT
 from nucleus_pandas.api.frames import make_frame
 from nucleus_pandas.api.loaders import load_events
 from nucleus_pandas.api.windows import When, Zone, make_window, states
+from nucleus_pandas.store.schema import check_app
 
 if TYPE_CHECKING:
     from nucleus_pandas.store.eventstore import EventStore
@@ -22,6 +23,8 @@ _COLUMNS = {"day": DAY, "event": TEXT, "service": COUNT, "store": COUNT, "gap": 
 def reconcile(store: EventStore, client: Client, start: When, end: When, *, tz: Zone | None) -> pd.DataFrame:
     """Compare counts per local day and custom event; see `EventStore.reconcile`."""
     zone = check_client(client).tz if tz is None else tz
+    with store.database.reading() as connection:
+        check_app(connection, client.app_id, store.database.path)
     service = load_events(client, start, end, tz=zone)
     window = make_window(start, end, zone, now=client.now())
     log = store.events(window.start, window.end, columns=["time", "event", "kind"])

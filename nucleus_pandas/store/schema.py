@@ -48,7 +48,7 @@ _SESSION_COLUMNS = {name: dtype for name, dtype in _without_user(SESSIONS).items
 _TABLES = (
     "CREATE SCHEMA kept",
     "CREATE TABLE kept.meta (key VARCHAR, value VARCHAR)",
-    # draw: the user's number in the lottery of a sample. asked_at: until when the sessions are known; asked_seen: what
+    # chosen: whether the store follows the user. asked_at: until when the sessions are known; asked_seen: what
     # last_seen was then. failure: why the sessions could not be loaded.
     f"CREATE TABLE kept.users (user_no INTEGER, {_typed(USERS)}, props VARCHAR, place INTEGER, bucket UTINYINT,"
     " chosen BOOLEAN, asked_at TIMESTAMP, asked_seen TIMESTAMP, failure VARCHAR)",
@@ -59,8 +59,8 @@ _TABLES = (
     f"CREATE TABLE kept.events (user_no INTEGER, session_no BIGINT, place INTEGER, {_typed(EVENT_COLUMNS)},"
     " data VARCHAR)",
     'CREATE TABLE kept.runs (run INTEGER, "start" TIMESTAMP, "end" TIMESTAMP, window_end TIMESTAMP, as_of TIMESTAMP,'
-    " finished BOOLEAN, requests BIGINT, seconds DOUBLE)",
-    "CREATE TABLE kept.tombstones (hash VARCHAR, state VARCHAR)",
+    " sample DOUBLE, finished BOOLEAN, requests BIGINT, seconds DOUBLE)",
+    "CREATE TABLE kept.tombstones (person INTEGER, hash VARCHAR, state VARCHAR)",
     "CREATE TABLE kept.exports (folder VARCHAR, made_at TIMESTAMP)",
 )
 _VIEWS = (
@@ -106,6 +106,15 @@ def one_row(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[
     """Give the only row of an answer; DuckDB 2 wants each answer to be read to its end."""
     (row,) = connection.execute(query, values).fetchall()
     return row
+
+
+def check_app(connection: duckdb.DuckDBPyConnection, app_id: str, path: Path) -> None:
+    """Raise where the store is that of another app."""
+    known = get_meta(connection, "app_id")
+    if known not in (None, app_id):
+        raise StoreError(
+            f"{path} is the store of another app, {known!r}; this client is of {app_id!r}. Use its own file."
+        )
 
 
 def get_meta(connection: duckdb.DuckDBPyConnection, key: str) -> str | None:

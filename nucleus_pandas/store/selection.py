@@ -17,7 +17,7 @@ from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.frames import part
 from nucleus_pandas.api.windows import SETTLING_TIME
 from nucleus_pandas.store import tombstones
-from nucleus_pandas.store.schema import BUCKETS, get_meta
+from nucleus_pandas.store.schema import BUCKETS, check_app, get_meta
 
 if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
@@ -33,19 +33,20 @@ Decision = Literal["ask", "not seen", "created later", "unchanged", "not in the 
 class Listing:
     """The users' list as it came: columns of the users, their properties, columns of their devices.
 
-    `total` is how many users the service counts, which can be more than it sent.
+    `came` is how many rows that were, `total` how many users the service counts, which can be more.
     """
 
     users: dict[str, Any]
     properties: list[Any]
     devices: dict[str, Any]
+    came: int
     total: int
     as_of: dt.datetime
 
     @property
     def whole(self) -> bool:
         """Whether the service sent all users that it counts."""
-        return self.total <= len(self.properties)
+        return self.total <= self.came
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,21 @@ def ask_listing(client: Client, losses: Losses) -> Listing:
     rows = part(answer.payload, "data", list, "users")
     users, properties = people.user_columns(rows, losses)
     total = answer.payload.get("total")
+    # Without an id of the service's, two rows can be one user.
+    keys = pd.Series(user_keys(users["user_id"], users["user_db_id"]), dtype=object)
+    kept = np.flatnonzero(~keys.duplicated())
+    losses.add("{} users came twice and are counted once", len(keys) - len(kept))
     return Listing(
-        users,
-        properties,
+        {name: values[kept] for name, values in users.items()},
+        [properties[row] for row in kept],
         people.device_columns(rows, Losses(PATHS["users"])),  # what is lost was counted with the users
-        total if type(total) is int else len(properties),
+        len(rows),
+        total if type(total) is int else len(rows),
         answer.as_of,
     )
 
 
-def read_ledger(database: Database, listing: Listing) -> Ledger:
+def read_ledger(database: Database, listing: Listing, app_id: str) -> Ledger:
     """Look up what the store knows of the users of a list; an absent store knows nothing."""
     if not database.exists:
         return Ledger(_ledger_frame([]))
@@ -91,6 +97,7 @@ def read_ledger(database: Database, listing: Listing) -> Ledger:
         rows = connection.execute(
             "SELECT user_no, user_id, user_db_id, chosen, asked_at, asked_seen FROM kept.users"
         ).fetchall()
+        check_app(connection, app_id, database.path)
         sample, seed = get_meta(connection, "sample"), get_meta(connection, "seed")
         ids = {text for name in ("user_id", "user_db_id") for text in listing.users[name] if text is not pd.NA}
         return Ledger(
@@ -165,8 +172,10 @@ def decide(
 def choose(keys: Any, created_at: Any, before: Any, sample: float, seed: int, *, out: Any) -> Any:
     """Draw a share of the users of each week of creation; who was chosen before stays so, who is `out` never is.
 
-    Each user has a number drawn from the key and the seed, and the lowest are taken: a larger sample of the same seed
-    holds the smaller one. Where the share of a week is no whole number, the seed decides whether it is rounded up.
+    Each user has a number drawn from the key and the seed. Who was chosen before comes first, then the lowest numbers:
+    so a larger sample of the same seed holds the smaller one, and a store that grows by and by may follow others than
+    one that is filled at once. Where the share of a week is no whole number, the seed decides whether it is rounded up.
+    Where nobody would be chosen at all, the lowest number is.
     """
     days = pd.Series(created_at).dt.tz_localize(None).to_numpy("datetime64[D]").astype("int64")
     week = (days + _THURSDAY) // 7  # of those without a date, one far away
@@ -178,6 +187,8 @@ def choose(keys: Any, created_at: Any, before: Any, sample: float, seed: int, *,
     order = frame.sort_values(["before", "draw"], ascending=[False, True]).groupby("week").cumcount()
     chosen = np.zeros(len(week), dtype=bool)
     chosen[frame.index[(order.reindex(frame.index) < wanted) | frame["before"]]] = True
+    if len(frame) and not chosen.any():
+        chosen[frame.index.to_numpy()[frame["draw"].to_numpy().argmin()]] = True
     return chosen
 
 

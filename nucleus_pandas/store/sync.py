@@ -18,6 +18,7 @@ from nucleus_pandas.api.windows import When, Zone
 from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
 from nucleus_pandas.store import selection, tombstones, writing
 from nucleus_pandas.store.crawl import Crawl, Outcome, UserTask
+from nucleus_pandas.store.eventstore import EventStore, check_store
 from nucleus_pandas.store.planning import Request, Work, find_work, read_request
 from nucleus_pandas.store.reading import naive
 from nucleus_pandas.store.schema import get_meta, one_row, set_meta
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     import duckdb
 
     from nucleus_pandas.store.database import Database
-    from nucleus_pandas.store.eventstore import EventStore
 
 _NO_ID = "has no id to ask by"
 _UNSURE = "is not on the list any more, and it is not sure that the service would know it"
@@ -81,7 +81,7 @@ def sync(
     AuthenticationError
         When the service refuses the token: at once, with everything kept that came before.
     NucleusError
-        When the service fails ten times on end, likewise.
+        When the service fails for ten users on end, likewise.
     StoreLockedError, StoreError
         When the store cannot be used, is that of another app, or is being synced already.
 
@@ -95,8 +95,8 @@ def sync(
     Source: ``users``, ``users/:userId``, ``users/:userId/session/:sessionId``; the cache of answers is not used.
 
     Users not seen since `start`, or created after `end`, are not asked about, nor are those who were not seen since the
-    last sync and were asked about 48 hours after that. Of the others, sessions are fetched that touch the interval, its
-    window included, and are new or have grown; a session whose events were fetched 48 hours after its end is final.
+    last sync and were asked about 48 hours after that: what they did is final. Of the others, sessions are fetched that
+    touch the interval, its window included, and are new or have grown.
     Sessions and their note of having been fetched land in one transaction. So a sync can be stopped at any moment, by
     Ctrl-C, an error or a crash, and the next one goes on: at most 1,000 requests are made again.
 
@@ -104,7 +104,7 @@ def sync(
     sessions that share them are counted as clashes. An event that came twice is kept once.
 
     Users who are gone from the service's list are asked about, and deleted from the store when the service does not
-    know them; so is everybody whom `forget_user` erased.
+    know them, unless they are more than half; so is everybody whom `forget_user` erased.
 
     Examples
     --------
@@ -115,17 +115,16 @@ def sync(
     0
     """
     check_client(client)
-    database = store.database
+    database = check_store(store).database
     with database.alone("sync"):
         losses = Losses(PATHS["users"])
         listing = selection.ask_listing(client, losses)
-        ledger = selection.read_ledger(database, listing)
+        ledger = selection.read_ledger(database, listing, client.app_id)
         asked = read_request(client, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
         work = find_work(client, database, listing, ledger, asked)
         losses.warn()
-        people.tell_of_missing_users(listing.total, len(listing.properties))
-        run = _Run(client, database, listing, work, asked)
-        return run.go(progress=progress)
+        people.tell_of_missing_users(listing.total, listing.came)
+        return _Run(client, database, listing, work, asked).go(progress=progress)
 
 
 class _Run:
@@ -137,51 +136,39 @@ class _Run:
     def go(self, *, progress: bool) -> SyncReport:
         begun = time.monotonic()
         with self.database.writing() as connection:
-            number, purged = self._begin(connection)
+            number, deleted = self._begin(connection)
         tasks, unaskable = self._tasks()
         expected = len(tasks) + self.work.groups + self.work.expected
+        interval = self.asked.interval
         crawl = Crawl(
-            self.client,
-            self.database,
-            tasks,
-            self.work.others,
-            self.asked.interval,
-            expected=expected,
-            progress=progress,
+            self.client, self.database, tasks, self.work.others, interval, expected=expected, progress=progress
         )
-        crawl.outcome.user_failures.update(unaskable)
-        stopped = True
+        outcome = crawl.outcome
+        outcome.user_failures.update(unaskable)
         try:
-            outcome = crawl.run()
-            stopped = outcome.error is not None
+            crawl.run()
         except KeyboardInterrupt:
-            print(f"Stopped. {_kept(crawl.outcome)}", file=sys.stderr)  # noqa: T201
+            self._finish(number, outcome, time.monotonic() - begun, finished=False)
+            print(f"Stopped. {_kept(outcome)}", file=sys.stderr)  # noqa: T201
             raise
-        finally:
-            seconds = time.monotonic() - begun
-            with self.database.writing() as connection:
-                purged += self._finish(connection, number, crawl.outcome, seconds, finished=not stopped)
-                failures = read_failures(connection)
-            if purged:
-                self.database.rewrite()
+        except StoreError as error:
+            raise type(error)(f"{error} {_kept(outcome)}") from None
+        seconds = time.monotonic() - begun
+        gone, failures = self._finish(number, outcome, seconds, finished=outcome.error is None)
+        if deleted + gone:
+            self.database.rewrite()
         crawl.losses.warn()
         if outcome.error is not None:
             raise _ended_early(outcome, outcome.error)
         if len(failures):
             warn_incomplete(
-                f"{len(failures):,} users or sessions could not be loaded; the report's `failures` tells why. "
-                "The next sync tries again."
+                f"{len(failures):,} users or sessions could not be loaded; the report's `failures` tells which, and "
+                "why. Each sync tries again, but for those that have no id to ask by."
             )
-        return make_report(self.work, outcome, failures, purged, seconds)
+        return make_report(self.work, outcome, failures, deleted + gone, seconds)
 
     def _begin(self, connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
         """Note what is known from the users' list and what this sync is to bring; delete who must not be there."""
-        known = get_meta(connection, "app_id")
-        if known not in (None, self.client.app_id):
-            raise StoreError(
-                f"{self.database.path} is the store of another app, {known!r}; this client is of "
-                f"{self.client.app_id!r}. Use another file."
-            )
         set_meta(connection, "app_id", self.client.app_id)
         set_meta(connection, "sample", repr(self.asked.sample))
         set_meta(connection, "seed", str(self.asked.seed))
@@ -189,7 +176,10 @@ class _Run:
         purged = self._finish_erasures(connection)
         (number,) = one_row(connection, "SELECT coalesce(max(run), 0) + 1 FROM kept.runs")
         instants = [self.asked.start, self.asked.end, self.asked.window_end, self.listing.as_of]
-        connection.execute("INSERT INTO kept.runs VALUES (?, ?, ?, ?, ?, false, 1, 0)", [number, *map(naive, instants)])
+        connection.execute(
+            "INSERT INTO kept.runs VALUES (?, ?, ?, ?, ?, ?, false, 1, 0)",
+            [number, *map(naive, instants), self.asked.sample],
+        )
         return number, purged
 
     def _put_users(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -236,29 +226,32 @@ class _Run:
                 tasks.append(UserTask(number, path_id, two_ids, on_list))
         return tasks, unaskable
 
-    def _finish(
-        self, connection: duckdb.DuckDBPyConnection, number: int, outcome: Outcome, seconds: float, *, finished: bool
-    ) -> int:
-        """Note failures and the end of the run; delete whom the service does not know any more. Gives how many."""
-        if outcome.path_works:
-            set_meta(connection, "user_path", self.client.user_path)
-        if get_meta(connection, "user_path") == self.client.user_path:
+    def _finish(self, number: int, outcome: Outcome, seconds: float, *, finished: bool) -> tuple[int, pd.DataFrame]:
+        """Note failures and the end of the run; delete whom the service does not know any more.
+
+        Gives how many these were, and what of the interval could not be loaded.
+        """
+        with self.database.writing() as connection:
+            if outcome.path_works:
+                set_meta(connection, "user_path", self.client.user_path)
             gone = outcome.vanished
-        else:
-            gone = []
-            outcome.user_failures.update(dict.fromkeys(outcome.vanished, _UNSURE))
-        writing.drop_users(connection, gone)
-        writing.put_failures(connection, outcome.user_failures, outcome.group_failures)
-        condition, values = self.asked.interval.condition()
-        connection.execute(
-            f"UPDATE kept.sessions s SET failure = ? WHERE (device_id IS NULL OR session_id IS NULL) AND {condition}",
-            [_NO_ID, *values],
-        )
-        connection.execute(
-            "UPDATE kept.runs SET finished = ?, requests = ?, seconds = ? WHERE run = ?",
-            [finished, outcome.requests + 1, seconds, number],
-        )
-        return len(gone)
+            if get_meta(connection, "user_path") == self.client.user_path:
+                gone = gone + outcome.unsure
+            else:
+                outcome.user_failures.update(dict.fromkeys(outcome.unsure, _UNSURE))
+            writing.drop_users(connection, gone)
+            writing.put_failures(connection, outcome.user_failures, outcome.group_failures)
+            condition, values = self.asked.interval.condition()
+            connection.execute(
+                "UPDATE kept.sessions s SET failure = ?"
+                f" WHERE (device_id IS NULL OR session_id IS NULL) AND {condition}",
+                [_NO_ID, *values],
+            )
+            connection.execute(
+                "UPDATE kept.runs SET finished = ?, requests = ?, seconds = ? WHERE run = ?",
+                [finished, outcome.requests + 1, seconds, number],
+            )
+            return len(gone), read_failures(connection, self.asked.interval)
 
 
 def _kept(outcome: Outcome) -> str:

@@ -11,6 +11,7 @@ from nucleus_pandas.api.columns import COUNT, TEXT
 from nucleus_pandas.api.frames import make_frame
 from nucleus_pandas.store.crawl import Outcome
 from nucleus_pandas.store.planning import Work, in_words
+from nucleus_pandas.store.writing import Interval
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,8 +26,8 @@ class SyncReport:
     table : pandas.DataFrame
         item, count, detail.
     failures : pandas.DataFrame
-        user_id, user_db_id, device_id, session_id, reason: the users (without session) and sessions that could not be
-        loaded, in this sync or one before, and are tried again by the next.
+        user_id, user_db_id, device_id, session_id, reason: the users (without session) and sessions of the interval
+        that could not be loaded, in this sync or one before; the next tries them again.
     requests : int
         How many were sent.
     seconds : float
@@ -75,13 +76,16 @@ def make_report(work: Work, outcome: Outcome, failures: pd.DataFrame, deleted: i
     return SyncReport(table, failures, requests, seconds)
 
 
-def read_failures(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Give the users and sessions that could not be loaded; see `SyncReport.failures`."""
+def read_failures(connection: duckdb.DuckDBPyConnection, interval: Interval) -> pd.DataFrame:
+    """Give the users and sessions of an interval that could not be loaded; see `SyncReport.failures`."""
     names = ("user_id", "user_db_id", "device_id", "session_id", "reason")
+    condition, values = interval.condition()
     rows = connection.execute(
-        "SELECT user_id, user_db_id, NULL, NULL, failure FROM kept.users WHERE failure IS NOT NULL UNION ALL"
+        "SELECT user_id, user_db_id, NULL, NULL, failure FROM kept.users WHERE failure IS NOT NULL"
+        " AND coalesce(last_seen >= ?, true) UNION ALL"
         " SELECT u.user_id, u.user_db_id, s.device_id, s.session_id, s.failure FROM kept.sessions s"
-        " JOIN kept.users u USING (user_no) WHERE s.failure IS NOT NULL ORDER BY ALL"
+        f" JOIN kept.users u USING (user_no) WHERE s.failure IS NOT NULL AND {condition} ORDER BY ALL",
+        [values[0], *values],
     ).fetchall()
     columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
     return make_frame(dict.fromkeys(names, TEXT), columns)

@@ -18,18 +18,25 @@ if TYPE_CHECKING:
 
 
 def bury(connection: duckdb.DuckDBPyConnection, ids: Iterable[str]) -> None:
-    """Note the ids of one person whose erasure begins."""
-    hashes = _hashes(connection, ids)
-    known = {row[0] for row in connection.execute("SELECT hash FROM kept.tombstones").fetchall()}
-    for value in hashes.values():
+    """Note the ids of one person whose erasure begins; those that are known from an earlier try stay with them."""
+    hashes = _hashes(connection, ids).values()
+    rows = connection.execute("SELECT person, hash FROM kept.tombstones").fetchall()
+    known = {value: person for person, value in rows}
+    person = next((known[value] for value in hashes if value in known), max(known.values(), default=0) + 1)
+    for value in hashes:
         if value not in known:
-            connection.execute("INSERT INTO kept.tombstones VALUES (?, 'begun')", [value])
+            connection.execute("INSERT INTO kept.tombstones VALUES (?, ?, 'begun')", [person, value])
+    connection.execute("UPDATE kept.tombstones SET state = 'begun' WHERE person = ?", [person])
 
 
 def done(connection: duckdb.DuckDBPyConnection, ids: Iterable[str]) -> None:
     """Note that the service has erased the person, too."""
     for value in _hashes(connection, ids).values():
-        connection.execute("UPDATE kept.tombstones SET state = 'done' WHERE hash = ?", [value])
+        connection.execute(
+            "UPDATE kept.tombstones SET state = 'done'"
+            " WHERE person IN (SELECT person FROM kept.tombstones WHERE hash = ?)",
+            [value],
+        )
 
 
 def buried(connection: duckdb.DuckDBPyConnection, ids: Iterable[str]) -> set[str]:

@@ -21,7 +21,6 @@ from nucleus_pandas.api import people
 from nucleus_pandas.api.columns import TEXT, Losses
 from nucleus_pandas.api.frames import DEVICES, USERS
 from nucleus_pandas.api.people import SESSION_TIMEOUT
-from nucleus_pandas.api.windows import SETTLING_TIME
 from nucleus_pandas.store.reading import naive
 from nucleus_pandas.store.schema import EVENT_COLUMNS, to_sql
 
@@ -33,7 +32,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _SAME = " AND ".join(
     f's."{name}" IS NOT DISTINCT FROM c."{name}"' for name in ("user_no", "device_id", "session_id", "start")
 )
-_HOURS = f"{SETTLING_TIME.total_seconds() / 3600:.0f}"
 _MINUTES = str(SESSION_TIMEOUT.astype(int))
 
 # What makes the sessions that came, of users that were asked about, those that are kept.
@@ -61,10 +59,8 @@ _PUT_SESSIONS = (
     f"""
     UPDATE kept.sessions s
     SET "end" = c."end", actions = c.actions, errors = c.errors,
-        stale = s.stale OR (
-            s.events_at < coalesce(s."end", s."start") + INTERVAL {_HOURS} HOUR
-            AND (s."end", s.actions, s.errors) IS DISTINCT FROM (c."end", c.actions, c.errors)
-        ) IS TRUE
+        stale = s.stale OR (s.events_at IS NOT NULL
+            AND (s."end", s.actions, s.errors) IS DISTINCT FROM (c."end", c.actions, c.errors))
     FROM answered_sessions c WHERE {_SAME}
     """,
     f"""
@@ -168,9 +164,9 @@ def put_users(
 def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAnswer], losses: Losses) -> None:
     """Put the sessions of users in place of what was known of them.
 
-    A session that has grown is stale, unless its events were fetched 48 hours after its end: then they are all there.
-    One that the service does not tell of any more is kept, but for one that overlaps with another of the same ids: that
-    one has another start by now.
+    A session that has grown is stale, however old it says that it is: the clock of its device may be wrong. One that
+    the service does not tell of any more is kept, but for one that overlaps with another of the same ids: that one has
+    another start by now.
     """
     if not answers:
         return

@@ -125,7 +125,10 @@ def test_a_store_can_be_read_while_it_is_synced(scripted, store):
 
 def test_two_syncs_of_one_store_do_not_run_at_once(scripted, store):
     app = scripted()
-    with store.database.alone("sync"), pytest.raises(nu.StoreLockedError, match="Another sync or erasure is at work"):
+    with (
+        store.database.alone("sync"),
+        pytest.raises(nu.StoreLockedError, match="Another sync, export or erasure is at work"),
+    ):
         quiet_sync(app, store)
     quiet_sync(app, store)
 

@@ -1,6 +1,7 @@
 """What can be asked of a store."""
 
 import datetime as dt
+import pickle
 
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ import nucleus_pandas as nu
 from nucleus_pandas.demo.build import build_app
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, two_friends, user
-from tests.store.conftest import ScriptedService, quiet_sync
+from tests.store.conftest import ALL, ScriptedService, quiet_sync
 
 PARIS = {"tz": "Europe/Paris"}
 
@@ -109,13 +110,85 @@ def test_a_filter_that_leaves_nothing_leaves_the_columns_and_dtypes(filled):
     assert (log.dtypes == whole[fixed].dtypes).all()
 
 
+def test_columns_are_some_and_each_once(friends):
+    for columns in ([], ["time", "time"]):
+        with pytest.raises(ValueError, match="each of them once"):
+            friends.events(columns=columns)
+
+
+@pytest.mark.parametrize("name", ["kept", "fresh", "store", "temp", "main", "users", 'a"b', "it's", "a b;c"])
+def test_a_store_may_be_called_anything(scripted, tmp_path, name):
+    store = nu.EventStore(tmp_path / f"{name}.duckdb")
+    app = scripted(app=two_friends())
+    quiet_sync(app, store)
+    assert len(store.events()) == 9
+    nu.forget_user(app, "b2", store=store, confirm="b2")
+    assert store.users()["user_db_id"].tolist() == ["a1"]
+
+
+def test_a_link_to_a_store_is_the_store(scripted, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.duckdb").symlink_to(tmp_path / "real" / "app.duckdb")
+    store, app = nu.EventStore(tmp_path / "link.duckdb"), scripted(app=two_friends())
+    quiet_sync(app, store)
+    nu.forget_user(app, "b2", store=store, confirm="b2")
+    assert (tmp_path / "link.duckdb").is_symlink()
+    assert nu.EventStore(tmp_path / "real" / "app.duckdb").users()["user_db_id"].tolist() == ["a1"]
+    assert b"b2-" not in (tmp_path / "real" / "app.duckdb").read_bytes()
+
+
+def test_a_store_can_be_pickled_for_another_process(friends):
+    copy = pickle.loads(pickle.dumps(friends))
+    pd.testing.assert_frame_equal(copy.events(), friends.events())
+
+
+def test_a_sample_that_was_raised_is_not_whole_for_older_spans(scripted, store):
+    app = scripted(scale=0.05)
+    quiet_sync(app, store, start="2026-06-01", end="2026-06-30", sample=0.2)
+    store.events("2026-06-01", "2026-06-30")
+    quiet_sync(app, store, start="2026-10-01", end="2026-10-31", sample=1.0)
+    with pytest.warns(nu.IncompleteDataWarning, match="were only 2026-10-01 00:00 to 2026-11-01 00:00"):
+        store.events("2026-06-01", "2026-06-30")
+    assert [start.month for start, _ in store.info().spans] == [10]
+
+
+def test_the_last_days_of_a_sync_that_was_not_repeated_are_not_whole(scripted, store):
+    app = scripted(scale=0.05, as_of=dt.datetime(2026, 9, 11, tzinfo=dt.UTC))
+    quiet_sync(app, store, start="2026-09-01", end="2026-09-10", window="0d")
+    store.events("2026-09-01", "2026-09-10")
+    app.service.as_of = dt.datetime(2026, 9, 21, tzinfo=dt.UTC)
+    quiet_sync(app, store, start="2026-09-11", end="2026-09-20", window="0d")
+    with pytest.warns(nu.IncompleteDataWarning, match="were only 2026-09-01 00:00 to 2026-09-09 00:00, 2026-09-11"):
+        store.events("2026-09-01", "2026-09-10")
+
+
+def test_sessions_that_are_known_and_not_fetched_are_told(scripted, store):
+    app = scripted(scale=0.05)
+    quiet_sync(app, store, start="2026-09-01", end="2026-09-30")
+    with store.database.writing() as connection:
+        connection.execute(
+            "UPDATE kept.sessions SET stale = true WHERE session_no = (SELECT min(session_no) FROM"
+            " kept.sessions WHERE \"start\" >= '2026-09-10')"
+        )
+    with pytest.warns(nu.IncompleteDataWarning, match="1 sessions are known and were not fetched, or have grown since"):
+        store.events("2026-09-01", "2026-09-30")
+
+
+@pytest.mark.parametrize("store", ["app.duckdb", None, 5])
+def test_what_is_no_store_is_told(scripted, store):
+    app = scripted()
+    for use in (lambda: quiet_sync(app, store), lambda: nu.plan_sync(app, store, **ALL)):
+        with pytest.raises(TypeError, match=r'pass nucleus_pandas\.EventStore\("myapp.duckdb"\)'):
+            use()
+
+
 def test_an_interval_that_was_not_synced_is_told(scripted, store):
     app = scripted()
     quiet_sync(app, store, start="2026-10-01", end="2026-10-10")
     quiet_sync(app, store, start="2026-10-11", end="2026-10-20")
     store.events("2026-10-03", "2026-10-17")
     with pytest.warns(
-        nu.IncompleteDataWarning, match="synced to the end were only 2026-10-01 00:00 to 2026-10-21 00:00"
+        nu.IncompleteDataWarning, match="settled or synced last, were only 2026-10-01 00:00 to 2026-10-21 00:00"
     ):
         store.events("2026-09-30", "2026-10-17")
     with pytest.warns(nu.IncompleteDataWarning, match="Call sync for it, or again"):
@@ -140,16 +213,41 @@ def test_sql_that_cannot_be_understood_raises_a_value_error(friends, query):
 
 @pytest.mark.parametrize("query", ["DELETE FROM kept.users", "DROP VIEW users", "CREATE TABLE a AS SELECT 1"])
 def test_sql_changes_nothing(friends, query):
-    with pytest.raises(ValueError, match="cannot be"):
+    with pytest.raises(ValueError, match="would change the store"):
         friends.sql(query)
     assert len(friends.users()) == 2
 
 
-def test_an_error_of_sql_holds_nothing_of_the_data(friends):
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT user_id::INTEGER FROM users",
+        "SELECT error(user_id) FROM users",
+        "SELECT strptime(user_id, '%Y') FROM users",
+        "SELECT json_extract(user_id, '$.a') FROM users",
+    ],
+)
+def test_an_error_of_sql_holds_nothing_of_the_data(friends, query):
     with pytest.raises(ValueError, match="a value does not fit") as caught:
-        friends.sql("SELECT user_id::INTEGER FROM users")
+        friends.sql(query)
     assert "ana" not in str(caught.value)
     assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("query", ["", "  ", "-- x", None, 5])
+def test_sql_that_asks_for_nothing_raises(friends, query):
+    with pytest.raises(ValueError, match=r"question in SQL|asks for nothing"):
+        friends.sql(query)
+
+
+@pytest.mark.parametrize(
+    "query", ["COPY users TO '{}/leak.csv'", "SELECT * FROM read_csv('/etc/hosts')", "ATTACH '{}/other.duckdb'"]
+)
+def test_sql_reaches_no_files(friends, tmp_path, query):
+    with pytest.raises(ValueError, match="reads or writes a file"):
+        friends.sql(query.format(tmp_path))
+    assert not (tmp_path / "leak.csv").exists()
 
 
 def test_info_tells_what_there_is(friends):
@@ -164,7 +262,7 @@ def test_info_tells_what_there_is(friends):
     )
     assert info.first_event == dt.datetime(2026, 10, 24, 23, 10, tzinfo=dt.UTC)
     assert info.as_of == AUTUMN
-    assert (info.start, info.end) == (dt.datetime(2026, 5, 1, tzinfo=dt.UTC), dt.datetime(2026, 11, 21, tzinfo=dt.UTC))
+    assert info.spans == ((dt.datetime(2026, 5, 1, tzinfo=dt.UTC), dt.datetime(2026, 11, 21, tzinfo=dt.UTC)),)
     assert (info.sample, info.missing_users, info.missing_sessions, info.unfinished) == (1.0, 0, 0, False)
     assert info.bytes == friends.path.stat().st_size
 

@@ -107,6 +107,35 @@ def test_a_folder_that_cannot_be_made_is_told(odd, tmp_path):
         odd.export(tmp_path / "file" / "out")
 
 
+def test_keys_that_differ_in_case_and_numbers_of_any_size_survive(scripted, store, tmp_path):
+    who = user("a1", "ana", "10-24 10:00", props={"PLAN": "a", "Plan": "b", "plan": "c", "n\x00": 1})
+    session(who, "1", "10-24 10:00", (1, "SAVE", {"n": 2**63 + 1}), (2, "SAVE", {"n": 1}), (3, "SAVE", {"n": 2**70}))
+    quiet_sync(scripted(app=app_of(who)), store)
+    store.export(tmp_path / "out")
+    users = read(f"SELECT * FROM '{tmp_path}/out/users.parquet'")
+    assert users[["props.PLAN", "props.Plan_", "props.plan__"]].to_numpy().tolist() == [["a", "b", "c"]]
+    assert users["props.n\N{REPLACEMENT CHARACTER}"].tolist() == [1]
+    numbers = read(f"SELECT * FROM '{tmp_path}/out/events/*/*.parquet'")["data.n"].dropna().tolist()
+    assert numbers[:2] == ["9223372036854775809", "1"]
+
+
+def test_an_export_that_fails_leaves_no_files_and_is_known(odd, tmp_path, monkeypatch):
+    from nucleus_pandas.store import export
+
+    real = export._copy
+
+    def fails(connection, table, *others):
+        real(connection, table, *others)
+        if table == "events":
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(export, "_copy", fails)
+    with pytest.raises(ZeroDivisionError):
+        odd.export(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert odd.sql("SELECT folder FROM kept.exports")["folder"].tolist() == [str(tmp_path / "out")]
+
+
 def test_a_store_without_events_is_exported_too(scripted, store, empty_app, tmp_path):
     quiet_sync(empty_app, store)
     files = store.export(tmp_path / "out", format="csv")

@@ -164,8 +164,8 @@ def test_without_a_store_the_service_and_the_cache_are_done(app):
     assert report["place"].tolist() == ["service", "cache", "elsewhere"]
     assert app.cache_info().entries == 0
     assert who["user_id"] not in set(nu.load_users(app)["user_id"])
-    again = nu.forget_user(app, who["user_id"], confirm=who["user_id"]).set_index("place")
-    assert again.loc["service", "found"] == 0
+    with pytest.raises(nu.NotFoundError, match="nobody was erased"):
+        nu.forget_user(app, who["user_id"], confirm=who["user_id"])
 
 
 def test_without_the_id_a_second_time_nobody_is_erased(app, store):
@@ -177,6 +177,66 @@ def test_without_the_id_a_second_time_nobody_is_erased(app, store):
         nu.forget_user(app, who["user_id"], store=store, confirm="yes")
     assert asked.new() == []
     assert who["user_id"] in set(store.users()["user_id"])
+
+
+def test_an_answer_that_was_lost_is_made_good_by_calling_again(app, store):
+    quiet_sync(app, store)
+    who = someone(app)
+    lost = []
+
+    def hook(method, target):
+        if method == "DELETE" and not lost:
+            lost.append(app.service._ledger.erase(app.service._user(who["user_id"])))
+            return (400, {"error": "erased, but nobody hears of it"})
+        return None
+
+    app.service.hook = hook
+    with pytest.raises(nu.ServiceError):
+        nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"])
+    with pytest.warns(nu.IncompleteDataWarning, match="An erasure was begun and not finished"):
+        quiet_sync(app, store)
+    report = nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"])
+    assert report["left"].sum() == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet_sync(app, store)
+
+
+def test_the_other_kind_of_id_erases_nobody_and_says_which_is_wanted(app, store):
+    quiet_sync(app, store)
+    who = someone(app)
+    with pytest.raises(ValueError, match="wants the user_id"):
+        nu.forget_user(app, who["user_db_id"], store=store, confirm=who["user_db_id"])
+    assert who["user_id"] in set(store.users()["user_id"])
+    quiet_sync(app, store)
+    assert who["user_id"] in set(store.users()["user_id"])
+
+
+@pytest.mark.parametrize("with_store", [True, False])
+def test_an_id_that_nobody_knows_erases_nobody(app, store, with_store):
+    quiet_sync(app, store)
+    who = someone(app)["user_id"].upper()
+    with pytest.raises(nu.NotFoundError, match="letter by letter"):
+        nu.forget_user(app, who, store=store if with_store else None, confirm=who)
+    with store.database.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM kept.tombstones").fetchall() == [(0,)]
+
+
+def test_a_store_that_does_not_exist_is_told_before_anybody_is_erased(app, tmp_path):
+    who = someone(app)["user_id"]
+    with pytest.raises(nu.StoreError, match="There is no store at"):
+        nu.forget_user(app, who, store=nu.EventStore(tmp_path / "typo.duckdb"), confirm=who)
+    assert who in set(nu.load_users(app)["user_id"])
+
+
+def test_who_is_gone_at_the_service_is_erased_from_the_store(app, store):
+    quiet_sync(app, store)
+    who = someone(app)["user_id"]
+    app.delete_user(who, confirm=who)
+    report = nu.forget_user(app, who, store=store, confirm=who).set_index("place")
+    assert report["left"].sum() == 0
+    assert "does not know the user" in report.loc["service", "detail"]
+    assert who not in set(store.users()["user_id"])
 
 
 def test_an_anonymous_user_is_forgotten_by_the_service_s_id(app, store):

@@ -1,6 +1,8 @@
 """A sync brings what the loaders would, and nothing twice."""
 
 import datetime as dt
+import threading
+import time
 
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.model import DemoApp
-from nucleus_pandas.store import crawl
+from nucleus_pandas.store import crawl, writing
+from nucleus_pandas.store.crawl import Crawl
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import ALL, Asked, assert_same, in_order, kinds, quiet_sync
@@ -160,20 +163,26 @@ def test_a_session_that_the_service_has_dropped_is_kept(scripted, store):
     assert len(store.sessions()) == len(store.events()) == 2
 
 
-def test_a_session_is_final_48_hours_after_its_end(scripted, store):
-    def app(*events):
-        who = user("a1", "ana", "11-17 10:00")
-        session(who, "1", "11-17 10:00", *events)
-        return app_of(who)
+def old_session(*events):
+    who = user("a1", "ana", "11-17 10:00")
+    session(who, "1", "11-17 10:00", *events)
+    return app_of(who)
 
-    quiet_sync(scripted(app=app()), store)  # fetched 74 hours after its end
+
+def test_who_was_asked_about_48_hours_after_being_seen_last_is_final(scripted, store):
+    quiet_sync(scripted(app=old_session()), store)  # 74 hours later
+    again = scripted(app=old_session())
+    asked = Asked(again.service)
+    quiet_sync(again, store)
+    assert kinds(asked.new()) == {"list": 1, "users": 0, "sessions": 0}
+
+
+def test_a_session_that_grew_is_fetched_again_however_old_its_clock_says_that_it_is(scripted, store):
+    quiet_sync(scripted(app=old_session()), store)
     with store.database.writing() as connection:
         connection.execute("UPDATE kept.users SET asked_at = asked_seen")
-    late = scripted(app=app((60, "SAVE", None)))
-    asked = Asked(late.service)
-    quiet_sync(late, store)
-    assert kinds(asked.new()) == {"list": 1, "users": 1, "sessions": 0}
-    assert len(store.events()) == 1
+    quiet_sync(scripted(app=old_session((60, "SAVE", None))), store)
+    assert store.events()["event"].tolist() == ["init", "SAVE"]
 
 
 def test_a_short_list_of_users_is_told_and_deletes_nobody(scripted, store):
@@ -186,25 +195,123 @@ def test_a_short_list_of_users_is_told_and_deletes_nobody(scripted, store):
     assert sorted(store.users()["user_db_id"]) == sorted(everybody)
 
 
-def test_an_empty_list_deletes_nobody_whom_the_service_still_knows(scripted, store):
+def listed_without(app, *gone):
+    """A hook that leaves users out of the list."""
+    rows = app.get("users", cached=False).payload["data"]
+    rows = [row for row in rows if row["_id"] not in gone]
+    answer = {"total": len(rows), "data": rows}
+    return lambda method, target: (200, answer) if target.endswith("/users") else None
+
+
+def test_a_list_without_most_of_the_users_deletes_nobody(scripted, store):
     app = scripted()
     quiet_sync(app, store)
     everybody = len(store.users())
     app.service.hook = lambda method, target: (200, {"total": 0, "data": []}) if target.endswith("/users") else None
-    quiet_sync(app, store)
+    asked = Asked(app.service)
+    asked.new()
+    with pytest.warns(nu.IncompleteDataWarning, match="So many at once are not deleted"):
+        quiet_sync(app, store)
+    assert kinds(asked.new()) == {"list": 1, "users": 0, "sessions": 0}
     assert len(store.users()) == everybody
+
+
+def test_who_is_not_on_the_list_and_still_known_is_kept(scripted, store):
+    app = scripted()
+    quiet_sync(app, store)
+    everybody = set(store.users()["user_db_id"])
+    app.service.hook = listed_without(app, *sorted(everybody)[:3])
+    quiet_sync(app, store)
+    assert set(store.users()["user_db_id"]) == everybody
 
 
 def test_nobody_is_deleted_when_it_is_not_sure_that_the_path_is_right(scripted, store):
     app = scripted()
     quiet_sync(app, store)
-    everybody = len(store.users())
-    other = scripted(user_path="_id")  # the service wants the other one, so it knows nobody
-    other.service.hook = lambda method, target: (200, {"total": 0, "data": []}) if target.endswith("/users") else None
+    users = store.users()
+    two_ids = users.loc[users["user_id"] != users["user_db_id"], "user_db_id"].tolist()[:2]
+    other = scripted(user_path="_id")  # the service wants the other one, so it does not know them
+    other.service.hook = listed_without(other, *two_ids)
     with pytest.warns(nu.IncompleteDataWarning, match="could not be loaded"):
         report = quiet_sync(other, store)
-    assert len(store.users()) == everybody
-    assert "not sure" in report.failures["reason"].iloc[0]
+    assert len(store.users()) == len(users)
+    assert report.failures.set_index("user_db_id").loc[two_ids, "reason"].str.contains("not sure").all()
+
+
+def test_a_deleted_user_without_an_id_of_the_app_s_leaves_the_store(scripted, store):
+    nameless = [user(f"a{number}", None, "10-24 10:00") for number in range(3)]
+    for who in nameless:
+        session(who, "1", "10-24 10:00")
+    quiet_sync(scripted(app=app_of(*nameless)), store)
+    quiet_sync(scripted(app=app_of(*nameless[:2])), store)
+    assert store.users()["user_db_id"].tolist() == ["a0", "a1"]
+    assert len(store.events()) == 2
+
+
+def test_two_rows_of_one_user_without_an_id_of_the_service_s_are_one(scripted, store):
+    row = {"userId": "ana", "createdAt": "2026-10-01T00:00:00Z", "lastSeen": "2026-10-02T00:00:00Z", "devices": []}
+    app = scripted(app=app_of(user("a1", "ana", "10-01 00:00")))
+    app.service.hook = lambda _, target: (200, {"total": 2, "data": [row, row]}) if target.endswith("/users") else None
+    with pytest.warns(nu.IncompleteDataWarning, match="1 users came twice"):
+        quiet_sync(app, store)
+    assert store.users()["user_id"].tolist() == ["ana"]
+
+
+def test_a_reader_that_takes_long_is_waited_for(scripted, store, monkeypatch):
+    from nucleus_pandas.store import database
+
+    monkeypatch.setattr(database, "PATIENCE", 0.05)
+    monkeypatch.setattr(database, "_TELL_AFTER", 0.01)
+    app = scripted()
+    real, refused = writing.groups_to_fetch, []
+
+    def then_somebody_reads(*arguments):
+        if not refused:
+            refused.append(True)
+            lock = store.database._lock
+
+            def hold():
+                lock.acquire()
+                time.sleep(0.5)
+                lock.release()
+
+            threading.Timer(0.0, hold).start()
+        return real(*arguments)
+
+    monkeypatch.setattr(writing, "groups_to_fetch", then_somebody_reads)
+    quiet_sync(app, store)
+    assert not store.info().unfinished
+
+
+def test_a_store_that_stays_taken_ends_the_sync_and_says_what_is_kept(scripted, store, monkeypatch):
+    monkeypatch.setattr(crawl, "_PATIENT", 2)
+    app = scripted()
+
+    def taken(*_):
+        raise nu.StoreLockedError("It is taken.")
+
+    monkeypatch.setattr(writing, "put_sessions", lambda *_: None)
+    monkeypatch.setattr(Crawl, "_patiently", taken)
+    with pytest.raises(nu.StoreLockedError, match=r"It is taken\. What came is kept: the lists of sessions of 0 users"):
+        quiet_sync(app, store)
+
+
+@pytest.mark.parametrize("use", ["sync", "plan_sync", "reconcile", "forget_user"])
+def test_a_store_of_another_app_is_refused(scripted, store, use):
+    app = scripted()
+    quiet_sync(app, store)
+    everybody = store.users()
+    app.app_id = "other"
+    somebody = everybody["user_id"].iloc[0]
+    call = {
+        "sync": lambda: quiet_sync(app, store),
+        "plan_sync": lambda: nu.plan_sync(app, store, **ALL),
+        "reconcile": lambda: store.reconcile(app, "2026-10-01", "2026-10-02"),
+        "forget_user": lambda: nu.forget_user(app, somebody, store=store, confirm=somebody),
+    }[use]
+    with pytest.raises(nu.StoreError, match="store of another app"):
+        call()
+    pd.testing.assert_frame_equal(store.users(), everybody)
 
 
 def test_the_wrong_kind_of_id_in_the_path_is_told_and_not_taken_for_missing_users(scripted, store):
@@ -268,7 +375,7 @@ def test_a_refused_token_stops_at_once_and_keeps_what_came(scripted, store, monk
     assert not store.info().unfinished
 
 
-def test_a_service_that_is_down_ends_the_sync_after_ten_failures(scripted, store):
+def test_a_service_that_is_down_ends_the_sync_after_ten_users(scripted, store):
     app = scripted(max_workers=1)
     app.service.hook = lambda method, target: (400, {"error": "no"}) if target.count("/") > 5 else None
     with pytest.raises(nu.ServiceError, match="Call sync again"):
@@ -276,12 +383,19 @@ def test_a_service_that_is_down_ends_the_sync_after_ten_failures(scripted, store
     assert len(app.service.requests) == 11
 
 
-def test_a_store_is_of_one_app(scripted, store):
-    app = scripted()
-    quiet_sync(app, store)
-    app.app_id = "other"
-    with pytest.raises(nu.StoreError, match="store of another app"):
-        quiet_sync(app, store)
+def test_one_user_whose_sessions_all_fail_does_not_stop_the_others(scripted, store):
+    bad, users = user("bad", "bad@example.org", "10-01 10:00"), []
+    for hour in range(15):
+        session(bad, f"{hour}", f"10-01 {hour:02}:00")
+    for number in range(20):
+        users.append(user(f"u{number}", f"u{number}@example.org", "10-02 10:00"))
+        session(users[-1], "1", "10-02 10:00")
+    app = scripted(app=app_of(bad, *users), max_workers=1)
+    app.service.hook = lambda _, target: (400, {}) if "bad%40example.org/session" in target else None
+    with pytest.warns(nu.IncompleteDataWarning, match="15 users or sessions could not be loaded"):
+        report = quiet_sync(app, store)
+    assert len(report.failures) == 15
+    assert store.info().fetched_sessions == 20
 
 
 def test_the_cache_of_answers_is_not_used(scripted, store, tmp_path):
