@@ -64,7 +64,9 @@ class _TimedReader(io.RawIOBase):
         left = exchange.left()
         if left <= 0:
             raise TimeoutError
-        self._sock.settimeout(min(exchange.read_timeout, left))
+        patience = min(exchange.read_timeout, left)
+        if self._sock.gettimeout() != patience:  # setting it is a call to the system
+            self._sock.settimeout(patience)
         count = self._raw.readinto(buffer)
         exchange.received += count or 0
         if exchange.received > exchange.max_wire_bytes:
