@@ -144,7 +144,8 @@ class EventLog:
         event, self.names = names(frame["event"])
         rows = None
         if only is not None:
-            rows = np.flatnonzero(np.append([name in only for name in self.names], False)[event])
+            wanted = np.array([*(name in only for name in self.names), False], dtype=np.bool_)
+            rows = np.flatnonzero(wanted[event])
             if self._known is None:
                 self._known = newest(time[~no_time])
             self.counts = np.bincount(event[event >= 0], minlength=len(self.names))
@@ -217,7 +218,8 @@ class EventLog:
             return found
         codes, kinds = encode(self.frame["kind"])
         kind = codes[self.order]
-        return np.where(kind < 0, found, np.append([value == "system" for value in kinds], False)[kind])
+        by_kind = np.array([*(value == "system" for value in kinds), False], dtype=np.bool_)
+        return np.where(kind < 0, found, by_kind[kind])
 
     @cached_property
     def session(self) -> Ints:

@@ -161,7 +161,7 @@ def test_what_cannot_be_a_log_is_refused_with_what_to_do(change, error, words):
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("sample", [0, -1, 1.5, float("nan"), "0.1", True, None])
+@pytest.mark.parametrize("sample", [0, -1, 1.5, float("nan"), "0.1", True])
 def test_a_sample_is_a_fraction(sample):
     with pytest.raises(ValueError, match=r"above 0 and at most 1"):
         nu.EventLog(frame([("a", 1, "X")]), sample=sample)
@@ -254,6 +254,23 @@ def test_system_events_are_known_by_kind_and_without_one_by_name():
     assert nu.EventLog(table).system.tolist() == [False, True, False, True, False]
     kinds = ["view", None, "custom", "custom", "system"]
     assert nu.EventLog(table.assign(kind=kinds)).system.tolist() == [False, True, False, False, True]
+
+
+@pytest.mark.parametrize("dtype", [object, "string[python]", "category", float])
+@pytest.mark.parametrize("rows", [0, 2])
+def test_without_any_kind_system_events_are_known_by_name(dtype, rows):
+    table = frame([("a", 1, "nucleus:props"), ("a", 2, "X")]).head(rows)
+    system = nu.EventLog(table.assign(kind=pd.Series([None] * rows, dtype=dtype))).system
+    assert system.dtype == np.bool_
+    assert system.tolist() == [True, False][:rows]
+
+
+def test_questions_about_all_events_can_be_put_to_a_log_without_any_kind():
+    for rows in (0, 2):
+        table = frame([("a", 1, "X"), ("a", 2, "Y")]).head(rows).assign(kind=pd.Series([None] * rows, dtype=object))
+        strict = nu.funnel(table, ["X", "Y"], order="strict", as_of="2026-12-31")
+        assert strict["users"].tolist() == [rows // 2] * 2
+        assert nu.paths(table, "X", steps=1)["users"].sum() == rows // 2
 
 
 def test_as_of_is_the_newest_time_in_the_data():
