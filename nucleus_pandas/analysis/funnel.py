@@ -331,7 +331,8 @@ def funnel_trend(
     events_found = look_up(log, asked)
     times = events_found.entries.time
     known = times[times <= asked.as_of]
-    calendar = make_calendar(freq, known, asked.start, asked.end, parse_zone("UTC" if tz is None else tz))
+    zone = parse_zone("UTC" if tz is None else tz)
+    calendar = make_calendar(freq, known, asked.start, asked.end, asked.as_of, zone)
     if len(calendar.edges):
         asked = replace(asked, start=int(calendar.edges[0]), end=int(calendar.edges[-1]))
     found = find_standing(events_found, asked, calendar.edges)

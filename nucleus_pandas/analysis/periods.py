@@ -25,13 +25,20 @@ class Calendar:
     whole: Bools
 
 
-def make_calendar(freq: Freq, times: Ints, start: int | None, end: int | None, zone: dt.tzinfo) -> Calendar:
-    """Cut [start, end) into periods; where it is open, as far as there are times that can be right."""
-    if not len(times) and (start is None or end is None):
+def make_calendar(
+    freq: Freq, times: Ints, start: int | None, end: int | None, as_of: int, zone: dt.tzinfo
+) -> Calendar:
+    """Cut [start, end) into periods; where it is open, as far as there are times in it that can be right.
+
+    Where there are none, the periods from `start` go as far as the data are known.
+    """
+    times = times if start is None else times[times >= start]
+    times = times if end is None else times[times < end]
+    if not len(times) and (start is None or (end is None and as_of < start)):
         Window(instant_of(0), instant_of(1), zone).periods(freq)  # an unknown freq is refused all the same
         return Calendar([], np.empty(0, dtype=np.int64), np.empty(0, dtype=np.bool_))
     low = oldest(times) if start is None else start
-    high = int(times.max()) + 1 if end is None else end
+    high = (int(times.max()) if len(times) else as_of) + 1 if end is None else end
     try:
         begins = instant_of(low) - _MARGIN if start is None else instant_of(low)
         ends = instant_of(high) + _MARGIN if end is None else instant_of(high)

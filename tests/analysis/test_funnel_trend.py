@@ -122,3 +122,17 @@ def test_nobody_in_an_interval_still_has_its_periods():
     trend = nu.funnel_trend(WEEKS, ["A"], start="2027-01-01", end="2027-01-31", freq="W", as_of="2027-06-01")
     assert len(trend) == 5
     assert trend["users"].eq(0).all()
+
+
+@pytest.mark.parametrize("by", [None, "user_id"])
+def test_from_a_start_without_entries_the_periods_go_as_far_as_the_data_are_known(by):
+    trend = nu.funnel_trend(WEEKS, ["A", "B"], start="2026-11-02", as_of="2026-11-15T23:00Z", by=by)
+    assert trend["users"].eq(0).all()
+    assert trend["period"].unique().tolist() == ([] if by else list(pd.to_datetime(["2026-11-02", "2026-11-09"])))
+    assert len(nu.funnel_trend(WEEKS, ["A"], start="2026-11-02", as_of="2026-11-01T00:00Z", by=by)) == 0
+
+
+def test_up_to_an_end_without_entries_there_are_no_periods():
+    trend = nu.funnel_trend(WEEKS, ["A", "B"], end="2025-02-01", as_of=LATE)
+    assert trend.dtypes.to_dict() == nu.funnel_trend(WEEKS, ["A", "B"], as_of=LATE).dtypes.to_dict()
+    assert len(trend) == 0
