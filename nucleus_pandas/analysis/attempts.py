@@ -61,6 +61,8 @@ class Standing:
         When each step was made, `NEVER` if it was not.
     status : array of int
         Which of `STATUSES`.
+    young : array of int
+        The periods of attempts that are not old enough, whoever's.
     """
 
     entry: Ints
@@ -68,6 +70,7 @@ class Standing:
     depth: Ints
     times: Ints
     status: Ints
+    young: Ints
 
 
 class Found(NamedTuple):
@@ -114,6 +117,7 @@ def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> S
     # Who has an attempt that is old enough is judged by those that are; a deeper one counts for more.
     worth = depth + np.int8(len(steps) + 1) * (old | asked.include_pending)
     chosen = _first_best(user, period, worth)
+    young = np.empty(0, dtype=np.int64) if period is None else np.unique(period[~old])
     depth, old, spoiled = depth[chosen], old[chosen], spoiled[chosen]
     times = np.full((len(steps), len(chosen)), NEVER)
     for number in range(len(steps)):
@@ -125,7 +129,7 @@ def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> S
         DROPPED,
     )
     when = np.zeros(len(chosen), dtype=np.int64) if period is None else period[chosen]
-    return Standing(line.log_rows(entry[chosen]), when, depth, times, status)
+    return Standing(line.log_rows(entry[chosen]), when, depth, times, status, young)
 
 
 def _entries(line: Timeline, marks: Marks, asked: Question) -> Marks:

@@ -278,10 +278,11 @@ def funnel_trend(
 
         - period: its first day, without a zone
         - segment: the value of `by`; only with it
-        - all columns of `funnel` from step to low_n; from_start and from_previous are of those who entered in the
-          period, and missing where nobody did who has had the whole window
-        - complete: the period lies in [start, end) as a whole, and was over at `as_of` with the window after it
-        - settled: it was so 48 hours earlier, so that nobody who entered in it is pending
+        - all columns of `funnel` from step to low_n, of those who entered in the period. users, excluded and pending
+          are always there; rates, their bounds and the times only where they are known, see Notes, else missing
+        - complete: the period lies in [start, end) as a whole, and was over at `as_of`
+        - settled: it was over, with the window after it, 48 hours before `as_of`, so that nobody who entered in it is
+          pending
         - sample: the fraction of users that the log holds
 
         Periods without entrants are there. Without `start`, the first is that of the oldest entry that is not years
@@ -301,6 +302,12 @@ def funnel_trend(
     Notes
     -----
     Section *Funnel* of the definitions. Later steps count in the period of the entry, whenever they were made.
+
+    A rate of a period that is not complete is missing (section *Time*). With ``entry="any"`` it is missing until the
+    period is settled: the deepest of a user's attempts counts, so whoever could be judged by a part of them only would
+    seem to come less far, and the line would droop at its end. With ``entry="first"`` there is one attempt a user; the
+    rate of a complete period that is not settled is of those who have had the whole window. With `include_pending` it
+    is of all in any complete period, and too low until that is settled.
 
     Examples
     --------

@@ -34,6 +34,8 @@ FUNNEL: Schema = {
 }
 _STATES: Schema = {"complete": np.dtype(bool), "settled": np.dtype(bool)}
 _SAMPLE: Schema = {"sample": NUMBER}
+# What is told of a period only when all of it is known.
+_JUDGED = [name for name in FUNNEL if name.startswith("from_") or name.endswith("_seconds")]
 FEW = 30
 
 
@@ -62,7 +64,10 @@ def summary(
     schema |= FUNNEL
     if calendar is not None:
         each = len(names) * steps
-        columns |= {name: np.repeat(values, each) for name, values in _states(calendar, asked, found).items()}
+        states = _states(calendar, asked, found)
+        columns |= {name: np.repeat(values, each) for name, values in states.items()}
+        unknown = np.repeat(~_known(states, asked), each)
+        columns |= {name: np.where(unknown, np.nan, columns[name]) for name in _JUDGED}
         schema = {"period": DAY, **schema, **_STATES}
         columns["period"] = np.repeat(np.array(calendar.labels, dtype=DAY), each)
     columns["sample"] = np.full(groups * steps, log.sample)
@@ -117,11 +122,21 @@ def _middle(seconds: Any, group: Ints, groups: int) -> tuple[Any, Any]:
 
 def _states(calendar: Calendar, asked: Question, found: Standing) -> dict[str, Bools]:
     """Which periods are complete and settled."""
-    over = calendar.edges[1:] + (TIMEOUT if asked.window is None else asked.window)
-    complete = calendar.whole & (over <= asked.as_of)
+    complete = calendar.whole & (calendar.edges[1:] <= asked.as_of)
+    window = TIMEOUT if asked.window is None else asked.window
+    settled = complete & (calendar.edges[1:] + window <= asked.as_of - SETTLING)
     # A session may go on for long after the period that it began in.
-    waiting = np.bincount(found.period[found.status == PENDING], minlength=len(complete)) > 0
-    return {"complete": complete, "settled": complete & (over <= asked.as_of - SETTLING) & ~waiting}
+    settled[found.young] = False
+    return {"complete": complete, "settled": settled}
+
+
+def _known(states: dict[str, Bools], asked: Question) -> Bools:
+    """Of which periods a rate can be told.
+
+    With one attempt a user, those that are old enough are a fair part of all. Of several, the deepest counts: where some
+    of them cannot be judged yet, the others come out too low.
+    """
+    return states["complete"] if asked.first_only or asked.include_pending else states["settled"]
 
 
 def people(log: EventLog, found: Standing, segments: Segments | None) -> pd.DataFrame:
