@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -40,9 +40,9 @@ def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int 
     -------
     matplotlib Axes
         With a line a step, or a line a segment: the share, in per cent of those who entered in the period. A band
-        gives the 95 % bounds where there are up to four lines. Periods that are not settled, of which some users have
-        not had the whole window yet, are hatched, and the line to them is dashed; so are those that the interval cuts.
-        A period in which nobody entered is a gap.
+        gives the 95 % bounds where there are up to four lines. Periods of which no rate is known yet are grey, without
+        a line, and counted in the subtitle; those of which some users have not had the whole window yet are hatched,
+        and the line to them is dashed. A settled period in which nobody entered is a gap.
 
     Raises
     ------
@@ -53,8 +53,9 @@ def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int 
 
     Notes
     -----
-    A user counts in the period of the entry, whenever the other steps came. What is drawn of a hatched period is of
-    those early enough in it, and changes until all have had their window.
+    A user counts in the period of the entry, whenever the other steps came. `funnel_trend` says which rates are known:
+    of settled periods; with ``entry="first"`` or `include_pending` of complete ones, and then what is drawn of a hatched
+    period changes until all have had their window.
 
     Examples
     --------
@@ -82,13 +83,17 @@ def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int 
         for curve in curves:
             ax.fill_between(periods.to_numpy(), curve.low, curve.high, color=curve.trace.color, alpha=0.15, linewidth=0)
             top = max(top, float(np.nanmax(curve.high, initial=0.0)))
-    _hatch(ax, periods, state["settled"].to_numpy())
+    settled = state["settled"].to_numpy()
+    rated = trend["from_start"].notna().groupby(trend["period"]).any().reindex(periods).to_numpy(dtype=bool)
+    _mark(ax, periods, ~settled & rated, facecolor="none", edgecolor="0.8", hatch="////")
+    _mark(ax, periods, ~settled & ~rated, facecolor="0.92")
     style.finish_axes(ax, x="period start", y="share of those who entered", grid="y")
     style.day_axis(ax, periods)
     top = max(0.05, 1.1 * top)
     ax.set_ylim(0, min(1.03, top))
     percent_axis(ax, top=top)
-    style.set_titles(ax, TITLE, *_notes(trend, bands=len(curves) <= _BANDS, open_=not final.all(), step=step))
+    notes = _notes(trend, bands=len(curves) <= _BANDS, open_=~settled & rated, unknown=~settled & ~rated, step=step)
+    style.set_titles(ax, TITLE, *notes)
     return style.fit(ax)
 
 
@@ -120,25 +125,31 @@ def _curves(trend: pd.DataFrame, periods: pd.DatetimeIndex, step: int | None) ->
     return curves
 
 
-def _hatch(ax: Axes, periods: pd.DatetimeIndex, settled: NDArray[np.bool_]) -> None:
-    """Hatch the ground of the periods that are not settled, each up to half-way to its neighbours."""
+def _mark(ax: Axes, periods: pd.DatetimeIndex, which: NDArray[np.bool_], **look: Any) -> None:
+    """Mark the ground of some periods, each up to half-way to its neighbours."""
     from matplotlib.dates import date2num
 
     days = date2num(periods.to_numpy())  # type: ignore[no-untyped-call]
     steps = np.diff(days)
     half = (steps.min() if len(steps) else 1.0) / 2
-    for day in days[~settled]:
-        ax.axvspan(day - half, day + half, facecolor="none", edgecolor="0.8", hatch="////", linewidth=0, zorder=0)
+    for day in days[which]:
+        ax.axvspan(day - half, day + half, linewidth=0, zorder=0, **look)
 
 
-def _notes(trend: pd.DataFrame, *, bands: bool, open_: bool, step: int | None) -> list[str]:
+def _notes(
+    trend: pd.DataFrame, *, bands: bool, open_: NDArray[np.bool_], unknown: NDArray[np.bool_], step: int | None
+) -> list[str]:
     """Say what the lines mean, and what of them is not final."""
     at = trend[trend["step"] == (trend["step"].max() if step is None else step)]
     reached = f"Reached step {at['step'].iloc[0]}, {style.plain(at['event'].iloc[0])}. " if "segment" in trend else ""
     return [
         f"{reached}Share of those who entered in the period, whenever they went on.",
         "Band: 95 % bounds." if bands else "",
-        "Hatched: not all have had the whole window yet, or the period is cut by the interval." if open_ else "",
+        "Hatched: not all have had the whole window yet." if open_.any() else "",
+        f"Grey: {style.counted(int(unknown.sum()), 'period')} without a rate, as not over with the window, or cut by the "
+        "interval."
+        if unknown.any()
+        else "",
         "Some shares are of fewer than 30 users." if trend["low_n"].any() else "",
         sample_note(trend),
     ]

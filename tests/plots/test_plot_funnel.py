@@ -216,6 +216,24 @@ def test_periods_with_pending_users_are_hatched_and_dashed(funnel_trend):
     assert "Hatched: not all have had the whole window yet" in subtitle(ax)
 
 
+def test_periods_without_a_known_rate_are_grey_and_counted(funnel_trend):
+    open_ = funnel_trend["period"] > "2026-09-07"
+    rates = ["from_start", "from_start_low", "from_start_high"]
+    table = funnel_trend.assign(settled=~open_, **{name: funnel_trend[name].mask(open_) for name in rates})
+    ax = plot_funnel_trend(table)
+    np.testing.assert_equal(line(ax, 0), [0.5, np.nan, np.nan])
+    assert [to_hex(patch.get_facecolor()) for patch in ax.patches] == ["#ebebeb"] * 2
+    assert "Grey: 2 periods without a rate" in subtitle(ax)
+    assert "Hatched" not in subtitle(ax)
+
+
+def test_a_trend_without_any_known_rate_is_grey_altogether(funnel_trend):
+    rates = ["from_start", "from_start_low", "from_start_high"]
+    ax = plot_funnel_trend(funnel_trend.assign(settled=False, **dict.fromkeys(rates, np.nan)))
+    assert len(ax.patches) == 3
+    assert "Grey: 3 periods" in subtitle(ax)
+
+
 def test_a_trend_without_pending_users_is_not_hatched(funnel_trend):
     ax = plot_funnel_trend(settle(funnel_trend))
     assert not [patch for patch in ax.patches if patch.get_hatch()]
