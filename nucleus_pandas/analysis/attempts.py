@@ -103,7 +103,7 @@ def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> S
     line, steps, excluded, entries = found
     entry, at, group, time = _entries(line, entries, asked)
     user = group if line.order is None else line.log.user[line.order[entry]]
-    whole = line.last_times(entry) + TIMEOUT if asked.window is None else time + asked.window
+    whole = line.last_times(entry, asked.as_of) + TIMEOUT if asked.window is None else time + asked.window
     old = whole <= asked.as_of - SETTLING
     limit = np.minimum(whole, asked.as_of)
     named = [name for step in asked.steps for name in step.events]

@@ -97,9 +97,11 @@ class Timeline:
         """Give the instants of rows."""
         return rows if self.instant is None else self.instant[rows]
 
-    def last_times(self, rows: Ints) -> Ints:
-        """Give the time of the last row of each row's group."""
-        ends = np.flatnonzero(np.append(self.group[1:] != self.group[:-1], True))
+    def last_times(self, rows: Ints, until: int) -> Ints:
+        """Give the time of the last row of each row's group that is not later than `until`, as no row given is."""
+        known = np.flatnonzero(self.time <= until)
+        group = self.group[known]
+        ends = known[np.append(group[1:] != group[:-1], True)] if len(known) else known
         return self.time[ends[np.searchsorted(ends, rows)]]
 
 

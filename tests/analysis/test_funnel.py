@@ -380,6 +380,13 @@ def test_a_session_as_window_asks_for_all_steps_in_one():
     assert who(events, ["A", "B"], window="session", as_of=at(9.5 + 48))["ana"][0] == 2
 
 
+def test_what_a_session_holds_after_as_of_is_not_known():
+    events = log("ana: A0 B250").assign(session_id="s")
+    for known in (events, events.head(1)):
+        table = nu.funnel(known, ["A"], window="session", as_of=at(170))
+        assert (table["users"][0], table["pending"][0]) == (1, 0)
+
+
 CONDITIONS = log("ana: A0\nben: A0\ncyd: A0\ndan: A0").assign(
     **{
         "data.n": pd.Series([1, True, "1", None], dtype=object),
