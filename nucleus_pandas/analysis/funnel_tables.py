@@ -133,8 +133,8 @@ def _states(calendar: Calendar, asked: Question, found: Standing) -> dict[str, B
 def _known(states: dict[str, Bools], asked: Question) -> Bools:
     """Of which periods a rate can be told.
 
-    With one attempt a user, those that are old enough are a fair part of all. Of several, the deepest counts: where some
-    of them cannot be judged yet, the others come out too low.
+    With one attempt a user, those that are old enough are a fair part of all. Of several, the deepest counts: where
+    some of them cannot be judged yet, the others come out too low.
     """
     return states["complete"] if asked.first_only or asked.include_pending else states["settled"]
 

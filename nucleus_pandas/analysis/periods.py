@@ -25,9 +25,7 @@ class Calendar:
     whole: Bools
 
 
-def make_calendar(
-    freq: Freq, times: Ints, start: int | None, end: int | None, as_of: int, zone: dt.tzinfo
-) -> Calendar:
+def make_calendar(freq: Freq, times: Ints, start: int | None, end: int | None, as_of: int, zone: dt.tzinfo) -> Calendar:
     """Cut [start, end) into periods; where it is open, as far as there are times in it that can be right.
 
     Where there are none, the periods from `start` go as far as the data are known.

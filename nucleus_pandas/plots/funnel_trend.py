@@ -54,8 +54,8 @@ def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int 
     Notes
     -----
     A user counts in the period of the entry, whenever the other steps came. `funnel_trend` says which rates are known:
-    of settled periods; with ``entry="first"`` or `include_pending` of complete ones, and then what is drawn of a hatched
-    period changes until all have had their window.
+    of settled periods; with ``entry="first"`` or `include_pending` of complete ones, and then what is drawn of a
+    hatched period changes until all have had their window.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def _notes(
         f"{reached}Share of those who entered in the period, whenever they went on.",
         "Band: 95 % bounds." if bands else "",
         "Hatched: not all have had the whole window yet." if open_.any() else "",
-        f"Grey: {style.counted(int(unknown.sum()), 'period')} without a rate, as not over with the window, or cut by the "
+        f"Grey: {style.counted(int(unknown.sum()), 'period')} without a rate, not over with the window or cut by the "
         "interval."
         if unknown.any()
         else "",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TITLE = "Paths"
-_COLUMNS = ["step", "source", "target", "users", "share", "sample"]
+_COLUMNS = ["step", "source", "target", "users", "share", "pending", "sample"]
 _ENDS = ("(entry)", "(exit)")
 # What is no event of its own stands below the events.
 _ORDER = {style.OTHER: 1, **dict.fromkeys(_ENDS, 2)}
@@ -190,10 +190,11 @@ def _titles(table: pd.DataFrame, width: int, *, backwards: bool) -> list[str]:
     """Name the event, and say what is counted."""
     near = table[table["step"] == (-1 if backwards else 1)]
     name = style.plain(near["target" if backwards else "source"].iloc[0], width) if len(near) else "an event"
-    total = near["n"].sum()
+    total, pending = near["n"].sum(), floats(table["pending"]).max(initial=0)
     return [
         f"Paths {'before' if backwards else 'after'} {name}",
         f"One path a user, {style.counted(int(total), 'user')}; in per cent of them.",
         "Repeats of an event in a row count once.",
+        f"Left out, as their path was not over yet: {pending:,.0f}." if pending > 0 else "",
         sample_note(table),
     ]

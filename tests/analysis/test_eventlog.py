@@ -270,7 +270,7 @@ def test_questions_about_all_events_can_be_put_to_a_log_without_any_kind():
         table = frame([("a", 1, "X"), ("a", 2, "Y")]).head(rows).assign(kind=pd.Series([None] * rows, dtype=object))
         strict = nu.funnel(table, ["X", "Y"], order="strict", as_of="2026-12-31")
         assert strict["users"].tolist() == [rows // 2] * 2
-        assert nu.paths(table, "X", steps=1)["users"].sum() == rows // 2
+        assert nu.paths(table, "X", steps=1, as_of="2026-12-31")["users"].sum() == rows // 2
 
 
 def test_as_of_is_the_newest_time_in_the_data():

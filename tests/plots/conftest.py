@@ -232,6 +232,7 @@ def transitions(counts: dict[tuple[int, str, str], int], *, of: int) -> pd.DataF
             "target": pd.array(target, dtype=TEXT),
             "users": pd.array(list(counts.values()), dtype="Int64"),
             "share": [users / of for users in counts.values()],
+            "pending": pd.array([0] * len(counts), dtype="Int64"),
             "sample": 1.0,
         }
     )

@@ -83,6 +83,11 @@ def test_a_sample_is_told(paths):
     assert "A sample of 10 % of the users." in plot_paths(paths.assign(sample=0.1)).texts[-1].get_text()
 
 
+def test_paths_that_are_not_over_are_told(paths):
+    assert "Left out" not in plot_paths(paths).texts[-1].get_text()
+    assert "not over yet: 3." in " ".join(plot_paths(paths.assign(pending=3)).texts[-1].get_text().split())
+
+
 def test_names_are_drawn_as_plain_text():
     names = ["$x^{2$", "_private", "\u202egnp.exe", "tab\there", "", "\\$5 & #1", "start" + "-" * 5000 + "end"]
     ax = plot_paths(transitions({(1, "open", name): 10 + i for i, name in enumerate(names)}, of=91))
