@@ -61,6 +61,8 @@ class Standing:
         When each step was made, `NEVER` if it was not.
     status : array of int
         Which of `STATUSES`.
+    settled : array of bool
+        Whether it is old enough.
     young : array of int
         The periods of attempts that are not old enough, whoever's.
     """
@@ -70,6 +72,7 @@ class Standing:
     depth: Ints
     times: Ints
     status: Ints
+    settled: Bools
     young: Ints
 
 
@@ -129,7 +132,7 @@ def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> S
         DROPPED,
     )
     when = np.zeros(len(chosen), dtype=np.int64) if period is None else period[chosen]
-    return Standing(line.log_rows(entry[chosen]), when, depth, times, status, young)
+    return Standing(line.log_rows(entry[chosen]), when, depth, times, status, old, young)
 
 
 def _entries(line: Timeline, marks: Marks, asked: Question) -> Marks:

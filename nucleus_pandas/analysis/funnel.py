@@ -194,6 +194,7 @@ def funnel_users(
           excluded event stopped it, or spoiled every attempt), ``pending`` (the window was not over 48 hours before
           `as_of`, whatever was made by then; with `include_pending` only who still may go on)
         - segment: the value of `by`; only with it
+        - settled: the window was over 48 hours before `as_of`
         - sample: the fraction of users that the log holds
 
     Raises

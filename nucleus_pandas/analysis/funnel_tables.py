@@ -158,7 +158,8 @@ def people(log: EventLog, found: Standing, segments: Segments | None) -> pd.Data
     if segments is not None:
         columns["segment"] = pd.array(segments.names, dtype=TEXT).take(segments.code[order])
         schema["segment"] = TEXT
-    columns["sample"] = np.full(len(entry), log.sample)
+    columns |= {"settled": found.settled[order], "sample": np.full(len(entry), log.sample)}
+    schema["settled"] = np.dtype(bool)
     table = make_frame(schema | _SAMPLE, columns)
     table.insert(0, "user_id", user_id)
     return table

@@ -49,8 +49,8 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
 
     Notes
     -----
-    Users who have had less than the window are left out, converted or not: those of status ``pending``, and whoever
-    entered after the first of them. Attempts that excluded events have spoiled (depth 0) are no entries.
+    Users who have had less than the window (not settled) are left out, converted or not, also where the table was made
+    with `include_pending`. Attempts that excluded events have spoiled (depth 0) are no entries.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     """
     style.require(
         funnel_users,
-        ["entered_at", "depth", "step_1", "status", "sample"],
+        ["entered_at", "depth", "step_1", "settled", "sample"],
         plot="plot_time_to_convert",
         loader="funnel_users",
     )
@@ -69,7 +69,8 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     if step is not None and step not in range(1, steps + 1):
         raise ValueError(f"step must be from 1 to {steps}, not {step!r}")
     ax = style.axes_for(ax)
-    table = _old_enough(funnel_users)
+    entered = funnel_users[funnel_users["depth"] > 0]
+    table = entered[entered["settled"].astype(bool)]
     if table["entered_at"].isna().all():
         return style.no_data(ax, TITLE)
     curves = _curves(table, steps, step)
@@ -82,12 +83,12 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     _time_axis(ax, curves, longest)
     ax.set_ylim(0, min(1.03, top))
     percent_axis(ax, top=top)
-    left_out, entered = int((funnel_users["depth"] > 0).sum()) - len(table), style.counted(len(table), "user")
+    left_out = len(entered) - len(table)
     reached = f"Reached step {step or steps}" if step or "segment" in table.columns else "Reached"
     style.set_titles(
         ax,
         TITLE,
-        f"{reached} so long after the entry, of {entered} who entered.",
+        f"{reached} so long after the entry, of {style.counted(len(table), 'user')} who entered.",
         "Dot, and time beside the name: median of those who reached it.",
         f"Left out, as they had less than the window yet: {left_out:,}." if left_out else "",
         sample_note(funnel_users),
@@ -102,13 +103,6 @@ class _Curve(NamedTuple):
     seconds: NDArray[np.float64]
     of: int
     look: dict[str, Any]
-
-
-def _old_enough(users: pd.DataFrame) -> pd.DataFrame:
-    """Give the users who entered before the first who is pending."""
-    entered = users[users["depth"] > 0]
-    pending = entered.loc[entered["status"] == "pending", "entered_at"]
-    return entered if pending.empty else entered[entered["entered_at"] < pending.min()]
 
 
 def _curves(table: pd.DataFrame, steps: int, step: int | None) -> list[_Curve]:

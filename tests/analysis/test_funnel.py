@@ -95,7 +95,7 @@ def test_the_table_is_the_same_whatever_it_holds():
         assert people.dtypes.to_dict() == {
             **{"user_id": np.dtype(object), "entered_at": INSTANT, "depth": np.dtype("int64")},
             **made,
-            **{"status": TEXT, "sample": np.dtype(float)},
+            **{"status": TEXT, "settled": np.dtype(bool), "sample": np.dtype(float)},
         }
         trend = nu.funnel_trend(events, steps)
         states = {"complete": np.dtype(bool), "settled": np.dtype(bool)}
@@ -270,6 +270,15 @@ def test_who_has_not_had_the_window_is_pending_whether_converted_or_not():
     }
     table = nu.funnel(events, ["A", "B"], as_of=known)
     assert (table["users"].tolist(), table["pending"].tolist()) == ([2, 1], [2, 2])
+
+
+def test_of_each_user_it_is_told_whether_the_window_was_over():
+    events = log("ana: A0 B1\nben: A0\ncyd: A1 B2\ndan: A1")
+    for include in (False, True):
+        people = nu.funnel_users(events, ["A", "B"], as_of=at(7 * 24 + 48), include_pending=include)
+        assert people.set_index("user_id")["settled"].to_dict() == {
+            **{"ana": True, "ben": True, "cyd": False, "dan": False}
+        }
 
 
 def test_pending_entrants_can_be_counted_and_are_open_until_they_convert():

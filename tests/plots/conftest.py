@@ -134,6 +134,7 @@ def funnel_users() -> pd.DataFrame:
             "step_1": entered,
             **{f"step_{2 + i}": entered + pd.to_timedelta(times, unit="s") for i, times in enumerate(seconds)},
             "status": pd.array(["dropped", "converted", "converted", "dropped", "pending"], dtype=TEXT),
+            "settled": [True, True, True, True, False],
             "sample": 1.0,
         }
     )

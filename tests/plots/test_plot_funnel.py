@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
+import nucleus_pandas as nu
 from nucleus_pandas.plots import plot_funnel, plot_funnel_trend, plot_time_to_convert
 from nucleus_pandas.plots.shares import NOBODY, duration, percent
 from nucleus_pandas.plots.style import MISSING, OTHER, PALETTE, REST, plain
@@ -290,10 +291,27 @@ def test_pending_users_are_left_out_of_the_curves_and_told(funnel_users):
     assert "had less than the window yet: 1." in text
 
 
-def test_who_entered_after_the_first_who_is_pending_is_left_out_whether_converted_or_not(funnel_users):
-    early = funnel_users.assign(entered_at=funnel_users["entered_at"] + pd.to_timedelta([0, 1, 5, 2, 3], unit="D"))
-    ax = plot_time_to_convert(early.assign(step_2=early["entered_at"] + pd.Timedelta("1min")), step=2)
-    assert "of 3 users who entered" in subtitle(ax)
+def test_whoever_is_not_settled_is_left_out_whether_converted_or_not_and_nobody_else(funnel_users):
+    early = funnel_users.assign(settled=[True, True, False, True, False])
+    assert "of 3 users who entered" in subtitle(plot_time_to_convert(early, step=2))
+
+
+def test_one_pending_session_leaves_the_others_in():
+    hours = pd.to_timedelta(np.arange(100), unit="h")
+    entered = pd.Timestamp("2026-01-01T00:00Z") + hours
+    users = [f"u{number}" for number in range(100)]
+    later = pd.DatetimeIndex([entered[0] + pd.Timedelta(days=58)])
+    events = pd.DataFrame(
+        {
+            "user_id": [*users, *users, "u0"],
+            "session_id": [*users, *users, "u0"],
+            "event": ["A"] * 100 + ["B"] * 101,
+            "time": entered.append(entered + pd.Timedelta(minutes=5)).append(later),
+        }
+    )
+    people = nu.funnel_users(events, ["A", "B"], window="session", as_of="2026-02-28")
+    assert people["status"].value_counts().to_dict() == {"converted": 99, "pending": 1}
+    assert "of 99 users who entered" in subtitle(plot_time_to_convert(people))
 
 
 def test_spoiled_attempts_are_no_entries(funnel_users):
