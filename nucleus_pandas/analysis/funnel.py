@@ -45,6 +45,7 @@ def funnel(
         condition. The same event may stand twice: it then takes two events.
     window : str or timedelta, default "7d"
         How long after the entry a step still counts, that instant included; or ``"session"``: all steps in one session.
+        Events without a session are then left out, and a warning says how many.
     order : {"ordered", "strict", "any"}
         Ordered: one step after the other, whatever lies between. Strict: with no other event between, system events
         aside. Any: all within the window in whatever order; row n then tells who made any n of the steps, each with an
@@ -108,7 +109,7 @@ def funnel(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`.
+        See `EventLog`; and for events without a session where the window is one.
 
     Notes
     -----
@@ -205,7 +206,7 @@ def funnel_users(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`.
+        As `funnel`.
 
     Notes
     -----
@@ -298,7 +299,7 @@ def funnel_trend(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`.
+        As `funnel`.
 
     Notes
     -----

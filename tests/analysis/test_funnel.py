@@ -380,9 +380,14 @@ def test_a_session_as_window_asks_for_all_steps_in_one():
     ]
     events = pd.DataFrame(rows, columns=["user_id", "time", "event", "session_id", "device_id"])
     events["time"] = pd.to_datetime(NOON) + pd.to_timedelta(events["time"], unit="h")
-    assert who(events, ["A", "B"], window="session") == {
-        **{"ana": (2, [2, 9], "converted"), "ben": (1, [0, None], "dropped")}
-    }
+    with pytest.warns(nu.IncompleteDataWarning) as caught:
+        assert who(events, ["A", "B"], window="session") == {
+            **{"ana": (2, [2, 9], "converted"), "ben": (1, [0, None], "dropped")}
+        }
+    told = '2 of 8 events have no session, so that window="session" leaves them out.'
+    assert [str(one.message) for one in caught] == [told]
+    assert caught[0].filename == __file__
+    events = events[events["session_id"].notna()]
     # The session with the steps ended at 21:00; half an hour and two days later it is settled.
     young = who(events, ["A", "B"], window="session", as_of=at(9.5 + 48) - pd.Timedelta("1us"))
     assert young["ana"] == (1, [0, None], "dropped")
