@@ -66,6 +66,14 @@ def test_each_segment_is_compared_with_the_one_with_most_entrants():
     assert compared["difference"].round(12).tolist() == [0.2, 0.6]
 
 
+def test_what_is_put_together_or_missing_is_the_reference_only_if_asked_for_or_alone():
+    counts = {"(other)": [500, 100], "pro": [40, 20], "free": [100, 30], "(none)": [300, 10]}
+    assert set(nu.compare_funnels(segments(**counts))["reference"]) == {"free"}
+    assert set(nu.compare_funnels(segments(**counts), reference="(other)")["reference"]) == {"(other)"}
+    pools = {name: counts[name] for name in ("(none)", "(other)")}
+    assert set(nu.compare_funnels(segments(**pools))["reference"]) == {"(other)"}
+
+
 def test_another_reference_can_be_chosen():
     compared = nu.compare_funnels(segments(pro=[40, 20], free=[100, 30]), reference="pro")
     assert compared["segment"].tolist() == ["free"]
