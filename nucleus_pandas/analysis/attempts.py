@@ -10,7 +10,7 @@ import numpy as np
 
 from nucleus_pandas.analysis.codes import Bools, Ints, begins, distinct
 from nucleus_pandas.analysis.eventlog import EventLog
-from nucleus_pandas.analysis.steps import Exclusion, Step, rows_of
+from nucleus_pandas.analysis.steps import Exclusion, Step, rows_of, share_events
 from nucleus_pandas.analysis.timeline import Marks, Timeline, following
 from nucleus_pandas.analysis.walks import Attempts, walk_any, walk_ordered, walk_strict
 from nucleus_pandas.api.people import SESSION_TIMEOUT
@@ -109,8 +109,7 @@ def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> S
     whole = line.last_times(entry, asked.as_of) + TIMEOUT if asked.window is None else time + asked.window
     old = whole <= asked.as_of - SETTLING
     limit = np.minimum(whole, asked.as_of)
-    named = [name for step in asked.steps for name in step.events]
-    shared = len(set(named)) < len(named)
+    shared = share_events(asked.steps)
     reached = _WALKS[asked.order](line, steps, Attempts(at, group, limit), later=asked.later, shared=shared)
     depth = (reached >= 0).sum(axis=0, dtype=np.int8)
     spoiled, left = _spoil(line, reached, excluded, asked, limit)

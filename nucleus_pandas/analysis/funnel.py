@@ -42,7 +42,8 @@ def funnel(
         A log that is asked more than once is best made ready with `EventLog`, which then answers at once.
     steps : list
         From 1 to 30 steps: each the name of an event, a list of names of which any will do, or `step` for events on a
-        condition. The same event may stand twice: it then takes two events.
+        condition. The same event may stand twice: it then takes two events. With ``order="any"`` at most 10 steps where
+        some share an event, or ties are strict.
     window : str or timedelta, default "7d"
         How long after the entry a step still counts, that instant included; or ``"session"``: all steps in one session.
         Events without a session are then left out, and a warning says how many.
@@ -84,7 +85,8 @@ def funnel(
 
         - segment: the value of `by`; only with it
         - step: 1, 2, …
-        - event: its name, alternatives joined by "or", a condition in brackets
+        - event: its name, alternatives joined by "or", a condition in brackets; for ``order="any"`` "any 2 of" the
+          names
         - users: who made this step and those before it
         - from_start: users / users of step 1, with its 95 % bounds from_start_low and from_start_high (Wilson)
         - from_previous: users / users of the step before, likewise; missing for step 1

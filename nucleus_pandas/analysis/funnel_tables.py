@@ -77,7 +77,8 @@ def summary(
 def _labels(asked: Question) -> list[str]:
     if asked.order != "any":
         return [step.label for step in asked.steps]
-    return [f"any {number} of {len(asked.steps)}" for number in range(1, len(asked.steps) + 1)]
+    names = ", ".join(step.label for step in asked.steps)
+    return [f"any {number} of {names}" for number in range(1, len(asked.steps) + 1)]
 
 
 def _counts(group: Ints, groups: int, found: Standing, counted: Bools) -> dict[str, Any]:

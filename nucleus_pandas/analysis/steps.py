@@ -18,6 +18,8 @@ from nucleus_pandas.api.wording import shown
 Where = Mapping[str, Any] | Callable[[pd.DataFrame], Any]
 
 MOST_STEPS = 30
+#: In any order, where it matters which event was which step.
+MOST_TANGLED = 10
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,12 @@ def read_steps(steps: object) -> list[Step]:
     if not 1 <= len(steps) <= MOST_STEPS:
         raise ValueError(f"steps has {len(steps)} steps; a funnel has from 1 to {MOST_STEPS}.")
     return [read_step(one, f"step {number}") for number, one in enumerate(steps, 1)]
+
+
+def share_events(steps: Sequence[Step]) -> bool:
+    """Say whether one event could be more than one of the steps."""
+    named = [name for one in steps for name in one.events]
+    return len(set(named)) < len(named)
 
 
 def read_exclusions(exclude: object, steps: int) -> list[Exclusion]:

@@ -192,8 +192,26 @@ def test_any_order_counts_how_many_of_the_steps_were_made():
     events = log("ana: C0 A1 B2\nben: B0 C300 A301\ncyd: C0 C1\ndan: X0")
     table = nu.funnel(events, ["A", "B", "C"], order="any", as_of=LATE)
     assert table["users"].tolist() == [3, 2, 1]
-    assert table["event"].tolist() == ["any 1 of 3", "any 2 of 3", "any 3 of 3"]
+    assert table["event"].tolist() == ["any 1 of A, B, C", "any 2 of A, B, C", "any 3 of A, B, C"]
     assert who(events, ["A", "B", "C"], order="any")["ben"] == (2, [300, 301, None], "dropped")
+
+
+def test_funnels_of_other_steps_in_any_order_are_not_compared():
+    events = log("ana: C0 A1 B2\nben: B0 C3 A4")
+    one, other = (nu.funnel(events, steps, order="any", as_of=LATE) for steps in (["A", "B"], ["A", "C"]))
+    with pytest.raises(ValueError, match="other steps"):
+        nu.compare_funnels(one, other)
+
+
+def test_thirty_steps_can_be_made_in_any_order():
+    names = [f"E{number}" for number in range(30)]
+    times = [at(float(number)) for number in range(30)]
+    events = pd.DataFrame({"user_id": "ana", "time": times[::-1], "event": names})
+    assert nu.funnel(events, names, order="any", as_of=LATE)["users"].tolist() == [1] * 30
+    assert nu.funnel(events, names, order="any", as_of=LATE, window="5h")["users"].tolist() == [1] * 6 + [0] * 24
+    for ties, steps in (("strict", names), ("either", ["E1", *names[1:12]])):
+        with pytest.raises(ValueError, match=r"at most 10 where steps share an event"):
+            nu.funnel(events, steps, order="any", ties=ties)
 
 
 def test_a_step_after_the_end_counts_an_entry_after_it_does_not():
