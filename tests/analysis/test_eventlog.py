@@ -93,6 +93,17 @@ def test_times_of_every_unit_and_zone_are_microseconds_in_utc(unit):
     assert nu.EventLog(table).time.tolist() == [1_788_220_860_000_000]
 
 
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_times_of_arrow_are_instants_if_they_have_a_zone(unit):
+    arrow = pytest.importorskip("pyarrow")
+    table = frame([("a", 1, "X"), ("a", 2, "X")])
+    log = nu.EventLog(table.astype({"time": pd.ArrowDtype(arrow.timestamp(unit, "Asia/Kathmandu"))}))
+    assert log.time.tolist() == [1_788_220_860_000_000, 1_788_220_920_000_000]
+    naive = table.assign(time=table["time"].dt.tz_localize(None)).astype({"time": pd.ArrowDtype(arrow.timestamp(unit))})
+    with pytest.raises(ValueError, match="is naive"):
+        nu.EventLog(naive)
+
+
 def test_the_frame_is_not_changed_nor_its_labels_looked_at():
     table = frame([("b", 3, "X"), ("a", 2, "Y")]).set_axis([7, 7])
     before = table.copy()
