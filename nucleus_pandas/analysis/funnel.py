@@ -97,6 +97,7 @@ def funnel(
         - pending: users left out because they have not had the whole window yet; with `include_pending`, those counted
           who still may go on; the same in all rows of a segment
         - low_n: fewer than 30 users entered
+        - order, window, include_pending: what was asked; the window in its largest whole unit, such as ``"7d"``
         - sample: the fraction of users that the log holds; counts are not scaled
 
         A rate of nobody is missing (NaN), not 0.
@@ -198,6 +199,7 @@ def funnel_users(
           `as_of`, whatever was made by then; with `include_pending` only who still may go on)
         - segment: the value of `by`; only with it
         - settled: the window was over 48 hours before `as_of`
+        - order, window, include_pending: what was asked
         - sample: the fraction of users that the log holds
 
     Raises
@@ -243,7 +245,7 @@ def funnel_users(
     top = checked_top(top)
     found = find_standing(look_up(log, asked), asked)
     segments = None if by is None else find_segments(log, by, found.entry, counted(found, asked), top)
-    return people(log, found, segments)
+    return people(log, asked, found, segments)
 
 
 def funnel_trend(
@@ -287,6 +289,7 @@ def funnel_trend(
         - complete: the period lies in [start, end) as a whole, and was over at `as_of`
         - settled: it was over, with the window after it, 48 hours before `as_of`, so that nobody who entered in it is
           pending
+        - order, window, include_pending: what was asked
         - sample: the fraction of users that the log holds
 
         Periods without entrants are there. Without `start`, the first is that of the oldest entry that is not years

@@ -14,6 +14,7 @@ from nucleus_pandas.analysis.intervals import wilson
 from nucleus_pandas.analysis.periods import Calendar
 from nucleus_pandas.analysis.segments import Segments
 from nucleus_pandas.api.columns import COUNT, DAY, INSTANT, NUMBER, TEXT
+from nucleus_pandas.api.durations import spell_duration
 from nucleus_pandas.api.frames import Schema, make_frame
 
 FUNNEL: Schema = {
@@ -33,7 +34,7 @@ FUNNEL: Schema = {
     "low_n": np.dtype(bool),
 }
 _STATES: Schema = {"complete": np.dtype(bool), "settled": np.dtype(bool)}
-_SAMPLE: Schema = {"sample": NUMBER}
+_ASKED: Schema = {"order": TEXT, "window": TEXT, "include_pending": np.dtype(bool), "sample": NUMBER}
 # What is told of a period only when all of it is known.
 _JUDGED = [name for name in FUNNEL if name.startswith("from_") or name.endswith("_seconds")]
 FEW = 30
@@ -70,8 +71,16 @@ def summary(
         columns |= {name: np.where(unknown, np.nan, columns[name]) for name in _JUDGED}
         schema = {"period": DAY, **schema, **_STATES}
         columns["period"] = np.repeat(np.array(calendar.labels, dtype=DAY), each)
-    columns["sample"] = np.full(groups * steps, log.sample)
-    return make_frame(schema | _SAMPLE, columns)
+    return make_frame(schema | _ASKED, columns | _asked(log, asked, groups * steps))
+
+
+def _asked(log: EventLog, asked: Question, rows: int) -> dict[str, Any]:
+    """What was asked, in every row: a table that is kept, or drawn, tells what it means."""
+    window = "session" if asked.window is None else spell_duration(asked.window)
+    values = {"order": asked.order, "window": window}
+    same = {name: pd.array([value], dtype=TEXT).take(np.zeros(rows, dtype=np.intp)) for name, value in values.items()}
+    flag = np.full(rows, asked.include_pending)
+    return {**same, "include_pending": flag, "sample": np.full(rows, log.sample)}
 
 
 def _labels(asked: Question) -> list[str]:
@@ -140,7 +149,7 @@ def _known(states: dict[str, Bools], asked: Question) -> Bools:
     return states["complete"] if asked.first_only or asked.include_pending else states["settled"]
 
 
-def people(log: EventLog, found: Standing, segments: Segments | None) -> pd.DataFrame:
+def people(log: EventLog, asked: Question, found: Standing, segments: Segments | None) -> pd.DataFrame:
     """The table of `funnel_users`."""
     entered = log.time[found.entry]
     order = np.lexsort((found.entry, entered))
@@ -159,9 +168,9 @@ def people(log: EventLog, found: Standing, segments: Segments | None) -> pd.Data
     if segments is not None:
         columns["segment"] = pd.array(segments.names, dtype=TEXT).take(segments.code[order])
         schema["segment"] = TEXT
-    columns |= {"settled": found.settled[order], "sample": np.full(len(entry), log.sample)}
+    columns |= {"settled": found.settled[order], **_asked(log, asked, len(entry))}
     schema["settled"] = np.dtype(bool)
-    table = make_frame(schema | _SAMPLE, columns)
+    table = make_frame(schema | _ASKED, columns)
     table.insert(0, "user_id", user_id)
     return table
 

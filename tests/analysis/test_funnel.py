@@ -85,27 +85,40 @@ def test_the_table_is_the_same_whatever_it_holds():
         **{"step": np.dtype("int64"), "event": TEXT, "users": COUNT},
         **{f"from_{base}{end}": np.dtype(float) for base in ("start", "previous") for end in ("", "_low", "_high")},
         **{"median_seconds": np.dtype(float), "mean_seconds": np.dtype(float), "excluded": COUNT, "pending": COUNT},
-        **{"low_n": np.dtype(bool), "sample": np.dtype(float)},
+        **{"low_n": np.dtype(bool)},
     }
+    asked = {"order": TEXT, "window": TEXT, "include_pending": np.dtype(bool), "sample": np.dtype(float)}
     for events in (FOUR, FOUR.head(1), FOUR.head(0), nu.EventLog(FOUR)):
         steps = ["A", "B", "C"] if len(events) != 1 else ["A"]
-        assert nu.funnel(events, steps).dtypes.to_dict() == dtypes
+        assert nu.funnel(events, steps).dtypes.to_dict() == dtypes | asked
         people = nu.funnel_users(events, steps)
         made = {f"step_{n}": INSTANT for n in range(1, len(steps) + 1)}
         assert people.dtypes.to_dict() == {
             **{"user_id": np.dtype(object), "entered_at": INSTANT, "depth": np.dtype("int64")},
             **made,
-            **{"status": TEXT, "settled": np.dtype(bool), "sample": np.dtype(float)},
+            **{"status": TEXT, "settled": np.dtype(bool)},
+            **asked,
         }
         trend = nu.funnel_trend(events, steps)
         states = {"complete": np.dtype(bool), "settled": np.dtype(bool)}
-        before = {name: dtype for name, dtype in dtypes.items() if name != "sample"}
         assert trend.dtypes.to_dict() == {
             "period": np.dtype("datetime64[us]"),
-            **before,
+            **dtypes,
             **states,
-            "sample": np.dtype(float),
+            **asked,
         }
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [("168h", "7d"), ("90min", "90min"), ("36h", "36h"), ("1.5s", "1500ms"), (pd.Timedelta("1us"), "0.001ms")],
+)
+def test_a_table_tells_what_was_asked(window, told):
+    for question in (nu.funnel, nu.funnel_users, nu.funnel_trend):
+        table = question(FOUR, ["A"], window=window, order="strict", include_pending=True, as_of=LATE)
+        assert set(table["window"]) == {told}
+        assert set(table["order"]) == {"strict"}
+        assert table["include_pending"].all()
 
 
 def test_nobody_is_no_rate():
