@@ -28,6 +28,7 @@ TEXT = pd.StringDtype("python")
 DAYS = pd.to_datetime(["2026-09-01", "2026-09-02", "2026-09-03", "2026-09-04"]).astype("datetime64[us]")
 COMPLETE = [True, True, True, False]
 SETTLED = [True, True, False, False]
+ASKED = {"order": "ordered", "window": "7d", "include_pending": False, "sample": 1.0}
 
 
 class Case(NamedTuple):
@@ -135,7 +136,7 @@ def funnel_users() -> pd.DataFrame:
             **{f"step_{2 + i}": entered + pd.to_timedelta(times, unit="s") for i, times in enumerate(seconds)},
             "status": pd.array(["dropped", "converted", "converted", "dropped", "pending"], dtype=TEXT),
             "settled": [True, True, True, True, False],
-            "sample": 1.0,
+            **ASKED,
         }
     )
 
@@ -205,7 +206,7 @@ def reached(users: list[int], *, pending: int = 0, events: list[str] | None = No
             "excluded": pd.array([0] * len(users), dtype="Int64"),
             "pending": pd.array([pending] * len(users), dtype="Int64"),
             "low_n": users[0] < 30,
-            "sample": 1.0,
+            **ASKED,
         }
     )
 
