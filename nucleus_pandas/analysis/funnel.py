@@ -63,8 +63,9 @@ def funnel(
         Drop: a spoiled attempt counts nowhere, not even as an entry; another one of the user may. Stop: it keeps the
         steps that were made by then.
     by : str, optional
-        A column of the log (``"version"``) or a property (``"plan"`` for data.plan): one value a user, the one at the
-        entry of the attempt that stands for them. What comes with `init` and errors only is filled forward.
+        A column of the log (``"version"``) or a property (``"plan"`` for data.plan; a column of the very name goes
+        first): one value a user, the one at the entry of the attempt that stands for them. What comes with `init` and
+        errors only is filled forward.
     top : int, default 8
         How many values get rows of their own, those with most entrants; beyond, ``(other)``. Missing is ``(none)``.
     ties : {"either", "strict"}
@@ -123,7 +124,8 @@ def funnel(
     those entries alone, converters and the others alike; users without one are pending. Leaving out only those who have
     not converted would overstate the rate, counting all would understate it.
 
-    An excluded event at the instant of a step is not between: events of one instant may count in either order.
+    An excluded event at the instant of one of the two steps that bound the exclusion is not between them: events of one
+    instant may count in either order.
 
     The table is the summary of `funnel_users`.
 
@@ -299,7 +301,7 @@ def funnel_trend(
     Raises
     ------
     ValueError, TypeError
-        As `funnel`, and for a `freq` that is not known.
+        As `funnel`, for a `freq` that is not known, and for more than 5,000 periods.
 
     Warns
     -----

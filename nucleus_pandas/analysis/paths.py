@@ -148,7 +148,7 @@ def paths(
 
 
 def _checked(name: str, value: int, most: int) -> int:
-    if value not in range(1, most + 1):
+    if isinstance(value, bool) or value not in range(1, most + 1):
         raise ValueError(f"{name} must be a whole number from 1 to {most}, not {value!r}")
     return int(value)
 

@@ -101,6 +101,8 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
 
 def read_steps(steps: object) -> list[Step]:
     """Check the steps of a funnel."""
+    if isinstance(steps, pd.Index | pd.Series | np.ndarray):
+        steps = steps.tolist()
     if isinstance(steps, str | Step | Mapping) or not isinstance(steps, Sequence):
         raise TypeError(
             f"steps is of type {type(steps).__name__}; write a list of event names in order, for example "
@@ -238,7 +240,12 @@ def _equal(values: pd.Series, wanted: object) -> Bools:
 
 
 def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, place: str) -> Bools:
-    answer = pd.Series(where(log.rows_frame(rows)))
+    given = where(log.rows_frame(rows))
+    if np.ndim(given) > 1:
+        raise TypeError(
+            f"{place}: where gave a {type(given).__name__} of several columns; it must give one value a row."
+        )
+    answer = pd.Series(given)
     if len(answer) != len(rows):
         raise ValueError(f"{place}: where gave {len(answer):,} values for {len(rows):,} rows; it must give one a row.")
     if not pd.api.types.is_bool_dtype(answer.dtype) and not all(

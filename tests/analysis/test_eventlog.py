@@ -83,7 +83,10 @@ def test_strings_objects_and_categories_make_the_same_log():
     ):
         log = nu.EventLog(other)
         assert sorted(told(log)[:2]) == [0, 2]
-        assert repr(log) == "EventLog: 2 users, 4 events of 2 names, 2026-09-01 to 2026-09-01 UTC"
+        assert (
+            repr(log)
+            == "EventLog: 2 users, 4 events of 2 names, 2026-09-01 to 2026-09-01 UTC, known until 2026-09-01 00:03"
+        )
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -178,8 +181,13 @@ def test_a_sample_is_a_fraction(sample):
         nu.EventLog(frame([("a", 1, "X")]), sample=sample)
 
 
+@pytest.mark.parametrize("sample", [np.float32(0.5), np.float64(0.5), np.int64(1)])
+def test_a_sample_can_be_a_number_of_numpy(sample):
+    assert nu.EventLog(frame([("a", 1, "X")]), sample=sample).sample == float(sample)
+
+
 def test_a_log_of_a_sample_says_so():
-    assert repr(nu.EventLog(frame([("a", 1, "X")]), sample=0.1)).endswith("UTC, a sample of 0.1 of the users")
+    assert repr(nu.EventLog(frame([("a", 1, "X")]), sample=0.1)).endswith("00:01, a sample of 0.1 of the users")
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["one object for equal texts", "an object each"])

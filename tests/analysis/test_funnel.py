@@ -558,6 +558,12 @@ def test_a_sample_is_told_in_every_row():
         (["A"], {"as_of": "now"}, ValueError, 'as_of="now"' if False else "as_of='now' is not a date"),
         ([nu.step("A", where={"plan": 1})], {}, ValueError, 'where: the log has no column "plan"'),
         ([nu.step("A", where=lambda rows: True)], {}, ValueError, "step 1: where gave 1 values for 3 rows"),
+        (
+            [nu.step("A", where=lambda rows: rows == 1)],
+            {},
+            TypeError,
+            "step 1: where gave a DataFrame of several columns",
+        ),
         ([nu.step("A", where=lambda rows: rows["user_id"])], {}, TypeError, "it must give True or False a row"),
     ],
 )
@@ -567,6 +573,11 @@ def test_a_wrong_argument_is_refused_with_what_to_write(steps, arguments, error,
             nu.funnel(events, steps, **arguments)
         assert words in str(caught.value)
         assert "ana" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [tuple, pd.Index, np.array, pd.Series])
+def test_steps_can_come_in_whatever_has_an_order(kind):
+    assert counts(FOUR, kind(["A", "B"])) == [3, 2]
 
 
 def test_what_is_no_condition_is_refused():

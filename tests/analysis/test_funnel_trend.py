@@ -196,3 +196,10 @@ def test_up_to_an_end_without_entries_there_are_no_periods():
     trend = nu.funnel_trend(WEEKS, ["A", "B"], end="2025-02-01", as_of=LATE)
     assert trend.dtypes.to_dict() == nu.funnel_trend(WEEKS, ["A", "B"], as_of=LATE).dtypes.to_dict()
     assert len(trend) == 0
+
+
+def test_more_periods_than_anybody_reads_are_refused():
+    wrong = log("ana: A0\nben: A400000")
+    with pytest.raises(ValueError, match=r"freq='D' makes some 16,666 periods, .* Pass start= and end="):
+        nu.funnel_trend(wrong, ["A"], freq="D", as_of="2100-01-01")
+    assert len(nu.funnel_trend(wrong, ["A"], freq="D", start="2026-09-01", end="2026-09-03", as_of="2100-01-01")) == 3

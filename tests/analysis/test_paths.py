@@ -259,6 +259,7 @@ def test_the_log_stays_as_it_was():
         ({"after": "open", "before": "save"}, "name one event"),
         ({"after": "opem"}, '"open"'),
         ({"after": "open", "steps": 0}, "steps must be a whole number from 1 to 20"),
+        ({"after": "open", "steps": True}, "steps must be a whole number from 1 to 20"),
         ({"after": "open", "top": 31}, "top must be a whole number from 1 to 30"),
         ({"after": "open", "top": 2.5}, "top must be a whole number from 1 to 30"),
         ({"after": "open", "gap": "soon"}, "gap"),
