@@ -10,7 +10,7 @@ import numpy as np
 
 from nucleus_pandas.analysis.codes import Bools, Ints, begins, distinct
 from nucleus_pandas.analysis.eventlog import EventLog
-from nucleus_pandas.analysis.steps import Exclusion, Step, rows_of
+from nucleus_pandas.analysis.steps import Exclusion, Step, rows_of, share_events
 from nucleus_pandas.analysis.timeline import Marks, Timeline, following
 from nucleus_pandas.analysis.walks import Attempts, walk_any, walk_ordered, walk_strict
 from nucleus_pandas.api.people import SESSION_TIMEOUT
@@ -61,6 +61,10 @@ class Standing:
         When each step was made, `NEVER` if it was not.
     status : array of int
         Which of `STATUSES`.
+    settled : array of bool
+        Whether it is old enough.
+    young : array of int
+        The periods of attempts that are not old enough, whoever's.
     """
 
     entry: Ints
@@ -68,6 +72,8 @@ class Standing:
     depth: Ints
     times: Ints
     status: Ints
+    settled: Bools
+    young: Ints
 
 
 class Found(NamedTuple):
@@ -100,11 +106,10 @@ def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> S
     line, steps, excluded, entries = found
     entry, at, group, time = _entries(line, entries, asked)
     user = group if line.order is None else line.log.user[line.order[entry]]
-    whole = line.last_times(entry) + TIMEOUT if asked.window is None else time + asked.window
+    whole = line.last_times(entry, asked.as_of) + TIMEOUT if asked.window is None else time + asked.window
     old = whole <= asked.as_of - SETTLING
     limit = np.minimum(whole, asked.as_of)
-    named = [name for step in asked.steps for name in step.events]
-    shared = len(set(named)) < len(named)
+    shared = share_events(asked.steps)
     reached = _WALKS[asked.order](line, steps, Attempts(at, group, limit), later=asked.later, shared=shared)
     depth = (reached >= 0).sum(axis=0, dtype=np.int8)
     spoiled, left = _spoil(line, reached, excluded, asked, limit)
@@ -114,6 +119,7 @@ def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> S
     # Who has an attempt that is old enough is judged by those that are; a deeper one counts for more.
     worth = depth + np.int8(len(steps) + 1) * (old | asked.include_pending)
     chosen = _first_best(user, period, worth)
+    young = np.empty(0, dtype=np.int64) if period is None else np.unique(period[~old])
     depth, old, spoiled = depth[chosen], old[chosen], spoiled[chosen]
     times = np.full((len(steps), len(chosen)), NEVER)
     for number in range(len(steps)):
@@ -125,7 +131,7 @@ def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> S
         DROPPED,
     )
     when = np.zeros(len(chosen), dtype=np.int64) if period is None else period[chosen]
-    return Standing(line.log_rows(entry[chosen]), when, depth, times, status)
+    return Standing(line.log_rows(entry[chosen]), when, depth, times, status, old, young)
 
 
 def _entries(line: Timeline, marks: Marks, asked: Question) -> Marks:

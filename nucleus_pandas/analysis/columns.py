@@ -39,6 +39,8 @@ def require(frame: object, columns: Sequence[str]) -> None:
 
 def instants(column: pd.Series) -> tuple[Ints, Bools]:
     """Give times as microseconds since 1970 in UTC, and which are missing; what no datetime can be is missing too."""
+    if isinstance(column.dtype, pd.ArrowDtype) and getattr(column.dtype.pyarrow_dtype, "tz", None) is not None:
+        column = column.astype("datetime64[us, UTC]")
     if not isinstance(column.dtype, pd.DatetimeTZDtype):
         raise _no_instants(column)
     times = column.array.tz_convert("UTC").as_unit("us").asi8
@@ -47,7 +49,7 @@ def instants(column: pd.Series) -> tuple[Ints, Bools]:
 
 
 def _no_instants(column: pd.Series) -> Exception:
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
+    if getattr(column.dtype, "kind", "") == "M":
         return ValueError(
             'the column "time" is naive, so it names no instants. If it is in UTC write frame.assign(time='
             'frame["time"].dt.tz_localize("UTC")), else your zone in place of "UTC".'

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.intervals import equal_rates, holm, newcombe
+from nucleus_pandas.analysis.segments import MISSING, OTHER
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 
@@ -52,7 +53,8 @@ def compare_funnels(
     rate : {"from_start", "from_previous"}
         What is compared: the share of those who entered, or of those who reached the step before.
     reference : str, optional
-        The segment that the others are compared with; by default the one with most entrants.
+        The segment that the others are compared with; by default the one with most entrants, ``(other)`` and ``(none)``
+        aside.
 
     Returns
     -------
@@ -151,10 +153,17 @@ def _with_reference(counts: _Counts, reference: str | None, rate: Rate) -> pd.Da
         raise ValueError(f"reference={reference!r} is no segment of a; there are {known or 'none'}")
     if not counts.segments:
         return _table({"segment": [], "reference": []}, counts.steps, counts.users, counts.users, rate)
-    row = int(np.nan_to_num(counts.users[:, 0]).argmax()) if reference is None else counts.segments.index(reference)
+    row = _largest(counts) if reference is None else counts.segments.index(reference)
     others = [other for other in range(len(counts.segments)) if other != row]
     names = {"segment": [counts.segments[other] for other in others], "reference": [counts.segments[row]] * len(others)}
     return _table(names, counts.steps, counts.users[[row] * len(others)], counts.users[others], rate)
+
+
+def _largest(counts: _Counts) -> int:
+    """The segment with most entrants; what is put together of several or missing only where there is no other."""
+    entrants = np.nan_to_num(counts.users[:, 0]).tolist()
+    named = [segment not in (OTHER, MISSING) for segment in counts.segments]
+    return max(range(len(named)), key=lambda row: (named[row], entrants[row]))
 
 
 def _side_by_side(a: _Counts, b: _Counts, rate: Rate) -> pd.DataFrame:

@@ -120,7 +120,11 @@ class EventLog:
             sample, as_of = info.sample if sample is None else sample, info.as_of if as_of is None else as_of
             frame = frame.events()
         sample = 1.0 if sample is None else sample
-        if isinstance(sample, bool) or not isinstance(sample, int | float) or not 0 < sample <= 1:
+        if (
+            isinstance(sample, bool)
+            or not isinstance(sample, int | float | np.integer | np.floating)
+            or not 0 < sample <= 1
+        ):
             raise ValueError(
                 f"sample={sample!r} must be above 0 and at most 1: the fraction of users that the log holds."
             )
@@ -144,7 +148,8 @@ class EventLog:
         event, self.names = names(frame["event"])
         rows = None
         if only is not None:
-            rows = np.flatnonzero(np.append([name in only for name in self.names], False)[event])
+            wanted = np.array([*(name in only for name in self.names), False], dtype=np.bool_)
+            rows = np.flatnonzero(wanted[event])
             if self._known is None:
                 self._known = newest(time[~no_time])
             self.counts = np.bincount(event[event >= 0], minlength=len(self.names))
@@ -175,7 +180,8 @@ class EventLog:
         found = int((self.counts > 0).sum())
         return (
             f"EventLog: {counted(self.users, 'user')}, {counted(len(self), 'event')} of {counted(found, 'name')}, "
-            f"{first.astype('datetime64[D]')} to {last.astype('datetime64[D]')} UTC{part}"
+            f"{first.astype('datetime64[D]')} to {last.astype('datetime64[D]')} UTC, "
+            f"known until {self.as_of:%Y-%m-%d %H:%M}{part}"
         )
 
     @cached_property
@@ -217,7 +223,8 @@ class EventLog:
             return found
         codes, kinds = encode(self.frame["kind"])
         kind = codes[self.order]
-        return np.where(kind < 0, found, np.append([value == "system" for value in kinds], False)[kind])
+        by_kind = np.array([*(value == "system" for value in kinds), False], dtype=np.bool_)
+        return np.where(kind < 0, found, by_kind[kind])
 
     @cached_property
     def session(self) -> Ints:

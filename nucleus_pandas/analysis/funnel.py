@@ -42,9 +42,11 @@ def funnel(
         A log that is asked more than once is best made ready with `EventLog`, which then answers at once.
     steps : list
         From 1 to 30 steps: each the name of an event, a list of names of which any will do, or `step` for events on a
-        condition. The same event may stand twice: it then takes two events.
+        condition. The same event may stand twice: it then takes two events. With ``order="any"`` at most 10 steps where
+        some share an event, or ties are strict.
     window : str or timedelta, default "7d"
         How long after the entry a step still counts, that instant included; or ``"session"``: all steps in one session.
+        Events without a session are then left out, and a warning says how many.
     order : {"ordered", "strict", "any"}
         Ordered: one step after the other, whatever lies between. Strict: with no other event between, system events
         aside. Any: all within the window in whatever order; row n then tells who made any n of the steps, each with an
@@ -61,8 +63,9 @@ def funnel(
         Drop: a spoiled attempt counts nowhere, not even as an entry; another one of the user may. Stop: it keeps the
         steps that were made by then.
     by : str, optional
-        A column of the log (``"version"``) or a property (``"plan"`` for data.plan): one value a user, the one at the
-        entry of the attempt that stands for them. What comes with `init` and errors only is filled forward.
+        A column of the log (``"version"``) or a property (``"plan"`` for data.plan; a column of the very name goes
+        first): one value a user, the one at the entry of the attempt that stands for them. What comes with `init` and
+        errors only is filled forward.
     top : int, default 8
         How many values get rows of their own, those with most entrants; beyond, ``(other)``. Missing is ``(none)``.
     ties : {"either", "strict"}
@@ -83,7 +86,8 @@ def funnel(
 
         - segment: the value of `by`; only with it
         - step: 1, 2, …
-        - event: its name, alternatives joined by "or", a condition in brackets
+        - event: its name, alternatives joined by "or", a condition in brackets; for ``order="any"`` "any 2 of" the
+          names
         - users: who made this step and those before it
         - from_start: users / users of step 1, with its 95 % bounds from_start_low and from_start_high (Wilson)
         - from_previous: users / users of the step before, likewise; missing for step 1
@@ -94,6 +98,7 @@ def funnel(
         - pending: users left out because they have not had the whole window yet; with `include_pending`, those counted
           who still may go on; the same in all rows of a segment
         - low_n: fewer than 30 users entered
+        - order, window, include_pending: what was asked; the window in its largest whole unit, such as ``"7d"``
         - sample: the fraction of users that the log holds; counts are not scaled
 
         A rate of nobody is missing (NaN), not 0.
@@ -108,7 +113,7 @@ def funnel(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`.
+        See `EventLog`; and for events without a session where the window is one.
 
     Notes
     -----
@@ -119,7 +124,8 @@ def funnel(
     those entries alone, converters and the others alike; users without one are pending. Leaving out only those who have
     not converted would overstate the rate, counting all would understate it.
 
-    An excluded event at the instant of a step is not between: events of one instant may count in either order.
+    An excluded event at the instant of one of the two steps that bound the exclusion is not between them: events of one
+    instant may count in either order.
 
     The table is the summary of `funnel_users`.
 
@@ -194,6 +200,8 @@ def funnel_users(
           excluded event stopped it, or spoiled every attempt), ``pending`` (the window was not over 48 hours before
           `as_of`, whatever was made by then; with `include_pending` only who still may go on)
         - segment: the value of `by`; only with it
+        - settled: the window was over 48 hours before `as_of`
+        - order, window, include_pending: what was asked
         - sample: the fraction of users that the log holds
 
     Raises
@@ -204,7 +212,7 @@ def funnel_users(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`.
+        As `funnel`.
 
     Notes
     -----
@@ -239,7 +247,7 @@ def funnel_users(
     top = checked_top(top)
     found = find_standing(look_up(log, asked), asked)
     segments = None if by is None else find_segments(log, by, found.entry, counted(found, asked), top)
-    return people(log, found, segments)
+    return people(log, asked, found, segments)
 
 
 def funnel_trend(
@@ -278,10 +286,12 @@ def funnel_trend(
 
         - period: its first day, without a zone
         - segment: the value of `by`; only with it
-        - all columns of `funnel` from step to low_n; from_start and from_previous are of those who entered in the
-          period, and missing where nobody did who has had the whole window
-        - complete: the period lies in [start, end) as a whole, and was over at `as_of` with the window after it
-        - settled: it was so 48 hours earlier, so that nobody who entered in it is pending
+        - all columns of `funnel` from step to low_n, of those who entered in the period. users, excluded and pending
+          are always there; rates, their bounds and the times only where they are known, see Notes, else missing
+        - complete: the period lies in [start, end) as a whole, and was over at `as_of`
+        - settled: it was over, with the window after it, 48 hours before `as_of`, so that nobody who entered in it is
+          pending
+        - order, window, include_pending: what was asked
         - sample: the fraction of users that the log holds
 
         Periods without entrants are there. Without `start`, the first is that of the oldest entry that is not years
@@ -291,16 +301,22 @@ def funnel_trend(
     Raises
     ------
     ValueError, TypeError
-        As `funnel`, and for a `freq` that is not known.
+        As `funnel`, for a `freq` that is not known, and for more than 5,000 periods.
 
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`.
+        As `funnel`.
 
     Notes
     -----
     Section *Funnel* of the definitions. Later steps count in the period of the entry, whenever they were made.
+
+    A rate of a period that is not complete is missing (section *Time*). With ``entry="any"`` it is missing until the
+    period is settled: the deepest of a user's attempts counts, so whoever could be judged by a part of them only would
+    seem to come less far, and the line would droop at its end. With ``entry="first"`` there is one attempt a user; the
+    rate of a complete period that is not settled is of those who have had the whole window. With `include_pending` it
+    is of all in any complete period, and too low until that is settled.
 
     Examples
     --------
@@ -331,7 +347,8 @@ def funnel_trend(
     events_found = look_up(log, asked)
     times = events_found.entries.time
     known = times[times <= asked.as_of]
-    calendar = make_calendar(freq, known, asked.start, asked.end, parse_zone("UTC" if tz is None else tz))
+    zone = parse_zone("UTC" if tz is None else tz)
+    calendar = make_calendar(freq, known, asked.start, asked.end, asked.as_of, zone)
     if len(calendar.edges):
         asked = replace(asked, start=int(calendar.edges[0]), end=int(calendar.edges[-1]))
     found = find_standing(events_found, asked, calendar.edges)

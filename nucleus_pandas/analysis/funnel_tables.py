@@ -14,6 +14,7 @@ from nucleus_pandas.analysis.intervals import wilson
 from nucleus_pandas.analysis.periods import Calendar
 from nucleus_pandas.analysis.segments import Segments
 from nucleus_pandas.api.columns import COUNT, DAY, INSTANT, NUMBER, TEXT
+from nucleus_pandas.api.durations import spell_duration
 from nucleus_pandas.api.frames import Schema, make_frame
 
 FUNNEL: Schema = {
@@ -33,7 +34,9 @@ FUNNEL: Schema = {
     "low_n": np.dtype(bool),
 }
 _STATES: Schema = {"complete": np.dtype(bool), "settled": np.dtype(bool)}
-_SAMPLE: Schema = {"sample": NUMBER}
+_ASKED: Schema = {"order": TEXT, "window": TEXT, "include_pending": np.dtype(bool), "sample": NUMBER}
+# What is told of a period only when all of it is known.
+_JUDGED = [name for name in FUNNEL if name.startswith("from_") or name.endswith("_seconds")]
 FEW = 30
 
 
@@ -62,17 +65,29 @@ def summary(
     schema |= FUNNEL
     if calendar is not None:
         each = len(names) * steps
-        columns |= {name: np.repeat(values, each) for name, values in _states(calendar, asked, found).items()}
+        states = _states(calendar, asked, found)
+        columns |= {name: np.repeat(values, each) for name, values in states.items()}
+        unknown = np.repeat(~_known(states, asked), each)
+        columns |= {name: np.where(unknown, np.nan, columns[name]) for name in _JUDGED}
         schema = {"period": DAY, **schema, **_STATES}
         columns["period"] = np.repeat(np.array(calendar.labels, dtype=DAY), each)
-    columns["sample"] = np.full(groups * steps, log.sample)
-    return make_frame(schema | _SAMPLE, columns)
+    return make_frame(schema | _ASKED, columns | _asked(log, asked, groups * steps))
+
+
+def _asked(log: EventLog, asked: Question, rows: int) -> dict[str, Any]:
+    """What was asked, in every row: a table that is kept, or drawn, tells what it means."""
+    window = "session" if asked.window is None else spell_duration(asked.window)
+    values = {"order": asked.order, "window": window}
+    same = {name: pd.array([value], dtype=TEXT).take(np.zeros(rows, dtype=np.intp)) for name, value in values.items()}
+    flag = np.full(rows, asked.include_pending)
+    return {**same, "include_pending": flag, "sample": np.full(rows, log.sample)}
 
 
 def _labels(asked: Question) -> list[str]:
     if asked.order != "any":
         return [step.label for step in asked.steps]
-    return [f"any {number} of {len(asked.steps)}" for number in range(1, len(asked.steps) + 1)]
+    names = ", ".join(step.label for step in asked.steps)
+    return [f"any {number} of {names}" for number in range(1, len(asked.steps) + 1)]
 
 
 def _counts(group: Ints, groups: int, found: Standing, counted: Bools) -> dict[str, Any]:
@@ -117,14 +132,24 @@ def _middle(seconds: Any, group: Ints, groups: int) -> tuple[Any, Any]:
 
 def _states(calendar: Calendar, asked: Question, found: Standing) -> dict[str, Bools]:
     """Which periods are complete and settled."""
-    over = calendar.edges[1:] + (TIMEOUT if asked.window is None else asked.window)
-    complete = calendar.whole & (over <= asked.as_of)
+    complete = calendar.whole & (calendar.edges[1:] <= asked.as_of)
+    window = TIMEOUT if asked.window is None else asked.window
+    settled = complete & (calendar.edges[1:] + window <= asked.as_of - SETTLING)
     # A session may go on for long after the period that it began in.
-    waiting = np.bincount(found.period[found.status == PENDING], minlength=len(complete)) > 0
-    return {"complete": complete, "settled": complete & (over <= asked.as_of - SETTLING) & ~waiting}
+    settled[found.young] = False
+    return {"complete": complete, "settled": settled}
 
 
-def people(log: EventLog, found: Standing, segments: Segments | None) -> pd.DataFrame:
+def _known(states: dict[str, Bools], asked: Question) -> Bools:
+    """Of which periods a rate can be told.
+
+    With one attempt a user, those that are old enough are a fair part of all. Of several, the deepest counts: where
+    some of them cannot be judged yet, the others come out too low.
+    """
+    return states["complete"] if asked.first_only or asked.include_pending else states["settled"]
+
+
+def people(log: EventLog, asked: Question, found: Standing, segments: Segments | None) -> pd.DataFrame:
     """The table of `funnel_users`."""
     entered = log.time[found.entry]
     order = np.lexsort((found.entry, entered))
@@ -143,8 +168,9 @@ def people(log: EventLog, found: Standing, segments: Segments | None) -> pd.Data
     if segments is not None:
         columns["segment"] = pd.array(segments.names, dtype=TEXT).take(segments.code[order])
         schema["segment"] = TEXT
-    columns["sample"] = np.full(len(entry), log.sample)
-    table = make_frame(schema | _SAMPLE, columns)
+    columns |= {"settled": found.settled[order], **_asked(log, asked, len(entry))}
+    schema["settled"] = np.dtype(bool)
+    table = make_frame(schema | _ASKED, columns)
     table.insert(0, "user_id", user_id)
     return table
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.analysis.segments import OTHER
 from nucleus_pandas.analysis.steps import StepLike, read_step, rows_of
-from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
+from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT, warn_incomplete
 from nucleus_pandas.api.durations import read_duration
 from nucleus_pandas.api.frames import Schema, make_frame
-from nucleus_pandas.api.windows import When, Zone, make_interval
+from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
+from nucleus_pandas.api.wording import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +31,7 @@ PATHS: Schema = {
     "target": TEXT,
     "users": COUNT,
     "share": NUMBER,
+    "pending": COUNT,
     "sample": NUMBER,
 }
 ENTRY, EXIT = "(entry)", "(exit)"
@@ -47,6 +50,7 @@ def paths(
     start: When | None = None,
     end: When | None = None,
     tz: Zone | None = None,
+    as_of: When | None = None,
 ) -> pd.DataFrame:
     """What users did after an event, or before it: how many went from which event to which.
 
@@ -66,9 +70,12 @@ def paths(
         A user who does nothing for longer has left, and the path ends there. None: a path goes on however long it
         takes.
     start, end : str, date or datetime, optional
-        When the event `after` or `before` happened, both days inclusive. The rest of the path may lie outside.
+        The event `after` or `before` lies in [start, end); a date as `end` is that whole day. The rest of the path may
+        lie outside.
     tz : str, int or tzinfo, default "UTC"
-        The zone of `start` and `end`.
+        The zone of dates.
+    as_of : str, date or datetime, optional
+        Until when the data are known; what lies later does not count. By default that of the log, see `EventLog`.
 
     Returns
     -------
@@ -80,8 +87,10 @@ def paths(
         - ``source``, ``target``: the events between which it leads. ``(other)``: an event beyond `top`. ``(exit)`` as
           target: nothing came after. ``(entry)`` as source: nothing came before.
         - ``users``: users who made it.
-        - ``share``: users / all users with a path, that is all who did `after` or `before` within `start` and `end`.
-          The shares of step 1 (or −1) add up to 1, those of later steps to less, as some have left.
+        - ``share``: users / all users with a path, that is all who did `after` or `before` in [start, end) and are not
+          pending. The shares of step 1 (or −1) add up to 1, those of later steps to less, as some have left.
+        - ``pending``: users left out because their path was not over 48 hours before `as_of`, as clients send that
+          late; the same in all rows.
         - ``sample``: the fraction of users in the log.
 
     Raises
@@ -91,20 +100,27 @@ def paths(
     TypeError
         If `events` is neither a DataFrame nor an EventLog nor an EventStore.
 
+    Warns
+    -----
+    IncompleteDataWarning
+        See `EventLog`; and when all are pending, so that the table is empty.
+
     Notes
     -----
-    A user has one path, around the first time that the user did the event within `start` and `end`. Events with the
-    same name in a row count once. System events are left out (*People, sessions, events* of the definitions): they
-    neither stand in a path nor fill a gap, unless it is asked what came before or after one; starts, views and errors
-    count. Sessions do not matter, `gap` does: who
-    restarts the app at once is still on the way. An ``(exit)`` shortly before the end of the data may be none, as
-    nobody knows yet what came next. An event that is called ``(other)``, ``(exit)`` or ``(entry)`` is quoted.
+    A user has one path, around the first time that the user did the event in [start, end). Events with the same name in
+    a row count once. System events are left out (*People, sessions, events* of the definitions): they neither stand in
+    a path nor fill a gap, unless it is asked what came before or after one; starts, views and errors count. Sessions
+    do not matter, `gap` does: who restarts the app at once is still on the way.
+
+    A path after an event is over with the last of `steps` events, or when `gap` has passed without any; a path that
+    leads to an event, with that event. With ``gap=None`` it is never over, nobody is pending, and an ``(exit)`` shortly
+    before `as_of` may be none. Where an event is named ``(exit)``, ``(entry)`` or ``(other)``, its name is quoted.
 
     Examples
     --------
     >>> app = nu.demo_client()
     >>> users = nu.load_users(app).head(40)
-    >>> log = nu.load_session_events(app, nu.load_sessions(app, users).head(40))
+    >>> log = nu.EventLog(nu.load_session_events(app, nu.load_sessions(app, users).head(40)), as_of=app.now())
     >>> after = nu.paths(log, "PROJECT_CREATED", steps=2, top=5)
     >>> first = after[after["step"] == 1]
     >>> set(first["source"]), round(float(first["share"].sum()), 6)
@@ -115,15 +131,24 @@ def paths(
     steps, top = _checked("steps", steps, _MOST_STEPS), _checked("top", top, _MOST_NAMES)
     silence = None if gap is None else read_duration("gap", gap, _GAP_FORMS)
     around = read_step(after, "after") if before is None else read_step(before, "before")
-    within = make_interval(start, end, "UTC" if tz is None else tz)
+    zone = parse_zone("UTC" if tz is None else tz)
+    within = make_interval(start, end, zone)
     log = as_event_log(events)
+    until = log.as_of_microseconds if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     rows = rows_of(around, log, "after" if before is None else "before")
-    columns = _walk(log, _within(log, rows, within), silence, steps if before is None else -steps)
-    return _table(columns, log, around.label, top, forwards=before is None)
+    starts = _within(log, rows[log.time[rows] <= until], within)
+    walked = _walk(log, starts, until, silence, steps if before is None else -steps)
+    known = walked.over <= until - SETTLING
+    pending = int((~known).sum())
+    if pending == len(known) > 0:
+        warn_incomplete(
+            f"There is no path to count: {counted(pending, 'user')} had one that was not over 48 hours before as_of."
+        )
+    return _table(walked.columns[:, known], log, around.label, top, pending, forwards=before is None)
 
 
 def _checked(name: str, value: int, most: int) -> int:
-    if value not in range(1, most + 1):
+    if isinstance(value, bool) or value not in range(1, most + 1):
         raise ValueError(f"{name} must be a whole number from 1 to {most}, not {value!r}")
     return int(value)
 
@@ -137,16 +162,20 @@ def _within(log: EventLog, rows: Ints, interval: tuple[dt.datetime | None, dt.da
     return first
 
 
-def _walk(log: EventLog, starts: Ints, silence: int | None, steps: int) -> Ints:
-    """The events of each path, a column a path: those that follow a row of the log or, with negative steps, lead to it.
+class _Walked(NamedTuple):
+    """The events of each path, a column a path, −1 where it has ended, and when nothing could be added to it."""
 
-    Where a path has ended there is a −1.
-    """
+    columns: Ints
+    over: Ints
+
+
+def _walk(log: EventLog, starts: Ints, until: int, silence: int | None, steps: int) -> _Walked:
+    """Follow the events after a row of the log, or with negative steps those that lead to it."""
     seen = ~log.system
     seen[starts] = True
-    rows = np.flatnonzero(seen)
-    event = log.event[rows]
-    visit = _visits(log.user[rows], log.time[rows], silence)
+    rows = np.flatnonzero(seen & (log.time <= until))
+    event, time = log.event[rows], log.time[rows]
+    visit = _visits(log.user[rows], time, silence)
     # A run is an event and its repeats within a visit.
     new = np.ones(len(event), dtype=np.bool_)
     new[1:] = (event[1:] != event[:-1]) | (visit[1:] != visit[:-1])
@@ -155,7 +184,13 @@ def _walk(log: EventLog, starts: Ints, silence: int | None, steps: int) -> Ints:
     at = np.searchsorted(rows, starts)
     places = run[at] + np.arange(1, abs(steps) + 1)[:, None] * np.sign(steps)
     places = np.clip(places, -1, len(event_of_run) - 1)
-    return np.where(visit_of_run[places] == visit[at], event_of_run[places].astype(np.int64), -1)
+    columns = np.where(visit_of_run[places] == visit[at], event_of_run[places].astype(np.int64), -1)
+    if steps < 0 or silence is None:
+        # What led to an event has come before it; and without a gap nobody could wait for the end of a path.
+        return _Walked(columns, time[at] if steps < 0 else np.full(len(at), np.iinfo(np.int64).min))
+    last = time[np.append(np.flatnonzero(visit[1:] != visit[:-1]), len(visit) - 1)] if len(time) else time
+    reached = np.append(time[new], 0)[places[-1]]
+    return _Walked(columns, np.where(columns[-1] >= 0, reached, last[visit[at]] + silence))
 
 
 def _visits(user: Ints, time: Ints, silence: int | None) -> Ints:
@@ -166,7 +201,7 @@ def _visits(user: Ints, time: Ints, silence: int | None) -> Ints:
     return np.concatenate([np.zeros(min(len(user), 1), dtype=np.int64), np.cumsum(new)])
 
 
-def _table(columns: Ints, log: EventLog, label: str, top: int, *, forwards: bool) -> pd.DataFrame:
+def _table(columns: Ints, log: EventLog, label: str, top: int, pending: int, *, forwards: bool) -> pd.DataFrame:
     """Count the transitions between neighbouring columns, and from the event that was asked for to the first."""
     # Codes beyond those of the log: where a path has ended, what is beyond top, and the event that was asked for.
     names = [f'"{name}"' if name in (ENTRY, EXIT, OTHER) else name for name in [*log.names, label]]
@@ -185,7 +220,8 @@ def _table(columns: Ints, log: EventLog, label: str, top: int, *, forwards: bool
         name: [row[place] for row in rows] for place, name in enumerate(("step", "source", "target", "users"))
     }
     share = np.array(values["users"], dtype=np.float64) / columns.shape[1]
-    return make_frame(PATHS, values | {"share": share, "sample": np.full(len(rows), log.sample)})
+    same = {"pending": np.full(len(rows), pending), "sample": np.full(len(rows), log.sample)}
+    return make_frame(PATHS, values | {"share": share} | same)
 
 
 def _summed(column: Ints, names: list[str], top: int, other: int) -> Ints:

@@ -14,6 +14,8 @@ from nucleus_pandas.api.windows import Freq, Window
 
 # Longer than any period, so that no period at the edge of the data is cut.
 _MARGIN = dt.timedelta(days=40)
+_MOST = 5_000
+_SHORTEST = {freq: days * 86_400_000_000 for freq, days in {"D": 1, "W": 7, "M": 28}.items()}
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,24 @@ class Calendar:
     whole: Bools
 
 
-def make_calendar(freq: Freq, times: Ints, start: int | None, end: int | None, zone: dt.tzinfo) -> Calendar:
-    """Cut [start, end) into periods; where it is open, as far as there are times that can be right."""
-    if not len(times) and (start is None or end is None):
+def make_calendar(freq: Freq, times: Ints, start: int | None, end: int | None, as_of: int, zone: dt.tzinfo) -> Calendar:
+    """Cut [start, end) into periods; where it is open, as far as there are times in it that can be right.
+
+    Where there are none, the periods from `start` go as far as the data are known.
+    """
+    times = times if start is None else times[times >= start]
+    times = times if end is None else times[times < end]
+    if not len(times) and (start is None or (end is None and as_of < start)):
         Window(instant_of(0), instant_of(1), zone).periods(freq)  # an unknown freq is refused all the same
         return Calendar([], np.empty(0, dtype=np.int64), np.empty(0, dtype=np.bool_))
     low = oldest(times) if start is None else start
-    high = int(times.max()) + 1 if end is None else end
+    high = (int(times.max()) if len(times) else as_of) + 1 if end is None else end
+    if (number := (high - low) // _SHORTEST.get(freq, _SHORTEST["M"])) > _MOST:
+        raise ValueError(
+            f"freq={freq!r} makes some {number:,} periods, from {instant_of(low):%Y-%m-%d} to "
+            f"{instant_of(high):%Y-%m-%d}; there can be {_MOST:,}. Pass start= and end=, in case "
+            "a clock is wrong, or a longer freq."
+        )
     try:
         begins = instant_of(low) - _MARGIN if start is None else instant_of(low)
         ends = instant_of(high) + _MARGIN if end is None else instant_of(high)

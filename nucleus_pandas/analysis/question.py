@@ -10,7 +10,15 @@ import pandas as pd
 from nucleus_pandas.analysis.attempts import Order, Question
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, as_event_log
-from nucleus_pandas.analysis.steps import Exclusion, Step, columns_of, read_exclusions, read_steps
+from nucleus_pandas.analysis.steps import (
+    MOST_TANGLED,
+    Exclusion,
+    Step,
+    columns_of,
+    read_exclusions,
+    read_steps,
+    share_events,
+)
 from nucleus_pandas.api.durations import Duration, read_duration
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
 
@@ -53,6 +61,11 @@ def read_question(
             raise ValueError(f"{name}={value!r} is not known; write one of {', '.join(map(repr, choices))}.")
     if by is not None and not isinstance(by, str):
         raise TypeError(f'by is of type {type(by).__name__}; write the name of one column, for example by="version".')
+    if order == "any" and len(wanted) > MOST_TANGLED and (ties == "strict" or share_events(wanted)):
+        raise ValueError(
+            f'steps has {len(wanted)} steps; with order="any" a funnel has at most {MOST_TANGLED} where steps share an '
+            'event, or with ties="strict".'
+        )
     span = _read_window(window)
     zone = parse_zone("UTC" if tz is None else tz)
     within = make_interval(start, end, zone)

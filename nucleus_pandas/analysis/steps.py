@@ -18,6 +18,8 @@ from nucleus_pandas.api.wording import shown
 Where = Mapping[str, Any] | Callable[[pd.DataFrame], Any]
 
 MOST_STEPS = 30
+#: In any order, where it matters which event was which step.
+MOST_TANGLED = 10
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
 
 def read_steps(steps: object) -> list[Step]:
     """Check the steps of a funnel."""
+    if isinstance(steps, pd.Index | pd.Series | np.ndarray):
+        steps = steps.tolist()
     if isinstance(steps, str | Step | Mapping) or not isinstance(steps, Sequence):
         raise TypeError(
             f"steps is of type {type(steps).__name__}; write a list of event names in order, for example "
@@ -107,6 +111,12 @@ def read_steps(steps: object) -> list[Step]:
     if not 1 <= len(steps) <= MOST_STEPS:
         raise ValueError(f"steps has {len(steps)} steps; a funnel has from 1 to {MOST_STEPS}.")
     return [read_step(one, f"step {number}") for number, one in enumerate(steps, 1)]
+
+
+def share_events(steps: Sequence[Step]) -> bool:
+    """Say whether one event could be more than one of the steps."""
+    named = [name for one in steps for name in one.events]
+    return len(set(named)) < len(named)
 
 
 def read_exclusions(exclude: object, steps: int) -> list[Exclusion]:
@@ -230,7 +240,12 @@ def _equal(values: pd.Series, wanted: object) -> Bools:
 
 
 def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, place: str) -> Bools:
-    answer = pd.Series(where(log.rows_frame(rows)))
+    given = where(log.rows_frame(rows))
+    if np.ndim(given) > 1:
+        raise TypeError(
+            f"{place}: where gave a {type(given).__name__} of several columns; it must give one value a row."
+        )
+    answer = pd.Series(given)
     if len(answer) != len(rows):
         raise ValueError(f"{place}: where gave {len(answer):,} values for {len(rows):,} rows; it must give one a row.")
     if not pd.api.types.is_bool_dtype(answer.dtype) and not all(

@@ -10,6 +10,7 @@ import numpy as np
 
 from nucleus_pandas.analysis.codes import Bools, Ints, begins
 from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.api.columns import warn_incomplete
 
 
 class Marks(NamedTuple):
@@ -51,8 +52,12 @@ class Timeline:
 
     @classmethod
     def of_sessions(cls, log: EventLog) -> Timeline:
-        """Each session's events; those without a session are left out."""
+        """Each session's events; those without a session are left out, and a warning says how many."""
         order = np.flatnonzero(log.session >= 0).astype(log.order.dtype)
+        if without := len(log) - len(order):
+            warn_incomplete(
+                f'{without:,} of {len(log):,} events have no session, so that window="session" leaves them out.'
+            )
         order = order[np.argsort(log.session[order], kind="stable")]
         group, time = log.session[order], log.time[order]
         new = begins(group) | begins(time)
@@ -97,9 +102,11 @@ class Timeline:
         """Give the instants of rows."""
         return rows if self.instant is None else self.instant[rows]
 
-    def last_times(self, rows: Ints) -> Ints:
-        """Give the time of the last row of each row's group."""
-        ends = np.flatnonzero(np.append(self.group[1:] != self.group[:-1], True))
+    def last_times(self, rows: Ints, until: int) -> Ints:
+        """Give the time of the last row of each row's group that is not later than `until`, as no row given is."""
+        known = np.flatnonzero(self.time <= until)
+        group = self.group[known]
+        ends = known[np.append(group[1:] != group[:-1], True)] if len(known) else known
         return self.time[ends[np.searchsorted(ends, rows)]]
 
 

@@ -104,6 +104,8 @@ def walk_strict(line: Timeline, steps: list[Marks], attempts: Attempts, *, later
 
 def walk_any(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
     """Make the steps in whatever order, each with an event of its own: the n-th to be made, not the step n."""
+    if not shared and not later:
+        return _in_order_of_time(steps, attempts)
     rows, masks = _masked(steps)
     at = line.at(rows)
     if later:
@@ -134,6 +136,20 @@ def walk_any(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: b
         on = on[(line.group[at[found[on]]] == group[on]) & (line.time[at[found[on]]] <= limit[on])]
         alive, place, state, group, limit = alive[on], found[on], then[on], group[on], limit[on]
         reached[number, alive] = at[place]
+    return reached
+
+
+def _in_order_of_time(steps: list[Marks], attempts: Attempts) -> Ints:
+    """Make each step with the first event that can be it; no two steps ask for the same."""
+    never = np.iinfo(attempts.entry.dtype).max
+    reached = np.full((len(steps), len(attempts.entry)), never, dtype=attempts.entry.dtype)
+    for number, step in enumerate(steps):
+        if len(step.at):
+            place, there = following(step.at, attempts.entry, later=False)
+            there &= (step.group[place] == attempts.group) & (step.time[place] <= attempts.limit)
+            reached[number, there] = step.at[place[there]]
+    reached.sort(axis=0)
+    reached[reached == never] = -1
     return reached
 
 

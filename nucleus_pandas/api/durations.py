@@ -49,6 +49,14 @@ def read_duration(name: str, value: object, forms: str, *, zero: bool = False) -
     return length
 
 
+def spell_duration(length: int) -> str:
+    """Write microseconds as `read_duration` reads them, in the largest unit of which they are a whole number."""
+    for unit in ("d", "h", "min", "s", "ms"):
+        if length % _UNITS[unit] == 0:
+            return f"{length // _UNITS[unit]}{unit}"
+    return f"{length / _UNITS['ms']}ms"
+
+
 def _read(text: str) -> int | None:
     parts = _PART.findall(text) if _WHOLE.fullmatch(text) else []
     if not parts or any(unit not in _UNITS for _, unit in parts):

@@ -9,7 +9,9 @@ import numpy as np
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats, names_of
 from nucleus_pandas.plots.shares import (
+    ASKED,
     Segment,
+    asked_note,
     duration,
     name_segments,
     percent,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 TITLE = "Funnel"
 _COLUMNS = [
     *("step", "event", "users", "from_start", "from_start_low", "from_start_high"),
-    *("from_previous", "median_seconds", "excluded", "pending", "low_n", "sample"),
+    *("from_previous", "median_seconds", "excluded", "pending", "low_n", *ASKED),
 ]
 _BLOCK = 0.8  # of the distance between two steps, what their bars take
 _TALLEST = 18.0
@@ -179,10 +181,12 @@ def _notes(table: pd.DataFrame, *, grouped: bool) -> list[str]:
     first = table[table["step"] == table["step"].min()]
     pending, excluded = (np.nansum(floats(first[name])) for name in ("pending", "excluded"))
     lost = "" if grouped else ", with the share of it and the median time since it"
+    how = "Counted, though they" if table["include_pending"].any() else "Left out, as they"
     return [
+        asked_note(table),
         f"Beside a bar: users, and their share of those who entered; thin line: its 95 % bounds. Pale: lost since "
         f"the step before{lost}.",
-        f"Pending, as they have had less than the window: {pending:,.0f}." if pending > 0 else "",
+        f"{how} have had less than the window: {pending:,.0f}." if pending > 0 else "",
         f"Lost to excluded events: {excluded:,.0f}." if excluded > 0 else "",
         "*: fewer than 30 entered." if table["low_n"].any() else "",
         sample_note(table),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TITLE = "Paths"
-_COLUMNS = ["step", "source", "target", "users", "share", "sample"]
+_COLUMNS = ["step", "source", "target", "users", "share", "pending", "sample"]
 _ENDS = ("(entry)", "(exit)")
 # What is no event of its own stands below the events.
 _ORDER = {style.OTHER: 1, **dict.fromkeys(_ENDS, 2)}
@@ -22,6 +22,7 @@ _BEYOND = "#8CA6C0"  # names beyond the colours
 # Widths, where a step is 1: a block, the last column with its names, and what a name may take.
 _NODE, _LAST, _ROOM = 0.05, 0.9, 0.85
 _SMALLEST_TEXT = 3.5
+_COLUMN, _WIDEST = 1.8, 40.0  # inches
 
 
 def plot_paths(paths: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -32,7 +33,7 @@ def plot_paths(paths: pd.DataFrame, ax: Axes | None = None) -> Axes:
     paths : DataFrame
         The table of `paths`.
     ax : matplotlib Axes, optional
-        Where to draw. By default a new figure is made.
+        Where to draw. By default a new figure is made, as wide as the steps need.
 
     Returns
     -------
@@ -65,7 +66,8 @@ def plot_paths(paths: pd.DataFrame, ax: Axes | None = None) -> Axes:
     table = table[table["n"] > 0]
     # A step n > 0 leads to the n-th event after the start, a step n < 0 from the n-th event before the end.
     table = table.assign(place=table["step"] - (table["step"] > 0)).sort_values("step", kind="stable")
-    ax = style.axes_for(ax, height=5.5)
+    columns = 1 + table["place"].nunique()
+    ax = style.axes_for(ax, height=5.5, width=min(_WIDEST, max(9.0, _COLUMN * columns)))
     if table.empty:
         return style.no_data(ax, TITLE)
     size, gap = _text_size(ax, table)
@@ -190,10 +192,11 @@ def _titles(table: pd.DataFrame, width: int, *, backwards: bool) -> list[str]:
     """Name the event, and say what is counted."""
     near = table[table["step"] == (-1 if backwards else 1)]
     name = style.plain(near["target" if backwards else "source"].iloc[0], width) if len(near) else "an event"
-    total = near["n"].sum()
+    total, pending = near["n"].sum(), floats(table["pending"]).max(initial=0)
     return [
         f"Paths {'before' if backwards else 'after'} {name}",
         f"One path a user, {style.counted(int(total), 'user')}; in per cent of them.",
         "Repeats of an event in a row count once.",
+        f"Left out, as their path was not over yet: {pending:,.0f}." if pending > 0 else "",
         sample_note(table),
     ]

@@ -80,6 +80,20 @@ def percent_axis(ax: Axes, which: str = "y", *, top: float = 1.0, ticks: int = 5
     axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
 
 
+ASKED = ("order", "window", "include_pending", "sample")
+_ORDERS = {
+    "ordered": "Steps in this order",
+    "strict": "Steps in this order, nothing between them",
+    "any": "Steps in any order",
+}
+
+
+def asked_note(table: pd.DataFrame) -> str:
+    """Say in what order and time the steps were to be made."""
+    order, window = (style.plain(table[name].iloc[0]) for name in ("order", "window"))
+    return f"{_ORDERS.get(order, order)}, {'in one session' if window == 'session' else f'within {window}'}."
+
+
 def sample_note(table: pd.DataFrame) -> str:
     """Say that the numbers are those of a sample, where they are."""
     share = table["sample"].min()

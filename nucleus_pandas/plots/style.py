@@ -29,7 +29,7 @@ MOST_CATEGORIES: Final = 30
 PLAIN: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
 
 
-def axes_for(ax: Axes | None, *, height: float = 4.5) -> Axes:
+def axes_for(ax: Axes | None, *, height: float = 4.5, width: float = 9.0) -> Axes:
     """Give back the Axes, or one on a new figure where there is none."""
     if ax is not None:
         from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def axes_for(ax: Axes | None, *, height: float = 4.5) -> Axes:
         return ax
     import matplotlib.pyplot as plt
 
-    _, made = plt.subplots(figsize=(9.0, height), layout="constrained")
+    _, made = plt.subplots(figsize=(width, height), layout="constrained")
     return made
 
 
@@ -182,10 +182,10 @@ def add_legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str]) -> Non
         text.set(text=plain(name, name_width(ax)), **PLAIN)
 
 
-def no_data(ax: Axes, title: str) -> Axes:
-    """Say that the table has no rows to draw."""
+def no_data(ax: Axes, title: str, why: str = "no data") -> Axes:
+    """Say that the table has nothing to draw."""
     set_titles(ax, title)
-    ax.text(0.5, 0.5, "no data", transform=ax.transAxes, ha="center", va="center", color=QUIET, **PLAIN)
+    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=QUIET, **PLAIN)
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[["top", "right"]].set_visible(False)

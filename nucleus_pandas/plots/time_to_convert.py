@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import styled
-from nucleus_pandas.plots.shares import duration, percent_axis, sample_note, segments_of
+from nucleus_pandas.plots.shares import ASKED, asked_note, duration, percent_axis, sample_note, segments_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,8 +50,8 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
 
     Notes
     -----
-    Users who have had less than the window are left out, converted or not: those of status ``pending``, and whoever
-    entered after the first of them. Attempts that excluded events have spoiled (depth 0) are no entries.
+    Users who have had less than the window (not settled) are left out, converted or not, also where the table was made
+    with `include_pending`. Attempts that excluded events have spoiled (depth 0) are no entries.
 
     Examples
     --------
@@ -61,7 +62,7 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     """
     style.require(
         funnel_users,
-        ["entered_at", "depth", "step_1", "status", "sample"],
+        ["entered_at", "depth", "step_1", "settled", *ASKED],
         plot="plot_time_to_convert",
         loader="funnel_users",
     )
@@ -69,25 +70,29 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     if step is not None and step not in range(1, steps + 1):
         raise ValueError(f"step must be from 1 to {steps}, not {step!r}")
     ax = style.axes_for(ax)
-    table = _old_enough(funnel_users)
+    entered = funnel_users[funnel_users["depth"] > 0]
+    table = entered[entered["settled"].astype(bool)]
     if table["entered_at"].isna().all():
         return style.no_data(ax, TITLE)
-    curves = _curves(table, steps, step)
-    longest = max([60.0, *(curve.seconds[-1] for curve in curves if len(curve.seconds))])
+    if (step or steps) == 1:
+        return style.no_data(ax, TITLE, "step 1 is the entry: there is nothing to convert to")
+    curves = _curves(_by_segment(table, funnel_users), steps, step)
+    left, right = _limits(curves)
     top = max(0.05, *(1.1 * len(curve.seconds) / curve.of for curve in curves))
     for curve in curves:
-        _draw(ax, curve, longest)
+        _draw(ax, curve, right)
     _name(ax, curves)
     style.finish_axes(ax, x="time since the entry", y="share of those who entered", grid="y")
-    _time_axis(ax, curves, longest)
+    _time_axis(ax, left, right)
     ax.set_ylim(0, min(1.03, top))
     percent_axis(ax, top=top)
-    left_out, entered = int((funnel_users["depth"] > 0).sum()) - len(table), style.counted(len(table), "user")
+    left_out = len(entered) - len(table)
     reached = f"Reached step {step or steps}" if step or "segment" in table.columns else "Reached"
     style.set_titles(
         ax,
         TITLE,
-        f"{reached} so long after the entry, of {entered} who entered.",
+        asked_note(funnel_users),
+        f"{reached} so long after the entry, of {style.counted(len(table), 'user')} who entered.",
         "Dot, and time beside the name: median of those who reached it.",
         f"Left out, as they had less than the window yet: {left_out:,}." if left_out else "",
         sample_note(funnel_users),
@@ -104,21 +109,24 @@ class _Curve(NamedTuple):
     look: dict[str, Any]
 
 
-def _old_enough(users: pd.DataFrame) -> pd.DataFrame:
-    """Give the users who entered before the first who is pending."""
-    entered = users[users["depth"] > 0]
-    pending = entered.loc[entered["status"] == "pending", "entered_at"]
-    return entered if pending.empty else entered[entered["entered_at"] < pending.min()]
+def _by_segment(table: pd.DataFrame, everybody: pd.DataFrame) -> pd.DataFrame:
+    """Sort the rows by segment as a funnel does: those with most entrants first, what has no name of its own last."""
+    if "segment" not in table.columns:
+        return table
+    entered, present = (Counter(map(str, part["segment"].array)) for part in (table, everybody))
+    rest = [style.OTHER, style.MISSING]
+    names = sorted(set(entered) - set(rest), key=lambda name: (-entered[name], -present[name], name)) + rest
+    rank = {name: place for place, name in enumerate(names)}
+    return table.iloc[np.argsort([rank[str(name)] for name in table["segment"].array], kind="stable")]
 
 
 def _curves(table: pd.DataFrame, steps: int, step: int | None) -> list[_Curve]:
     """Give a curve a segment at one step, or a curve a step."""
     groups = segments_of(table, plot="plot_time_to_convert")
-    groups.sort(key=lambda group: (group.name in (style.OTHER, style.MISSING), -len(group.rows)))
     if "segment" in table.columns:
         parts = [(str(group.name), group.rows, step or steps, group.color) for group in groups]
     else:
-        numbers = [step] if step else list(range(2, steps + 1)) or [1]
+        numbers = [step] if step else list(range(2, steps + 1))
         parts = [(f"step {number}", table, number, "") for number in numbers]
     curves = []
     for place, (name, rows, number, color) in enumerate(parts):
@@ -129,12 +137,12 @@ def _curves(table: pd.DataFrame, steps: int, step: int | None) -> list[_Curve]:
     return curves
 
 
-def _draw(ax: Axes, curve: _Curve, longest: float) -> None:
+def _draw(ax: Axes, curve: _Curve, right: float) -> None:
     """Draw a curve that rises by one user at each time, and a dot at the median."""
     reached = len(curve.seconds)
     # More points than there are pixels show nothing more.
     at = np.unique(np.linspace(0, reached - 1, min(reached, _POINTS)).astype(int)) if reached else np.zeros(0, int)
-    x = np.concatenate([[_LEFT], curve.seconds[at], [longest]])
+    x = np.concatenate([[_LEFT], curve.seconds[at], [right]])
     y = np.concatenate([[0], at + 1, [reached]]) / curve.of
     ax.plot(x, y, drawstyle="steps-post", color=curve.look["color"], linewidth=1.4)
     if reached:
@@ -152,14 +160,23 @@ def _name(ax: Axes, curves: list[_Curve]) -> None:
     style.add_legend(ax, [Line2D([], [], linewidth=1.4, markersize=5, **curve.look) for curve in curves], names)
 
 
-def _time_axis(ax: Axes, curves: list[_Curve], longest: float) -> None:
-    """Tick seconds, minutes, hours and days on a logarithmic scale, from where the curves begin to rise."""
-    rises = [float(np.quantile(curve.seconds, 0.01)) for curve in curves if len(curve.seconds)]
-    left = max(_LEFT, min([0.5 * second for second in rises], default=_LEFT))
+def _limits(curves: list[_Curve]) -> tuple[float, float]:
+    """Give the ends of the axis: from where the curves begin to rise, and so wide that there are ticks."""
+    made = [curve.seconds for curve in curves if len(curve.seconds)]
+    left = max(_LEFT, min([0.5 * float(np.quantile(seconds, 0.01)) for seconds in made], default=_LEFT))
+    right = 1.2 * max([60.0, *(float(seconds[-1]) for seconds in made)])
+    if sum(left <= tick <= right for tick in _TICKS) < 2:
+        left = max([tick for tick in _TICKS if tick <= left], default=left)
+        right = min([tick for tick in _TICKS if tick >= right], default=right)
+    return left, right
+
+
+def _time_axis(ax: Axes, left: float, right: float) -> None:
+    """Tick seconds, minutes, hours and days on a logarithmic scale."""
     ax.set_xscale("log")
     room = max(2, int(1.4 * style.inches(ax)[0]))
-    ticks = [tick for tick in _TICKS if left <= tick <= 1.2 * longest]
+    ticks = [tick for tick in _TICKS if left <= tick <= right]
     ticks = ticks[:: max(1, -(-len(ticks) // room))]
     ax.set_xticks(ticks, [duration(tick) for tick in ticks], **style.PLAIN)
     ax.minorticks_off()
-    ax.set_xlim(left, 1.2 * longest)
+    ax.set_xlim(left, right)

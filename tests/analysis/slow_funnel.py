@@ -78,8 +78,9 @@ def all_attempts(events, asked):
         return
     for session in {event.session for event in events} - {None}:
         inside = [event for event in events if event.session == session]
-        # A session is over when there was nothing in it for 30 minutes.
-        yield from attempts_in(events, inside, asked, max(event.time for event in inside) + 0.5 * HOUR)
+        known = [event.time for event in inside if event.time <= asked.as_of]
+        # A session is over when there was nothing in it for 30 minutes, as far as is known.
+        yield from attempts_in(events, inside, asked, max(known, default=0) + 0.5 * HOUR)
 
 
 def attempts_in(received, events, asked, over):

@@ -66,6 +66,14 @@ def test_each_segment_is_compared_with_the_one_with_most_entrants():
     assert compared["difference"].round(12).tolist() == [0.2, 0.6]
 
 
+def test_what_is_put_together_or_missing_is_the_reference_only_if_asked_for_or_alone():
+    counts = {"(other)": [500, 100], "pro": [40, 20], "free": [100, 30], "(none)": [300, 10]}
+    assert set(nu.compare_funnels(segments(**counts))["reference"]) == {"free"}
+    assert set(nu.compare_funnels(segments(**counts), reference="(other)")["reference"]) == {"(other)"}
+    pools = {name: counts[name] for name in ("(none)", "(other)")}
+    assert set(nu.compare_funnels(segments(**pools))["reference"]) == {"(other)"}
+
+
 def test_another_reference_can_be_chosen():
     compared = nu.compare_funnels(segments(pro=[40, 20], free=[100, 30]), reference="pro")
     assert compared["segment"].tolist() == ["free"]
@@ -171,7 +179,7 @@ def test_a_reference_beside_a_second_table_is_refused():
 
 def test_names_that_look_alike_to_pandas_2_stay_apart():
     names = ["nul\x00 a", "nul\x00 b", "\ud800"]
-    rows = pd.concat([table([50, 10 * (place + 1)], name) for place, name in enumerate(names)])
+    rows = pd.concat([table([50, 10 * (place + 1)], f"{place}") for place in range(3)])
     rows["segment"] = pd.array([name for name in names for _ in range(2)], dtype=TEXT)
     compared = nu.compare_funnels(rows, reference=names[0])
     assert compared["segment"].tolist() == names[1:]

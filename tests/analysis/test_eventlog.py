@@ -83,7 +83,10 @@ def test_strings_objects_and_categories_make_the_same_log():
     ):
         log = nu.EventLog(other)
         assert sorted(told(log)[:2]) == [0, 2]
-        assert repr(log) == "EventLog: 2 users, 4 events of 2 names, 2026-09-01 to 2026-09-01 UTC"
+        assert (
+            repr(log)
+            == "EventLog: 2 users, 4 events of 2 names, 2026-09-01 to 2026-09-01 UTC, known until 2026-09-01 00:03"
+        )
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -91,6 +94,17 @@ def test_times_of_every_unit_and_zone_are_microseconds_in_utc(unit):
     table = frame([("a", 1, "X")])
     table["time"] = at(1, unit=unit).dt.tz_convert("Asia/Kathmandu")
     assert nu.EventLog(table).time.tolist() == [1_788_220_860_000_000]
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_times_of_arrow_are_instants_if_they_have_a_zone(unit):
+    arrow = pytest.importorskip("pyarrow")
+    table = frame([("a", 1, "X"), ("a", 2, "X")])
+    log = nu.EventLog(table.astype({"time": pd.ArrowDtype(arrow.timestamp(unit, "Asia/Kathmandu"))}))
+    assert log.time.tolist() == [1_788_220_860_000_000, 1_788_220_920_000_000]
+    naive = table.assign(time=table["time"].dt.tz_localize(None)).astype({"time": pd.ArrowDtype(arrow.timestamp(unit))})
+    with pytest.raises(ValueError, match="is naive"):
+        nu.EventLog(naive)
 
 
 def test_the_frame_is_not_changed_nor_its_labels_looked_at():
@@ -161,14 +175,19 @@ def test_what_cannot_be_a_log_is_refused_with_what_to_do(change, error, words):
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("sample", [0, -1, 1.5, float("nan"), "0.1", True, None])
+@pytest.mark.parametrize("sample", [0, -1, 1.5, float("nan"), "0.1", True])
 def test_a_sample_is_a_fraction(sample):
     with pytest.raises(ValueError, match=r"above 0 and at most 1"):
         nu.EventLog(frame([("a", 1, "X")]), sample=sample)
 
 
+@pytest.mark.parametrize("sample", [np.float32(0.5), np.float64(0.5), np.int64(1)])
+def test_a_sample_can_be_a_number_of_numpy(sample):
+    assert nu.EventLog(frame([("a", 1, "X")]), sample=sample).sample == float(sample)
+
+
 def test_a_log_of_a_sample_says_so():
-    assert repr(nu.EventLog(frame([("a", 1, "X")]), sample=0.1)).endswith("UTC, a sample of 0.1 of the users")
+    assert repr(nu.EventLog(frame([("a", 1, "X")]), sample=0.1)).endswith("00:01, a sample of 0.1 of the users")
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["one object for equal texts", "an object each"])
@@ -254,6 +273,23 @@ def test_system_events_are_known_by_kind_and_without_one_by_name():
     assert nu.EventLog(table).system.tolist() == [False, True, False, True, False]
     kinds = ["view", None, "custom", "custom", "system"]
     assert nu.EventLog(table.assign(kind=kinds)).system.tolist() == [False, True, False, False, True]
+
+
+@pytest.mark.parametrize("dtype", [object, "string[python]", "category", float])
+@pytest.mark.parametrize("rows", [0, 2])
+def test_without_any_kind_system_events_are_known_by_name(dtype, rows):
+    table = frame([("a", 1, "nucleus:props"), ("a", 2, "X")]).head(rows)
+    system = nu.EventLog(table.assign(kind=pd.Series([None] * rows, dtype=dtype))).system
+    assert system.dtype == np.bool_
+    assert system.tolist() == [True, False][:rows]
+
+
+def test_questions_about_all_events_can_be_put_to_a_log_without_any_kind():
+    for rows in (0, 2):
+        table = frame([("a", 1, "X"), ("a", 2, "Y")]).head(rows).assign(kind=pd.Series([None] * rows, dtype=object))
+        strict = nu.funnel(table, ["X", "Y"], order="strict", as_of="2026-12-31")
+        assert strict["users"].tolist() == [rows // 2] * 2
+        assert nu.paths(table, "X", steps=1, as_of="2026-12-31")["users"].sum() == rows // 2
 
 
 def test_as_of_is_the_newest_time_in_the_data():

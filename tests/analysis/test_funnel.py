@@ -85,27 +85,40 @@ def test_the_table_is_the_same_whatever_it_holds():
         **{"step": np.dtype("int64"), "event": TEXT, "users": COUNT},
         **{f"from_{base}{end}": np.dtype(float) for base in ("start", "previous") for end in ("", "_low", "_high")},
         **{"median_seconds": np.dtype(float), "mean_seconds": np.dtype(float), "excluded": COUNT, "pending": COUNT},
-        **{"low_n": np.dtype(bool), "sample": np.dtype(float)},
+        **{"low_n": np.dtype(bool)},
     }
+    asked = {"order": TEXT, "window": TEXT, "include_pending": np.dtype(bool), "sample": np.dtype(float)}
     for events in (FOUR, FOUR.head(1), FOUR.head(0), nu.EventLog(FOUR)):
         steps = ["A", "B", "C"] if len(events) != 1 else ["A"]
-        assert nu.funnel(events, steps).dtypes.to_dict() == dtypes
+        assert nu.funnel(events, steps).dtypes.to_dict() == dtypes | asked
         people = nu.funnel_users(events, steps)
         made = {f"step_{n}": INSTANT for n in range(1, len(steps) + 1)}
         assert people.dtypes.to_dict() == {
             **{"user_id": np.dtype(object), "entered_at": INSTANT, "depth": np.dtype("int64")},
             **made,
-            **{"status": TEXT, "sample": np.dtype(float)},
+            **{"status": TEXT, "settled": np.dtype(bool)},
+            **asked,
         }
         trend = nu.funnel_trend(events, steps)
         states = {"complete": np.dtype(bool), "settled": np.dtype(bool)}
-        before = {name: dtype for name, dtype in dtypes.items() if name != "sample"}
         assert trend.dtypes.to_dict() == {
             "period": np.dtype("datetime64[us]"),
-            **before,
+            **dtypes,
             **states,
-            "sample": np.dtype(float),
+            **asked,
         }
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [("168h", "7d"), ("90min", "90min"), ("36h", "36h"), ("1.5s", "1500ms"), (pd.Timedelta("1us"), "0.001ms")],
+)
+def test_a_table_tells_what_was_asked(window, told):
+    for question in (nu.funnel, nu.funnel_users, nu.funnel_trend):
+        table = question(FOUR, ["A"], window=window, order="strict", include_pending=True, as_of=LATE)
+        assert set(table["window"]) == {told}
+        assert set(table["order"]) == {"strict"}
+        assert table["include_pending"].all()
 
 
 def test_nobody_is_no_rate():
@@ -192,8 +205,26 @@ def test_any_order_counts_how_many_of_the_steps_were_made():
     events = log("ana: C0 A1 B2\nben: B0 C300 A301\ncyd: C0 C1\ndan: X0")
     table = nu.funnel(events, ["A", "B", "C"], order="any", as_of=LATE)
     assert table["users"].tolist() == [3, 2, 1]
-    assert table["event"].tolist() == ["any 1 of 3", "any 2 of 3", "any 3 of 3"]
+    assert table["event"].tolist() == ["any 1 of A, B, C", "any 2 of A, B, C", "any 3 of A, B, C"]
     assert who(events, ["A", "B", "C"], order="any")["ben"] == (2, [300, 301, None], "dropped")
+
+
+def test_funnels_of_other_steps_in_any_order_are_not_compared():
+    events = log("ana: C0 A1 B2\nben: B0 C3 A4")
+    one, other = (nu.funnel(events, steps, order="any", as_of=LATE) for steps in (["A", "B"], ["A", "C"]))
+    with pytest.raises(ValueError, match="other steps"):
+        nu.compare_funnels(one, other)
+
+
+def test_thirty_steps_can_be_made_in_any_order():
+    names = [f"E{number}" for number in range(30)]
+    times = [at(float(number)) for number in range(30)]
+    events = pd.DataFrame({"user_id": "ana", "time": times[::-1], "event": names})
+    assert nu.funnel(events, names, order="any", as_of=LATE)["users"].tolist() == [1] * 30
+    assert nu.funnel(events, names, order="any", as_of=LATE, window="5h")["users"].tolist() == [1] * 6 + [0] * 24
+    for ties, steps in (("strict", names), ("either", ["E1", *names[1:12]])):
+        with pytest.raises(ValueError, match=r"at most 10 where steps share an event"):
+            nu.funnel(events, steps, order="any", ties=ties)
 
 
 def test_a_step_after_the_end_counts_an_entry_after_it_does_not():
@@ -270,6 +301,15 @@ def test_who_has_not_had_the_window_is_pending_whether_converted_or_not():
     }
     table = nu.funnel(events, ["A", "B"], as_of=known)
     assert (table["users"].tolist(), table["pending"].tolist()) == ([2, 1], [2, 2])
+
+
+def test_of_each_user_it_is_told_whether_the_window_was_over():
+    events = log("ana: A0 B1\nben: A0\ncyd: A1 B2\ndan: A1")
+    for include in (False, True):
+        people = nu.funnel_users(events, ["A", "B"], as_of=at(7 * 24 + 48), include_pending=include)
+        assert people.set_index("user_id")["settled"].to_dict() == {
+            **{"ana": True, "ben": True, "cyd": False, "dan": False}
+        }
 
 
 def test_pending_entrants_can_be_counted_and_are_open_until_they_convert():
@@ -371,13 +411,25 @@ def test_a_session_as_window_asks_for_all_steps_in_one():
     ]
     events = pd.DataFrame(rows, columns=["user_id", "time", "event", "session_id", "device_id"])
     events["time"] = pd.to_datetime(NOON) + pd.to_timedelta(events["time"], unit="h")
-    assert who(events, ["A", "B"], window="session") == {
-        **{"ana": (2, [2, 9], "converted"), "ben": (1, [0, None], "dropped")}
-    }
+    with pytest.warns(nu.IncompleteDataWarning) as caught:
+        assert who(events, ["A", "B"], window="session") == {
+            **{"ana": (2, [2, 9], "converted"), "ben": (1, [0, None], "dropped")}
+        }
+    told = '2 of 8 events have no session, so that window="session" leaves them out.'
+    assert [str(one.message) for one in caught] == [told]
+    assert caught[0].filename == __file__
+    events = events[events["session_id"].notna()]
     # The session with the steps ended at 21:00; half an hour and two days later it is settled.
     young = who(events, ["A", "B"], window="session", as_of=at(9.5 + 48) - pd.Timedelta("1us"))
     assert young["ana"] == (1, [0, None], "dropped")
     assert who(events, ["A", "B"], window="session", as_of=at(9.5 + 48))["ana"][0] == 2
+
+
+def test_what_a_session_holds_after_as_of_is_not_known():
+    events = log("ana: A0 B250").assign(session_id="s")
+    for known in (events, events.head(1)):
+        table = nu.funnel(known, ["A"], window="session", as_of=at(170))
+        assert (table["users"][0], table["pending"][0]) == (1, 0)
 
 
 CONDITIONS = log("ana: A0\nben: A0\ncyd: A0\ndan: A0").assign(
@@ -506,6 +558,12 @@ def test_a_sample_is_told_in_every_row():
         (["A"], {"as_of": "now"}, ValueError, 'as_of="now"' if False else "as_of='now' is not a date"),
         ([nu.step("A", where={"plan": 1})], {}, ValueError, 'where: the log has no column "plan"'),
         ([nu.step("A", where=lambda rows: True)], {}, ValueError, "step 1: where gave 1 values for 3 rows"),
+        (
+            [nu.step("A", where=lambda rows: rows == 1)],
+            {},
+            TypeError,
+            "step 1: where gave a DataFrame of several columns",
+        ),
         ([nu.step("A", where=lambda rows: rows["user_id"])], {}, TypeError, "it must give True or False a row"),
     ],
 )
@@ -515,6 +573,11 @@ def test_a_wrong_argument_is_refused_with_what_to_write(steps, arguments, error,
             nu.funnel(events, steps, **arguments)
         assert words in str(caught.value)
         assert "ana" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [tuple, pd.Index, np.array, pd.Series])
+def test_steps_can_come_in_whatever_has_an_order(kind):
+    assert counts(FOUR, kind(["A", "B"])) == [3, 2]
 
 
 def test_what_is_no_condition_is_refused():

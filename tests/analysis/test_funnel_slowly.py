@@ -6,6 +6,7 @@ Run ``python -m tests.analysis.test_funnel_slowly 20000`` for as many logs as yo
 import sys
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,6 +109,7 @@ def check(events, asked):
         assert set(summary[status]) == {sum(one[3] == status for one in expected.values())}
 
 
+@pytest.mark.filterwarnings("ignore:.*have no session")
 @given(logs(), questions())
 @settings(max_examples=LOGS)
 def test_the_funnel_is_that_of_trying_everything(events, asked):

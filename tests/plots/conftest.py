@@ -28,6 +28,7 @@ TEXT = pd.StringDtype("python")
 DAYS = pd.to_datetime(["2026-09-01", "2026-09-02", "2026-09-03", "2026-09-04"]).astype("datetime64[us]")
 COMPLETE = [True, True, True, False]
 SETTLED = [True, True, False, False]
+ASKED = {"order": "ordered", "window": "7d", "include_pending": False, "sample": 1.0}
 
 
 class Case(NamedTuple):
@@ -134,7 +135,8 @@ def funnel_users() -> pd.DataFrame:
             "step_1": entered,
             **{f"step_{2 + i}": entered + pd.to_timedelta(times, unit="s") for i, times in enumerate(seconds)},
             "status": pd.array(["dropped", "converted", "converted", "dropped", "pending"], dtype=TEXT),
-            "sample": 1.0,
+            "settled": [True, True, True, True, False],
+            **ASKED,
         }
     )
 
@@ -204,7 +206,7 @@ def reached(users: list[int], *, pending: int = 0, events: list[str] | None = No
             "excluded": pd.array([0] * len(users), dtype="Int64"),
             "pending": pd.array([pending] * len(users), dtype="Int64"),
             "low_n": users[0] < 30,
-            "sample": 1.0,
+            **ASKED,
         }
     )
 
@@ -232,6 +234,7 @@ def transitions(counts: dict[tuple[int, str, str], int], *, of: int) -> pd.DataF
             "target": pd.array(target, dtype=TEXT),
             "users": pd.array(list(counts.values()), dtype="Int64"),
             "share": [users / of for users in counts.values()],
+            "pending": pd.array([0] * len(counts), dtype="Int64"),
             "sample": 1.0,
         }
     )

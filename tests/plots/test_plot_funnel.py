@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
+import nucleus_pandas as nu
 from nucleus_pandas.plots import plot_funnel, plot_funnel_trend, plot_time_to_convert
 from nucleus_pandas.plots.shares import NOBODY, duration, percent
 from nucleus_pandas.plots.style import MISSING, OTHER, PALETTE, REST, plain
@@ -188,7 +189,7 @@ def line(ax, place):
 
 def test_the_trend_has_a_line_for_each_step_from_the_second_on(funnel_trend):
     ax = plot_funnel_trend(settle(funnel_trend))
-    assert legend(ax) == ["save", "share"]
+    assert legend(ax) == ["2 save", "3 share"]
     assert [line(ax, place) for place in (0, 1)] == [[0.5, 0.6, 0.5], [0.2, 0.1, 0.25]]
 
 
@@ -202,7 +203,7 @@ def test_the_trend_of_segments_has_a_line_for_each_at_the_last_step(funnel_trend
 def test_the_trend_of_another_step_can_be_asked_for(funnel_trend_segments, funnel_trend):
     ax = plot_funnel_trend(settle(funnel_trend_segments), step=2)
     assert line(ax, 1) == [0.5, 0.6, 0.5]
-    assert legend(plot_funnel_trend(funnel_trend, step=2)) == ["save"]
+    assert legend(plot_funnel_trend(funnel_trend, step=2)) == ["2 save"]
 
 
 def test_periods_with_pending_users_are_hatched_and_dashed(funnel_trend):
@@ -214,6 +215,24 @@ def test_periods_with_pending_users_are_hatched_and_dashed(funnel_trend):
     start, end = (ground.get_x(), ground.get_x() + ground.get_width())
     assert start < pd.Timestamp("2026-09-21").timestamp() / 86_400 < end
     assert "Hatched: not all have had the whole window yet" in subtitle(ax)
+
+
+def test_periods_without_a_known_rate_are_grey_and_counted(funnel_trend):
+    open_ = funnel_trend["period"] > "2026-09-07"
+    rates = ["from_start", "from_start_low", "from_start_high"]
+    table = funnel_trend.assign(settled=~open_, **{name: funnel_trend[name].mask(open_) for name in rates})
+    ax = plot_funnel_trend(table)
+    np.testing.assert_equal(line(ax, 0), [0.5, np.nan, np.nan])
+    assert [to_hex(patch.get_facecolor()) for patch in ax.patches] == ["#ebebeb"] * 2
+    assert "Grey: 2 periods without a rate" in subtitle(ax)
+    assert "Hatched" not in subtitle(ax)
+
+
+def test_a_trend_without_any_known_rate_is_grey_altogether(funnel_trend):
+    rates = ["from_start", "from_start_low", "from_start_high"]
+    ax = plot_funnel_trend(funnel_trend.assign(settled=False, **dict.fromkeys(rates, np.nan)))
+    assert len(ax.patches) == 3
+    assert "Grey: 3 periods" in subtitle(ax)
 
 
 def test_a_trend_without_pending_users_is_not_hatched(funnel_trend):
@@ -237,6 +256,40 @@ def test_many_lines_have_no_bands(funnel_trend):
     ax = plot_funnel_trend(segmented(**dict.fromkeys("abcde", funnel_trend)))
     assert len(ax.collections) == 0
     assert "Band" not in subtitle(ax)
+
+
+def test_steps_of_one_event_are_told_apart_by_their_number(funnel_trend):
+    assert legend(plot_funnel_trend(funnel_trend.assign(event="open"))) == ["2 open", "3 open"]
+
+
+def test_of_few_users_the_trend_has_hollow_markers_and_no_band(funnel_trend):
+    few = funnel_trend["period"].eq("2026-09-07") & funnel_trend["step"].gt(0)
+    ax = plot_funnel_trend(settle(funnel_trend).assign(low_n=few), step=2)
+    [hollow] = [one for one in ax.lines if one.get_markerfacecolor() == "white"]
+    np.testing.assert_equal(hollow.get_ydata(), [0.5, np.nan, np.nan])
+    assert ax.collections[0].get_paths()[0].vertices[:, 0].min() > pd.Timestamp("2026-09-08").timestamp() / 86_400
+    assert "Hollow: fewer than 30 users." in subtitle(ax)
+    assert "Hollow" not in subtitle(plot_funnel_trend(settle(funnel_trend).assign(low_n=False)))
+
+
+@pytest.mark.parametrize(
+    ("order", "window", "told"),
+    [
+        ("ordered", "7d", "Steps in this order, within 7d."),
+        ("strict", "12h", "Steps in this order, nothing between them, within 12h."),
+        ("any", "session", "Steps in any order, in one session."),
+    ],
+)
+def test_order_and_window_are_told(funnel, funnel_trend, funnel_users, order, window, told):
+    for plot, table in ((plot_funnel, funnel), (plot_funnel_trend, funnel_trend), (plot_time_to_convert, funnel_users)):
+        assert told in subtitle(plot(table.assign(order=order, window=window)))
+
+
+def test_those_who_are_pending_and_counted_are_told(funnel, funnel_trend):
+    assert "Counted, though they have had less than the window: 7." in subtitle(
+        plot_funnel(funnel.assign(include_pending=True))
+    )
+    assert "yet, though all are counted." in subtitle(plot_funnel_trend(funnel_trend.assign(include_pending=True)))
 
 
 @pytest.mark.parametrize("step", [0, 4])
@@ -272,10 +325,27 @@ def test_pending_users_are_left_out_of_the_curves_and_told(funnel_users):
     assert "had less than the window yet: 1." in text
 
 
-def test_who_entered_after_the_first_who_is_pending_is_left_out_whether_converted_or_not(funnel_users):
-    early = funnel_users.assign(entered_at=funnel_users["entered_at"] + pd.to_timedelta([0, 1, 5, 2, 3], unit="D"))
-    ax = plot_time_to_convert(early.assign(step_2=early["entered_at"] + pd.Timedelta("1min")), step=2)
-    assert "of 3 users who entered" in subtitle(ax)
+def test_whoever_is_not_settled_is_left_out_whether_converted_or_not_and_nobody_else(funnel_users):
+    early = funnel_users.assign(settled=[True, True, False, True, False])
+    assert "of 3 users who entered" in subtitle(plot_time_to_convert(early, step=2))
+
+
+def test_one_pending_session_leaves_the_others_in():
+    hours = pd.to_timedelta(np.arange(100), unit="h")
+    entered = pd.Timestamp("2026-01-01T00:00Z") + hours
+    users = [f"u{number}" for number in range(100)]
+    later = pd.DatetimeIndex([entered[0] + pd.Timedelta(days=58)])
+    events = pd.DataFrame(
+        {
+            "user_id": [*users, *users, "u0"],
+            "session_id": [*users, *users, "u0"],
+            "event": ["A"] * 100 + ["B"] * 101,
+            "time": entered.append(entered + pd.Timedelta(minutes=5)).append(later),
+        }
+    )
+    people = nu.funnel_users(events, ["A", "B"], window="session", as_of="2026-02-28")
+    assert people["status"].value_counts().to_dict() == {"converted": 99, "pending": 1}
+    assert "of 99 users who entered" in subtitle(plot_time_to_convert(people))
 
 
 def test_spoiled_attempts_are_no_entries(funnel_users):
@@ -288,6 +358,29 @@ def test_each_segment_has_a_curve_at_the_last_step(funnel_users_segments):
     assert legend(ax) == ["free: 1 d", "pro: 1 h"]
     assert curve(ax, 0) == [(86_400, 0.5)]
     assert "Reached step 3 so long after" in subtitle(ax)
+
+
+def test_segments_of_the_curves_have_the_colours_of_the_funnel(funnel_users):
+    # Those with most entrants first, whoever entered first.
+    people = pd.concat([funnel_users] * 2).assign(segment=["(none)", "pro", "free", "free", "x"] * 2)
+    ax = plot_time_to_convert(people.assign(settled=True))
+    assert [name.split(":")[0] for name in legend(ax)] == ["free", "pro", "x", "(none)"]
+    drawn = [to_hex(one.get_color()).upper() for one in ax.get_legend().legend_handles]
+    assert drawn == [*PALETTE[:3], NOBODY]
+
+
+@pytest.mark.parametrize(("minutes", "ticks"), [(180, ["1 h", "6 h"]), (5, ["1 min", "10 min"])])
+def test_times_between_two_ticks_have_both(funnel_users, minutes, ticks):
+    near = funnel_users["entered_at"] + pd.to_timedelta([0, 1, 2, 3, 4], unit="min") + pd.Timedelta(minutes, "min")
+    ax = plot_time_to_convert(funnel_users.assign(step_2=near), step=2)
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ticks
+    low, high = ax.get_xlim()
+    assert all(low <= place <= high for place in ax.get_xticks())
+
+
+def test_the_entry_is_nothing_to_convert_to(funnel_users):
+    for table, step in ((funnel_users.drop(columns=["step_2", "step_3"]), None), (funnel_users, 1)):
+        assert "nothing to convert to" in texts(plot_time_to_convert(table, step=step))[-1]
 
 
 def test_a_step_that_nobody_reached_is_a_flat_curve(funnel_users):

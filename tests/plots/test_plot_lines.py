@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from nucleus_pandas.plots import plot_daily, plot_dimensions, plot_events
+from tests.plots.conftest import TEXT
 
 NAN = np.nan
 SOLID, DASHED, HOLLOW = 0, 1, 2
@@ -183,7 +184,8 @@ def test_no_line_leads_over_days_that_are_not_in_the_table(events):
 
 
 def test_names_that_pandas_2_cannot_hash_are_drawn_once_each_with_their_counts(events):
-    table = pd.concat([settle(events).assign(event=name) for name in ("\ud800 half", "nul\x00 a", "plain")])
+    texts = [pd.array([name] * len(events), dtype=TEXT) for name in ("\ud800 half", "nul\x00 a", "plain")]
+    table = pd.concat([settle(events).assign(event=name) for name in texts])
     ax = plot_events(table)
     assert sorted(names(ax)) == ["nul\N{REPLACEMENT CHARACTER} a", "plain", "\N{REPLACEMENT CHARACTER} half"]
     assert len({tuple(one.get_ydata()) for one in ax.lines}) == 1

@@ -83,6 +83,17 @@ def test_a_sample_is_told(paths):
     assert "A sample of 10 % of the users." in plot_paths(paths.assign(sample=0.1)).texts[-1].get_text()
 
 
+def test_paths_that_are_not_over_are_told(paths):
+    assert "Left out" not in plot_paths(paths).texts[-1].get_text()
+    assert "not over yet: 3." in " ".join(plot_paths(paths.assign(pending=3)).texts[-1].get_text().split())
+
+
+def test_a_figure_is_as_wide_as_its_steps_need():
+    long = {(step, "open" if step == 1 else f"e{step - 1}", f"e{step}"): 10 for step in range(1, 13)}
+    assert plot_paths(transitions(long, of=10)).figure.get_figwidth() == pytest.approx(1.8 * 13)
+    assert plot_paths(transitions({(1, "open", "x"): 10}, of=10)).figure.get_figwidth() == 9
+
+
 def test_names_are_drawn_as_plain_text():
     names = ["$x^{2$", "_private", "\u202egnp.exe", "tab\there", "", "\\$5 & #1", "start" + "-" * 5000 + "end"]
     ax = plot_paths(transitions({(1, "open", name): 10 + i for i, name in enumerate(names)}, of=91))
