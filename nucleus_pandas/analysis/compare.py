@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.intervals import equal_rates, holm, newcombe
-from nucleus_pandas.analysis.segments import MISSING, OTHER
+from nucleus_pandas.analysis.intervals import LOW_N, equal_rates, holm, newcombe
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
+from nucleus_pandas.api.wording import MISSING, OTHER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +33,6 @@ _COMPARED: Schema = {
     "p_adjusted": NUMBER,
     "low_n": np.dtype(bool),
 }
-_FEW = 30
 # Of names from the data in a message: how many, and how much of each.
 _SHOWN, _WIDTH = 10, 42
 
@@ -103,12 +102,12 @@ def compare_funnels(
     True
     """
     if rate not in get_args(Rate):
-        raise ValueError(f"rate must be one of {', '.join(get_args(Rate))}, not {rate!r}")
+        raise ValueError(f"rate must be one of {', '.join(get_args(Rate))}, not {rate!r}.")
     one = _read(a, "a")
     if b is None:
         return _with_reference(one, reference, rate).assign(sample=one.sample)
     if reference is not None:
-        raise ValueError("reference is for the segments of one table: leave it out, or leave out b")
+        raise ValueError("reference is for the segments of one table: leave it out, or leave out b.")
     other = _read(b, "b")
     return _side_by_side(one, other, rate).assign(sample=min(one.sample, other.sample))
 
@@ -124,19 +123,19 @@ class _Counts(NamedTuple):
 
 def _read(table: pd.DataFrame, name: str) -> _Counts:
     if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"{name} is of type {type(table).__name__}; compare_funnels takes tables of nu.funnel")
+        raise TypeError(f"{name} is of type {type(table).__name__}; compare_funnels takes tables of nu.funnel.")
     missing = [column for column in ("step", "event", "users") if column not in table.columns]
     if missing:
-        raise ValueError(f"{name} is no table of nu.funnel: it has no column {', '.join(missing)}")
+        raise ValueError(f"{name} is no table of nu.funnel: it has no column {', '.join(missing)}.")
     if "period" in table.columns:
-        raise ValueError(f'{name} has periods; pick one: {name}[{name}["period"] == …].drop(columns="period")')
+        raise ValueError(f'{name} has periods; pick one: {name}[{name}["period"] == …].drop(columns="period").')
     segments = table["segment"].astype(TEXT).tolist() if "segment" in table.columns else [None] * len(table)
     steps = list(zip(table["step"].astype(int).tolist(), table["event"].astype(TEXT).tolist(), strict=True))
     names = dict.fromkeys(segments) if "segment" in table.columns else [None]
     rows = {segment: row for row, segment in enumerate(names)}
     columns = {step: column for column, step in enumerate(sorted(set(steps)))}
     if not len(table) == len(rows) * len(columns) == len(set(zip(segments, steps, strict=True))):
-        raise ValueError(f"{name} must hold each step once, or once a segment: pass a whole table of nu.funnel")
+        raise ValueError(f"{name} must hold each step once, or once a segment: pass a whole table of nu.funnel.")
     users = np.zeros((len(rows), len(columns)))
     places = [rows[segment] for segment in segments], [columns[step] for step in steps]
     users[places] = table["users"].to_numpy(dtype="float64", na_value=np.nan)
@@ -147,10 +146,10 @@ def _read(table: pd.DataFrame, name: str) -> _Counts:
 def _with_reference(counts: _Counts, reference: str | None, rate: Rate) -> pd.DataFrame:
     """Each segment of one funnel beside the reference."""
     if None in counts.segments:
-        raise ValueError("a has no segments: pass a second table as b, or make a with nu.funnel(…, by=…)")
+        raise ValueError("a has no segments: pass a second table as b, or make a with nu.funnel(…, by=…).")
     if reference is not None and reference not in counts.segments:
         known = ", ".join(repr(segment)[:_WIDTH] for segment in counts.segments[:_SHOWN])
-        raise ValueError(f"reference={reference!r} is no segment of a; there are {known or 'none'}")
+        raise ValueError(f"reference={reference!r} is no segment of a; there are {known or 'none'}.")
     if not counts.segments:
         return _table({"segment": [], "reference": []}, counts.steps, counts.users, counts.users, rate)
     row = _largest(counts) if reference is None else counts.segments.index(reference)
@@ -169,10 +168,10 @@ def _largest(counts: _Counts) -> int:
 def _side_by_side(a: _Counts, b: _Counts, rate: Rate) -> pd.DataFrame:
     """Two funnels, segment by segment; a segment that only one of them has is empty in the other."""
     if (a.segments == [None]) != (b.segments == [None]):
-        raise ValueError("one of a and b has segments and the other has none: make both with the same by")
+        raise ValueError("one of a and b has segments and the other has none: make both with the same by.")
     if a.steps and b.steps and a.steps != b.steps:
         told = [" > ".join(repr(event)[:_WIDTH] for _, event in counts.steps[:_SHOWN]) for counts in (a, b)]
-        raise ValueError(f"a and b have other steps: {told[0]} and {told[1]}")
+        raise ValueError(f"a and b have other steps: {told[0]} and {told[1]}.")
     segments, steps = list(dict.fromkeys([*a.segments, *b.segments])), a.steps or b.steps
     users_a, users_b = (np.zeros((len(segments), len(steps))) for _ in "ab")
     for counts, users in ((a, users_a), (b, users_b)):
@@ -214,6 +213,6 @@ def _table(
         "high": high,
         "p_value": p_value,
         "p_adjusted": holm(p_value),
-        "low_n": ~((base_a >= _FEW) & (base_b >= _FEW)),
+        "low_n": ~((base_a >= LOW_N) & (base_b >= LOW_N)),
     }
     return make_frame(dict.fromkeys(names, TEXT) | _COMPARED, columns)

@@ -8,12 +8,15 @@ import pandas as pd
 
 from nucleus_pandas.analysis.attempts import Order, find_standing, look_up
 from nucleus_pandas.analysis.eventlog import Events
-from nucleus_pandas.analysis.funnel_tables import counted, people, summary
+from nucleus_pandas.analysis.funnel_tables import people, summary, who_counts
 from nucleus_pandas.analysis.periods import make_calendar
 from nucleus_pandas.analysis.question import Entry, OnExclude, Ties, Window, read_question
-from nucleus_pandas.analysis.segments import checked_top, find_segments
+from nucleus_pandas.analysis.segments import find_segments
 from nucleus_pandas.analysis.steps import ExcludeLike, StepLike
+from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone, parse_zone
+
+_TOP = "how many values get rows of their own"
 
 
 def funnel(
@@ -156,9 +159,9 @@ def funnel(
         include_pending=include_pending,
         by=by,
     )
-    top = checked_top(top)
+    top = checked_number("top", top, None, _TOP)
     found = find_standing(look_up(log, asked), asked)
-    segments = None if by is None else find_segments(log, by, found.entry, counted(found, asked), top)
+    segments = None if by is None else find_segments(log, by, found.entry, who_counts(found, asked), top)
     return summary(log, asked, found, segments, None)
 
 
@@ -244,9 +247,9 @@ def funnel_users(
         include_pending=include_pending,
         by=by,
     )
-    top = checked_top(top)
+    top = checked_number("top", top, None, _TOP)
     found = find_standing(look_up(log, asked), asked)
-    segments = None if by is None else find_segments(log, by, found.entry, counted(found, asked), top)
+    segments = None if by is None else find_segments(log, by, found.entry, who_counts(found, asked), top)
     return people(log, asked, found, segments)
 
 
@@ -343,7 +346,7 @@ def funnel_trend(
         include_pending=include_pending,
         by=by,
     )
-    top = checked_top(top)
+    top = checked_number("top", top, None, _TOP)
     events_found = look_up(log, asked)
     times = events_found.entries.time
     known = times[times <= asked.as_of]
@@ -352,5 +355,5 @@ def funnel_trend(
     if len(calendar.edges):
         asked = replace(asked, start=int(calendar.edges[0]), end=int(calendar.edges[-1]))
     found = find_standing(events_found, asked, calendar.edges)
-    segments = None if by is None else find_segments(log, by, found.entry, counted(found, asked), top)
+    segments = None if by is None else find_segments(log, by, found.entry, who_counts(found, asked), top)
     return summary(log, asked, found, segments, calendar)

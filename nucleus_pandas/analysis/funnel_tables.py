@@ -10,7 +10,7 @@ import pandas as pd
 from nucleus_pandas.analysis.attempts import EXCLUDED, PENDING, SETTLING, STATUSES, TIMEOUT, Question, Standing
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.eventlog import EventLog
-from nucleus_pandas.analysis.intervals import wilson
+from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.analysis.periods import Calendar
 from nucleus_pandas.analysis.segments import Segments
 from nucleus_pandas.api.columns import COUNT, DAY, INSTANT, NUMBER, TEXT
@@ -37,10 +37,9 @@ _STATES: Schema = {"complete": np.dtype(bool), "settled": np.dtype(bool)}
 _ASKED: Schema = {"order": TEXT, "window": TEXT, "include_pending": np.dtype(bool), "sample": NUMBER}
 # What is told of a period only when all of it is known.
 _JUDGED = [name for name in FUNNEL if name.startswith("from_") or name.endswith("_seconds")]
-FEW = 30
 
 
-def counted(found: Standing, asked: Question) -> Bools:
+def who_counts(found: Standing, asked: Question) -> Bools:
     """Who counts: not those whose every attempt is spoiled, nor, unless asked for, those who are pending."""
     counts = found.depth > 0
     return counts if asked.include_pending else counts & (found.status != PENDING)
@@ -54,7 +53,7 @@ def summary(
     periods = 1 if calendar is None else len(calendar.labels)
     groups, steps = periods * len(names), len(asked.steps)
     group = found.period * len(names) + (0 if segments is None else segments.code)
-    counts = _counts(group, groups, found, counted(found, asked))
+    counts = _counts(group, groups, found, who_counts(found, asked))
     columns: dict[str, Any] = {} if segments is None else {"segment": np.tile(np.repeat(names, steps), periods)}
     schema: Schema = {} if segments is None else {"segment": TEXT}
     columns |= {
@@ -115,7 +114,7 @@ def _counts(group: Ints, groups: int, found: Standing, counted: Bools) -> dict[s
         "median_seconds": median,
         "mean_seconds": mean,
         **{name: np.repeat(of_group, steps) for name, of_group in ended.items()},
-        "low_n": np.repeat(users[:, :1] < FEW, steps, axis=1),
+        "low_n": np.repeat(users[:, :1] < LOW_N, steps, axis=1),
     }
 
 

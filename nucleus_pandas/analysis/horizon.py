@@ -10,7 +10,7 @@ from nucleus_pandas.api.columns import warn_incomplete
 _DAY = 86_400_000_000
 #: So long without any event, with so few events after it: those are of clocks that are wrong.
 SILENCE_DAYS = 7
-FEW = 100
+ONE_IN = 100
 
 
 def newest(times: Ints) -> int:
@@ -35,7 +35,7 @@ def oldest(times: Ints) -> int:
 
 def _before_silence(times: Ints) -> tuple[int, int]:
     """The newest time before a silence that few events follow, and how many do."""
-    few = (len(times) - 1) // FEW
+    few = (len(times) - 1) // ONE_IN
     tail = np.sort(np.partition(times, len(times) - few - 1)[len(times) - few - 1 :])
     gaps = np.flatnonzero(np.diff(tail) >= SILENCE_DAYS * _DAY)
     last = int(gaps[0]) if len(gaps) else few

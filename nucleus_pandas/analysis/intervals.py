@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+#: A rate of fewer is flagged.
+LOW_N = 30
+
 
 def wilson(successes: Any, trials: Any, *, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Bounds of a rate: Wilson's score interval, without continuity correction.

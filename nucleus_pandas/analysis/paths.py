@@ -12,13 +12,13 @@ import pandas as pd
 from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.analysis.segments import OTHER
 from nucleus_pandas.analysis.steps import StepLike, read_step, rows_of
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT, warn_incomplete
 from nucleus_pandas.api.durations import read_duration
 from nucleus_pandas.api.frames import Schema, make_frame
+from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
-from nucleus_pandas.api.wording import counted
+from nucleus_pandas.api.wording import OTHER, counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,8 +127,9 @@ def paths(
     ({'PROJECT_CREATED'}, 1.0)
     """
     if (after is None) == (before is None):
-        raise ValueError('name one event: after="…" for what users did after it, or before="…" for what led to it')
-    steps, top = _checked("steps", steps, _MOST_STEPS), _checked("top", top, _MOST_NAMES)
+        raise ValueError('name one event: after="…" for what users did after it, or before="…" for what led to it.')
+    steps = checked_number("steps", steps, _MOST_STEPS, "how many events to follow")
+    top = checked_number("top", top, _MOST_NAMES, "how many events keep their name at each step")
     silence = None if gap is None else read_duration("gap", gap, _GAP_FORMS)
     around = read_step(after, "after") if before is None else read_step(before, "before")
     zone = parse_zone("UTC" if tz is None else tz)
@@ -145,12 +146,6 @@ def paths(
             f"There is no path to count: {counted(pending, 'user')} had one that was not over 48 hours before as_of."
         )
     return _table(walked.columns[:, known], log, around.label, top, pending, forwards=before is None)
-
-
-def _checked(name: str, value: int, most: int) -> int:
-    if isinstance(value, bool) or value not in range(1, most + 1):
-        raise ValueError(f"{name} must be a whole number from 1 to {most}, not {value!r}")
-    return int(value)
 
 
 def _within(log: EventLog, rows: Ints, interval: tuple[dt.datetime | None, dt.datetime | None]) -> Ints:

@@ -10,8 +10,7 @@ from nucleus_pandas.analysis.codes import Bools, Ints, encode
 from nucleus_pandas.analysis.columns import spelled
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.steps import find_column
-
-MISSING, OTHER = "(none)", "(other)"
+from nucleus_pandas.api.wording import MISSING, OTHER
 
 
 @dataclass(frozen=True)
@@ -20,13 +19,6 @@ class Segments:
 
     names: list[str]
     code: Ints
-
-
-def checked_top(top: object) -> int:
-    """Give back how many values get rows of their own, or raise."""
-    if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 1:
-        raise ValueError(f"top={top!r} must be a whole number from 1 on: how many values get rows of their own.")
-    return int(top)
 
 
 def find_segments(log: EventLog, by: str, entry: Ints, counted: Bools, top: int) -> Segments:

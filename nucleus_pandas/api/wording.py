@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: What a table calls values that are missing, and those beyond its largest.
+MISSING, OTHER = "(none)", "(other)"
+
 
 def shown(name: object) -> str:
     """Write a name from the data in a message: quoted, escaped, and cut where it is long."""

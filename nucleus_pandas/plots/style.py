@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
+from nucleus_pandas.api.numbers import checked_number
+from nucleus_pandas.api.wording import MISSING as MISSING
+from nucleus_pandas.api.wording import OTHER as OTHER
+from nucleus_pandas.api.wording import counted as counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,8 +27,6 @@ REST: Final = "#5F5F5F"
 QUIET: Final = "#666666"
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-MISSING: Final = "(none)"
-OTHER: Final = "(other)"
 MOST_CATEGORIES: Final = 30
 
 PLAIN: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
@@ -57,9 +60,7 @@ def require(frame: pd.DataFrame, columns: Sequence[str], *, plot: str, loader: s
 
 def checked_top(top: int, most: int) -> int:
     """Give back how many categories get a name of their own, or raise."""
-    if top not in range(1, most + 1):
-        raise ValueError(f"top must be from 1 to {most}, not {top!r}: what is beyond it is drawn as {OTHER}")
-    return top
+    return checked_number("top", top, most, f"what is beyond it is drawn as {OTHER}")
 
 
 def plain(value: object, width: int = 32) -> str:
@@ -76,11 +77,6 @@ def _unprintable(char: str) -> bool:
     # Controls, surrogates, line breaks, and format characters such as those that turn the reading direction.
     # The two joiners are spelling in Persian and in emoji.
     return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and char not in "\u200c\u200d"
-
-
-def counted(number: int, what: str) -> str:
-    """Write a number and its noun."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def small() -> float:

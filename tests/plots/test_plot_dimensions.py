@@ -61,5 +61,5 @@ def test_an_unknown_dimension_is_refused_with_the_valid_ones(dimensions):
 
 @pytest.mark.parametrize("top", [0, 31])
 def test_a_top_out_of_range_is_refused(dimensions, top):
-    with pytest.raises(ValueError, match="top must be from 1 to 30"):
+    with pytest.raises(ValueError, match="must be a whole number from 1 to 30"):
         plot_dimensions(dimensions, top=top)

@@ -88,7 +88,7 @@ def test_an_error_not_listed_on_a_day_is_no_missing_number(errors):
 
 @pytest.mark.parametrize("top", [0, 9])
 def test_errors_refuse_more_names_than_colours(errors, top):
-    with pytest.raises(ValueError, match="top must be from 1 to 8"):
+    with pytest.raises(ValueError, match="must be a whole number from 1 to 8"):
         plot_errors(errors, top=top)
 
 

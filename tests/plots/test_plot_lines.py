@@ -155,7 +155,7 @@ def test_an_event_not_listed_on_a_day_is_drawn_as_zero(events):
 
 @pytest.mark.parametrize("top", [0, 31])
 def test_events_refuse_a_top_out_of_range(events, top):
-    with pytest.raises(ValueError, match="top must be from 1 to 30"):
+    with pytest.raises(ValueError, match="must be a whole number from 1 to 30"):
         plot_events(events, top=top)
 
 

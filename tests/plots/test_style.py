@@ -38,7 +38,7 @@ def test_blank_text_is_quoted(text):
 
 @pytest.mark.parametrize("top", [0, -1, 31, 2.5, "8", None])
 def test_top_out_of_range_is_refused(top):
-    with pytest.raises(ValueError, match="top must be from 1 to 30"):
+    with pytest.raises(ValueError, match="must be a whole number from 1 to 30"):
         style.checked_top(top, 30)
 
 
