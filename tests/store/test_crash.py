@@ -225,7 +225,7 @@ def test_a_file_that_may_not_be_written_is_told(scripted, tmp_path_factory):
     import tempfile
 
     app = scripted()
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder = Path(tempfile.mkdtemp())
     store = nu.EventStore(folder / "app.duckdb")
     quiet_sync(app, store)
     folder.chmod(0o755)
