@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import nucleus_pandas as nu
+from nucleus_pandas.api.columns import FORMULA_STARTS
 from nucleus_pandas.api.windows import parse_zone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# A spreadsheet takes a cell that begins so for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -227,7 +225,7 @@ def _defused(table: pd.DataFrame) -> pd.DataFrame:
     """The table with a quote before every text that a spreadsheet would run."""
 
     def defuse(value: object) -> object:
-        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
     texts = {name: table[name] for name in table if table[name].dtype == "string" or table[name].dtype == object}
     return table.assign(**{str(name): column.astype(object).map(defuse) for name, column in texts.items()})

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nucleus_pandas.api.columns import Losses, clean
+from nucleus_pandas.api.columns import FORMULA_STARTS, Losses, clean
 from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS
 from nucleus_pandas.exceptions import StoreError
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 Format = Literal["parquet", "csv"]
 
 _TYPES = {"BOOLEAN": "BOOLEAN", "BIGINT": "BIGINT", "UBIGINT": "BIGINT", "DOUBLE": "DOUBLE"}
-# A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = r"^[=+\-@\t\r]"
 _TABLES = {
     "users": (USERS, "props"),
     "devices": (DEVICES, ""),
@@ -116,7 +114,8 @@ def _defused(connection: duckdb.DuckDBPyConnection, table: str, expression: str)
     kinds = connection.execute(f"SELECT typeof({expression}) FROM {table} LIMIT 1").fetchall()
     if kinds != [("VARCHAR",)]:
         return expression
-    return f"CASE WHEN regexp_matches({expression}, '{_FORMULA}') THEN '''' || {expression} ELSE {expression} END"
+    starts = ", ".join(map(_text, FORMULA_STARTS))
+    return f"CASE WHEN left({expression}, 1) IN ({starts}) THEN '''' || {expression} ELSE {expression} END"
 
 
 def _name(text: str) -> str:
