@@ -18,16 +18,16 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
-def require(frame: object, columns: Sequence[str]) -> None:
-    """Raise where a frame lacks columns of an event log, or has one of them twice."""
+def require(frame: object, columns: Sequence[str], what: str = "an event log") -> None:
+    """Raise where a frame lacks columns of an event log, or of what else it is, or has one of them twice."""
     if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"an event log is made of a DataFrame, not of a {type(frame).__name__}.")
+        raise TypeError(f"{what} is made of a DataFrame, not of a {type(frame).__name__}.")
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         found = ", ".join(shown(name) for name in frame.columns[:30]) or "none"
         raise ValueError(
-            f"an event log needs the columns user_id, time and event: missing {', '.join(missing)}; found {found}. "
-            'Rename yours, for example frame.rename(columns={"timestamp": "time"}).'
+            f"{what} needs the columns {', '.join(columns[:-1])} and {columns[-1]}: missing {', '.join(missing)}; "
+            f'found {found}. Rename yours, for example frame.rename(columns={{"timestamp": "{columns[1]}"}}).'
         )
     twice = [name for name in frame.columns.unique() if (frame.columns == name).sum() > 1]
     if twice:
@@ -49,14 +49,15 @@ def instants(column: pd.Series) -> tuple[Ints, Bools]:
 
 
 def _no_instants(column: pd.Series) -> Exception:
+    name = column.name
     if getattr(column.dtype, "kind", "") == "M":
         return ValueError(
-            'the column "time" is naive, so it names no instants. If it is in UTC write frame.assign(time='
-            'frame["time"].dt.tz_localize("UTC")), else your zone in place of "UTC".'
+            f'the column "{name}" is naive, so it names no instants. If it is in UTC write frame.assign({name}='
+            f'frame["{name}"].dt.tz_localize("UTC")), else your zone in place of "UTC".'
         )
     return TypeError(
-        f'the column "time" is of type {column.dtype}, not of instants. Write frame.assign(time='
-        'pd.to_datetime(frame["time"], utc=True)), with unit="s" or unit="ms" if it holds Unix times.'
+        f'the column "{name}" is of type {column.dtype}, not of instants. Write frame.assign({name}='
+        f'pd.to_datetime(frame["{name}"], utc=True)), with unit="s" or unit="ms" if it holds Unix times.'
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from functools import cached_property
 from typing import Any
 
@@ -111,6 +111,8 @@ class EventLog:
     names: list[str]
     counts: Ints
     sample: float
+    #: Whether the log is one of sessions, with one event each.
+    holds_sessions = False
 
     def __init__(
         self, frame: pd.DataFrame | EventStore, *, sample: float | None = None, as_of: When | None = None
@@ -130,7 +132,7 @@ class EventLog:
             )
         self.sample = float(sample)
         self._known = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
-        self._make(frame, None)
+        self._make(frame, None, "the event log")
 
     @classmethod
     def _holding(cls, frame: pd.DataFrame, only: Collection[str], as_of: Any) -> EventLog:
@@ -138,10 +140,24 @@ class EventLog:
         log = cls.__new__(cls)
         log.sample = 1.0
         log._known = as_of
-        log._make(frame, only)
+        log._make(frame, only, "the events that are asked for")
         return log
 
-    def _make(self, frame: pd.DataFrame, only: Collection[str] | None) -> None:
+    @classmethod
+    def of_sessions(cls, sessions: pd.DataFrame, *, sample: float = 1.0, as_of: int | None = None) -> EventLog:
+        """Make the log of the starts of sessions, a table of `load_sessions`, whose other columns ride along."""
+        require(sessions, ["user_id", "start"], "a table of sessions")
+        start, no_start = instants(sessions["start"])
+        log = cls.__new__(cls)
+        log.sample, log._known, log.holds_sessions = sample, as_of, True
+        if as_of is None and "end" in sessions.columns:
+            end, no_end = instants(sessions["end"])
+            log._known = newest(np.concatenate([start[~no_start], end[~no_end]]))
+        event = pd.Categorical(["session"]).take(np.zeros(len(sessions), dtype=np.intp))
+        log._make(sessions.assign(time=sessions["start"], event=event), None, "the sessions")
+        return log
+
+    def _make(self, frame: pd.DataFrame, only: Collection[str] | None, whose: str) -> None:
         require(frame, ["user_id", "time", "event"])
         self.frame = frame = frame.copy(deep=False)
         time, no_time = instants(frame["time"])
@@ -155,7 +171,6 @@ class EventLog:
             self.counts = np.bincount(event[event >= 0], minlength=len(self.names))
             time, no_time, event = time[rows], no_time[rows], event[rows]
         user = ids(frame, rows)
-        whose = "the event log" if only is None else "the events that are asked for"
         kept = _kept({"user": user < 0, "time": no_time, "event": event < 0}, whose)
         if kept is not None:
             # Rows that are left out tell all the same until when the data are known.
@@ -270,8 +285,8 @@ class EventLog:
         return self._sources[column]
 
     @cached_property
-    def marks(self) -> dict[int, Any]:
-        """What analyses keep with the log for the next question, by the code of the event."""
+    def kept(self) -> dict[Hashable, Any]:
+        """What analyses keep with the log for the next question, by what it is."""
         return {}
 
     @cached_property

@@ -74,9 +74,9 @@ class Timeline:
         """Give the rows of an event; they are kept with the log, as questions repeat."""
         if self.order is not None:
             return self.marks(self.rows(self.log.rows_of(code)))
-        if code not in self.log.marks:
-            self.log.marks[code] = self.marks(self.log.rows_of(code))
-        kept: Marks = self.log.marks[code]
+        if code not in self.log.kept:
+            self.log.kept[code] = self.marks(self.log.rows_of(code))
+        kept: Marks = self.log.kept[code]
         return kept
 
     def marks(self, rows: Ints) -> Marks:

@@ -1,0 +1,146 @@
+"""When users were active: the starts of sessions, or events, of whatever an analysis was given."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.codes import Ints, begins
+from nucleus_pandas.analysis.columns import instants, microseconds
+from nucleus_pandas.analysis.days import day_numbers
+from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
+from nucleus_pandas.analysis.steps import read_step, rows_of
+from nucleus_pandas.store.eventstore import EventStore
+
+#: What can be asked when users were active: an event log of any kind, or the table of `load_sessions`.
+Activity = pd.DataFrame | EventLog | EventStore
+
+
+class Moments(NamedTuple):
+    """When users did something, by user and time: the user's code, the time, and the row of the log that tells."""
+
+    user: Ints
+    time: Ints
+    row: Ints
+
+
+class UserDays(NamedTuple):
+    """The days on which users were active, each once, by user and day: the user's code, days since 1970."""
+
+    user: Ints
+    day: Ints
+
+
+def as_activity(
+    source: object,
+    *,
+    events: Collection[str] | None = None,
+    as_of: int | None = None,
+    within: tuple[dt.datetime | None, dt.datetime | None] = (None, None),
+) -> EventLog:
+    """Make a log of whatever an analysis of activity was given; sessions become a log of their starts.
+
+    Parameters
+    ----------
+    source : DataFrame, EventLog or EventStore
+        A DataFrame with `start` and without `event` is one of sessions. Of a store its sessions are read.
+    events : collection of str, optional
+        The only events that the analysis looks at, if it does not ask for sessions; the store's events are then read.
+    as_of : int, optional
+        Until when the data are known, if the analysis was told.
+    within : tuple of datetime or None
+        The instants between which it looks.
+    """
+    if isinstance(source, EventStore) and events is None:
+        info = source.info()
+        known = None if info.as_of is None else microseconds(info.as_of)
+        return EventLog.of_sessions(source.sessions(*within), sample=info.sample, as_of=known)
+    if isinstance(source, pd.DataFrame) and "event" not in source.columns and "start" in source.columns:
+        return EventLog.of_sessions(source, as_of=as_of)
+    if not isinstance(source, pd.DataFrame | EventLog | EventStore):
+        raise TypeError(
+            f"activity is of type {type(source).__name__}; pass the DataFrame of load_sessions, one with user_id, time "
+            "and event, an EventLog or an EventStore."
+        )
+    return as_event_log(source, only=events, as_of=as_of, within=within)
+
+
+def moments(log: EventLog, event: object = None, place: str = "return_event") -> Moments:
+    """Give when users were active, by user and time.
+
+    Parameters
+    ----------
+    log : EventLog
+    event : str, list of str or step, optional
+        Any of these events; by default the starts of sessions, see Notes.
+    place : str
+        The argument that `event` was, for messages.
+
+    Notes
+    -----
+    Rule 2 of *Retention*: a session that runs over midnight is no return, so its events count at its start, which is
+    session_start, or where the log does not have that the first of its events. Events without a session count each for
+    themselves. System events are no activity.
+    """
+    if event is not None:
+        rows = rows_of(read_step(event, place), log, place)
+        return Moments(log.user[rows], log.time[rows], rows)
+    if "starts" not in log.kept:
+        log.kept["starts"] = _starts(log)
+    found: Moments = log.kept["starts"]
+    return found
+
+
+def user_days(log: EventLog, zone: dt.tzinfo, until: int | None = None) -> UserDays:
+    """Give the local days on which users started a session, each once; the log keeps them for the next question.
+
+    Parameters
+    ----------
+    log : EventLog
+    zone : tzinfo
+    until : int, optional
+        Leave out what is later, in microseconds since 1970.
+    """
+    key = ("days", zone, until)
+    if key not in log.kept:
+        user, time, _ = moments(log)
+        if until is not None:
+            known = time <= until
+            user, time = user[known], time[known]
+        day = day_numbers(time, zone)
+        new = begins(user) | begins(day)
+        log.kept[key] = UserDays(user[new], day[new])
+    found: UserDays = log.kept[key]
+    return found
+
+
+def _starts(log: EventLog) -> Moments:
+    every = np.arange(len(log), dtype=log.order.dtype)
+    if log.holds_sessions:
+        return Moments(log.user, log.time, every)
+    active = every[~log.system] if log.system.any() else every
+    if "session_id" not in log.frame.columns:
+        return Moments(log.user[active], log.time[active], active)
+    session = log.session[active]
+    first = np.full(int(session.max(initial=-1)) + 1, -1, dtype=active.dtype)
+    inside = np.flatnonzero(session >= 0)[::-1]
+    first[session[inside]] = active[inside]
+    rows = np.sort(np.concatenate([first[first >= 0], active[session < 0]]))
+    time = _session_starts(log, rows)
+    order = np.lexsort((time, log.user[rows]))
+    return Moments(log.user[rows[order]], time[order], rows[order])
+
+
+def _session_starts(log: EventLog, rows: Ints) -> Ints:
+    """When the sessions of some rows started; the row's own time where that is not told."""
+    time = log.time[rows]
+    if "session_start" not in log.frame.columns or not isinstance(
+        log.frame["session_start"].dtype, pd.DatetimeTZDtype | pd.ArrowDtype
+    ):
+        return time
+    start, missing = instants(log.values("session_start", rows))
+    return np.where(missing | (log.session[rows] < 0), time, start)
