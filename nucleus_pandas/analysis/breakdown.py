@@ -1,0 +1,271 @@
+"""Counts by value as shares of the whole, and two such breakdowns side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.codes import Ints
+from nucleus_pandas.analysis.counted import Counted, Counts, keep, read_counts
+from nucleus_pandas.analysis.intervals import LOW_N, equal_rates, holm, newcombe, wilson
+from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
+from nucleus_pandas.api.frames import BY_PERIOD, Schema, make_frame
+from nucleus_pandas.api.numbers import checked_number
+from nucleus_pandas.api.wording import OTHER
+
+BREAKDOWN: Schema = {
+    "value": TEXT,
+    "count": COUNT,
+    "share": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "cumulative_share": NUMBER,
+}
+COMPARED: Schema = {
+    "value": TEXT,
+    "count_before": COUNT,
+    "share_before": NUMBER,
+    "count_after": COUNT,
+    "share_after": NUMBER,
+    "difference": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "p_value": NUMBER,
+    "p_adjusted": NUMBER,
+    "low_n": np.dtype(bool),
+}
+_TOP = "how many values get rows of their own"
+
+
+def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
+    """Each value's share of all that was counted.
+
+    Parameters
+    ----------
+    counts : DataFrame or Series
+        Any table with the columns value and count: of `load_attribute`, `load_dimensions`, or of yours; or what
+        ``value_counts(dropna=False)`` gives. With a column period (of ``freq=``) each period is broken down by itself,
+        and so is each dimension, or event and attribute, of the table.
+    top : int, default 10
+        How many values get rows of their own, those with the highest counts over the whole table; beyond, ``(other)``.
+        Missing is ``(none)``, and the empty text is missing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a value, those with the highest counts first, ``(other)`` and ``(none)`` last, if there are any.
+
+        - period: its first day; only if `counts` has it. Every period has every value, zeros filled
+        - dimension, or event and attribute: as in `counts`; only if it has them
+        - value: text; numbers and booleans as JSON spells them
+        - count: as in `counts`, summed where a value stands there more than once
+        - share: count / all that was counted of the same period and dimension or attribute, ``(other)`` and ``(none)``
+          included, so that shares add up to 1; with its 95 % bounds low and high (Wilson)
+        - cumulative_share: of this row and those above it; 1 in the last row
+        - complete, settled: of the period, as in `counts`, and True where it does not tell; only with periods
+
+        A share of nothing is missing (NaN), and so is that of a period that is not complete.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, counts are no whole numbers from 0 on, or `top` is out of range.
+    TypeError
+        If `counts` is neither a DataFrame nor a Series.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When counts are missing: these rows are left out.
+
+    Notes
+    -----
+    Section *Breakdowns* of the definitions. The bounds tell how far chance could have moved a share if each of the
+    counted things came by itself. The events of one user do not: where few users send most of them, a share is less
+    certain than its bounds say. What the service does not count, such as events without the attribute, is in no
+    share; see `load_attribute`.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> plans = nu.load_attribute(app, "init", "plan", "2026-09-01", "2026-10-31")
+    >>> shares = nu.breakdown(plans)
+    >>> shares["value"].tolist(), round(float(shares["share"].sum()), 9)
+    (['free', 'pro', 'team'], 1.0)
+    """
+    top = checked_number("top", top, None, _TOP)
+    counted = read_counts(counts, "counts")
+    tables = [_shares(counted, group, top) for group in range(len(counted.groups))]
+    columns = {name: _joined([table[name] for table in tables]) for name in ("group", "period", *BREAKDOWN)}
+    # Periods first, and in each the groups in their order.
+    order = np.lexsort((columns["group"], columns["period"]))
+    columns = {name: values[order] for name, values in columns.items()}
+    period, group = columns.pop("period").astype(np.int64), columns.pop("group").astype(np.int64)
+    schema = dict.fromkeys(counted.by, TEXT) | BREAKDOWN
+    columns |= _names(counted, group)
+    if counted.periods is not None:
+        schema = {"period": BY_PERIOD["period"], **schema} | {name: BY_PERIOD[name] for name in ("complete", "settled")}
+        states = {"complete": counted.complete[period], "settled": counted.settled[period]}
+        columns |= {"period": counted.periods[period], **states}
+    return make_frame(schema, columns)
+
+
+def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.DataFrame:
+    """How the share of each value differs between two tables of counts.
+
+    Parameters
+    ----------
+    before, after : DataFrame or Series
+        Two tables that `breakdown` takes, without periods: of two intervals, or of two groups.
+    top : int, default 10
+        How many values get rows of their own, those with the largest shares in both together; beyond, ``(other)``.
+        Missing is ``(none)``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a value, those with the largest shares first, ``(other)`` and ``(none)`` last, if there are any.
+
+        - dimension, or event and attribute: only if the tables have them
+        - value: text
+        - count_before, count_after: the counts; 0 for a value that one of the tables does not have
+        - share_before, share_after: count / all that was counted in the table; missing where that is nothing
+        - difference: share_after − share_before with its 95 % bounds low and high (Newcombe). 0.05 are five percentage
+          points, and a positive difference is a share that is higher after
+        - p_value: how often a difference at least as large comes about by chance where there is none
+        - p_adjusted: `p_value` raised for being one of several (Holm, over all rows of this table)
+        - low_n: fewer than 30 were counted in one of the tables
+
+    Raises
+    ------
+    ValueError
+        As `breakdown`; if the tables have other columns to tell dimensions or attributes apart; for periods, of which
+        one has to be picked; and for tables of `breakdown` whose ``(other)`` hold other values.
+    TypeError
+        If `before` or `after` is neither a DataFrame nor a Series.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        As `breakdown`.
+
+    Notes
+    -----
+    Section *Breakdowns* of the definitions. A difference tells what goes with the later interval, or with the other
+    group, not what made it. The bounds take the two tables for counts of things that have nothing to do with each
+    other. The same users in both, or users who send many events each, make them less certain than they look.
+    Shares add up to 1, so that one that rises makes others fall.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> august = nu.load_attribute(app, "EXPORT_PDF", "format", "2026-08-01", "2026-08-31")
+    >>> october = nu.load_attribute(app, "EXPORT_PDF", "format", "2026-10-01", "2026-10-31")
+    >>> compared = nu.compare_breakdowns(august, october)
+    >>> bool(compared["difference"].between(compared["low"], compared["high"]).all())
+    True
+    """
+    top = checked_number("top", top, None, _TOP)
+    both = _side_by_side(before, after)
+    totals = np.zeros((len(both.groups), 2))
+    np.add.at(totals, (both.group, both.period), both.count)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weight = np.nan_to_num(both.count / totals[both.group, both.period])
+    kept = [keep(both, group, top, weight) for group in range(len(both.groups))]
+    group = np.repeat(np.arange(len(kept)), [len(one.names) for one in kept])
+    a, b = (_joined([one.counts[place] for one in kept]).astype(np.float64) for place in (0, 1))
+    base_a, base_b = totals[group, 0], totals[group, 1]
+    difference, low, high = newcombe(a, base_a, b, base_b)
+    p_value = equal_rates(a, base_a, b, base_b)
+    with np.errstate(invalid="ignore"):
+        shares = {"share_before": a / base_a, "share_after": b / base_b}
+    columns: dict[str, Any] = {
+        **_names(both, group),
+        "value": [value for one in kept for value in one.names],
+        "count_before": a,
+        "count_after": b,
+        **shares,
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "p_value": p_value,
+        "p_adjusted": holm(p_value),
+        "low_n": ~((base_a >= LOW_N) & (base_b >= LOW_N)),
+    }
+    return make_frame(dict.fromkeys(both.by, TEXT) | COMPARED, columns)
+
+
+def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
+    """The rows of one dimension or attribute, period by period."""
+    kept = keep(counted, group, top, counted.count.astype(np.float64))
+    periods, values = kept.counts.shape
+    # Of a period that is not complete there is no share.
+    base = np.where(counted.complete, kept.counts.sum(axis=1), 0)[:, None]
+    low, high = wilson(np.where(base > 0, kept.counts, 0), base)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(base > 0, kept.counts / base, np.nan)
+        running = np.where(base > 0, np.cumsum(kept.counts, axis=1) / base, np.nan)
+    tables = {"count": kept.counts, "share": share, "low": low, "high": high, "cumulative_share": running}
+    return {
+        "group": np.full(periods * values, group),
+        "period": np.repeat(np.arange(periods), values),
+        "value": np.tile(np.array(kept.names, dtype=object), periods),
+        **{name: table.reshape(-1) for name, table in tables.items()},
+    }
+
+
+def _names(counted: Counted, group: Any) -> dict[str, Any]:
+    """The columns that tell what was counted apart from each other."""
+    return {name: [counted.groups[one][place] for one in group.tolist()] for place, name in enumerate(counted.by)}
+
+
+def _joined(parts: list[Any]) -> Any:
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _side_by_side(before: Counts, after: Counts) -> Counted:
+    """Both tables as one with two periods, the first and the second."""
+    tables = [read_counts(one, name, periods=False) for one, name in ((before, "before"), (after, "after"))]
+    a, b = tables
+    if a.by != b.by:
+        told = [", ".join(one.by) or "none of them" for one in tables]
+        raise ValueError(
+            f"before and after must both have the columns dimension, event or attribute: {told[0]} and {told[1]}."
+        )
+    _check_rest(before, after, tables)
+    groups = {one: number for number, one in enumerate(dict.fromkeys([*a.groups, *b.groups]))}
+    names = {one: number for number, one in enumerate(dict.fromkeys([*a.names, *b.names]))}
+    whole = np.ones(2, dtype=np.bool_)
+    return Counted(
+        a.by,
+        list(groups),
+        list(names),
+        np.concatenate([_recoded(one.group, one.groups, groups) for one in tables]),
+        np.concatenate([_recoded(one.value, one.names, names) for one in tables]),
+        np.repeat([0, 1], [len(a.count), len(b.count)]),
+        np.concatenate([a.count, b.count]),
+        None,
+        whole,
+        whole,
+    )
+
+
+def _recoded(codes: Ints, names: list[Any], place: dict[Any, int]) -> Ints:
+    return np.array([place[name] for name in names], dtype=np.int64)[codes]
+
+
+def _check_rest(before: Counts, after: Counts, tables: list[Counted]) -> None:
+    """Raise where a table's ``(other)`` holds what has a row of its own in the other table."""
+    made = [isinstance(one, pd.DataFrame) and "cumulative_share" in one.columns for one in (before, after)]
+    names = [
+        {(one.groups[group], one.names[value]) for group, value in zip(one.group, one.value, strict=True)}
+        for one in tables
+    ]
+    rest = any(has and any(value == OTHER for _, value in one) for has, one in zip(made, names, strict=True))
+    if rest and names[0] != names[1]:
+        raise ValueError(
+            f"before and after are tables of nu.breakdown whose {OTHER} hold other values: pass the counts that they "
+            "were made of, and top= here."
+        )

@@ -1,0 +1,170 @@
+"""Tables of counts by value: checked, in codes, and put together into the largest values and the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.codes import Bools, Ints, encode
+from nucleus_pandas.analysis.columns import spelled
+from nucleus_pandas.api.columns import DAY, warn_incomplete
+from nucleus_pandas.api.wording import MISSING, OTHER, shown
+
+#: Counts by value: a table with the columns value and count, or what `value_counts` gives.
+Counts = pd.DataFrame | pd.Series
+
+#: What a table can count apart from each other, in this order.
+GROUPS = ("dimension", "event", "attribute")
+# Counts up to this are exact in every column; see `api.columns`.
+_MOST = 2**53
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A table of counts in codes.
+
+    Attributes
+    ----------
+    by : list of str
+        The columns whose values are counted apart from each other.
+    groups : list of tuple of str
+        Their values, in the order in which they come.
+    names : list of str
+        The different values.
+    group, value, period, count : array of int
+        Of each row.
+    periods : array of datetime64 or None
+        Their first days in order; None for a table without periods, which is one period.
+    complete, settled : array of bool
+        Of each period.
+    """
+
+    by: list[str]
+    groups: list[tuple[str, ...]]
+    names: list[str]
+    group: Ints
+    value: Ints
+    period: Ints
+    count: Ints
+    periods: Any
+    complete: Bools
+    settled: Bools
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The largest values of a group, the rest and what is missing, with the count in each period (a row a period)."""
+
+    names: list[str]
+    counts: Ints
+
+
+def read_counts(counts: object, name: str, *, periods: bool = True) -> Counted:
+    """Check a table of counts; `name` is the argument's, for messages, and `periods` says whether it may have some."""
+    frame = _as_frame(counts, name)
+    if not periods and "period" in frame.columns:
+        raise ValueError(f'{name} has periods; pick one: {name}[{name}["period"] == …].drop(columns="period").')
+    count, missing = _whole_numbers(frame["count"], name)
+    if missing.any():
+        warn_incomplete(f"{int(missing.sum()):,} of {len(frame):,} rows have no count and are left out.")
+        frame, count = frame[~missing], count[~missing]
+    value, names = _texts(frame["value"])
+    by = [column for column in GROUPS if column in frame.columns]
+    groups: list[tuple[str, ...]]
+    group, groups = np.zeros(len(frame), dtype=np.int64), [()]
+    if by:
+        coded = [_texts(frame[column]) for column in by]
+        rows = list(zip(*(code.tolist() for code, _ in coded), strict=True))
+        place = {row: number for number, row in enumerate(dict.fromkeys(rows))}
+        group = np.array([place[row] for row in rows], dtype=np.int64)
+        groups = [tuple(texts[code] for code, (_, texts) in zip(row, coded, strict=True)) for row in place]
+    period, firsts = np.zeros(len(frame), dtype=np.int64), None
+    if "period" in frame.columns:
+        period, firsts = _periods(frame["period"], name)
+    number = 1 if firsts is None else len(firsts)
+    states = [_state(frame, column, period, number) for column in ("complete", "settled")]
+    return Counted(by, groups, names, group, value, period, count, firsts, *states)
+
+
+def keep(table: Counted, group: int, top: int, weight: Any) -> Kept:
+    """Give the `top` values of a group with most weight (a number a row), then ``(other)`` and ``(none)``, if any."""
+    rows = np.flatnonzero(table.group == group)
+    value = table.value[rows]
+    weights = np.bincount(value, weights=weight[rows], minlength=len(table.names))
+    there = np.flatnonzero(np.bincount(value, minlength=len(table.names))).tolist()
+    ranked = sorted(
+        (code for code in there if table.names[code] not in (MISSING, OTHER)),
+        key=lambda code: (-weights[code], table.names[code]),
+    )
+    names = [table.names[code] for code in ranked[:top]]
+    present = {table.names[code] for code in there}
+    names += [OTHER] * bool(ranked[top:] or OTHER in present) + [MISSING] * (MISSING in present)
+    place = np.full(len(table.names), names.index(OTHER) if OTHER in names else 0)
+    for code in there:
+        if table.names[code] in names:
+            place[code] = names.index(table.names[code])
+    counts = np.zeros((len(table.complete), len(names)), dtype=np.int64)
+    np.add.at(counts, (table.period[rows], place[value]), table.count[rows])
+    return Kept(names, counts)
+
+
+def _as_frame(counts: object, name: str) -> pd.DataFrame:
+    if isinstance(counts, pd.Series):
+        if isinstance(counts.index, pd.MultiIndex):
+            raise ValueError(f"{name} counts combinations of several columns; count one: frame[column].value_counts().")
+        return pd.DataFrame({"value": pd.Series(counts.index).array, "count": counts.array})
+    if not isinstance(counts, pd.DataFrame):
+        raise TypeError(
+            f"{name} is of type {type(counts).__name__}; pass a DataFrame with the columns value and count, or the "
+            "Series of value_counts()."
+        )
+    missing = [column for column in ("value", "count") if column not in counts.columns]
+    if missing:
+        found = ", ".join(shown(column) for column in counts.columns[:30]) or "none"
+        raise ValueError(
+            f"{name} needs the columns value and count: missing {', '.join(missing)}; found {found}. Rename yours, for "
+            f'example {name}.rename(columns={{"platform": "value", "users": "count"}}).'
+        )
+    return counts
+
+
+def _whole_numbers(column: pd.Series, name: str) -> tuple[Ints, Bools]:
+    """Counts as integers, and which are missing."""
+    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+        raise ValueError(f"the counts of {name} are of type {column.dtype}, not whole numbers.")
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    missing = np.isnan(numbers)
+    if not ((numbers >= 0) & (numbers <= _MOST) & (numbers == np.floor(numbers)) | missing).all():
+        raise ValueError(
+            f"the counts of {name} must be whole numbers from 0 on: pass counts, not shares (value_counts() without "
+            "normalize=True)."
+        )
+    return np.where(missing, 0, numbers).astype(np.int64), missing
+
+
+def _texts(column: pd.Series) -> tuple[Ints, list[str]]:
+    """The code of each value and its text; values that are written alike are one, missing has a name."""
+    codes, values = encode(column)
+    written = [*(text or MISSING for text in spelled(values)), MISSING]
+    place = {text: number for number, text in enumerate(dict.fromkeys(written))}
+    return np.array([place[text] for text in written], dtype=np.int64)[codes], list(place)
+
+
+def _periods(column: pd.Series, name: str) -> tuple[Ints, Any]:
+    if not pd.api.types.is_datetime64_dtype(column.dtype) or column.isna().any():
+        raise ValueError(
+            f"the periods of {name} must be calendar days without a zone, as those of freq=; none missing."
+        )
+    firsts, period = np.unique(column.to_numpy().astype(DAY), return_inverse=True)
+    return period.reshape(-1), firsts
+
+
+def _state(frame: pd.DataFrame, column: str, period: Ints, periods: int) -> Bools:
+    """Of each period, whether all of its rows say so; where the table does not tell, it is taken to be."""
+    state = np.ones(periods, dtype=np.bool_)
+    if column in frame.columns:
+        state[period[~frame[column].astype("boolean").fillna(value=True).to_numpy(dtype=bool)]] = False
+    return state

@@ -1,0 +1,278 @@
+"""Breakdowns of counts that can be added up by eye, and of any counts at all."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nucleus_pandas as nu
+from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
+
+WEEKS = pd.to_datetime(["2026-09-07", "2026-09-14"]).astype("datetime64[us]")
+
+
+def counts(**numbers):
+    return pd.DataFrame({"value": pd.array(list(numbers), dtype=TEXT), "count": pd.array([*numbers.values()], COUNT)})
+
+
+def weekly(first, second, complete=(True, True)):
+    tables = [
+        counts(**numbers).assign(period=week, complete=state, settled=state)
+        for numbers, week, state in zip((first, second), WEEKS, complete, strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+PLATFORMS = counts(linux=10, win=60, mac=30)
+
+
+def test_a_breakdown_gives_shares_of_all_that_was_counted():
+    table = nu.breakdown(PLATFORMS)
+    assert table["value"].tolist() == ["win", "mac", "linux"]
+    assert table["count"].tolist() == [60, 30, 10]
+    assert table["share"].tolist() == [0.6, 0.3, 0.1]
+    assert table["cumulative_share"].tolist() == [0.6, 0.9, 1.0]
+
+
+def test_the_bounds_of_a_share_are_those_of_wilson():
+    # 10 of 100, worked out by hand: (0.1 + z²/200 ± z √(0.0009 + z²/40000)) / (1 + z²/100) with z = 1.959964.
+    row = nu.breakdown(PLATFORMS).iloc[2]
+    assert (row["low"], row["high"]) == pytest.approx((0.0552291, 0.1743657), abs=1e-7)
+
+
+def test_missing_is_a_value_of_its_own_and_the_empty_text_is_missing():
+    table = nu.breakdown(pd.DataFrame({"value": ["a", None, ""], "count": [6, 3, 1]}))
+    assert table["value"].tolist() == ["a", "(none)"]
+    assert table["share"].tolist() == [0.6, 0.4]
+
+
+def test_what_is_beyond_top_is_put_together_before_what_is_missing():
+    table = nu.breakdown(counts(a=1, b=2, c=3, d=4).assign(value=["a", "b", "c", None]), top=1)
+    assert table["value"].tolist() == ["c", "(other)", "(none)"]
+    assert table["count"].tolist() == [3, 3, 4]
+
+
+def test_a_value_named_as_the_rest_counts_to_the_rest():
+    table = nu.breakdown(
+        pd.DataFrame({"value": ["a", "(other)", "b", "(none)", None], "count": [5, 9, 1, 2, 3]}), top=1
+    )
+    assert table["value"].tolist() == ["a", "(other)", "(none)"]
+    assert table["count"].tolist() == [5, 10, 5]
+
+
+def test_values_with_the_same_count_stand_in_the_order_of_their_names():
+    assert nu.breakdown(counts(c=1, a=1, b=1), top=2)["value"].tolist() == ["a", "b", "(other)"]
+
+
+def test_a_value_that_stands_there_twice_is_added_up():
+    table = nu.breakdown(pd.DataFrame({"value": [1, "1", False, 2.0], "count": [1, 2, 3, 4]}))
+    assert dict(zip(table["value"], table["count"], strict=True)) == {"2": 4, "1": 3, "false": 3}
+
+
+def test_a_series_of_value_counts_will_do():
+    series = pd.Series(["a", "b", "a", None]).value_counts(dropna=False)
+    table = nu.breakdown(series)
+    assert dict(zip(table["value"], table["count"], strict=True)) == {"a": 2, "b": 1, "(none)": 1}
+
+
+def test_dimensions_are_broken_down_each_by_itself():
+    both = pd.concat([PLATFORMS.assign(dimension="platform"), counts(fr=1, de=3).assign(dimension="country")])
+    table = nu.breakdown(both, top=1)
+    assert table["dimension"].tolist() == ["platform", "platform", "country", "country"]
+    assert table["share"].tolist() == [0.6, 0.4, 0.75, 0.25]
+
+
+def test_events_and_attributes_are_broken_down_each_by_itself():
+    plan, kind = counts(free=3, pro=1), counts(a=1)
+    both = pd.concat([plan.assign(event="init", attribute="plan"), kind.assign(event="OPEN", attribute="kind")])
+    table = nu.breakdown(both)
+    assert table[["event", "attribute"]].drop_duplicates().to_numpy().tolist() == [["init", "plan"], ["OPEN", "kind"]]
+    assert table["share"].tolist() == [0.75, 0.25, 1.0]
+
+
+def test_periods_are_broken_down_each_by_itself_and_have_the_same_values():
+    table = nu.breakdown(weekly({"a": 8, "b": 2}, {"c": 5, "a": 5}), top=2)
+    assert table["period"].tolist() == [week for week in WEEKS for _ in range(3)]
+    assert table["value"].tolist() == ["a", "c", "(other)"] * 2
+    assert table["share"].tolist() == [0.8, 0.0, 0.2, 0.5, 0.5, 0.0]
+    assert table["settled"].all()
+
+
+def test_a_period_that_is_not_complete_has_counts_but_no_share():
+    table = nu.breakdown(weekly({"a": 8, "b": 2}, {"a": 5}, complete=(True, False)))
+    assert table["count"].tolist() == [8, 2, 5, 0]
+    assert table["share"].notna().tolist() == [True, True, False, False]
+    assert table.loc[2:, ["low", "high", "cumulative_share"]].isna().all(axis=None)
+    assert table["complete"].tolist() == [True, True, False, False]
+
+
+def test_periods_of_which_no_state_is_told_are_taken_to_be_over():
+    table = nu.breakdown(weekly({"a": 8}, {"a": 5}).drop(columns=["complete", "settled"]))
+    assert table[["complete", "settled"]].all(axis=None)
+    assert table["share"].tolist() == [1.0, 1.0]
+
+
+def test_a_share_of_nothing_is_missing():
+    table = nu.breakdown(counts(a=0, b=0))
+    assert table["count"].tolist() == [0, 0]
+    assert table[["share", "low", "high", "cumulative_share"]].isna().all(axis=None)
+
+
+def test_rows_without_a_count_are_left_out_and_told():
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 rows have no count"):
+        table = nu.breakdown(PLATFORMS.assign(count=pd.array([10, None, 30], COUNT)))
+    assert table["share"].tolist() == [0.75, 0.25]
+
+
+@pytest.mark.parametrize("extra", [{}, {"dimension": "x"}, {"period": WEEKS[0]}], ids=str)
+def test_nothing_gives_the_same_columns_and_types(extra):
+    full = PLATFORMS.assign(**extra)
+    pd.testing.assert_series_equal(nu.breakdown(full.iloc[:0]).dtypes, nu.breakdown(full).dtypes)
+    assert len(nu.breakdown(full.iloc[:0])) == 0
+
+
+def test_the_types_are_those_of_the_standard_tables():
+    dtypes = nu.breakdown(PLATFORMS).dtypes.to_dict()
+    assert dtypes == {
+        "value": TEXT,
+        "count": COUNT,
+        **dict.fromkeys(("share", "low", "high", "cumulative_share"), NUMBER),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (PLATFORMS.rename(columns={"value": "platform"}), 'missing value; found "platform", "count"'),
+        (PLATFORMS.assign(count=[0.1, 0.6, 0.3]), "not shares"),
+        (PLATFORMS.assign(count=[-1, 0, 3]), "from 0 on"),
+        (PLATFORMS.assign(count=["1", "2", "3"]), "not whole numbers"),
+        (PLATFORMS.assign(period="2026-09-01"), "days without a zone"),
+        (pd.DataFrame({"a": [1], "b": [2]}).value_counts(), "combinations of several columns"),
+    ],
+)
+def test_what_holds_no_counts_is_refused_with_what_to_do(given, told):
+    with pytest.raises(ValueError, match=told):
+        nu.breakdown(given)
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(TypeError, match="of type list; pass a DataFrame with the columns value and count"):
+        nu.breakdown([1, 2])
+    with pytest.raises(ValueError, match="top=0 must be a whole number from 1 on"):
+        nu.breakdown(PLATFORMS, top=0)
+
+
+def test_a_comparison_gives_the_difference_of_shares():
+    table = nu.compare_breakdowns(counts(a=60, b=40), counts(a=50, b=30, c=20))
+    assert table["value"].tolist() == ["a", "b", "c"]
+    assert table["count_before"].tolist() == [60, 40, 0]
+    assert table["count_after"].tolist() == [50, 30, 20]
+    assert table["difference"].tolist() == pytest.approx([-0.1, -0.1, 0.2])
+    assert not table["low_n"].any()
+
+
+def test_the_bounds_of_a_difference_are_those_of_newcombe():
+    # Published in Newcombe (1998), method 10, case (a): 56/70 and 48/80.
+    row = nu.compare_breakdowns(counts(a=48, b=32), counts(a=56, b=14)).iloc[0]
+    assert (row["low"], row["high"]) == pytest.approx((0.0524, 0.3339), abs=5.1e-5)
+
+
+def test_the_top_of_a_comparison_is_by_share_not_by_count():
+    table = nu.compare_breakdowns(counts(a=1, b=9), counts(a=300, c=900), top=2)
+    assert table["value"].tolist() == ["b", "c", "(other)"]
+    assert table["share_before"].tolist() == [0.9, 0, 0.1]
+    assert table["share_after"].tolist() == [0, 0.75, 0.25]
+
+
+def test_dimensions_are_compared_by_name_and_one_that_only_one_table_has_has_no_share_in_the_other():
+    a = pd.concat([PLATFORMS.assign(dimension="platform"), counts(fr=9).assign(dimension="country")])
+    table = nu.compare_breakdowns(a, PLATFORMS.assign(dimension="platform"))
+    assert table["difference"].tolist()[:3] == [0, 0, 0]
+    country = table.iloc[3]
+    assert (country["dimension"], country["count_after"], country["low_n"]) == ("country", 0, True)
+    assert country[["share_after", "difference", "low", "high", "p_value", "p_adjusted"]].isna().all()
+
+
+def test_p_values_are_raised_for_being_several():
+    table = nu.compare_breakdowns(counts(a=50, b=30, c=20), counts(a=40, b=35, c=25))
+    np.testing.assert_allclose(table["p_adjusted"].min(), 3 * table["p_value"].min())
+
+
+def test_a_comparison_of_nothing_gives_the_same_columns_and_types():
+    for full in (PLATFORMS, PLATFORMS.assign(dimension="x")):
+        empty = nu.compare_breakdowns(full.iloc[:0], full.iloc[:0])
+        assert len(empty) == 0
+        pd.testing.assert_series_equal(empty.dtypes, nu.compare_breakdowns(full, full).dtypes)
+
+
+def test_tables_of_breakdown_can_be_compared_unless_the_rest_holds_other_values():
+    a, b = nu.breakdown(counts(a=5, b=3, c=2), top=1), nu.breakdown(counts(a=6, b=3, c=2), top=1)
+    assert nu.compare_breakdowns(a, b)["value"].tolist() == ["a", "(other)"]
+    with pytest.raises(ValueError, match="pass the counts that they were made of"):
+        nu.compare_breakdowns(a, nu.breakdown(counts(b=6, a=3), top=1))
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(ValueError, match="before has periods; pick one"):
+        nu.compare_breakdowns(weekly({"a": 1}, {"a": 1}), PLATFORMS)
+    with pytest.raises(ValueError, match="dimension and none of them"):
+        nu.compare_breakdowns(PLATFORMS.assign(dimension="x"), PLATFORMS)
+
+
+def test_the_arguments_stay_as_they_were():
+    frame = weekly({"a": 8, "b": 2}, {"c": 5}).set_axis([7] * 3)
+    before = frame.copy()
+    nu.breakdown(frame)
+    nu.compare_breakdowns(one := PLATFORMS.copy(), PLATFORMS)
+    pd.testing.assert_frame_equal(frame, before)
+    pd.testing.assert_frame_equal(one, PLATFORMS)
+
+
+values = st.one_of(
+    st.none(), st.sampled_from(["a", "b", "(none)", "(other)", "", 1, "1", True, 2.5]), st.text(max_size=3)
+)
+rows = st.lists(st.tuples(values, st.integers(0, 2**40), st.integers(0, 2), st.booleans()), max_size=12)
+
+
+@given(rows, st.integers(1, 4), st.booleans())
+def test_shares_add_up_to_one_whatever_comes(rows, top, periods):
+    frame = pd.DataFrame(
+        {"value": pd.Series([row[0] for row in rows], dtype=object), "count": [row[1] for row in rows]}
+    )
+    frame = frame.astype({"count": "int64"})
+    by = ["dimension"]
+    frame["dimension"] = pd.array([f"d{row[2]}" for row in rows], dtype=TEXT)
+    if periods:
+        by = ["period", "dimension"]
+        frame["period"] = np.array([WEEKS[int(row[3])] for row in rows], dtype="datetime64[us]")
+    table = nu.breakdown(frame, top=top)
+    whole = frame.groupby("dimension")["count"].sum()
+    assert table.groupby("dimension")["count"].sum().to_dict() == whole.to_dict()
+    for key, part in table.groupby(by):
+        total = frame.loc[(frame[by] == pd.Series(key, by)).all(axis=1), "count"].sum()
+        if total:
+            assert part["share"].sum() == pytest.approx(1, abs=1e-12)
+            assert part["cumulative_share"].iloc[-1] == 1
+            assert ((part["low"] <= part["share"]) & (part["share"] <= part["high"])).all()
+        else:
+            assert part["share"].isna().all()
+        assert len(part) <= top + 2
+        assert part["value"].is_unique
+
+
+@given(rows, rows, st.integers(1, 4))
+def test_differences_of_shares_add_up_to_nothing(before, after, top):
+    a, b = (
+        pd.DataFrame(
+            {"value": pd.Series([row[0] for row in one], dtype=object), "count": [row[1] for row in one]}
+        ).astype({"count": "int64"})
+        for one in (before, after)
+    )
+    table = nu.compare_breakdowns(a, b, top=top)
+    assert table["count_before"].sum() == a["count"].sum()
+    assert table["count_after"].sum() == b["count"].sum()
+    if a["count"].sum() and b["count"].sum():
+        assert table["difference"].sum() == pytest.approx(0, abs=1e-12)
+        assert table["share_after"].sum() == pytest.approx(1, abs=1e-12)
