@@ -11,6 +11,7 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.breakdown import breakdown, compare_breakdowns
+from nucleus_pandas.analysis.catalog import attribute_catalog
 from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
@@ -89,6 +90,7 @@ __all__ = [
     "ServiceError",
     "StoreError",
     "StoreLockedError",
+    "attribute_catalog",
     "breakdown",
     "compare_breakdowns",
     "compare_funnels",

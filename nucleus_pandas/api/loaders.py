@@ -125,7 +125,7 @@ def load_daily(client: Client, start: When, end: When, *, tz: Zone | None = None
     >>> len(daily)
     30
     """
-    window = _window(client, start, end, tz)
+    window = window_of(client, start, end, tz)
     answers, as_of = _ask_each(client, "daily", window.runs)
     return counts.daily_frame(answers, window, as_of)
 
@@ -173,7 +173,7 @@ def load_hours(client: Client, start: When, end: When, *, tz: Zone | None = None
     >>> len(hours)  # 30 days of 24 hours
     720
     """
-    window = _window(client, start, end, tz)
+    window = window_of(client, start, end, tz)
     answers, as_of = _ask_each(client, "daily", window.hour_runs)
     return counts.hours_frame(answers, window, as_of)
 
@@ -224,7 +224,7 @@ def load_dimensions(
     >>> weekly["period"].dt.strftime("%Y-%m-%d").unique().tolist()
     ['2026-09-07', '2026-09-14']
     """
-    window = _window(client, start, end, tz)
+    window = window_of(client, start, end, tz)
     answers, as_of = _ask_periods(client, "daily", window, freq)
     return counts.dimensions_frame(answers, as_of)
 
@@ -262,8 +262,8 @@ def load_totals(client: Client, start: When, end: When, *, tz: Zone | None = Non
     >>> list(nu.load_totals(app, "2026-09-01", "2026-09-30"))
     ['users', 'installs']
     """
-    window = _window(client, start, end, tz)
-    return counts.totals_frame(_ask(client, "daily", window).payload)
+    window = window_of(client, start, end, tz)
+    return counts.totals_frame(ask(client, "daily", window).payload)
 
 
 def load_events(client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
@@ -306,7 +306,7 @@ def load_events(client: Client, start: When, end: When, *, tz: Zone | None = Non
     >>> events.groupby("event").size().unique().tolist()  # every event has every day
     [30]
     """
-    window = _window(client, start, end, tz)
+    window = window_of(client, start, end, tz)
     answers, as_of = _ask_each(client, "events", window.runs)
     return counts.event_counts_frame(answers, window, as_of)
 
@@ -350,7 +350,7 @@ def load_errors(client: Client, start: When, end: When, *, tz: Zone | None = Non
     >>> errors.groupby("error").size().unique().tolist()  # every error has every day
     [30]
     """
-    window = _window(client, start, end, tz)
+    window = window_of(client, start, end, tz)
     answers, as_of = _ask_each(client, "errors", window.runs)
     return counts.error_counts_frame(answers, window, as_of)
 
@@ -390,8 +390,8 @@ def load_event_properties(client: Client, start: When, end: When, *, tz: Zone | 
     >>> "plan" in properties.loc[properties["event"] == "init", "attribute"].tolist()
     True
     """
-    window = _window(client, start, end, tz)
-    return counts.event_properties_frame(_ask(client, "event_properties", window).payload)
+    window = window_of(client, start, end, tz)
+    return counts.event_properties_frame(ask(client, "event_properties", window).payload)
 
 
 def load_attribute(
@@ -455,11 +455,11 @@ def load_attribute(
     >>> sorted(plans["value"])
     ['free', 'pro', 'team']
     """
-    window = _window(client, start, end, tz)
+    window = window_of(client, start, end, tz)
     answers, as_of = _ask_periods(client, "attribute", window, freq, event, attribute)
     frame = counts.attribute_frame(answers, event, attribute, as_of)
     if frame.empty:
-        _tell_unknown(_ask(client, "event_properties", window).payload, event, attribute)
+        _tell_unknown(ask(client, "event_properties", window).payload, event, attribute)
     return frame
 
 
@@ -472,11 +472,13 @@ class _Span(Protocol):
     def offset_minutes(self) -> int: ...
 
 
-def _window(client: Client, start: When, end: When, tz: Zone | None) -> Window:
+def window_of(client: Client, start: When, end: When, tz: Zone | None) -> Window:
+    """Give the window that is asked about, in the client's zone where no other is given."""
     return make_window(start, end, check_client(client).tz if tz is None else tz, now=client.now())
 
 
-def _ask(client: Client, endpoint: Endpoint, span: _Span, *segments: str) -> Answer:
+def ask(client: Client, endpoint: Endpoint, span: _Span, *segments: str) -> Answer:
+    """Ask an endpoint about a window, a run of days or a period."""
     params = {
         "start": int(span.start.timestamp()),
         "end": int(span.end.timestamp()),
@@ -487,7 +489,7 @@ def _ask(client: Client, endpoint: Endpoint, span: _Span, *segments: str) -> Ans
 
 def _ask_each(client: Client, endpoint: Endpoint, runs: Sequence[Run]) -> tuple[list[counts.RunAnswer], dt.datetime]:
     """The answers for runs of days, and the instant up to which all of them are known."""
-    answers = [_ask(client, endpoint, run) for run in runs]
+    answers = [ask(client, endpoint, run) for run in runs]
     return [(answer.payload, run) for answer, run in zip(answers, runs, strict=True)], _known_until(answers)
 
 
@@ -496,12 +498,12 @@ def _ask_periods(
 ) -> tuple[list[counts.PeriodAnswer], dt.datetime]:
     """The answers for each period of a window, or for the window as a whole."""
     if freq is None:
-        answer = _ask(client, endpoint, window, *segments)
+        answer = ask(client, endpoint, window, *segments)
         return [(answer.payload, None)], answer.as_of
     periods = window.periods(freq)
 
     harvest = fetch_all(
-        lambda number: _ask(client, endpoint, periods[number], *segments),
+        lambda number: ask(client, endpoint, periods[number], *segments),
         len(periods),
         client,
         label="periods",
