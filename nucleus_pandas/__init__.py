@@ -11,6 +11,7 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.compare import compare_funnels
+from nucleus_pandas.analysis.error_trend import error_trend, new_errors
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.paths import paths
@@ -92,6 +93,7 @@ __all__ = [
     "demo",
     "demo_client",
     "doctor",
+    "error_trend",
     "export_user",
     "forget_user",
     "funnel",
@@ -114,6 +116,7 @@ __all__ = [
     "load_totals",
     "load_user",
     "load_users",
+    "new_errors",
     "paths",
     "plan_sync",
     "plot_daily",
