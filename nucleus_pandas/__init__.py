@@ -11,11 +11,13 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.compare import compare_funnels
+from nucleus_pandas.analysis.error_free import crash_free, error_free
 from nucleus_pandas.analysis.error_trend import error_trend, new_errors
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.paths import paths
 from nucleus_pandas.analysis.steps import step
+from nucleus_pandas.analysis.top_errors import top_errors
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -90,9 +92,11 @@ __all__ = [
     "StoreError",
     "StoreLockedError",
     "compare_funnels",
+    "crash_free",
     "demo",
     "demo_client",
     "doctor",
+    "error_free",
     "error_trend",
     "export_user",
     "forget_user",
@@ -130,4 +134,5 @@ __all__ = [
     "plot_time_to_convert",
     "step",
     "sync",
+    "top_errors",
 ]
