@@ -12,6 +12,7 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.error_free import crash_free, error_free
+from nucleus_pandas.analysis.error_impact import impact_of_errors
 from nucleus_pandas.analysis.error_trend import error_trend, new_errors
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
@@ -103,6 +104,7 @@ __all__ = [
     "funnel",
     "funnel_trend",
     "funnel_users",
+    "impact_of_errors",
     "load_attribute",
     "load_daily",
     "load_devices",
