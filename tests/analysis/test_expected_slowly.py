@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nucleus_pandas.analysis.expected import FALSE_ALARMS, expected_range
 
-TABLES = 40
+TABLES = 20
 
 
 @st.composite
