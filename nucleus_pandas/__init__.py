@@ -13,10 +13,14 @@ from nucleus_pandas import demo
 from nucleus_pandas.analysis.breakdown import breakdown, compare_breakdowns
 from nucleus_pandas.analysis.catalog import attribute_catalog
 from nucleus_pandas.analysis.compare import compare_funnels
+from nucleus_pandas.analysis.error_free import crash_free, error_free
+from nucleus_pandas.analysis.error_impact import impact_of_errors
+from nucleus_pandas.analysis.error_trend import error_trend, new_errors
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.paths import paths
 from nucleus_pandas.analysis.steps import step
+from nucleus_pandas.analysis.top_errors import top_errors
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -58,11 +62,14 @@ from nucleus_pandas.exceptions import (
 from nucleus_pandas.plots import (
     plot_daily,
     plot_dimensions,
+    plot_error_free,
+    plot_error_trend,
     plot_errors,
     plot_events,
     plot_funnel,
     plot_funnel_trend,
     plot_hours,
+    plot_impact_of_errors,
     plot_paths,
     plot_time_to_convert,
 )
@@ -94,14 +101,18 @@ __all__ = [
     "breakdown",
     "compare_breakdowns",
     "compare_funnels",
+    "crash_free",
     "demo",
     "demo_client",
     "doctor",
+    "error_free",
+    "error_trend",
     "export_user",
     "forget_user",
     "funnel",
     "funnel_trend",
     "funnel_users",
+    "impact_of_errors",
     "load_attribute",
     "load_daily",
     "load_devices",
@@ -119,17 +130,22 @@ __all__ = [
     "load_totals",
     "load_user",
     "load_users",
+    "new_errors",
     "paths",
     "plan_sync",
     "plot_daily",
     "plot_dimensions",
+    "plot_error_free",
+    "plot_error_trend",
     "plot_errors",
     "plot_events",
     "plot_funnel",
     "plot_funnel_trend",
     "plot_hours",
+    "plot_impact_of_errors",
     "plot_paths",
     "plot_time_to_convert",
     "step",
     "sync",
+    "top_errors",
 ]

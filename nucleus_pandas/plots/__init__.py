@@ -9,6 +9,9 @@ Characters that the font lacks are drawn as boxes, and Matplotlib warns: name a 
 
 from nucleus_pandas.plots.daily import plot_daily
 from nucleus_pandas.plots.dimensions import plot_dimensions
+from nucleus_pandas.plots.error_free import plot_error_free
+from nucleus_pandas.plots.error_impact import plot_impact_of_errors
+from nucleus_pandas.plots.error_trend import plot_error_trend
 from nucleus_pandas.plots.errors import plot_errors
 from nucleus_pandas.plots.events import plot_events
 from nucleus_pandas.plots.funnel import plot_funnel
@@ -20,11 +23,14 @@ from nucleus_pandas.plots.time_to_convert import plot_time_to_convert
 __all__ = [
     "plot_daily",
     "plot_dimensions",
+    "plot_error_free",
+    "plot_error_trend",
     "plot_errors",
     "plot_events",
     "plot_funnel",
     "plot_funnel_trend",
     "plot_hours",
+    "plot_impact_of_errors",
     "plot_paths",
     "plot_time_to_convert",
 ]

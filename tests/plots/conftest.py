@@ -15,11 +15,14 @@ from matplotlib.axes import Axes
 from nucleus_pandas.plots import (
     plot_daily,
     plot_dimensions,
+    plot_error_free,
+    plot_error_trend,
     plot_errors,
     plot_events,
     plot_funnel,
     plot_funnel_trend,
     plot_hours,
+    plot_impact_of_errors,
     plot_paths,
     plot_time_to_convert,
 )
@@ -161,6 +164,55 @@ def paths() -> pd.DataFrame:
     )
 
 
+@pytest.fixture
+def error_trend() -> pd.DataFrame:
+    table = counted("error", {"uncaughtException": [4, 0, 90, 1], "DiskFull": [1, 3, 0, 1]})
+    rate = table["count"].astype("float64").where(table["complete"])
+    return table.assign(
+        base=pd.array([100] * 8, dtype="Int64"),
+        rate=rate,
+        expected=(rate * 0 + 2).where(table["settled"]),
+        low=(rate * 0).where(table["settled"]),
+        high=(rate * 0 + 6).where(table["settled"]),
+        spike=pd.array([False, False, True, None] + [False] * 3 + [None], dtype="boolean"),
+        weeks=pd.array([8] * 8, dtype="Int64"),
+        per=pd.array(["100 sessions"] * 8, dtype=TEXT),
+    ).pipe(_last, "settled")
+
+
+@pytest.fixture
+def error_free() -> pd.DataFrame:
+    return failure_free("error")
+
+
+@pytest.fixture
+def crash_free_segments() -> pd.DataFrame:
+    return segmented(**{"1.0": failure_free("crash"), "1.1": failure_free("crash")})
+
+
+@pytest.fixture
+def impact_of_errors() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "activity": pd.array(["1–3 actions", "4–9 actions", "(pooled)", "(crude)"], dtype=TEXT),
+            "users_without": pd.array([200, 180, 380, 380], dtype="Int64"),
+            "returned_without": pd.array([120, 130, 250, 250], dtype="Int64"),
+            "rate_without": [0.6, 0.72, None, 0.66],
+            "users_with": pd.array([20, 40, 60, 60], dtype="Int64"),
+            "returned_with": pd.array([10, 28, 38, 38], dtype="Int64"),
+            "rate_with": [0.5, 0.7, None, 0.63],
+            "difference": [-0.1, -0.02, -0.05, -0.03],
+            "low": [-0.3, -0.2, -0.17, -0.15],
+            "high": [0.1, 0.16, 0.08, 0.1],
+            "low_n": [True, False, False, False],
+            "pending": pd.array([7] * 4, dtype="Int64"),
+            "first": pd.array([1] * 4, dtype="Int64"),
+            "within": pd.array(["28d"] * 4, dtype=TEXT),
+            "sample": 1.0,
+        }
+    )
+
+
 CASES = {
     "daily": (plot_daily, "load_daily"),
     "events": (plot_events, "load_events"),
@@ -174,6 +226,9 @@ CASES = {
     "funnel_trend_segments": (plot_funnel_trend, "funnel_trend"),
     "funnel_users": (plot_time_to_convert, "funnel_users"),
     "paths": (plot_paths, "paths"),
+    "error_trend": (plot_error_trend, "error_trend"),
+    "error_free": (plot_error_free, "error_free"),
+    "impact_of_errors": (plot_impact_of_errors, "impact_of_errors"),
 }
 
 
@@ -209,6 +264,18 @@ def reached(users: list[int], *, pending: int = 0, events: list[str] | None = No
             **ASKED,
         }
     )
+
+
+def failure_free(kind: str) -> pd.DataFrame:
+    """Lay out sessions and users without errors, or crashes, as `error_free` does; bounds are made up."""
+    columns: dict[str, object] = {"period": DAYS}
+    for unit, number in (("sessions", [100, 120, 90, 40]), ("users", [80, 90, 20, 30])):
+        free = f"{kind}_free_{unit}"
+        columns |= {unit: pd.array(number, dtype="Int64"), f"{kind}_{unit}": pd.array([5, 6, 3, 1], dtype="Int64")}
+        columns |= {free: [0.95, 0.95, 0.9, None], f"{free}_low": [0.9, 0.9, 0.8, None]}
+        columns |= {f"{free}_high": [0.98, 0.98, 0.96, None]}
+    columns |= {"low_n": [False, False, True, False], "complete": COMPLETE, "settled": SETTLED, "sample": 1.0}
+    return pd.DataFrame(columns)
 
 
 def segmented(**tables: pd.DataFrame) -> pd.DataFrame:

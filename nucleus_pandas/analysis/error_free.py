@@ -1,0 +1,267 @@
+"""The share of sessions and users without errors, and without crashes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.activity import Activity, as_activity
+from nucleus_pandas.analysis.attempts import SETTLING
+from nucleus_pandas.analysis.codes import Bools, Ints, distinct
+from nucleus_pandas.analysis.columns import microseconds
+from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
+from nucleus_pandas.analysis.failures import Failure, Sessions, find_sessions, session_rows
+from nucleus_pandas.analysis.intervals import LOW_N, wilson
+from nucleus_pandas.analysis.periods import Calendar, make_calendar
+from nucleus_pandas.analysis.segments import Segments, find_segments
+from nucleus_pandas.analysis.steps import find_column
+from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
+from nucleus_pandas.api.frames import Schema, make_frame
+from nucleus_pandas.api.numbers import checked_number
+from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
+
+
+def error_free(
+    activity: Activity,
+    *,
+    freq: Freq | None = "D",
+    by: str | None = None,
+    top: int = 8,
+    start: When | None = None,
+    end: When | None = None,
+    tz: Zone | None = None,
+    as_of: When | None = None,
+) -> pd.DataFrame:
+    """The share of sessions, and of users, without any error.
+
+    Parameters
+    ----------
+    activity : DataFrame, EventLog or EventStore
+        The table of `load_sessions` (one request a user), whose column `errors` tells; or an event log with sessions.
+        Of a store its sessions.
+    freq : {"D", "W", "M"} or None
+        Days, weeks from Monday or months in which sessions start; None for all of them together.
+    by : str, optional
+        A column (``"version"``) or a property (``"plan"`` for data.plan): one value a session. What comes with `init`
+        and errors only is filled forward.
+    top : int, default 8
+        How many values of `by` get rows of their own, those with most sessions; beyond, ``(other)``. Missing is
+        ``(none)``.
+    start, end : str, date or datetime, optional
+        Sessions that start in [start, end); a date as `end` is that whole day.
+    tz : str, int or tzinfo, default "UTC"
+        The zone of the periods and dates.
+    as_of : str, date or datetime, optional
+        Until when the data are known; by default that of the log, see `EventLog`.
+
+    Returns
+    -------
+    DataFrame
+        One row a period, with `by` for each segment, most frequent first; periods without sessions are there.
+
+        - period: its first day, without a zone; not with ``freq=None``
+        - segment: the value of `by`; only with it
+        - sessions, error_sessions: sessions, and those of them with one error or more
+        - error_free_sessions: 1 − error_sessions / sessions, with its 95 % bounds error_free_sessions_low and
+          error_free_sessions_high (Wilson)
+        - users, error_users: users with a session in the period (and segment), and those of them with an error in it
+        - error_free_users: 1 − error_users / users, likewise with bounds
+        - low_n: fewer than 30 users
+        - complete: the period lies in [start, end) as a whole and was over at `as_of`; settled: it was over 48 hours
+          before, so that what was sent late is there. Not with ``freq=None``
+        - sample: the fraction of users in the log; counts are not scaled
+
+        A rate of nobody, and of a period that is not complete, is missing.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or for values that are not known.
+    TypeError
+        For arguments of another type.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When events have no session, or sessions no number of errors: they are left out.
+
+    Notes
+    -----
+    Section *Errors and releases* of the definitions. A session counts in the period in which it starts, whatever day
+    its errors are of. Users of several periods or segments count in each, so that they do not add up. The longer the
+    period the lower the share of users without errors: compare periods of one length only. Sessions of one user are
+    alike, so that the bounds of sessions are narrower than they should be; those of users are right.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
+    >>> free = nu.error_free(sessions, freq="M", as_of=app.now())
+    >>> bool(free["error_free_sessions"].dropna().between(0, 1).all())
+    True
+    """
+    zone, known = _zone(tz), None if as_of is None else make_instant("as_of", as_of, _zone(tz))
+    within = make_interval(start, end, zone)
+    log = as_activity(activity, as_of=None if known is None else microseconds(known), within=within)
+    return _table(log, "error", freq, by, top, within, zone, known)
+
+
+def crash_free(
+    events: Events,
+    *,
+    freq: Freq | None = "D",
+    by: str | None = None,
+    top: int = 8,
+    start: When | None = None,
+    end: When | None = None,
+    tz: Zone | None = None,
+    as_of: When | None = None,
+) -> pd.DataFrame:
+    """The share of sessions, and of users, without any crash.
+
+    Parameters
+    ----------
+    events : DataFrame, EventLog or EventStore
+        An event log with sessions.
+    freq, by, top, start, end, tz, as_of
+        As for `error_free`; ``by="version"``, ``"platform"`` or ``"country"`` tells where it crashes.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `error_free`, with ``crash`` in place of ``error``: crash_sessions, crash_free_sessions,
+        crash_free_sessions_low, crash_free_sessions_high, crash_users, crash_free_users and its bounds.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `error_free`; a table of sessions does not tell which errors there were.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        As `error_free`.
+
+    Notes
+    -----
+    A crash is an error that nobody caught: ``uncaughtException``, ``unhandledRejection`` or ``windowError``. An app
+    often goes on after it.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
+    >>> log = nu.EventLog(nu.load_session_events(app, sessions), as_of=app.now())
+    >>> by_platform = nu.crash_free(log, freq=None, by="platform")
+    >>> bool((by_platform["crash_sessions"] <= by_platform["sessions"]).all())
+    True
+    """
+    zone, known = _zone(tz), None if as_of is None else make_instant("as_of", as_of, _zone(tz))
+    within = make_interval(start, end, zone)
+    if isinstance(events, pd.DataFrame) and "event" not in events.columns and "start" in events.columns:
+        log = as_activity(events)
+    else:
+        log = as_event_log(events, as_of=None if known is None else microseconds(known), within=within)
+    return _table(log, "crash", freq, by, top, within, zone, known)
+
+
+def _zone(tz: Zone | None) -> Any:
+    return parse_zone("UTC" if tz is None else tz)
+
+
+def _table(
+    log: EventLog,
+    failure: Failure,
+    freq: Freq | None,
+    by: str | None,
+    top: int,
+    within: Any,
+    zone: Any,
+    known: Any,
+) -> pd.DataFrame:
+    top = checked_number("top", top, None, "how many values get rows of their own")
+    until = log.as_of_microseconds if known is None else microseconds(known)
+    found = find_sessions(log, failure, until)
+    begins, ends = (None if one is None else microseconds(one) for one in within)
+    inside = np.ones(len(found.time), dtype=np.bool_)
+    inside &= True if begins is None else found.time >= begins
+    inside &= True if ends is None else found.time < ends
+    found = Sessions(*(values[inside] for values in found))
+    calendar = None
+    if freq is not None:
+        calendar = make_calendar(freq, found.time, begins, ends, until, zone)
+        placed = np.searchsorted(calendar.edges, found.time, side="right") - 1
+        there = (placed >= 0) & (placed < len(calendar.labels))
+        found, period = Sessions(*(values[there] for values in found)), placed[there]
+    else:
+        period = np.zeros(len(found.time), dtype=np.int64)
+    segments = None
+    if by is not None:
+        column = find_column(log, by, "by")
+        rows = session_rows(log, found, column)
+        segments = find_segments(log, column, rows, np.ones(len(rows), dtype=np.bool_), top)
+    return _lay_out(log, failure, found, period, calendar, segments, until)
+
+
+def _lay_out(
+    log: EventLog,
+    failure: Failure,
+    found: Sessions,
+    period: Ints,
+    calendar: Calendar | None,
+    segments: Segments | None,
+    until: int,
+) -> pd.DataFrame:
+    names = [""] if segments is None else segments.names
+    periods = 1 if calendar is None else len(calendar.labels)
+    groups = periods * len(names)
+    group = period * len(names) + (0 if segments is None else segments.code)
+    sessions = np.bincount(group, minlength=groups)
+    users = _users(group, found.user, groups)
+    failed = {
+        "sessions": np.bincount(group[found.failed], minlength=groups),
+        "users": _users(group[found.failed], found.user[found.failed], groups),
+    }
+    states = {} if calendar is None else _states(calendar, until)
+    complete = np.repeat(states["complete"], len(names)) if states else np.ones(groups, dtype=np.bool_)
+    schema: Schema = {}
+    columns: dict[str, Any] = {}
+    if calendar is not None:
+        schema["period"] = DAY
+        columns["period"] = np.repeat(np.array(calendar.labels, dtype=DAY), len(names))
+    if segments is not None:
+        schema["segment"] = TEXT
+        columns["segment"] = names * periods
+    for unit, all_of in (("sessions", sessions), ("users", users)):
+        free = f"{failure}_free_{unit}"
+        schema |= {unit: COUNT, f"{failure}_{unit}": COUNT}
+        schema |= {free: NUMBER, f"{free}_low": NUMBER, f"{free}_high": NUMBER}
+        columns |= {unit: all_of, f"{failure}_{unit}": failed[unit]}
+        columns |= _rates(free, all_of - failed[unit], all_of, complete)
+    schema["low_n"] = np.dtype(bool)
+    columns["low_n"] = users < LOW_N
+    for name, values in states.items():
+        schema[name], columns[name] = np.dtype(bool), np.repeat(values, len(names))
+    return make_frame(schema | {"sample": NUMBER}, columns | {"sample": np.full(groups, log.sample)})
+
+
+def _users(group: Ints, user: Ints, groups: int) -> Ints:
+    """How many different users each group has."""
+    width = int(user.max(initial=0)) + 1
+    pairs = distinct(group.astype(np.int64) * width + user)
+    return np.bincount(pairs // width, minlength=groups)
+
+
+def _rates(name: str, free: Ints, all_of: Ints, known: Bools) -> dict[str, Any]:
+    with np.errstate(invalid="ignore"):
+        rate = free / all_of
+    low, high = wilson(free, all_of)
+    rates = {name: rate, f"{name}_low": low, f"{name}_high": high}
+    return {column: np.where(known, values, np.nan) for column, values in rates.items()}
+
+
+def _states(calendar: Calendar, until: int) -> dict[str, Bools]:
+    complete = calendar.whole & (calendar.edges[1:] <= until)
+    return {"complete": complete, "settled": complete & (calendar.edges[1:] <= until - SETTLING)}

@@ -1,0 +1,235 @@
+"""Whether users who met an error come back less, beside others who did as much."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.activity import Activity, as_activity
+from nucleus_pandas.analysis.attempts import SETTLING
+from nucleus_pandas.analysis.codes import Bools, Ints, begins
+from nucleus_pandas.analysis.columns import microseconds
+from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.failures import Sessions, error_rows, find_sessions
+from nucleus_pandas.analysis.intervals import LOW_N, newcombe, pooled_difference
+from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
+from nucleus_pandas.api.durations import Duration, read_duration, spell_duration
+from nucleus_pandas.api.frames import Schema, make_frame
+from nucleus_pandas.api.numbers import checked_number
+from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
+
+_IMPACT: Schema = {
+    "activity": TEXT,
+    "users_without": COUNT,
+    "returned_without": COUNT,
+    "rate_without": NUMBER,
+    "users_with": COUNT,
+    "returned_with": COUNT,
+    "rate_with": NUMBER,
+    "difference": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "low_n": np.dtype(bool),
+    "pending": COUNT,
+    "first": COUNT,
+    "within": TEXT,
+    "sample": NUMBER,
+}
+#: The rows below the strata: each compared within itself, and all thrown together.
+POOLED, CRUDE = "(pooled)", "(crude)"
+_MOST_STRATA = 10
+
+
+def impact_of_errors(
+    activity: Activity,
+    *,
+    first: int = 1,
+    within: Duration = "28d",
+    strata: int = 4,
+    start: When | None = None,
+    end: When | None = None,
+    tz: Zone | None = None,
+    as_of: When | None = None,
+) -> pd.DataFrame:
+    """Whether users with an error in their first sessions come back less than others who did as much in them.
+
+    Parameters
+    ----------
+    activity : DataFrame, EventLog or EventStore
+        The table of `load_sessions`, with its columns `errors` and `actions`, of all sessions of its users; or an event
+        log with sessions that reaches back to their first. Of a store its sessions.
+    first : int, default 1
+        In how many of a user's first sessions an error counts. Who had fewer sessions is left out, as whether they came
+        back is what is asked: with 3 the question is about those who came at least three times.
+    within : str or timedelta, default "28d"
+        Who starts another session within this time after the start of the last of those sessions has come back.
+    strata : int, default 4
+        Into how many groups of about the same size users are put by how much they did in those sessions; at most 10.
+    start, end : str, date or datetime, optional
+        Only users whose first session starts in [start, end); a date as `end` is that whole day.
+    tz : str, int or tzinfo, default "UTC"
+        The zone of dates.
+    as_of : str, date or datetime, optional
+        Until when the data are known; by default that of the log, see `EventLog`.
+
+    Returns
+    -------
+    DataFrame
+        One row a group of activity, the least active first; then ``(pooled)`` and ``(crude)``.
+
+        - activity: from how many to how many actions in those sessions, such as ``2–5 actions``. ``(pooled)``: the
+          groups' differences together, each compared within itself; this is the row to read. ``(crude)``: without
+          groups, to see what they change
+        - users_without, returned_without, rate_without: users without an error in those sessions, who came back, and
+          returned_without / users_without; missing of nobody, and in ``(pooled)``
+        - users_with, returned_with, rate_with: of those with an error, likewise
+        - difference, low, high: rate_with − rate_without with its 95 % bounds, so negative where those with an error
+          come back less. −0.05 are five percentage points
+        - low_n: one of the two has fewer than 30 users
+        - pending: users left out because their time to come back was not over 48 hours before `as_of`; the same in all
+          rows
+        - first, within: what was asked
+        - sample: the fraction of users in the log; counts are not scaled
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or for values that are not known.
+    TypeError
+        For arguments of another type.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When events have no session, or sessions no number of errors: they are left out.
+
+    Notes
+    -----
+    Whether somebody comes back *goes with* an error; this does not tell that the error drives them away. Who does more
+    meets more errors and comes back more, which alone would make errors look harmless, or even good. That is why users
+    are compared with others who did as much. Where else they differ (plan, system, version) is not looked at.
+
+    Actions are those of `load_sessions` (a missing number counts as none), or the events of a session that are neither
+    errors nor the service's own. An error that ends a session early leaves fewer actions in it.
+
+    Bounds of a group are Newcombe's; the groups are pooled with the weights of Mantel and Haenszel. If the errors of
+    one version are what matters, pass its users only.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(80))
+    >>> impact = nu.impact_of_errors(sessions, strata=2, as_of=app.now())
+    >>> impact["activity"].tolist()[-2:]
+    ['(pooled)', '(crude)']
+    """
+    first = checked_number("first", first, None, "in how many first sessions an error counts")
+    strata = checked_number("strata", strata, _MOST_STRATA, "into how many groups of activity users are put")
+    length = read_duration("within", within, 'write a duration such as within="28d", or a timedelta.')
+    zone = parse_zone("UTC" if tz is None else tz)
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    begins_at, ends_at = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
+    log = as_activity(activity, as_of=known)
+    until = log.as_of_microseconds if known is None else known
+    found = find_sessions(log, "error", until)
+    people = _people(found, _actions(log, found, until), first, length, until)
+    asked = np.ones(len(people.began), dtype=np.bool_)
+    asked &= True if begins_at is None else people.began >= begins_at
+    asked &= True if ends_at is None else people.began < ends_at
+    pending = int(np.count_nonzero(asked & ~people.old))
+    people = _People(*(values[asked & people.old] for values in people))
+    table = _table(people, strata)
+    rows = len(table["activity"])
+    told: dict[str, Any] = {"pending": pending, "first": first, "within": spell_duration(length), "sample": log.sample}
+    return make_frame(_IMPACT, table | {name: [value] * rows for name, value in told.items()})
+
+
+class _People(NamedTuple):
+    """Users with enough sessions: when they began, what they did and met in the first ones, whether they came back."""
+
+    began: Ints
+    actions: Any
+    failed: Bools
+    returned: Bools
+    old: Bools
+
+
+def _people(found: Sessions, actions: Any, first: int, length: int, until: int) -> _People:
+    """Look at the first sessions of each user, who stand together and in order."""
+    begin = np.flatnonzero(begins(found.user)) if len(found.user) else np.empty(0, dtype=np.int64)
+    size = np.diff(np.append(begin, len(found.user)))
+    begin, size = begin[size >= first], size[size >= first]
+    last = begin + first - 1
+    later = np.minimum(last + 1, max(0, len(found.user) - 1))
+    returned = (size > first) & (found.time[later] - found.time[last] <= length)
+    done, failed = (np.concatenate([[0], np.cumsum(values)]) for values in (actions, found.failed))
+    return _People(
+        began=found.time[begin],
+        actions=done[last + 1] - done[begin],
+        failed=failed[last + 1] > failed[begin],
+        returned=returned,
+        old=found.time[last] + length <= until - SETTLING,
+    )
+
+
+def _actions(log: EventLog, found: Sessions, until: int) -> Any:
+    """How much was done in each session."""
+    if log.holds_sessions:
+        if "actions" not in log.frame.columns:
+            raise ValueError("the sessions have no column actions; pass the table of nu.load_sessions.")
+        return log.values("actions", found.row).to_numpy(dtype="float64", na_value=0)
+    counted = (log.session >= 0) & ~log.system & (log.time <= until)
+    counted[error_rows(log)] = False
+    number = np.bincount(log.session[counted], minlength=int(log.session.max(initial=-1)) + 1)
+    return number[log.session[found.row]].astype(np.float64)
+
+
+def _table(people: _People, strata: int) -> dict[str, Any]:
+    """The rows of the groups, then of all together."""
+    names, group = _groups(people.actions, strata)
+    counts = np.array(
+        [
+            np.bincount(group[which], minlength=len(names)).astype(np.float64)
+            for failed in (~people.failed, people.failed)
+            for which in (failed, failed & people.returned)
+        ]
+    )
+    users_a, returned_a, users_b, returned_b = np.column_stack([counts, counts.sum(axis=1), counts.sum(axis=1)])
+    difference, low, high = newcombe(returned_a, users_a, returned_b, users_b)
+    pooled = len(names)
+    edges = pooled_difference(counts[1], counts[0], counts[3], counts[2])
+    difference[pooled], low[pooled], high[pooled] = edges
+    with np.errstate(invalid="ignore"):
+        rate_a, rate_b = returned_a / users_a, returned_b / users_b
+    # What is pooled are differences: there is no rate of which it would be one.
+    rate_a[pooled] = rate_b[pooled] = np.nan
+    return {
+        "activity": [*names, POOLED, CRUDE],
+        "users_without": users_a,
+        "returned_without": returned_a,
+        "rate_without": rate_a,
+        "users_with": users_b,
+        "returned_with": returned_b,
+        "rate_with": rate_b,
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "low_n": (users_a < LOW_N) | (users_b < LOW_N),
+    }
+
+
+def _groups(actions: Any, strata: int) -> tuple[list[str], Ints]:
+    """Put users into groups of about the same size by what they did; equal numbers are never parted."""
+    if not len(actions):
+        return [], np.empty(0, dtype=np.int64)
+    _, place, users = np.unique(actions, return_inverse=True, return_counts=True)
+    middle = (np.cumsum(users) - users / 2) / len(actions)
+    found, group = np.unique((strata * middle).astype(np.int64)[place], return_inverse=True)
+    names = []
+    for code in range(len(found)):
+        inside = actions[group == code]
+        low, high = int(inside.min()), int(inside.max())
+        names.append(f"{low:,} action{'s' * (low != 1)}" if low == high else f"{low:,}–{high:,} actions")
+    return names, group

@@ -1,0 +1,206 @@
+"""Sessions and users without errors, crashes, and the errors that trouble most; counted by hand."""
+
+import pandas as pd
+import pytest
+
+import nucleus_pandas as nu
+
+TEXT = pd.StringDtype("python")
+
+
+def log_of(*rows, **columns):
+    """Make an event log of (user, session, time, event), with `kind` as the loaders tell it."""
+    user, session, time, event = zip(*rows, strict=True)
+    kinds = {"error": "error", "init": "init", "nucleus": "system"}
+    return pd.DataFrame(
+        {
+            "user_id": pd.array(user, dtype=TEXT),
+            "session_id": pd.array(session, dtype=TEXT),
+            "time": pd.to_datetime([f"2026-09-{one}Z" for one in time]).as_unit("us"),
+            "event": pd.array(event, dtype=TEXT),
+            "kind": pd.array([kinds.get(one.split(":")[0], "custom") for one in event], dtype=TEXT),
+            **columns,
+        }
+    )
+
+
+LOG = log_of(
+    ("ana", "1", "01T10:00", "init"),
+    ("ana", "1", "01T10:05", "error:uncaughtException"),
+    ("ana", "1", "02T00:05", "error:uncaughtException"),
+    ("ana", "2", "01T20:00", "init"),
+    ("ben", "3", "01T11:00", "init"),
+    ("ben", "3", "01T11:01", "error:ExportFailed"),
+    ("cem", "4", "02T09:00", "init"),
+    ("cem", "4", "02T09:01", "open"),
+    ("cem", "5", "05T09:00", "init"),
+    version=["1.0", None, None, "1.1", "1.0", None, "1.1", None, "1.1"],
+)
+NOW = "2026-09-05T10:00Z"
+
+SESSIONS = pd.DataFrame(
+    {
+        "user_id": pd.array(["ana", "ana", "ben", "cem", "cem"], dtype=TEXT),
+        "device_id": "d",
+        "session_id": pd.array(list("12345"), dtype=TEXT),
+        "start": LOG.loc[LOG["event"] == "init", "time"].array,
+        "errors": pd.array([2, 0, 1, 0, 0], dtype="Int64"),
+        "version": ["1.0", "1.1", "1.0", "1.1", "1.1"],
+    }
+)
+
+
+@pytest.mark.parametrize("activity", [LOG, SESSIONS], ids=["events", "sessions"])
+def test_a_session_with_errors_counts_once_and_on_the_day_on_which_it_starts(activity):
+    table = nu.error_free(activity, as_of=NOW)
+    assert table["period"].dt.day.tolist() == [1, 2, 3, 4, 5]
+    assert table["sessions"].tolist() == [3, 1, 0, 0, 1]
+    assert table["error_sessions"].tolist() == [2, 0, 0, 0, 0]
+    assert table["users"].tolist() == [2, 1, 0, 0, 1]
+    assert table["error_users"].tolist() == [2, 0, 0, 0, 0]
+    assert table["error_free_sessions"].tolist()[:2] == pytest.approx([1 / 3, 1])
+    assert table["error_free_users"].tolist()[:2] == [0, 1]
+    # Nobody on the 3rd and 4th; the 5th is not over.
+    assert table["error_free_sessions"].isna().tolist() == [False, False, True, True, True]
+    assert table["complete"].tolist() == [True, True, True, True, False]
+    assert table["settled"].tolist() == [True, True, False, False, False]
+    assert table["low_n"].all()
+
+
+@pytest.mark.parametrize("activity", [LOG, SESSIONS], ids=["events", "sessions"])
+def test_each_session_has_one_version_and_users_of_two_count_in_both(activity):
+    table = nu.error_free(activity, freq=None, by="version", as_of=NOW)
+    assert table["segment"].tolist() == ["1.1", "1.0"]
+    assert table["sessions"].tolist() == [3, 2]
+    assert table["error_sessions"].tolist() == [0, 2]
+    assert table["users"].tolist() == [2, 2]
+    assert "period" not in table
+    assert table.columns[-1] == "sample"
+
+
+def test_only_what_nobody_caught_is_a_crash():
+    table = nu.crash_free(LOG, freq=None, as_of=NOW)
+    assert table[["sessions", "crash_sessions", "users", "crash_users"]].iloc[0].tolist() == [5, 1, 3, 1]
+    assert table["crash_free_sessions"].iloc[0] == 0.8
+    assert table["crash_free_users"].iloc[0] == pytest.approx(2 / 3)
+
+
+def test_what_came_after_as_of_does_not_count():
+    table = nu.error_free(LOG, freq=None, as_of="2026-09-01T10:04Z")
+    assert table[["sessions", "error_sessions"]].iloc[0].tolist() == [1, 0]
+
+
+def test_days_are_those_of_the_zone():
+    table = nu.error_free(SESSIONS, tz="+05:45", as_of=NOW)
+    # 20:00 in UTC is 01:45 of the next day.
+    assert table["sessions"].tolist() == [2, 2, 0, 0, 1]
+
+
+def test_a_session_of_which_it_is_not_known_whether_it_had_errors_is_left_out():
+    sessions = SESSIONS.assign(errors=pd.array([2, None, 1, 0, 0], dtype="Int64"))
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 5 sessions are left out"):
+        table = nu.error_free(sessions, freq=None, as_of=NOW)
+    assert table["sessions"].tolist() == [4]
+
+
+def test_events_without_a_session_are_left_out_and_told():
+    log = pd.concat([LOG, LOG.iloc[[7]].assign(session_id=pd.array([None], dtype=TEXT))], ignore_index=True)
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 10 events have no session"):
+        assert nu.error_free(log, freq=None, as_of=NOW)["sessions"].tolist() == [5]
+
+
+def test_start_and_end_bound_the_starts_of_sessions():
+    table = nu.error_free(SESSIONS, start="2026-09-02", end="2026-09-03", as_of=NOW)
+    assert table["sessions"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("of", [nu.error_free, nu.crash_free])
+def test_nothing_in_gives_the_same_columns_and_dtypes(of):
+    for arguments in ({}, {"freq": None}, {"by": "version"}):
+        full, empty = of(LOG, as_of=NOW, **arguments), of(LOG.iloc[:0], as_of=NOW, **arguments)
+        pd.testing.assert_series_equal(empty.dtypes, full.dtypes)
+        assert len(empty) == (1 if arguments == {"freq": None} else 0)
+
+
+def test_the_log_is_left_as_it_was():
+    before = LOG.copy(deep=True)
+    nu.error_free(LOG, by="version")
+    nu.top_errors(LOG)
+    pd.testing.assert_frame_equal(LOG, before)
+
+
+def test_what_lacks_says_what_to_pass():
+    with pytest.raises(ValueError, match="crash_free needs events"):
+        nu.crash_free(SESSIONS)
+    with pytest.raises(ValueError, match="no column errors"):
+        nu.error_free(SESSIONS.drop(columns="errors"))
+    with pytest.raises(ValueError, match="no column session_id"):
+        nu.error_free(LOG.drop(columns="session_id"))
+    with pytest.raises(ValueError, match=r"no column \"versoin\".*Did you mean \"version\""):
+        nu.error_free(LOG, by="versoin")
+    with pytest.raises(ValueError, match="freq='H' is not known"):
+        nu.error_free(LOG, freq="H")
+
+
+def test_top_errors_are_those_of_most_users_not_of_most_reports():
+    table = nu.top_errors(LOG, as_of=NOW)
+    # One user each, one session each: the count decides.
+    assert table["error"].tolist() == ["uncaughtException", "ExportFailed"]
+    assert table["count"].tolist() == [2, 1]
+    more = log_of(("dan", "6", "03T10:00", "error:ExportFailed"), version=["1.2"])
+    table = nu.top_errors(pd.concat([LOG, more], ignore_index=True), as_of=NOW)
+    assert table["error"].tolist() == ["ExportFailed", "uncaughtException"]
+    assert table["users"].tolist() == [2, 1]
+    assert table["crash"].tolist() == [False, True]
+    assert table["versions"].tolist() == [2, 1]
+    assert table["first_version"].tolist() == ["1.0", "1.0"]
+    assert table["last_version"].tolist() == ["1.2", "1.0"]
+    assert table["first_seen"].dt.strftime("%d %H:%M").tolist() == ["01 11:01", "01 10:05"]
+    assert table["last_seen"].dt.strftime("%d %H:%M").tolist() == ["03 10:00", "02 00:05"]
+
+
+def test_errors_are_told_apart_by_hash_and_without_one_by_message_apart_from_its_numbers():
+    rows = [(f"u{number}", "1", "01T10:00", "error:Failed") for number in range(5)]
+    messages = ["timeout of 5 ms", "timeout of 70 ms", "no\n\n  disk", "timeout of 5 ms", None]
+    log = log_of(*rows, **{"data.message": messages})
+    table = nu.top_errors(log, as_of=NOW)
+    assert table["users"].tolist() == [3, 1, 1]
+    assert table["message"].tolist()[:2] == ["timeout of 5 ms", "no disk"]
+    assert table["message"].isna().tolist() == [False, False, True]
+    hashed = nu.top_errors(log.assign(error_hash=["a", "a", "b", "b", "b"]), as_of=NOW)
+    assert hashed["error_hash"].tolist() == ["b", "a"]
+    assert hashed["users"].tolist() == [3, 2]
+
+
+def test_a_hostile_message_is_one_short_line():
+    message = "\x1b[31m" + "x" * 500 + "\nend"
+    [shown] = nu.top_errors(log_of(("u", "1", "01T10:00", "error:E"), **{"data.message": [message]}), as_of=NOW)[
+        "message"
+    ]
+    assert len(shown) == 120
+    assert shown.isprintable()
+    assert shown.endswith("…")
+
+
+def test_without_errors_the_table_of_top_errors_is_empty_and_its_dtypes_stay():
+    full, empty = nu.top_errors(LOG, as_of=NOW), nu.top_errors(LOG[LOG["kind"] != "error"], as_of=NOW)
+    assert len(empty) == 0
+    pd.testing.assert_series_equal(empty.dtypes, full.dtypes)
+    bare = nu.top_errors(LOG[["user_id", "time", "event"]], as_of=NOW)
+    pd.testing.assert_series_equal(bare.dtypes, full.dtypes)
+    assert bare["sessions"].isna().all()
+    assert bare["users"].tolist() == [1, 1]
+
+
+def test_the_sessions_of_the_made_up_app_have_the_errors_of_the_build(shared_app, autumn_app):
+    users = nu.load_users(shared_app).head(150)
+    sessions = nu.load_sessions(shared_app, users)
+    who = set(users["user_db_id"])
+    now = int(shared_app.now().timestamp() * 1000)
+    failed = [
+        any(event.is_error and event.received_ms <= now for event in session.events)
+        for session in autumn_app.sessions
+        if session.user.db_id in who and session.events[0].received_ms <= now and not session.clock_ms
+    ]
+    table = nu.error_free(sessions, freq=None, start="2026-01-01", end="2026-12-31", as_of=shared_app.now())
+    assert table[["sessions", "error_sessions"]].iloc[0].tolist() == [len(failed), sum(failed)]
