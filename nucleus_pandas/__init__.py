@@ -10,6 +10,7 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 """
 
 from nucleus_pandas import demo
+from nucleus_pandas.analysis.adoption import adoption
 from nucleus_pandas.analysis.breakdown import breakdown, compare_breakdowns
 from nucleus_pandas.analysis.catalog import attribute_catalog
 from nucleus_pandas.analysis.compare import compare_funnels
@@ -19,6 +20,7 @@ from nucleus_pandas.analysis.error_trend import error_trend, new_errors
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.paths import paths
+from nucleus_pandas.analysis.releases import compare_releases
 from nucleus_pandas.analysis.steps import step
 from nucleus_pandas.analysis.top_errors import top_errors
 from nucleus_pandas.api.client import Client
@@ -97,10 +99,12 @@ __all__ = [
     "ServiceError",
     "StoreError",
     "StoreLockedError",
+    "adoption",
     "attribute_catalog",
     "breakdown",
     "compare_breakdowns",
     "compare_funnels",
+    "compare_releases",
     "crash_free",
     "demo",
     "demo_client",

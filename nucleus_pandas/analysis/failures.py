@@ -77,8 +77,10 @@ def find_sessions(log: EventLog, failure: Failure, until: int) -> Sessions:
 
 
 def session_rows(log: EventLog, found: Sessions, column: str) -> Ints:
-    """Give the row of each session that tells the value of a column: of what is filled forward the last."""
-    return found.last if column in CONTEXT else found.row
+    """Give the row of each session that tells the value of a column: the first, or of what comes later the last."""
+    if column not in CONTEXT:
+        return found.row
+    return np.where(log.values(column, found.row).notna(), found.row, found.last)
 
 
 def _told_errors(log: EventLog, failure: Failure, row: Ints) -> NDArray[np.float64]:

@@ -177,14 +177,14 @@ def _root(value: Callable[[float], tuple[float, float]], start: float) -> float:
     low, high, at = -math.inf, math.inf, start
     for _ in range(200):
         height, slope = value(at)
-        if height == 0:
-            return at
         low, high = (at, high) if height < 0 else (low, at)
         step = -height / slope if slope > 0 and math.isfinite(height) else math.copysign(_FURTHEST, -height)
+        if abs(step) <= 1e-15 * max(1.0, abs(at)):
+            return at
         new = at + min(max(step, -_FURTHEST), _FURTHEST)
-        if not low < new < high:
+        if not low < new < high:  # beyond what is known already, so that both ends are
             new = (low + high) / 2
-        if abs(new - at) <= 1e-15 * max(1.0, abs(at)) or new in (low, high):
-            return new
+            if new in (low, high):
+                return new
         at = new
     return at

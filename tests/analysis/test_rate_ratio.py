@@ -93,6 +93,18 @@ def test_large_numbers_over_many_days_are_no_trouble():
     assert (found.low, found.high) == pytest.approx((2 * math.exp(-1.96 * error), 2 * math.exp(1.96 * error)), rel=1e-3)
 
 
+def test_bounds_hold_the_ratio_whatever_the_counts():
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        days = rng.integers(1, 30)
+        n, m = rng.integers(1, 120, days), rng.integers(1, 120, days)
+        a, b = rng.binomial(n, rng.random() / 3), rng.binomial(m, rng.random() / 3)
+        found = rate_ratio(a, n, b, m)
+        assert found.low <= found.ratio <= found.high or not (a + b).any()
+        back = rate_ratio(b, m, a, n)
+        assert found.low * back.high == pytest.approx(1, rel=1e-9) or found.low == 0
+
+
 strata = st.lists(
     st.tuples(st.integers(0, 2), st.integers(2, 9), st.integers(0, 2), st.integers(2, 9)), min_size=1, max_size=3
 )

@@ -1,0 +1,210 @@
+"""Which version of the app is used how much: sessions, or users, by version over time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.activity import as_activity
+from nucleus_pandas.analysis.attempts import SETTLING
+from nucleus_pandas.analysis.codes import Bools, Ints
+from nucleus_pandas.analysis.columns import microseconds
+from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
+from nucleus_pandas.analysis.failures import Sessions, find_sessions, session_rows
+from nucleus_pandas.analysis.horizon import oldest
+from nucleus_pandas.analysis.intervals import wilson
+from nucleus_pandas.analysis.periods import make_calendar
+from nucleus_pandas.analysis.segments import find_segments
+from nucleus_pandas.analysis.versions import version_order
+from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
+from nucleus_pandas.api.frames import Schema, make_frame
+from nucleus_pandas.api.numbers import checked_number
+from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
+
+#: What shares are of.
+Unit = Literal["sessions", "users"]
+
+
+def adoption(
+    events: Events,
+    *,
+    freq: Freq = "D",
+    per: Unit = "sessions",
+    top: int = 8,
+    start: When | None = None,
+    end: When | None = None,
+    tz: Zone | None = None,
+    as_of: When | None = None,
+) -> pd.DataFrame:
+    """The share of each version of the app in the sessions, or users, of each day.
+
+    Parameters
+    ----------
+    events : DataFrame, EventLog or EventStore
+        An event log with sessions and the column version. A table of `load_sessions` does not tell versions.
+    freq : {"D", "W", "M"}
+        Days, weeks from Monday, or calendar months in which sessions start.
+    per : {"sessions", "users"}
+        What shares are of. A user counts once a period, with the version of their last session in it.
+    top : int, default 8
+        How many versions get rows of their own, those with most sessions; beyond, ``(other)``. Missing is ``(none)``.
+    start, end : str, date or datetime, optional
+        Sessions that start in [start, end); a date as `end` is that whole day.
+    tz : str, int or tzinfo, default "UTC"
+        The zone of the days and dates.
+    as_of : str, date or datetime, optional
+        Until when the data are known; by default that of the log, see `EventLog`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a period and version, in the order of versions; every period has every version.
+
+        - period: its first day, without a zone
+        - version: the oldest first; names that are no versions after them, ``(other)`` and ``(none)`` last
+        - sessions, or users: how many, of the period and version
+        - share: of all sessions, or users, of the period, so that shares add up to 1; with its 95 % bounds low and high
+          (Wilson). Missing for a period that is not complete, and where there were none
+        - complete: the period lies in [start, end) as a whole and was over at `as_of`; settled: it was over 48 hours
+          before, so that what was sent late is there
+        - sample: the fraction of users in the log; counts are not scaled
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or for values that are not known.
+    TypeError
+        For arguments of another type.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When events have no session: they are left out.
+
+    Notes
+    -----
+    Section *Errors and releases* of the definitions. The version of a session is that of its `init`; where that does
+    not tell one, what the session told later. Versions stand in the order of PEP 440 where they can be read so, else in
+    natural order: 0.9 before 0.10, 1.0.0-nightly.3 before 1.0.0. Without `start`, sessions of clocks that are years
+    behind are left out, see `funnel_trend`.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
+    >>> log = nu.EventLog(nu.load_session_events(app, sessions), as_of=app.now())
+    >>> shares = nu.adoption(log, freq="M")
+    >>> shares["version"].unique().tolist()
+    ['0.9.0', '0.9.1', '0.10.0', '0.10.1', '0.11.0', '1.0.0']
+    """
+    check_unit(per)
+    top = checked_number("top", top, None, "how many versions get rows of their own")
+    read = read_versions(events, "adoption", start, end, tz, as_of, top)
+    calendar = make_calendar(freq, read.found.time, read.start, read.end, read.until, read.zone)
+    placed = np.searchsorted(calendar.edges, read.found.time, side="right") - 1
+    inside = (placed >= 0) & (placed < len(calendar.labels))
+    read, period = read.only(inside), placed[inside]
+    if per == "users":
+        last = _last_of(read.found.user, period)
+        read, period = read.only(last), period[last]
+    periods, width = len(calendar.labels), len(read.names)
+    counts = np.bincount(period * width + read.version, minlength=periods * width).reshape(periods, width)
+    complete = calendar.whole & (calendar.edges[1:] <= read.until) if periods else calendar.whole
+    base = np.where(complete, counts.sum(axis=1), 0)[:, None]
+    low, high = wilson(np.where(base > 0, counts, 0), base)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(base > 0, counts / base, np.nan)
+    settled = complete & (calendar.edges[1:] <= read.until - SETTLING) if periods else complete
+    columns: dict[str, Any] = {
+        "period": np.repeat(np.array(calendar.labels, dtype=DAY), width),
+        "version": read.names * periods,
+        per: counts.reshape(-1),
+        **{name: values.reshape(-1) for name, values in (("share", share), ("low", low), ("high", high))},
+        "complete": np.repeat(complete, width),
+        "settled": np.repeat(settled, width),
+        "sample": np.full(periods * width, read.log.sample),
+    }
+    schema: Schema = {"period": DAY, "version": TEXT, per: COUNT, "share": NUMBER, "low": NUMBER, "high": NUMBER}
+    schema |= {"complete": np.dtype(bool), "settled": np.dtype(bool), "sample": NUMBER}
+    return make_frame(schema, columns)
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The sessions of a log by user and start, with the code of the version of each; versions are in order."""
+
+    log: EventLog
+    found: Sessions
+    names: list[str]
+    version: Ints
+    start: int | None
+    end: int | None
+    until: int
+    zone: dt.tzinfo
+
+    def only(self, which: Bools) -> Versions:
+        """Give some of the sessions."""
+        found = Sessions(*(values[which] for values in self.found))
+        return replace(self, found=found, version=self.version[which])
+
+
+def read_versions(
+    events: object,
+    analysis: str,
+    start: When | None,
+    end: When | None,
+    tz: Zone | None,
+    as_of: When | None,
+    top: int,
+) -> Versions:
+    """Find the sessions that start in an interval, and their versions: the `top` with most sessions, and the rest."""
+    zone = parse_zone("UTC" if tz is None else tz)
+    within = make_interval(start, end, zone)
+    begins, ends = (None if one is None else microseconds(one) for one in within)
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    log = _with_versions(events, analysis, known, within)
+    until = log.as_of_microseconds if known is None else known
+    found = find_sessions(log, "error", until)
+    # Clocks that are years behind would tell that a version was there before it was made.
+    low = oldest(found.time) if begins is None and len(found.time) else begins
+    inside = (found.time >= (-(2**63) if low is None else low)) & (found.time < (2**63 - 1 if ends is None else ends))
+    found = Sessions(*(values[inside] for values in found))
+    segments = find_segments(
+        log, "version", session_rows(log, found, "version"), np.ones(len(found.row), np.bool_), top
+    )
+    names = version_order(segments.names)
+    place = np.array([names.index(name) for name in segments.names], dtype=np.int64)
+    return Versions(log, found, names, place[segments.code], begins, ends, until, zone)
+
+
+def _with_versions(events: object, analysis: str, known: int | None, within: Any) -> EventLog:
+    of_sessions = isinstance(events, pd.DataFrame) and "event" not in events.columns and "start" in events.columns
+    log = as_activity(events) if of_sessions else as_event_log(events, as_of=known, within=within)
+    if log.holds_sessions and "version" not in log.frame.columns:
+        raise ValueError(
+            f"{analysis} needs the version of each session, which the table of load_sessions does not tell: pass "
+            "nu.load_session_events(app, sessions), an EventLog of it, or an EventStore."
+        )
+    if "version" not in log.frame.columns:
+        raise ValueError(
+            f"{analysis} needs the column version, which the log does not have; rename yours, for example "
+            'frame.rename(columns={"app_version": "version"}).'
+        )
+    return log
+
+
+def check_unit(per: object) -> None:
+    """Raise for what no share is of."""
+    if per not in get_args(Unit):
+        raise ValueError(f"per={per!r} is not known; write one of {', '.join(map(repr, get_args(Unit)))}.")
+
+
+def _last_of(user: Ints, period: Ints) -> Bools:
+    """Which sessions are the last of their user in their period; they stand by user and time."""
+    last = np.ones(len(user), dtype=np.bool_)
+    last[:-1] = (user[1:] != user[:-1]) | (period[1:] != period[:-1])
+    return last

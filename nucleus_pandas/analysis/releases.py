@@ -1,0 +1,288 @@
+"""Releases side by side: how fast they were taken, and whether more goes wrong with each than with the one before."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.adoption import Unit, Versions, check_unit, read_versions
+from nucleus_pandas.analysis.codes import Bools, Ints, distinct
+from nucleus_pandas.analysis.days import DAY, day_numbers
+from nucleus_pandas.analysis.eventlog import Events
+from nucleus_pandas.analysis.failures import find_sessions
+from nucleus_pandas.analysis.horizon import oldest
+from nucleus_pandas.analysis.intervals import LOW_N
+from nucleus_pandas.analysis.rate_ratio import rate_ratio
+from nucleus_pandas.analysis.versions import is_prerelease, is_version
+from nucleus_pandas.api.columns import COUNT, INSTANT, NUMBER, TEXT
+from nucleus_pandas.api.frames import Schema, make_frame
+from nucleus_pandas.api.numbers import checked_number
+from nucleus_pandas.api.windows import When, Zone
+from nucleus_pandas.api.wording import MISSING, OTHER
+
+_MEASURES = {"error": "errors", "crash": "crashes"}
+
+
+def _measured(failure: str, plural: str) -> Schema:
+    counts = {plural: COUNT, f"{plural}_before": COUNT}
+    rates = (f"{failure}_free", f"{failure}_free_before", f"{failure}_ratio", f"{failure}_low", f"{failure}_high")
+    return counts | dict.fromkeys(rates, NUMBER) | {f"{failure}_change": TEXT}
+
+
+RELEASES: Schema = {
+    "version": TEXT,
+    "before": TEXT,
+    "first_seen": INSTANT,
+    "sessions": COUNT,
+    "users": COUNT,
+    "hours_to_50": NUMBER,
+    "hours_to_90": NUMBER,
+    "peak_share": NUMBER,
+    "latest_share": NUMBER,
+    "days": COUNT,
+    "base": COUNT,
+    "base_before": COUNT,
+    **_measured("error", "errors"),
+    **_measured("crash", "crashes"),
+    "low_n": np.dtype(bool),
+    "per": TEXT,
+    "sample": NUMBER,
+}
+
+
+def compare_releases(
+    events: Events,
+    *,
+    per: Unit = "sessions",
+    top: int = 20,
+    start: When | None = None,
+    end: When | None = None,
+    tz: Zone | None = None,
+    as_of: When | None = None,
+) -> pd.DataFrame:
+    """How fast each release was taken, and whether more goes wrong with it than with the release before.
+
+    Parameters
+    ----------
+    events : DataFrame, EventLog or EventStore
+        An event log with sessions and the column version. A table of `load_sessions` does not tell versions.
+    per : {"sessions", "users"}
+        What the shares without errors and crashes are of: sessions, or the users of a day, each once a day and version.
+    top : int, default 20
+        How many versions get rows, those with most sessions; the sessions of the others count in shares only.
+    start, end : str, date or datetime, optional
+        Sessions that start in [start, end); a date as `end` is that whole day.
+    tz : str, int or tzinfo, default "UTC"
+        The zone of the days and dates.
+    as_of : str, date or datetime, optional
+        Until when the data are known; by default that of the log, see `EventLog`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a version, in the order of versions.
+
+        - version; before: the release that it is compared with, the next lower one that was there before it. A release
+          is not compared with pre-releases. Missing where there is none
+        - first_seen: start of its first session, UTC; sessions, users: how many it had
+        - hours_to_50, hours_to_90: from first_seen until it had that share of the sessions; missing where it has not
+          got there, and where it was there in the first 24 hours of the data, as nobody knows since when
+        - peak_share, latest_share: its highest share of the sessions, and that at `as_of`
+        - days: on which both it and the release before were in use. All that follows is of these days alone
+        - base, base_before: its sessions, and those of the release before; with ``per="users"`` the users of each day
+        - errors, errors_before: those of them with an error
+        - error_free, error_free_before: 1 − the rate of those with an error; rates are means over the days, with the
+          same weights for both, so that they can be compared
+        - error_ratio: how many times as often something goes wrong as with the release before, the quotient of the two
+          rates; with its 95 % bounds error_low and error_high (exact, conditional). Infinite where nothing went wrong
+          with the release before, missing where nothing did with either
+        - error_change: ``more`` if error_low is above 1, ``fewer`` if error_high is below 1, else ``unclear``; missing
+          where there is nothing to compare
+        - crashes, crashes_before, crash_free, …, crash_change: the same of crashes, see `crash_free`
+        - low_n: base or base_before below 30
+        - per: as asked
+        - sample: the fraction of users in the log; counts are not scaled
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or for values that are not known.
+    TypeError
+        For arguments of another type.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When events have no session: they are left out.
+
+    Notes
+    -----
+    Section *Errors and releases* of the definitions. Each day is compared with itself: a bad day, on which more goes
+    wrong with all versions, speaks neither for nor against a release, however much each was used on it. That is why the
+    ratio is not the quotient of all errors by all sessions.
+
+    **Who takes a release first is not like the others.** They use the app more, on newer machines, or asked for early
+    versions; and who stays behind for long has their reasons as well. Comparing within days does not take that away.
+    Only a staged roll-out that draws users by lot does. Take ``more`` as a reason to look, and look again when half of
+    the users have the release.
+
+    The bounds count sessions as if they had nothing to do with each other. Where few users have most of the errors they
+    are too narrow; ``per="users"``, in which a user counts once a day, is then the safer one. Of forty comparisons in
+    which nothing has changed, one comes out as ``more`` by chance, and one as ``fewer``, at most.
+
+    The share at a time is of the sessions of the 24 hours before it, or of the last 30 where these are fewer; it is
+    looked at whenever a session starts. In a staged roll-out it stays where the stage is, and hours go on.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> users = nu.load_users(app)
+    >>> log = nu.load_session_events(app, nu.load_sessions(app, users.head(400)))
+    >>> releases = nu.compare_releases(nu.EventLog(log, as_of=app.now()))
+    >>> releases.loc[releases["error_change"] == "more", "version"].tolist()
+    ['0.10.0']
+    """
+    check_unit(per)
+    top = checked_number("top", top, None, "how many versions get rows")
+    read = read_versions(events, "compare_releases", start, end, tz, as_of, top)
+    named = [place for place, name in enumerate(read.names) if name not in (OTHER, MISSING)]
+    lives = [_life(read, place) for place in named]
+    shares = _Shares(np.sort(read.found.time), read)
+    before = _befores([read.names[place] for place in named], lives)
+    rows = [
+        {"version": read.names[place], **_told(read, life, shares.of(place, life))}
+        for place, life in zip(named, lives, strict=True)
+    ]
+    compared = _compare(read, per, [(named[i], None if j is None else named[j]) for i, j in enumerate(before)])
+    names = [None if j is None else read.names[named[j]] for j in before]
+    columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    columns |= {name: [one[name] for one in compared] for name in (compared[0] if compared else ())}
+    columns |= {"before": names, "per": [per] * len(named), "sample": [read.log.sample] * len(named)}
+    return make_frame(RELEASES, {name: columns.get(name, []) for name in RELEASES})
+
+
+class _Life(NamedTuple):
+    """When a version was first seen, whether it was there from the start of the data, and its sessions and users."""
+
+    first: int
+    from_start: bool
+    sessions: int
+    users: int
+
+
+def _life(read: Versions, place: int) -> _Life:
+    own = read.version == place
+    first = oldest(read.found.time[own])
+    return _Life(first, first < int(read.found.time.min()) + DAY, int(own.sum()), len(distinct(read.found.user[own])))
+
+
+def _befores(names: list[str], lives: list[_Life]) -> list[int | None]:
+    """For each version in order, the place of the one that it is compared with."""
+    befores: list[int | None] = []
+    for place, (name, life) in enumerate(zip(names, lives, strict=True)):
+        lower = [
+            other
+            for other in range(place)
+            if is_version(name)
+            and is_version(names[other])
+            and (lives[other].first <= life.first or lives[other].from_start)
+            and (is_prerelease(name) or not is_prerelease(names[other]))
+        ]
+        befores.append(lower[-1] if lower else None)
+    return befores
+
+
+def _told(read: Versions, life: _Life, shares: dict[str, float]) -> dict[str, Any]:
+    first = pd.Timestamp(life.first, unit="us", tz="UTC")
+    return {"first_seen": first, "sessions": life.sessions, "users": life.users, **shares}
+
+
+class _Shares:
+    """The share of versions in the sessions of the last 24 hours, at the start of each session."""
+
+    def __init__(self, time: Ints, read: Versions) -> None:
+        order = np.argsort(read.found.time, kind="stable")
+        self.time, self.version = time, read.version[order]
+        until = np.arange(1, len(time) + 1)
+        self.since = np.maximum(np.minimum(np.searchsorted(time, time - DAY, side="right"), until - LOW_N), 0)
+        self.number = until - self.since
+        self.enough = until >= LOW_N
+
+    def of(self, place: int, life: _Life) -> dict[str, float]:
+        """Give the highest and the latest share of a version, and the hours it took to get there."""
+        running = np.concatenate([[0], np.cumsum(self.version == place)])
+        share = np.where(self.enough, (running[1:] - running[self.since]) / self.number, np.nan)
+        seen = self.enough & (self.time >= life.first)
+        found = {
+            "peak_share": float(share[seen].max()) if seen.any() else np.nan,
+            "latest_share": float(share[-1]),
+        }
+        for percent in (50, 90):
+            there = np.flatnonzero(seen & (share >= percent / 100))
+            known = len(there) and not life.from_start
+            found[f"hours_to_{percent}"] = (int(self.time[there[0]]) - life.first) / 3.6e9 if known else np.nan
+        return found
+
+
+class _Units(NamedTuple):
+    """What is compared, sessions or the users of a day: day, version, and whether something went wrong."""
+
+    day: Ints
+    version: Ints
+    failed: Bools
+
+    def by_day(self, place: int, days: int) -> tuple[Ints, Ints]:
+        """Give with how many of a version something went wrong on each day, and how many there were."""
+        own = self.version == place
+        failed = np.bincount(self.day[own & self.failed], minlength=days)
+        return failed, np.bincount(self.day[own], minlength=days)
+
+
+def _compare(read: Versions, per: Unit, pairs: list[tuple[int, int | None]]) -> list[dict[str, Any]]:
+    """Compare each version with the one before it."""
+    day = day_numbers(read.found.time, read.zone)
+    day = day - (day.min() if len(day) else 0)
+    failed = {"error": read.found.failed}
+    if not read.log.holds_sessions:
+        crashed = find_sessions(read.log, "crash", read.until)
+        failed["crash"] = np.isin(read.found.row, crashed.row[crashed.failed])
+    units = {name: _Units(day, read.version, which) for name, which in failed.items()}
+    if per == "users":
+        units = {name: _by_user(one, read.found.user, len(read.names)) for name, one in units.items()}
+    days = int(day.max(initial=-1)) + 1
+    return [_pair(units, place, other, days) for place, other in pairs]
+
+
+def _by_user(units: _Units, user: Ints, versions: int) -> _Units:
+    """Count a user once a day and version, failed if any of the sessions was."""
+    key = (user.astype(np.int64) * (int(units.day.max(initial=0)) + 1) + units.day) * versions + units.version
+    keys, place = np.unique(key, return_inverse=True)
+    failed = np.zeros(len(keys), dtype=np.bool_)
+    failed[place[units.failed]] = True
+    return _Units(keys // versions % (int(units.day.max(initial=0)) + 1), keys % versions, failed)
+
+
+def _pair(units: dict[str, _Units], place: int, other: int | None, days: int) -> dict[str, Any]:
+    """Compare two versions on the days on which both were in use."""
+    row: dict[str, Any] = {"days": None, "base": None, "base_before": None, "low_n": True}
+    for failure, plural in _MEASURES.items():
+        row |= dict.fromkeys(_measured(failure, plural))
+        if other is None or failure not in units:
+            continue
+        (b, m), (a, n) = (units[failure].by_day(one, days) for one in (place, other))
+        shared = (m > 0) & (n > 0)
+        a, n, b, m = (counts[shared] for counts in (a, n, b, m))
+        row |= {"days": int(shared.sum()), "base": int(m.sum()), "base_before": int(n.sum())}
+        row |= {"low_n": min(row["base"], row["base_before"]) < LOW_N}
+        found = rate_ratio(a, n, b, m)
+        row |= {plural: int(b.sum()), f"{plural}_before": int(a.sum())}
+        row |= {f"{failure}_free": 1 - found.rate_b, f"{failure}_free_before": 1 - found.rate_a}
+        row |= {f"{failure}_ratio": found.ratio, f"{failure}_low": found.low, f"{failure}_high": found.high}
+        row[f"{failure}_change"] = _change(found.low, found.high) if len(m) else None
+    return row
+
+
+def _change(low: float, high: float) -> str:
+    return "more" if low > 1 else "fewer" if high < 1 else "unclear"
