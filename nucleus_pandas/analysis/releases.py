@@ -138,11 +138,11 @@ def compare_releases(
     Examples
     --------
     >>> app = nu.demo_client()
-    >>> users = nu.load_users(app)
-    >>> log = nu.load_session_events(app, nu.load_sessions(app, users.head(400)))
-    >>> releases = nu.compare_releases(nu.EventLog(log, as_of=app.now()))
-    >>> releases.loc[releases["error_change"] == "more", "version"].tolist()
-    ['0.10.0']
+    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
+    >>> log = nu.EventLog(nu.load_session_events(app, sessions), as_of=app.now())
+    >>> releases = nu.compare_releases(log)
+    >>> releases.loc[releases["version"] == "0.10.0", "before"].tolist()
+    ['0.9.1']
     """
     check_unit(per)
     top = checked_number("top", top, None, "how many versions get rows")
