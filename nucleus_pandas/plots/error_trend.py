@@ -139,7 +139,7 @@ def _curves(rows: pd.DataFrame, days: pd.DatetimeIndex, column: str) -> list[_Cu
         wide = rows[rows["error"] == name].drop_duplicates("day").set_index("day").reindex(days)
         trace = styled(place, name, floats(wide[column]))
         trace = Trace(name, trace.counts, style.REST, ".") if name == style.OTHER else trace
-        spike = wide["spike"].fillna(False).to_numpy(dtype=bool)
+        spike = wide["spike"].astype("boolean").fillna(False).to_numpy(dtype=bool)
         expected, low, high = (floats(wide[one]) for one in ("expected", "low", "high"))
         curves.append(_Curve(trace, expected, low, high, spike))
     return curves
