@@ -40,8 +40,8 @@ def plot_error_trend(
     error : str, optional
         The only error to draw; by default all of the table.
     releases : mapping of version to day, or DataFrame, optional
-        Days to mark: ``{"1.0.0": "2026-10-24"}``, or a table with the columns version and first_seen. An instant counts
-        on its date as written.
+        Days to mark: ``{"1.0.0": "2026-10-24"}``, or a table with the columns version and first_seen, such as that of
+        `compare_releases`. An instant counts on its date as written.
 
     Returns
     -------
