@@ -75,6 +75,7 @@ from nucleus_pandas.plots import (
     plot_paths,
     plot_time_to_convert,
 )
+from nucleus_pandas.report.report import Report
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.forget import forget_user
 from nucleus_pandas.store.person import export_user
@@ -96,6 +97,7 @@ __all__ = [
     "NucleusError",
     "PayloadError",
     "RateLimitError",
+    "Report",
     "ServiceError",
     "StoreError",
     "StoreLockedError",

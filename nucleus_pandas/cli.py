@@ -1,6 +1,6 @@
 """The command ``nucleus-pandas``: results on stdout, progress and errors on stderr.
 
-Exit codes: 0 done, 1 failed, 2 wrong use.
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 incomplete: the same command goes on where it ended.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 
@@ -22,6 +22,9 @@ from nucleus_pandas.api.windows import parse_zone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_INCOMPLETE = 3
+_T = TypeVar("_T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +56,9 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="nucleus-pandas", description="Product analytics of desktop apps, over the Data API v1 of Nucleus."
+        prog="nucleus-pandas",
+        description="Product analytics of desktop apps, over the Data API v1 of Nucleus.",
+        epilog="example: nucleus-pandas sync myapp.duckdb --start 2026-09-01",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     demo = commands.add_parser(
@@ -72,11 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         "that of NUCLEUS_APP_ID and NUCLEUS_TOKEN, or the made-up one.",
         epilog="example: nucleus-pandas export --demo -o first_look",
     )
-    export.add_argument("--demo", action="store_true", help="the made-up app instead of yours")
+    _add_app(export)
     export.add_argument("-o", "--output", type=Path, required=True, help="folder; made if it does not exist")
-    export.add_argument("--start", help="first day, such as 2026-09-01; default: 60 days before the end")
-    export.add_argument("--end", help="last day; default: today")
-    export.add_argument("--tz", default="UTC", help="zone of the days, such as Europe/Paris; default: UTC")
+    _add_days(export)
     export.add_argument(
         "--users",
         type=_count,
@@ -97,9 +100,53 @@ def _parser() -> argparse.ArgumentParser:
         "settings fit, what does the service do that its reference leaves open. Exit code 1 if something is not well.",
         epilog="example: nucleus-pandas doctor",
     )
-    doctor.add_argument("--demo", action="store_true", help="the made-up app instead of yours")
+    _add_app(doctor)
     doctor.set_defaults(run=_doctor)
+    _add_store_commands(commands)
     return parser
+
+
+def _add_store_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    plan = commands.add_parser(
+        "plan",
+        help="tell what a sync would take",
+        description="Tell how many requests and minutes a sync would take. Asks for nothing but the list of users.",
+        epilog="example: nucleus-pandas plan myapp.duckdb --start 2026-09-01",
+    )
+    sync = commands.add_parser(
+        "sync",
+        help="fetch users, sessions and events into a file",
+        description="Fetch what is new into a store, and tell what came. It may be stopped at any moment: the same "
+        "command goes on. Exit code 3 if it was stopped, or if something could not be loaded.",
+        epilog="example: nucleus-pandas sync myapp.duckdb --start 2026-09-01",
+    )
+    forget = commands.add_parser(
+        "forget",
+        help="erase a person, for good",
+        description="Erase a person at the service, in a store and in the cache of answers, for good. The id is read "
+        "from the keyboard or a pipe, twice, so that it stands in no list of commands.",
+        epilog="example: nucleus-pandas forget --store myapp.duckdb",
+    )
+    for command, run in ((plan, _plan), (sync, _sync)):
+        _add_app(command)
+        command.add_argument("store", type=Path, help="file of the store, such as myapp.duckdb; made by the first sync")
+        _add_days(command)
+        command.add_argument("--window", default="7d", help="for how long after the end, too; default: 7d")
+        command.add_argument("--sample", type=float, help="follow this share of the users, such as 0.1")
+        command.set_defaults(run=run)
+    _add_app(forget)
+    forget.add_argument("--store", type=Path, help="file of a store to erase the person from")
+    forget.set_defaults(run=_forget)
+
+
+def _add_app(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--demo", action="store_true", help="the made-up app instead of yours")
+
+
+def _add_days(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--start", help="first day, such as 2026-09-01; default: 60 days before the end")
+    command.add_argument("--end", help="last day; default: today")
+    command.add_argument("--tz", default="UTC", help="zone of the days, such as Europe/Paris; default: UTC")
 
 
 def _date(text: str) -> dt.date | None:
@@ -129,9 +176,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 def _export(arguments: argparse.Namespace) -> None:
     with _client(arguments) as client:
-        today = client.now().astimezone(parse_zone(arguments.tz)).date()
-        end = arguments.end or str(today)
-        start = arguments.start or str((_date(end) or today) - dt.timedelta(days=60))
+        start, end = _days(arguments, client)
         folder: Path = arguments.output
         # The tables hold people's data: nobody else on the machine needs to read them.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -148,12 +193,69 @@ def _export(arguments: argparse.Namespace) -> None:
     print(folder.resolve())
 
 
+def _plan(arguments: argparse.Namespace) -> None:
+    with _client(arguments) as client:
+        print(_of_store(nu.plan_sync, arguments, client))
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    with _client(arguments) as client:
+        try:
+            report = _of_store(nu.sync, arguments, client)
+        except KeyboardInterrupt:
+            print("Stopped. What came is kept; the same command goes on.", file=sys.stderr)
+            return _INCOMPLETE
+        except (nu.NetworkError, nu.ServiceError, nu.RateLimitError) as error:
+            print(f"nucleus-pandas: {error}", file=sys.stderr)
+            return _INCOMPLETE
+    print(report)
+    return _INCOMPLETE if len(report.failures) else 0
+
+
+def _of_store(call: Callable[..., _T], arguments: argparse.Namespace, client: nu.Client) -> _T:
+    """Call `plan_sync` or `sync` with what was asked for."""
+    return call(
+        client,
+        nu.EventStore(arguments.store),
+        *_days(arguments, client),
+        tz=arguments.tz,
+        window=arguments.window,
+        sample=arguments.sample,
+    )
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    store = None if arguments.store is None else nu.EventStore(arguments.store)
+    with _client(arguments) as client:
+        user_id, again = (_line(prompt) for prompt in ("Id of the person: ", "The same once more: "))
+        table = nu.forget_user(client, user_id, store=store, confirm=again)
+    for place, found, left, detail in table.itertuples(index=False):
+        numbers = [
+            f"{name} {'?' if pd.isna(number) else number}" for name, number in (("found", found), ("left", left))
+        ]
+        print(f"{place:24}{numbers[0]:14}{numbers[1]:10}{'' if pd.isna(detail) else detail}".rstrip())
+    return int(bool(table["left"].sum()))
+
+
+def _line(prompt: str) -> str:
+    """A line that was typed or piped in; what asks for it is no result."""
+    print(prompt, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().rstrip("\r\n")
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
     with _client(arguments) as client:
         table = nu.doctor(client)
     for check, ok, detail in table.itertuples(index=False):
         print(f"{'?' if pd.isna(ok) else 'ok' if ok else 'NOT OK':7}{check:17}{detail}")
     return int((~table["ok"].fillna(value=True)).any())
+
+
+def _days(arguments: argparse.Namespace, client: nu.Client) -> tuple[str, str]:
+    """First and last day, as given or the latest."""
+    today = client.now().astimezone(parse_zone(arguments.tz)).date()
+    end = arguments.end or str(today)
+    return arguments.start or str((_date(end) or today) - dt.timedelta(days=60)), end
 
 
 def _client(arguments: argparse.Namespace) -> nu.Client:

@@ -1,6 +1,8 @@
 """The command, run in this process."""
 
 import csv
+import dataclasses
+import io
 import stat
 
 import pandas as pd
@@ -123,9 +125,75 @@ def test_a_warning_is_a_sentence_on_stderr(mine, tmp_path, capsys):
     assert all(line.startswith("nucleus-pandas: users: the service counts") for line in lines)
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["export"], ["doctor"]])
+SPAN = ["--start", "2026-11-01", "--end", "2026-11-14"]
+
+
+def test_a_plan_asks_for_the_users_only_and_makes_no_file(mine, tmp_path, capsys):
+    assert main(["plan", str(tmp_path / "app.duckdb"), *SPAN]) == 0
+    assert "users listed" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+    assert len(mine.service.requests) == 1
+
+
+def test_a_sync_fills_the_store_and_says_what_came(mine, tmp_path, capsys):
+    path = tmp_path / "app.duckdb"
+    assert main(["sync", str(path), *SPAN]) == 0
+    events = nu.EventStore(path).events("2026-11-01", "2026-11-14")
+    assert len(events)
+    assert f"{nu.EventStore(path).info().events} events fetched" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_sync_that_could_not_load_all_exits_with_3(mine, tmp_path, monkeypatch, capsys):
+    sync = nu.sync
+
+    def with_a_failure(*given, **settings):
+        report = sync(*given, **settings)
+        return dataclasses.replace(report, failures=pd.DataFrame({"reason": ["HTTP 500"]}))
+
+    monkeypatch.setattr(nu, "sync", with_a_failure)
+    assert main(["sync", str(tmp_path / "app.duckdb"), *SPAN]) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (KeyboardInterrupt(), 3, "the same command goes on"),
+        (nu.NetworkError("No whole answer arrived."), 3, "No whole answer arrived."),
+        (nu.AuthenticationError("The token was refused."), 1, "The token was refused."),
+    ],
+)
+def test_a_sync_that_ended_early_says_whether_it_goes_on(mine, tmp_path, monkeypatch, capsys, error, code, words):
+    def ended(*_, **__):
+        raise error
+
+    monkeypatch.setattr(nu, "sync", ended)
+    assert main(["sync", str(tmp_path / "app.duckdb")]) == code
+    assert words in capsys.readouterr().err
+
+
+def test_forget_reads_the_id_twice_and_shows_it_nowhere(mine, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "app.duckdb"
+    main(["sync", str(path), *SPAN])
+    someone = nu.EventStore(path).users()["user_id"].iloc[0]
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{someone}\n{someone}\n"))
+    assert main(["forget", "--store", str(path)]) == 0
+    shown = capsys.readouterr()
+    assert someone not in shown.out + shown.err
+    assert someone not in set(nu.EventStore(path).users()["user_id"])
+    assert any(line.startswith("service") and "left 0" in line for line in shown.out.splitlines())
+
+
+def test_forget_erases_nobody_when_the_second_id_is_another(mine, monkeypatch, capsys):
+    someone = nu.load_users(mine)["user_id"].iloc[0]
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{someone}\nsomeone else\n"))
+    assert main(["forget"]) == 2
+    assert "nobody was erased" in capsys.readouterr().err
+    assert someone in set(nu.load_users(mine)["user_id"])
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["export"], ["doctor"], ["plan"], ["sync"], ["forget"]])
 def test_help_shows_an_example(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])
     assert caught.value.code == 0
-    assert "nucleus-pandas" in capsys.readouterr().out
+    assert "example: nucleus-pandas" in capsys.readouterr().out

@@ -40,8 +40,8 @@ def plot_error_trend(
     error : str, optional
         The only error to draw; by default all of the table.
     releases : mapping of version to day, or DataFrame, optional
-        Days to mark: ``{"1.0.0": "2026-10-24"}``, or a table with the columns version and first_seen. An instant counts
-        on its date as written.
+        Days to mark: ``{"1.0.0": "2026-10-24"}``, or a table with the columns version and first_seen, such as that of
+        `compare_releases`. An instant counts on its date as written.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def _curves(rows: pd.DataFrame, days: pd.DatetimeIndex, column: str) -> list[_Cu
         wide = rows[rows["error"] == name].drop_duplicates("day").set_index("day").reindex(days)
         trace = styled(place, name, floats(wide[column]))
         trace = Trace(name, trace.counts, style.REST, ".") if name == style.OTHER else trace
-        spike = wide["spike"].fillna(False).to_numpy(dtype=bool)
+        spike = wide["spike"].astype("boolean").fillna(False).to_numpy(dtype=bool)
         expected, low, high = (floats(wide[one]) for one in ("expected", "low", "high"))
         curves.append(_Curve(trace, expected, low, high, spike))
     return curves

@@ -53,6 +53,17 @@ def test_a_trend_and_paths_of_a_store_are_those_of_its_events(store):
     pd.testing.assert_frame_equal(nu.paths(store, "PROJECT_CREATED", **span), nu.paths(log, "PROJECT_CREATED", **span))
 
 
+def test_errors_of_a_store_are_those_of_its_sessions_and_events(store):
+    log = nu.EventLog(store.events(), as_of=AUTUMN)
+    span = {"start": "2026-06-01", "end": "2026-10-31", "tz": "Europe/Paris"}
+    pd.testing.assert_frame_equal(nu.error_free(store, freq="M", **span), nu.error_free(log, freq="M", **span))
+    pd.testing.assert_frame_equal(
+        nu.crash_free(store, by="version", freq=None, **span), nu.crash_free(log, by="version", freq=None, **span)
+    )
+    pd.testing.assert_frame_equal(nu.top_errors(store, **span), nu.top_errors(log, **span))
+    pd.testing.assert_frame_equal(nu.impact_of_errors(store), nu.impact_of_errors(store.sessions(), as_of=AUTUMN))
+
+
 def test_a_log_of_a_store_knows_until_when_it_is_known(store):
     assert nu.EventLog(store).as_of == pd.Timestamp(AUTUMN)
     assert len(nu.EventLog(store)) == len(store.events())

@@ -1,0 +1,100 @@
+"""A report as a mail that any program shows: text, tables, pictures, and the page attached."""
+
+from __future__ import annotations
+
+import html
+import re
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucleus_pandas.report.report import Section
+    from nucleus_pandas.report.tables import Cells
+
+_ROWS = 15
+_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
+
+
+def make_mail(
+    title: str, subtitle: str, sections: Sequence[Section], page: str, *, to: str, sender: str
+) -> EmailMessage:
+    """Make the mail; nothing is sent."""
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = title
+    mail["From"] = _addresses("sender", sender, most=1)
+    mail["To"] = _addresses("to", to)
+    mail.set_content("\n\n".join([title, subtitle, *map(_text, sections)]) + "\n")
+    body = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(subtitle)}</p>"]
+    body += [_html(section, number) for number, section in enumerate(sections, 1)]
+    mail.add_alternative(
+        f'<html><body style="font-family:sans-serif;max-width:800px">{"".join(body)}</body></html>', subtype="html"
+    )
+    page_part = mail.get_payload()[1]  # type: ignore[index]
+    for number, section in enumerate(sections, 1):
+        if section.png:
+            page_part.add_related(  # type: ignore[union-attr]
+                section.png, "image", "png", cid=f"<{_cid(number)}>", filename=f"picture-{number}.png"
+            )
+    mail.add_attachment(page, subtype="html", filename="report.html")
+    return mail
+
+
+def _addresses(name: str, given: str, most: int | None = None) -> str:
+    found = [part.strip() for part in given.split(",")] if isinstance(given, str) else []
+    if not found or not all(map(_ADDRESS.fullmatch, found)) or (most and len(found) > most):
+        several = "" if most == 1 else ", several separated by commas"
+        raise ValueError(f'{name} must be an address such as "team@example.com"{several}; what was given is none.')
+    return ", ".join(found)
+
+
+def _cid(number: int) -> str:
+    return f"picture-{number}@report"
+
+
+def _text(section: Section) -> str:
+    parts = [section.heading, "-" * len(section.heading), *section.paragraphs]
+    if section.png:
+        parts.append("(A picture; see the attached page.)")
+    elif section.cells is not None:
+        rows = [section.cells.names, *section.cells.rows[:_ROWS]]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        parts += ["  ".join(f"{value:{width}}" for value, width in zip(row, widths, strict=True)) for row in rows]
+        parts += _rest(section.cells)
+    return "\n".join([*parts, section.note]).rstrip()
+
+
+def _html(section: Section, number: int) -> str:
+    parts = [f"<h2>{html.escape(section.heading)}</h2>"]
+    parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in section.paragraphs]
+    if section.png:
+        alt = html.escape(f"Picture: {section.heading}")
+        parts.append(f'<img src="cid:{_cid(number)}" alt="{alt}" style="max-width:100%">')
+    elif section.cells is not None:
+        parts.append(_table(section.cells))
+        parts += [f"<p>{line}</p>" for line in _rest(section.cells)]
+    if section.note:
+        parts.append(f'<p style="color:#666666">{html.escape(section.note)}</p>')
+    return "".join(parts)
+
+
+def _rest(cells: Cells) -> list[str]:
+    more = len(cells.rows) - _ROWS + cells.more_rows
+    return [f"{more:,} more rows: see the attached page."] if more > 0 else []
+
+
+def _table(cells: Cells) -> str:
+    look = "padding:2px 10px 2px 0;border-bottom:1px solid #dddddd;text-align:"
+    sides = ["right" if numeric else "left" for numeric in cells.numeric]
+
+    def row(values: list[str], tag: str) -> str:
+        made = (
+            f'<{tag} style="{look}{side}">{html.escape(value)}</{tag}>'
+            for value, side in zip(values, sides, strict=True)
+        )
+        return f"<tr>{''.join(made)}</tr>"
+
+    lines = [row(cells.names, "th"), *(row(values, "td") for values in cells.rows[:_ROWS])]
+    return f'<table style="border-collapse:collapse">{"".join(lines)}</table>'

@@ -1,0 +1,132 @@
+"""From a figure to what a page can hold: an SVG without ids of its own, and a PNG."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree as ET
+
+from nucleus_pandas.plots.style import plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+_HREF = f"{{{_LINK}}}href"
+# All that Matplotlib draws with. Links, scripts and what it tells about itself are not among them.
+_ELEMENTS = {"svg", "g", "defs", "path", "use", "clipPath", "rect", "text", "tspan", "image", "pattern", "circle"}
+_ELEMENTS |= {"linearGradient", "stop", "ellipse", "line", "polyline", "polygon", "mask", "filter", "feColorMatrix"}
+_ATTRIBUTES = {"d", "x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry", "width", "height", "points", "style"}
+_ATTRIBUTES |= {"viewBox", "transform", "clip-path", "patternUnits", "patternTransform", "gradientUnits", "offset"}
+_ATTRIBUTES |= {"fill", "stroke", "stroke-width", "opacity", "preserveAspectRatio", "id", "filter", "mask"}
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_REFERENCE = re.compile(r"url\(#([^)]*)\)")
+_COLOR = re.compile(r"#[0-9a-f]{6}\b")
+
+#: Colours of the house on white, and what stands for each of them on a dark page; the rest stays as it is drawn.
+DARK: Final = {
+    "#ffffff": "#16181d",
+    "#000000": "#f2f2f2",
+    "#666666": "#b4b4b4",
+    "#5f5f5f": "#a8a8a8",
+    "#4d4d4d": "#c2c2c2",
+    "#e6e6e6": "#33363d",
+    "#0072b2": "#4aa3e0",
+    "#009e73": "#2bc095",
+    "#661100": "#cf8064",
+    "#56b4e9": "#a5dcff",
+}
+
+
+def png_of(figure: Figure) -> bytes:
+    """Give the picture for what knows no SVG, such as mail."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
+    return file.getvalue()
+
+
+def svg_of(figure: Figure, *, prefix: str, title: str, description: str) -> str:
+    """Give the picture as an SVG element: text is text, ids begin with `prefix`, nothing points out of the page."""
+    import matplotlib as mpl
+
+    file = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nucleus_pandas"}):
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
+    root = ET.fromstring(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", file.getvalue()))  # noqa: S314 (our own)
+    _strip(root)
+    _rename(root, prefix)
+    for attribute in ("width", "height"):
+        root.attrib.pop(attribute, None)
+    root.attrib |= {"role": "img", "aria-labelledby": f"{prefix}-title {prefix}-desc", "class": "picture"}
+    for place, (tag, text) in enumerate((("title", title), ("desc", description))):
+        element = ET.Element(f"{{{_SVG}}}{tag}", {"id": f"{prefix}-{tag}"})
+        element.text = safe(text)
+        root.insert(place, element)
+    ET.register_namespace("", _SVG)
+    ET.register_namespace("xlink", _LINK)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _strip(element: ET.Element) -> None:
+    """Keep what draws, in as few characters as show the same."""
+    for child in list(element):
+        if _tag(child) not in _ELEMENTS:
+            element.remove(child)
+            # A linked part of the picture stays, without its link.
+            for drawn in child if _tag(child) == "a" else ():
+                element.append(drawn)
+    for child in element:
+        _strip(child)
+    element.text = safe(element.text or "") if _tag(element) in ("text", "tspan") else None
+    element.tail = None
+    kept = {}
+    for name, value in element.attrib.items():
+        if name == _HREF and (value.startswith("#") or (_tag(element) == "image" and value.startswith("data:image/"))):
+            kept[name] = value
+        elif name in _ATTRIBUTES and not (name == "transform" and value.startswith("rotate(-0 ")):
+            kept[name] = _styled(value) if name == "style" else value if name == "id" else _rounded(value)
+    element.attrib.clear()
+    element.attrib.update(kept)
+
+
+def safe(text: str) -> str:
+    """Give text without what cannot be shown, or turns around what follows."""
+    return plain(text, max(len(text), 1)) if text.strip() else ""
+
+
+def _tag(element: ET.Element) -> str:
+    return element.tag.removeprefix(f"{{{_SVG}}}")
+
+
+def _rounded(value: str) -> str:
+    return _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.2f}", value).replace("\n", "")
+
+
+def _styled(value: str) -> str:
+    """One font for all, and the colours of the house by name, so that a dark page can have others."""
+    parts = [part.strip() for part in value.split(";") if part.strip()]
+    parts = [re.sub("'.*", "sans-serif", part) if part.startswith("font") else part for part in parts]
+    return _COLOR.sub(lambda found: _named(found[0]), _rounded(";".join(parts)))
+
+
+def _named(color: str) -> str:
+    return f"var(--c{color[1:]},{color})" if color in DARK else color
+
+
+def _rename(root: ET.Element, prefix: str) -> None:
+    """Give new ids to what is pointed at, and none to the rest."""
+    texts = [value for element in root.iter() for value in element.attrib.values()]
+    pointed = [found for text in texts for found in _REFERENCE.findall(text)]
+    pointed += [element.attrib[_HREF][1:] for element in root.iter() if element.get(_HREF, "").startswith("#")]
+    new = {old: f"{prefix}-{number}" for number, old in enumerate(dict.fromkeys(pointed), 1)}
+    for element in root.iter():
+        old = element.attrib.pop("id", None)
+        for name, value in element.attrib.items():
+            if name == _HREF and value.startswith("#"):
+                element.set(name, f"#{new[value[1:]]}")
+            else:
+                element.set(name, _REFERENCE.sub(lambda found: f"url(#{new[found[1]]})", value))
+        if old in new:
+            element.set("id", new[old])

@@ -1,0 +1,68 @@
+"""The cells of a DataFrame as text, as a reader wants to see them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import pandas as pd
+
+from nucleus_pandas.plots.style import plain
+
+#: Rows and columns that a page shows of one table.
+MOST_ROWS, MOST_COLUMNS = 200, 30
+_WIDTH = 80
+_ABSENT = "–"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table as text: names, which columns hold numbers, rows, and how many rows and columns are not shown."""
+
+    names: list[str]
+    numeric: list[bool]
+    rows: list[list[str]]
+    more_rows: int
+    more_columns: int
+
+
+def cells_of(table: pd.DataFrame, most_rows: int = MOST_ROWS) -> Cells:
+    """Write a table as text; an index that is not just a count is a column too."""
+    frame = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+    shown = frame.iloc[:most_rows, :MOST_COLUMNS]
+    numeric = [pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype) for dtype in shown.dtypes]
+    columns = [[_written(value) for value in shown.iloc[:, place]] for place in range(shown.shape[1])]
+    return Cells(
+        [plain(name, _WIDTH) for name in shown.columns],
+        numeric,
+        [list(row) for row in zip(*columns, strict=True)],
+        len(frame) - len(shown),
+        frame.shape[1] - shown.shape[1],
+    )
+
+
+def _written(value: Any) -> str:
+    """Write one value: whole numbers with thousands, others with three digits, days without a time, instants in UTC."""
+    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return _ABSENT
+    if isinstance(value, bool) or type(value).__name__ == "bool_":
+        return "yes" if value else "no"
+    if isinstance(value, Integral):
+        return f"{int(value):,}"
+    if isinstance(value, Real):
+        return _number(float(value))
+    if isinstance(value, dt.datetime):
+        if value.tzinfo is not None:
+            return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{value:%Y-%m-%d}" if value.time() == dt.time() else f"{value:%Y-%m-%d %H:%M}"
+    return plain(value, _WIDTH)
+
+
+def _number(value: float) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:,.{min(digits, 8)}f}".replace("-", "−")
