@@ -62,6 +62,10 @@ from nucleus_pandas.exceptions import (
     StoreLockedError,
 )
 from nucleus_pandas.plots import (
+    plot_adoption,
+    plot_breakdown,
+    plot_breakdown_change,
+    plot_breakdown_trend,
     plot_daily,
     plot_dimensions,
     plot_error_free,
@@ -73,6 +77,7 @@ from nucleus_pandas.plots import (
     plot_hours,
     plot_impact_of_errors,
     plot_paths,
+    plot_releases,
     plot_time_to_convert,
 )
 from nucleus_pandas.report.report import Report
@@ -139,6 +144,10 @@ __all__ = [
     "new_errors",
     "paths",
     "plan_sync",
+    "plot_adoption",
+    "plot_breakdown",
+    "plot_breakdown_change",
+    "plot_breakdown_trend",
     "plot_daily",
     "plot_dimensions",
     "plot_error_free",
@@ -150,6 +159,7 @@ __all__ = [
     "plot_hours",
     "plot_impact_of_errors",
     "plot_paths",
+    "plot_releases",
     "plot_time_to_convert",
     "step",
     "sync",

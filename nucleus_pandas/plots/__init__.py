@@ -7,6 +7,7 @@ Characters that the font lacks are drawn as boxes, and Matplotlib warns: name a 
 ``rcParams["font.family"]``. Matplotlib is imported when the first plot is drawn, not before.
 """
 
+from nucleus_pandas.plots.breakdown import plot_breakdown, plot_breakdown_change, plot_breakdown_trend
 from nucleus_pandas.plots.daily import plot_daily
 from nucleus_pandas.plots.dimensions import plot_dimensions
 from nucleus_pandas.plots.error_free import plot_error_free
@@ -18,9 +19,14 @@ from nucleus_pandas.plots.funnel import plot_funnel
 from nucleus_pandas.plots.funnel_trend import plot_funnel_trend
 from nucleus_pandas.plots.hours import plot_hours
 from nucleus_pandas.plots.paths import plot_paths
+from nucleus_pandas.plots.releases import plot_adoption, plot_releases
 from nucleus_pandas.plots.time_to_convert import plot_time_to_convert
 
 __all__ = [
+    "plot_adoption",
+    "plot_breakdown",
+    "plot_breakdown_change",
+    "plot_breakdown_trend",
     "plot_daily",
     "plot_dimensions",
     "plot_error_free",
@@ -32,5 +38,6 @@ __all__ = [
     "plot_hours",
     "plot_impact_of_errors",
     "plot_paths",
+    "plot_releases",
     "plot_time_to_convert",
 ]

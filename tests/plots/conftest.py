@@ -12,7 +12,12 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
+import nucleus_pandas as nu
 from nucleus_pandas.plots import (
+    plot_adoption,
+    plot_breakdown,
+    plot_breakdown_change,
+    plot_breakdown_trend,
     plot_daily,
     plot_dimensions,
     plot_error_free,
@@ -24,6 +29,7 @@ from nucleus_pandas.plots import (
     plot_hours,
     plot_impact_of_errors,
     plot_paths,
+    plot_releases,
     plot_time_to_convert,
 )
 
@@ -213,6 +219,61 @@ def impact_of_errors() -> pd.DataFrame:
     )
 
 
+@pytest.fixture
+def breakdown() -> pd.DataFrame:
+    return nu.breakdown(shared("value", win=100, mac=60, linux=20, **{"": 5}))
+
+
+@pytest.fixture
+def breakdown_change() -> pd.DataFrame:
+    return nu.compare_breakdowns(shared("value", win=100, mac=60, linux=20), shared("value", win=90, mac=30, linux=70))
+
+
+@pytest.fixture
+def breakdown_trend() -> pd.DataFrame:
+    table = counted("value", {"win": [9, 8, 7, 6], "mac": [3, 0, 2, 1]}).rename(columns={"day": "period"})
+    return nu.breakdown(table)
+
+
+@pytest.fixture
+def adoption(breakdown_trend: pd.DataFrame) -> pd.DataFrame:
+    named = {"win": "0.9.0", "mac": "0.10.0"}
+    table = breakdown_trend.rename(columns={"value": "version", "count": "sessions"}).drop(columns="cumulative_share")
+    return table.assign(version=table["version"].replace(named).astype(TEXT), sample=1.0)
+
+
+@pytest.fixture
+def releases() -> pd.DataFrame:
+    """One that is not compared, a bad one, one about which little is known, one without any errors before it."""
+    numbers = [
+        (None, None, None, None, None, None, None, False),
+        ("1.0", 6.0, 3.0, 14.0, 0.76, 0.96, "more", False),
+        ("1.1", 0.9, 0.2, 6.0, 0.95, 0.945, "unclear", True),
+        ("1.2", float("inf"), 0.5, float("inf"), 0.98, 1.0, "unclear", False),
+    ]
+    names = [
+        "before",
+        "error_ratio",
+        "error_low",
+        "error_high",
+        "error_free",
+        "error_free_before",
+        "error_change",
+        "low_n",
+    ]
+    table = pd.DataFrame(numbers, columns=names).astype(
+        dict.fromkeys(names[1:6], "float64") | {"before": TEXT, "error_change": TEXT}
+    )
+    count = pd.array([500, 400, 300, 200], dtype="Int64")
+    return table.assign(
+        version=pd.array(["1.0", "1.1", "1.2", "1.3"], dtype=TEXT),
+        sessions=count,
+        days=count,
+        per="sessions",
+        sample=1.0,
+    )
+
+
 CASES = {
     "daily": (plot_daily, "load_daily"),
     "events": (plot_events, "load_events"),
@@ -228,6 +289,11 @@ CASES = {
     "paths": (plot_paths, "paths"),
     "error_trend": (plot_error_trend, "error_trend"),
     "error_free": (plot_error_free, "error_free"),
+    "breakdown": (plot_breakdown, "breakdown"),
+    "breakdown_change": (plot_breakdown_change, "compare_breakdowns"),
+    "breakdown_trend": (plot_breakdown_trend, "breakdown"),
+    "adoption": (plot_adoption, "adoption"),
+    "releases": (plot_releases, "compare_releases"),
     "impact_of_errors": (plot_impact_of_errors, "impact_of_errors"),
 }
 
@@ -236,6 +302,11 @@ CASES = {
 def case(request: pytest.FixtureRequest) -> Case:
     plot, maker = CASES[request.param]
     return Case(plot, request.getfixturevalue(request.param), maker)
+
+
+def shared(by: str, **counts: int) -> pd.DataFrame:
+    """Lay out counts by value."""
+    return pd.DataFrame({by: pd.array(list(counts), dtype=TEXT), "count": pd.array([*counts.values()], dtype="Int64")})
 
 
 def reached(users: list[int], *, pending: int = 0, events: list[str] | None = None) -> pd.DataFrame:

@@ -13,6 +13,11 @@ from matplotlib.text import Text
 
 from nucleus_pandas.plots.style import plain
 
+# The plots whose names are values from the data, and nothing else.
+NAMING = [
+    *("events", "errors", "error_trend", "dimensions", "dimensions_over_time"),
+    *("breakdown", "breakdown_change", "breakdown_trend"),
+]
 NAMES = [
     ["$x^{2$ $\\frac{$", "$ok$", "_private", "<script>alert(1)</script>", "=1+1", "smile \N{GRINNING FACE}", "\\$5"],
     [
@@ -194,9 +199,7 @@ def names_on(ax: Axes) -> list[Text]:
 
 
 @pytest.mark.parametrize("names", NAMES, ids=["markup", "unprintable"])
-@pytest.mark.parametrize(
-    "case", ["events", "errors", "error_trend", "dimensions", "dimensions_over_time"], indirect=True
-)
+@pytest.mark.parametrize("case", NAMING, indirect=True)
 def test_text_from_the_data_is_drawn_as_plain_text(case, names):
     ax = case.plot(renamed(case, names))
     drawn_figure(ax)
@@ -204,9 +207,7 @@ def test_text_from_the_data_is_drawn_as_plain_text(case, names):
     assert not any(text.get_parse_math() or text.get_usetex() for text in names_on(ax))
 
 
-@pytest.mark.parametrize(
-    "case", ["events", "errors", "error_trend", "dimensions", "dimensions_over_time"], indirect=True
-)
+@pytest.mark.parametrize("case", NAMING, indirect=True)
 def test_long_names_are_cut_to_what_the_axes_has_room_for(case):
     _, ax = plt.subplots(figsize=(4, 3))
     case.plot(renamed(case, ["start" + "-" * 500 + "end"]), ax)
