@@ -130,9 +130,9 @@ def plot_breakdown_change(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     colors = [style.PALETTE[0] if p < _ENOUGH else style.REST for p in chance]
     for i, color in enumerate(colors):
         ax.plot([before[i], after[i]], [i, i], color=color, linewidth=2.2, zorder=1)
-        look: dict[str, Any] = {"color": color, "marker": "o", "markersize": 6.5, "linestyle": "none"}
-        ax.plot(before[i], i, **look, markerfacecolor="white", zorder=2)
-        ax.plot(after[i], i, **look, zorder=3)
+        look: dict[str, Any] = {"color": color, "marker": "o", "markersize": 6.5, "linestyle": "none", "clip_on": False}
+        ax.plot(before[i], i, **look, markerfacecolor="white", zorder=4)
+        ax.plot(after[i], i, **look, zorder=5)
     names, size = _name_rows(ax, table["value"])
     texts = [_points(*numbers) for numbers in zip(difference, low, high, strict=True)]
     _write_beside(ax, np.fmax(np.nan_to_num(before), np.nan_to_num(after)), texts, size, colors=colors)

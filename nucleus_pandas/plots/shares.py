@@ -72,12 +72,12 @@ def duration(seconds: float) -> str:
 
 def percent_axis(ax: Axes, which: str = "y", *, top: float = 1.0, ticks: int = 5) -> None:
     """Tick round shares in per cent, from zero up to `top` and never beyond 100 %."""
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axis = ax.yaxis if which == "y" else ax.xaxis
     locator = MaxNLocator(nbins=min(5, max(1, ticks)), steps=[1, 2, 2.5, 5, 10])
     axis.set_ticks([tick for tick in locator.tick_values(0, min(1.0, max(top, 0.01))) if 0 <= tick <= 1.0 + 1e-9])
-    axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
 
 
 ASKED = ("order", "window", "include_pending", "sample")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
@@ -237,6 +237,7 @@ rows = st.lists(st.tuples(values, st.integers(0, 2**40), st.integers(0, 2), st.b
 
 
 @given(rows, st.integers(1, 4), st.booleans())
+@settings(max_examples=40)
 def test_shares_add_up_to_one_whatever_comes(rows, top, periods):
     frame = pd.DataFrame(
         {"value": pd.Series([row[0] for row in rows], dtype=object), "count": [row[1] for row in rows]}
@@ -263,6 +264,7 @@ def test_shares_add_up_to_one_whatever_comes(rows, top, periods):
 
 
 @given(rows, rows, st.integers(1, 4))
+@settings(max_examples=40)
 def test_differences_of_shares_add_up_to_nothing(before, after, top):
     a, b = (
         pd.DataFrame(

@@ -1,0 +1,128 @@
+"""Plots of breakdowns: what is drawn is what the tables say."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle, StepPatch
+
+import nucleus_pandas as nu
+from nucleus_pandas.plots import style
+from tests.plots.conftest import counted, shared
+
+
+def bars(ax):
+    return [bar for bar in ax.patches if isinstance(bar, Rectangle) and bar.get_height() == pytest.approx(0.7)]
+
+
+def written(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def named(ax):
+    return [text.get_text() for text in ax.get_yticklabels()]
+
+
+def test_a_bar_is_as_long_as_its_share_and_has_its_bounds(breakdown):
+    ax = nu.plot_breakdown(breakdown)
+    assert [bar.get_width() for bar in bars(ax)] == breakdown["share"].tolist()
+    assert named(ax) == ["win", "mac", "linux", "(none)"]
+    assert "100 · 54.1 %" in written(ax)
+    drawn = [segment[:, 0].tolist() for segment in ax.collections[-1].get_segments()]
+    assert drawn == breakdown[["low", "high"]].to_numpy().tolist()
+
+
+def test_the_rest_and_what_is_missing_are_grey():
+    ax = nu.plot_breakdown(nu.breakdown(shared("value", a=5, b=3, **{"": 2}), top=1))
+    colors = [to_hex(bar.get_facecolor()).upper() for bar in bars(ax)]
+    assert colors == [style.PALETTE[0], style.REST, "#B5B5B5"]
+
+
+def test_a_breakdown_of_several_dimensions_is_refused_and_one_of_them_is_named():
+    both = pd.concat(
+        [shared("value", a=1).assign(dimension="platform"), shared("value", b=1).assign(dimension="country")]
+    )
+    table = nu.breakdown(both)
+    with pytest.raises(ValueError, match=r'draws one dimension.*table\["dimension"\] =='):
+        nu.plot_breakdown(table)
+    ax = nu.plot_breakdown(table[table["dimension"] == "country"])
+    assert ax.get_title(loc="left") == "Breakdown of country"
+
+
+def test_a_breakdown_by_period_is_refused(breakdown_trend):
+    with pytest.raises(ValueError, match="use plot_breakdown_trend"):
+        nu.plot_breakdown(breakdown_trend)
+
+
+def test_more_than_thirty_values_are_refused():
+    many = shared("value", **{f"v{i}": 1 for i in range(31)})
+    with pytest.raises(ValueError, match="up to 30 values, not 31: make it with a lower top"):
+        nu.plot_breakdown(nu.breakdown(many, top=31))
+    with pytest.raises(ValueError, match="up to 30"):
+        nu.plot_breakdown_change(nu.compare_breakdowns(many, many, top=31))
+
+
+def test_a_dumbbell_goes_from_the_share_before_to_that_after(breakdown_change):
+    ax = nu.plot_breakdown_change(breakdown_change)
+    lines = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2]
+    np.testing.assert_allclose(lines, breakdown_change[["share_before", "share_after"]])
+    assert named(ax) == ["win", "mac", "linux"]
+
+
+def test_a_difference_is_written_with_its_bounds_and_in_colour_only_if_it_is_more_than_chance():
+    table = nu.compare_breakdowns(shared("value", a=60, b=40), shared("value", a=30, b=70))
+    ax = nu.plot_breakdown_change(table)
+    assert "+30.0 (+16.3 to +42.2)" in written(ax)
+    assert {line.get_color() for line in ax.lines} == {style.PALETTE[0]}
+    same = nu.plot_breakdown_change(nu.compare_breakdowns(shared("value", a=6, b=4), shared("value", a=5, b=5)))
+    assert {line.get_color() for line in same.lines} == {style.REST}
+
+
+def test_a_value_that_cannot_be_compared_says_so(breakdown_change):
+    table = nu.compare_breakdowns(shared("value", a=0), shared("value", a=5))
+    assert "nothing to compare" in written(nu.plot_breakdown_change(table))
+
+
+def layers(ax):
+    """The height of each bar in each layer."""
+    return [np.nan_to_num(np.subtract(*patch.get_data()[::2])) for patch in ax.patches if isinstance(patch, StepPatch)]
+
+
+def test_a_trend_stacks_the_shares_of_each_period(breakdown_trend):
+    ax = nu.plot_breakdown_trend(breakdown_trend)
+    shares = breakdown_trend.pivot(index="value", columns="period", values="share").loc[["win", "mac"]].fillna(0)
+    np.testing.assert_allclose(layers(ax), shares)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["mac", "win"]  # as they stand on each other
+
+
+def test_what_may_change_is_hatched_and_what_has_no_share_is_grey(breakdown_trend):
+    ax = nu.plot_breakdown_trend(breakdown_trend)
+    spans = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+    assert [(span.get_hatch(), span.get_width()) for span in spans] == [("////", 1.0), (None, 1.0)]
+    told = " ".join(written(ax)).replace("\n", " ")
+    assert "Hatched: may still change" in told
+    assert "Grey: 1 period without a share" in told
+
+
+def test_periods_that_are_not_in_the_table_are_a_gap():
+    days = counted("value", {"win": [9, 8, 7, 6]}).rename(columns={"day": "period"}).drop(index=1)
+    ax = nu.plot_breakdown_trend(nu.breakdown(days.assign(complete=True, settled=True)))
+    assert layers(ax)[0].tolist() == [1, 0, 1, 1]
+
+
+def test_months_are_as_wide_as_they_are_long():
+    months = shared("value", a=1, b=1, c=1).assign(
+        value="a", period=pd.to_datetime(["2026-01-01", "2026-02-01", "2026-03-01"])
+    )
+    ax = nu.plot_breakdown_trend(nu.breakdown(months))
+    assert np.diff(ax.patches[0].get_data().edges).tolist() == [31, 28, 28]
+
+
+def test_three_years_of_days_are_drawn_in_few_patches():
+    days = pd.date_range("2024-01-01", periods=1096, freq="D")
+    table = nu.breakdown(pd.DataFrame({"period": days, "value": "a", "count": 1}))
+    figure, ax = plt.subplots()
+    nu.plot_breakdown_trend(table, ax)
+    figure.canvas.draw()
+    assert len(ax.patches) == 1
