@@ -11,7 +11,7 @@ from nucleus_pandas.analysis.adoption import Unit, Versions, check_unit, read_ve
 from nucleus_pandas.analysis.codes import Bools, Ints, distinct
 from nucleus_pandas.analysis.days import DAY, day_numbers
 from nucleus_pandas.analysis.eventlog import Events
-from nucleus_pandas.analysis.failures import find_sessions
+from nucleus_pandas.analysis.failures import error_rows
 from nucleus_pandas.analysis.horizon import oldest
 from nucleus_pandas.analysis.intervals import LOW_N
 from nucleus_pandas.analysis.rate_ratio import rate_ratio
@@ -246,8 +246,9 @@ def _compare(read: Versions, per: Unit, pairs: list[tuple[int, int | None]]) -> 
     day = day - (day.min() if len(day) else 0)
     failed = {"error": read.found.failed}
     if not read.log.holds_sessions:
-        crashed = find_sessions(read.log, "crash", read.until)
-        failed["crash"] = np.isin(read.found.row, crashed.row[crashed.failed])
+        crashes = error_rows(read.log, "crash")
+        crashes = crashes[read.log.time[crashes] <= read.until]
+        failed["crash"] = np.isin(read.log.session[read.found.row], read.log.session[crashes])
     units = {name: _Units(day, read.version, which) for name, which in failed.items()}
     if per == "users":
         units = {name: _by_user(one, read.found.user, len(read.names)) for name, one in units.items()}

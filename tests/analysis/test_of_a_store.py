@@ -64,6 +64,13 @@ def test_errors_of_a_store_are_those_of_its_sessions_and_events(store):
     pd.testing.assert_frame_equal(nu.impact_of_errors(store), nu.impact_of_errors(store.sessions(), as_of=AUTUMN))
 
 
+def test_releases_of_a_store_are_those_of_its_events(store):
+    log = nu.EventLog(store.events(), as_of=AUTUMN)
+    span = {"start": "2026-07-01", "end": "2026-10-15"}
+    pd.testing.assert_frame_equal(nu.adoption(store, freq="W", **span), nu.adoption(log, freq="W", **span))
+    pd.testing.assert_frame_equal(nu.compare_releases(store, **span), nu.compare_releases(log, **span))
+
+
 def test_a_log_of_a_store_knows_until_when_it_is_known(store):
     assert nu.EventLog(store).as_of == pd.Timestamp(AUTUMN)
     assert len(nu.EventLog(store)) == len(store.events())
@@ -78,6 +85,8 @@ def test_a_sampled_store_tells_its_fraction_in_every_table(app, tmp_path):
         nu.funnel_users(store, STEPS),
         nu.funnel_trend(store, STEPS, freq="M"),
         nu.paths(store, "init"),
+        nu.adoption(store, freq="M"),
+        nu.compare_releases(store),
         nu.funnel(nu.EventLog(store), STEPS),
     ):
         assert table["sample"].unique().tolist() == [share]

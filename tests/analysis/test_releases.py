@@ -259,6 +259,13 @@ def test_the_table_is_the_same_whatever_it_holds():
     assert len(nu.compare_releases(BAD.head(0))) == len(nu.adoption(BAD.head(0))) == 0
 
 
+def test_events_without_a_session_are_left_out_and_told_once():
+    lost = BAD.assign(session_id=BAD["session_id"].where(BAD.index > 1).astype(TEXT))
+    with pytest.warns(nu.IncompleteDataWarning, match="2 of .* events have no session") as caught:
+        nu.compare_releases(lost, as_of=AS_OF)
+    assert len(caught) == 1
+
+
 def test_only_what_is_asked_for_gets_rows():
     assert nu.compare_releases(BAD, top=1)["version"].tolist() == ["1.0"]
 
