@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,6 +59,20 @@ def _no_instants(column: pd.Series) -> Exception:
     return TypeError(
         f'the column "{name}" is of type {column.dtype}, not of instants. Write frame.assign({name}='
         f'pd.to_datetime(frame["{name}"], utc=True)), with unit="s" or unit="ms" if it holds Unix times.'
+    )
+
+
+def find_column(frame: pd.DataFrame, name: str, argument: str, *, prefix: str, whose: str) -> str:
+    """Give the column that a name means: one of that very name, or that of the property, which has a prefix."""
+    for column in (name, prefix + name):
+        if column in frame.columns:
+            return column
+    known = [str(column) for column in frame.columns]
+    near = difflib.get_close_matches(name, [column.removeprefix(prefix) for column in known], n=3, cutoff=0.6)
+    hint = f" Did you mean {' or '.join(map(shown, near))}?" if near else ""
+    raise ValueError(
+        f"{argument}: {whose} has no column {shown(name)}, nor {shown(prefix + name)}.{hint} It has "
+        f"{', '.join(map(shown, known[:30]))}."
     )
 
 
