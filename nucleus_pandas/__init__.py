@@ -14,6 +14,7 @@ from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.paths import paths
+from nucleus_pandas.analysis.retention import retention, retention_curve, retention_trend
 from nucleus_pandas.analysis.steps import step
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
@@ -125,6 +126,9 @@ __all__ = [
     "plot_hours",
     "plot_paths",
     "plot_time_to_convert",
+    "retention",
+    "retention_curve",
+    "retention_trend",
     "step",
     "sync",
 ]

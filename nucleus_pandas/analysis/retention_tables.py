@@ -111,6 +111,15 @@ def rates(eligible: Ints, retained: Ints) -> dict[str, Any]:
     return {"eligible": eligible, "retained": made, "rate": rate, "low": low, "high": high, "low_n": eligible < LOW_N}
 
 
+def require_retention(table: object, function: str) -> None:
+    """Raise where this is no table of retention."""
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"table is of type {type(table).__name__}; {function} takes the table of nu.retention.")
+    missing = [name for name in RETENTION if name not in table.columns]
+    if missing:
+        raise ValueError(f"table is no table of nu.retention: it has no column {', '.join(missing)}.")
+
+
 def pooled(table: pd.DataFrame) -> pd.DataFrame:
     """Give the table of `retention_curve`: the cohorts of each segment and period put together."""
     by = [name for name in ("segment", "period", "bracket") if name in table.columns]
