@@ -63,6 +63,9 @@ from nucleus_pandas.plots import (
     plot_funnel_trend,
     plot_hours,
     plot_paths,
+    plot_retention,
+    plot_retention_curve,
+    plot_retention_trend,
     plot_time_to_convert,
 )
 from nucleus_pandas.store.eventstore import EventStore
@@ -125,6 +128,9 @@ __all__ = [
     "plot_funnel_trend",
     "plot_hours",
     "plot_paths",
+    "plot_retention",
+    "plot_retention_curve",
+    "plot_retention_trend",
     "plot_time_to_convert",
     "retention",
     "retention_curve",

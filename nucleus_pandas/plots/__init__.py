@@ -15,6 +15,8 @@ from nucleus_pandas.plots.funnel import plot_funnel
 from nucleus_pandas.plots.funnel_trend import plot_funnel_trend
 from nucleus_pandas.plots.hours import plot_hours
 from nucleus_pandas.plots.paths import plot_paths
+from nucleus_pandas.plots.retention import plot_retention
+from nucleus_pandas.plots.retention_curve import plot_retention_curve, plot_retention_trend
 from nucleus_pandas.plots.time_to_convert import plot_time_to_convert
 
 __all__ = [
@@ -26,5 +28,8 @@ __all__ = [
     "plot_funnel_trend",
     "plot_hours",
     "plot_paths",
+    "plot_retention",
+    "plot_retention_curve",
+    "plot_retention_trend",
     "plot_time_to_convert",
 ]
