@@ -9,6 +9,7 @@ import pandas as pd
 from nucleus_pandas.analysis.activity import Activity
 from nucleus_pandas.analysis.cohorts import make_cohorts
 from nucleus_pandas.analysis.days import WeekStart
+from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.people import check_acquainted
 from nucleus_pandas.analysis.retention_counts import count_cells, find_starts, segments_of
 from nucleus_pandas.analysis.retention_question import BracketLike, find_log, read_asked, read_clocks
@@ -164,11 +165,12 @@ def retention(
     )
     clocks = read_clocks(freq=freq, clock=clock, week_start=week_start, start=start, end=end, tz=tz, as_of=as_of)
     top = checked_number("top", top, None, _TOP)
-    log, clocks = find_log(activity, asked, clocks, created=users is not None, by=by)
+    log, clocks = find_log(activity, asked, clocks, created=users is not None, by=by, first_time=first_time)
     cohorts = make_cohorts(find_starts(log, users, asked, first_time=first_time), clocks, recurring=not first_time)
-    if users is not None and not (isinstance(activity, EventStore) and asked.return_event is not None):
+    whole = not isinstance(activity, EventStore) or asked.return_event is None
+    if users is not None and whole and isinstance(log, EventLog):
         check_acquainted(log, users, cohorts.starts.row)
-    segments = None if by is None else segments_of(log, users, by, cohorts.starts, top)
+    segments = None if by is None or not isinstance(log, EventLog) else segments_of(log, users, by, cohorts.starts, top)
     cells = count_cells(log, asked, clocks, cohorts, segments)
     told = criterion if brackets is None else "brackets"
     return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)

@@ -12,6 +12,7 @@ from nucleus_pandas.analysis.columns import find_column
 from nucleus_pandas.analysis.days import period_numbers
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.people import created
+from nucleus_pandas.analysis.plain_days import PlainDays
 from nucleus_pandas.analysis.retention_question import Asked
 from nucleus_pandas.analysis.retention_tables import Cells
 from nucleus_pandas.analysis.returns import (
@@ -28,8 +29,10 @@ from nucleus_pandas.analysis.segments import Segments, find_segments, rank_segme
 _MOST_CELLS = 5_000_000
 
 
-def find_starts(log: EventLog, users: pd.DataFrame | None, asked: Asked, *, first_time: bool) -> Starts:
+def find_starts(log: EventLog | PlainDays, users: pd.DataFrame | None, asked: Asked, *, first_time: bool) -> Starts:
     """Give when each user starts: created, or the first or every start event."""
+    if isinstance(log, PlainDays):
+        return Starts(log.user, log.first, log.user)
     if users is not None:
         return Starts(*created(log, users))
     found = Starts(*moments(log, asked.start_event, "start_event"))
@@ -45,8 +48,10 @@ def segments_of(log: EventLog, users: pd.DataFrame | None, by: str, starts: Star
     return rank_segments(users[column].iloc[starts.row], every, top)
 
 
-def _returns(log: EventLog, asked: Asked, clocks: Clocks) -> Returns:
+def _returns(log: EventLog | PlainDays, asked: Asked, clocks: Clocks) -> Returns:
     """What counts as coming back: the moments, or the periods that they lie in."""
+    if isinstance(log, PlainDays):
+        return _once(log.days.user, period_numbers(log.days.day, clocks.freq, clocks.week_start))
     if clocks.clock == "calendar" and asked.return_event is None:
         return _active_periods(log, clocks)
     user, place, _ = moments(log, asked.return_event, "return_event")
@@ -73,7 +78,9 @@ def _once(user: Ints, period: Ints) -> Returns:
     return Returns(user, period, None) if new.all() else Returns(user[new], period[new], None)
 
 
-def count_cells(log: EventLog, asked: Asked, clocks: Clocks, cohorts: Cohorts, segments: Segments | None) -> Cells:
+def count_cells(
+    log: EventLog | PlainDays, asked: Asked, clocks: Clocks, cohorts: Cohorts, segments: Segments | None
+) -> Cells:
     """Count the users of each segment, cohort and period, and those of them who came back."""
     names = 1 if segments is None else len(segments.names)
     group = cohorts.place if segments is None else segments.code * cohorts.number + cohorts.place

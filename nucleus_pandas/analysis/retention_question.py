@@ -16,6 +16,7 @@ from nucleus_pandas.analysis.cohorts_of_store import of_store
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.days import WeekStart, check_week_start
 from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.plain_days import PlainDays, plain_days
 from nucleus_pandas.analysis.question import enough
 from nucleus_pandas.analysis.retention_tables import Clock, Criterion
 from nucleus_pandas.analysis.returns import Bracket
@@ -100,15 +101,22 @@ def read_clocks(
 
 
 def find_log(
-    activity: Activity, asked: Asked, clocks: Clocks, *, created: bool, by: str | None
-) -> tuple[EventLog, Clocks]:
-    """Give the log that is asked, and until when it is known; of a store only what it holds."""
+    activity: Activity, asked: Asked, clocks: Clocks, *, created: bool, by: str | None, first_time: bool
+) -> tuple[EventLog | PlainDays, Clocks]:
+    """Give the log that is asked, and until when it is known; of a store only what it holds.
+
+    The commonest question, by first sessions on the calendar, is answered from a plain frame without making a log.
+    """
     by = None if created else by
     steps = [asked.return_event] if created else [asked.start_event, asked.return_event]
     events = [one for one in steps if one is not None]
     if isinstance(activity, EventStore):
         return of_store(activity, events, clocks, sessions=len(events) < len(steps), by=by)
     told = None if clocks.as_of == UNTOLD else clocks.as_of
+    if not (created or events or by is not None) and first_time and clocks.clock == "calendar":
+        plain = plain_days(activity, clocks.zone, told)
+        if plain is not None:
+            return plain, replace(clocks, as_of=plain.as_of_microseconds)
     only = None if len(events) < len(steps) else enough(activity, events, by)
     log = as_activity(activity, events=only, as_of=told)
     return log, replace(clocks, as_of=log.as_of_microseconds if told is None else told)

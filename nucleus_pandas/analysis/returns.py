@@ -70,20 +70,20 @@ def count_on(begun: Begun, returns: Returns, last: int) -> Ints:
 def _count_periods(begun: Begun, returns: Returns, last: int) -> Ints | None:
     """`count_on` where users have one start and did nothing before it, and the periods of a group are over for all.
 
-    Then each row of `returns` is looked at once, and nothing needs to be left out: what came in periods that are not
-    over falls into cells of their own. None where it is not so.
+    Then no row of `returns` is looked at twice, and none needs to be left out: what came in periods that are not over
+    falls into cells of their own. None where it is not so.
     """
     low, high = _ends(begun, returns)
     some = np.flatnonzero(high > low)
     low, high, place = low[some], high[some], begun.place[some]
-    if not len(some) or not (low[1:] == high[:-1]).all() or not (returns.place[low] >= place).all():
+    if not len(some) or (low[1:] < high[:-1]).any() or (returns.place[low] < place).any():
         return None
     width = max(last, int((returns.place[high - 1] - place).max())) + 1
     if begun.groups * width > _WIDE:
         return None
     base = (begun.group[some] * width - place).astype(np.int32)
     cell = np.repeat(base, high - low)
-    cell += returns.place[low[0] : high[-1]].astype(np.int32, copy=False)
+    cell += returns.place[_rows(low, high, high - low)].astype(np.int32, copy=False)
     return np.bincount(cell, minlength=begun.groups * width).reshape(begun.groups, width)[:, : last + 1]
 
 

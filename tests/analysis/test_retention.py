@@ -356,3 +356,27 @@ def test_curve_and_trend_of_nothing_are_empty_and_of_another_table_refused():
             function(THREE)
         with pytest.raises(TypeError, match="of type list"):
             function([1])
+
+
+@pytest.mark.parametrize("asked", [{}, {"freq": "D", "tz": "Europe/Paris"}, {"criterion": "on_or_after", "freq": "M"}])
+@pytest.mark.parametrize("as_of", ["2026-09-20", "2026-08-20"])
+def test_a_plain_frame_gives_what_its_log_gives(asked, as_of):
+    rng = np.random.default_rng(1)
+    time = pd.Timestamp("2026-09-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 30 * 86_400, 400), unit="s")
+    events = pd.DataFrame(
+        {"user_id": rng.integers(0, 40, 400), "time": pd.DatetimeIndex(time).as_unit("us"), "event": "A"}
+    )
+    for interval in ({}, {"start": "2026-09-03", "end": "2026-09-12"}):
+        pd.testing.assert_frame_equal(
+            nu.retention(events, as_of=as_of, **asked, **interval),
+            nu.retention(nu.EventLog(events), as_of=as_of, **asked, **interval),
+        )
+    pd.testing.assert_frame_equal(nu.retention(events, **asked), nu.retention(nu.EventLog(events), **asked))
+
+
+def test_what_a_plain_frame_lacks_is_told_as_by_its_log():
+    lacking = pd.concat([THREE, THREE.assign(user_id=None).head(1)])
+    with pytest.warns(IncompleteDataWarning, match="1 have no user"):
+        pd.testing.assert_frame_equal(nu.retention(lacking, as_of=LATE), nu.retention(THREE, as_of=LATE))
+    with_system = pd.concat([THREE, THREE.assign(event="nucleus:heartbeat", user_id="eve").head(1)])
+    pd.testing.assert_frame_equal(nu.retention(with_system, as_of=LATE), nu.retention(THREE, as_of=LATE))

@@ -105,8 +105,9 @@ def users_of(users):
 
 
 def ask(events, asked):
+    plain = asked.start_event is None and asked.return_event is None and not any(one.session for one in events)
     return nu.retention(
-        frame_of([*events, *KNOWN]),
+        frame_of(events).drop(columns="session_id") if plain else frame_of([*events, *KNOWN]),
         users=users_of(asked.users),
         start_event=asked.start_event,
         return_event=asked.return_event,
