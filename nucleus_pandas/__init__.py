@@ -15,6 +15,7 @@ from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.paths import paths
 from nucleus_pandas.analysis.steps import step
+from nucleus_pandas.analysis.survival import survival
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -126,5 +127,6 @@ __all__ = [
     "plot_paths",
     "plot_time_to_convert",
     "step",
+    "survival",
     "sync",
 ]
