@@ -13,6 +13,7 @@ from nucleus_pandas import demo
 from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
+from nucleus_pandas.analysis.growth import active_users, growth
 from nucleus_pandas.analysis.paths import paths
 from nucleus_pandas.analysis.steps import step
 from nucleus_pandas.analysis.survival import survival
@@ -89,6 +90,7 @@ __all__ = [
     "ServiceError",
     "StoreError",
     "StoreLockedError",
+    "active_users",
     "compare_funnels",
     "demo",
     "demo_client",
@@ -98,6 +100,7 @@ __all__ = [
     "funnel",
     "funnel_trend",
     "funnel_users",
+    "growth",
     "load_attribute",
     "load_daily",
     "load_devices",
