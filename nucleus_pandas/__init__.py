@@ -14,6 +14,7 @@ from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.growth import active_users, growth
+from nucleus_pandas.analysis.habits import days_active, usage_interval
 from nucleus_pandas.analysis.paths import paths
 from nucleus_pandas.analysis.steps import step
 from nucleus_pandas.analysis.survival import survival
@@ -92,6 +93,7 @@ __all__ = [
     "StoreLockedError",
     "active_users",
     "compare_funnels",
+    "days_active",
     "demo",
     "demo_client",
     "doctor",
@@ -132,4 +134,5 @@ __all__ = [
     "step",
     "survival",
     "sync",
+    "usage_interval",
 ]

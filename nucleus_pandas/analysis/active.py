@@ -49,6 +49,11 @@ class Active:
     zone: dt.tzinfo
     sample: float
 
+    @property
+    def last_over(self) -> int:
+        """The last day that was over at `as_of`."""
+        return _day(self.as_of, self.zone) - 1
+
     def rows(self, freq: Freq, week_start: WeekStart = "monday") -> Ints:
         """Give the numbers of the periods that the days asked for lie in."""
         numbers = period_numbers(np.array(self.shown), freq, week_start)
