@@ -16,6 +16,7 @@ from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.growth import active_users, growth
 from nucleus_pandas.analysis.habits import days_active, usage_interval
 from nucleus_pandas.analysis.paths import paths
+from nucleus_pandas.analysis.retention import retention, retention_curve, retention_trend
 from nucleus_pandas.analysis.steps import step
 from nucleus_pandas.analysis.survival import survival
 from nucleus_pandas.api.client import Client
@@ -141,6 +142,9 @@ __all__ = [
     "plot_survival",
     "plot_time_to_convert",
     "plot_usage_interval",
+    "retention",
+    "retention_curve",
+    "retention_trend",
     "step",
     "survival",
     "sync",

@@ -104,7 +104,7 @@ def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> Event
     """The log: of sessions, or of the events that are asked for."""
     if event is None:
         return as_activity(activity, as_of=as_of)
-    return as_event_log(activity, only=enough(activity, [read_step(event, "event")]), as_of=as_of)
+    return as_event_log(activity, only=enough(activity, [read_step(event, "event")], None), as_of=as_of)
 
 
 def _days(log: EventLog, event: StepLike | None, zone: dt.tzinfo, until: int) -> tuple[UserDays, int]:

@@ -37,15 +37,24 @@ def _factorized(column: pd.Series) -> tuple[Ints, Any]:
             return _factorized_objects(values)
         # Most texts are one object for many rows: integers, the addresses of objects, are compared far faster.
         codes, addresses = pd.factorize(np.frombuffer(values, dtype=np.intp))
-        place = np.empty(len(addresses), dtype=np.intp)
-        place[codes] = np.arange(len(values))
-        code_of, found = _factorized_objects(values[place])
+        code_of, found = _factorized_objects(values[_first_places(codes, len(addresses))])
         return code_of[codes], found
     except TypeError:
         raise TypeError(
             f"the column {str(column.name)!r} holds lists, mappings or the like, which cannot be told apart; make text "
             f"of them: frame[{str(column.name)!r}].astype(str)."
         ) from None
+
+
+def _first_places(codes: Ints, number: int) -> Ints:
+    """Where each code stands first, given that they are numbered in the order in which they come."""
+    # Mostly all of them stand at the beginning, so that the whole need not be gone through.
+    end = min(len(codes), 64 * number)
+    while end < len(codes) and codes[:end].max() < number - 1:
+        end = min(len(codes), 8 * end)
+    place = np.empty(number, dtype=np.intp)
+    place[codes[:end][::-1]] = np.arange(end)[::-1]
+    return place
 
 
 def _factorized_objects(values: Ints) -> tuple[Ints, Any]:

@@ -104,7 +104,7 @@ def ids(frame: pd.DataFrame, rows: Ints | None = None) -> Ints:
     if not without.any():
         return _compact(codes)
     apps, app_ids = encode(frame["user_id"])
-    service_of = _only_service(apps, codes, len(app_ids))
+    service_of = only_one(apps, codes, len(app_ids))
     # An id of the app's that belongs to no service's id, or to several, stands for itself.
     place = {value: code for code, value in enumerate(services)}
     own = [place.setdefault(value, len(place)) for value in app_ids]
@@ -112,7 +112,7 @@ def ids(frame: pd.DataFrame, rows: Ints | None = None) -> Ints:
     return _compact(np.where(without, stands_for[apps], codes))
 
 
-def _only_service(apps: Ints, services: Ints, number: int) -> Any:
+def only_one(apps: Ints, services: Ints, number: int) -> Any:
     """For each id of the app's the one service's id that it comes with, -1 for none or several."""
     both = (apps >= 0) & (services >= 0)
     lowest = np.full(number, np.iinfo(np.int64).max)

@@ -33,6 +33,8 @@ _COMPARED: Schema = {
     "p_adjusted": NUMBER,
     "low_n": np.dtype(bool),
 }
+# What both funnels must have been asked in the same way.
+_ASKED = ("order", "window", "include_pending")
 # Of names from the data in a message: how many, and how much of each.
 _SHOWN, _WIDTH = 10, 42
 
@@ -77,7 +79,8 @@ def compare_funnels(
     Raises
     ------
     ValueError
-        If columns are missing, the steps are not the same, or there is nothing to compare with.
+        If columns are missing, the steps are not the same or were asked for in another way (order, window, pending
+        users), or there is nothing to compare with.
     TypeError
         If `a` or `b` is no DataFrame.
 
@@ -118,6 +121,7 @@ class _Counts(NamedTuple):
     segments: list[str | None]
     steps: list[tuple[int, str]]
     users: NDArray[np.float64]
+    asked: dict[str, str]
     sample: float
 
 
@@ -140,7 +144,8 @@ def _read(table: pd.DataFrame, name: str) -> _Counts:
     places = [rows[segment] for segment in segments], [columns[step] for step in steps]
     users[places] = table["users"].to_numpy(dtype="float64", na_value=np.nan)
     sample = float(table["sample"].min()) if "sample" in table.columns and len(table) else 1.0
-    return _Counts(list(rows), list(columns), users, sample)
+    asked = {column: str(table[column].iloc[0]) for column in _ASKED if column in table.columns and len(table)}
+    return _Counts(list(rows), list(columns), users, asked, sample)
 
 
 def _with_reference(counts: _Counts, reference: str | None, rate: Rate) -> pd.DataFrame:
@@ -172,6 +177,13 @@ def _side_by_side(a: _Counts, b: _Counts, rate: Rate) -> pd.DataFrame:
     if a.steps and b.steps and a.steps != b.steps:
         told = [" > ".join(repr(event)[:_WIDTH] for _, event in counts.steps[:_SHOWN]) for counts in (a, b)]
         raise ValueError(f"a and b have other steps: {told[0]} and {told[1]}.")
+    for name in _ASKED:
+        one, other = a.asked.get(name), b.asked.get(name)
+        if one and other and one != other:
+            raise ValueError(
+                f"a was made with {name}={one!r}, b with {name}={other!r}: their rates mean different things. Make "
+                "both in the same way."
+            )
     segments, steps = list(dict.fromkeys([*a.segments, *b.segments])), a.steps or b.steps
     users_a, users_b = (np.zeros((len(segments), len(steps))) for _ in "ab")
     for counts, users in ((a, users_a), (b, users_b)):

@@ -160,16 +160,17 @@ class EventLog:
     def _make(self, frame: pd.DataFrame, only: Collection[str] | None, whose: str) -> None:
         require(frame, ["user_id", "time", "event"])
         self.frame = frame = frame.copy(deep=False)
-        time, no_time = instants(frame["time"])
         event, self.names = names(frame["event"])
-        rows = None
+        rows, times = None, frame["time"]
         if only is not None:
             wanted = np.array([*(name in only for name in self.names), False], dtype=np.bool_)
             rows = np.flatnonzero(wanted[event])
+            self.counts = np.bincount(event + 1, minlength=len(self.names) + 1)[1:]
             if self._known is None:
+                time, no_time = instants(times)
                 self._known = newest(time[~no_time])
-            self.counts = np.bincount(event[event >= 0], minlength=len(self.names))
-            time, no_time, event = time[rows], no_time[rows], event[rows]
+            times, event = times.iloc[rows], event[rows]
+        time, no_time = instants(times)
         user = ids(frame, rows)
         kept = _kept({"user": user < 0, "time": no_time, "event": event < 0}, whose)
         if kept is not None:

@@ -103,11 +103,11 @@ def _read_window(window: object) -> int | None:
     return read_duration("window", window, _WINDOW_FORMS)
 
 
-def enough(events: object, steps: list[Step], by: str | None = None) -> set[str] | None:
-    """Give the events that a question about some steps looks at, None if it may have to look at all of them."""
-    if any(callable(one.where) for one in steps):
+def enough(events: object, asked: list[Step], by: str | None) -> set[str] | None:
+    """Give the events that a question looks at, None if it may have to look at all of them."""
+    if any(callable(one.where) for one in asked):
         return None
-    looked_at = {by, *(name for one in steps for name in columns_of(one))}
+    looked_at = {by, *(name for one in asked for name in columns_of(one))}
     if isinstance(events, pd.DataFrame) and "session_id" in events.columns and looked_at & set(CONTEXT):
         return None
-    return {name for one in steps for name in one.events}
+    return {name for one in asked for name in one.events}

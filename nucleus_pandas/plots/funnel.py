@@ -49,8 +49,8 @@ def plot_funnel(funnel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
         With a bar a step, or a bar for each step and segment: the share of those who entered, its 95 % bounds as a
-        thin line, and pale what was lost since the step before. Beside it the users and that share; where there are
-        no segments, also the users lost, as a share of the step before, and the median time since that step.
+        thin line, and pale what was lost since the step before. Beside it the users, that share and the median time
+        since the step before; where there are no segments, also the users lost, as a share of that step.
         Below 30 entrants a share has an asterisk.
 
     Raises
@@ -132,7 +132,7 @@ def _bars(ax: Axes, segment: Segment, steps: list[tuple[int, str]], place: int, 
         _Label(
             float(np.nanmax([high[i], rate[i], 0.0])),
             float(y[i]),
-            f"{_count(users[i])} · {percent(rate[i])}{'*' * bool(few)}",
+            f"{_count(users[i])} · {percent(rate[i])}{'*' * bool(few)}" + (_median(took[i]) if of > 1 else ""),
             _lost(gone[i], kept[i], took[i]) if of == 1 else "",
         )
         for i, few in enumerate(rows["low_n"].tolist())
@@ -147,7 +147,11 @@ def _lost(gone: float, kept: float, took: float) -> str:
     """Say how many were lost since the step before and how long the others took."""
     if np.isnan(gone) or np.isnan(kept):
         return ""
-    return f"−{gone:,.0f} ({percent(1 - kept)})" + ("" if np.isnan(took) else f" · median {duration(took)}")
+    return f"−{gone:,.0f} ({percent(1 - kept)})" + _median(took)
+
+
+def _median(took: float) -> str:
+    return "" if np.isnan(took) else f" · median {duration(took)}"
 
 
 def _write(ax: Axes, labels: list[_Label], steps: int, of: int, beside: int) -> None:
@@ -180,12 +184,12 @@ def _notes(table: pd.DataFrame, *, grouped: bool) -> list[str]:
     # Both are the same in all rows of a segment.
     first = table[table["step"] == table["step"].min()]
     pending, excluded = (np.nansum(floats(first[name])) for name in ("pending", "excluded"))
-    lost = "" if grouped else ", with the share of it and the median time since it"
+    lost = "" if grouped else ", with the share of it"
     how = "Counted, though they" if table["include_pending"].any() else "Left out, as they"
     return [
         asked_note(table),
-        f"Beside a bar: users, and their share of those who entered; thin line: its 95 % bounds. Pale: lost since "
-        f"the step before{lost}.",
+        f"Beside a bar: users, their share of those who entered, the median time since the step before; thin line: "
+        f"95 % bounds of the share. Pale: lost since the step before{lost}.",
         f"{how} have had less than the window: {pending:,.0f}." if pending > 0 else "",
         f"Lost to excluded events: {excluded:,.0f}." if excluded > 0 else "",
         "*: fewer than 30 entered." if table["low_n"].any() else "",

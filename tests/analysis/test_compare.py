@@ -184,3 +184,10 @@ def test_names_that_look_alike_to_pandas_2_stay_apart():
     compared = nu.compare_funnels(rows, reference=names[0])
     assert compared["segment"].tolist() == names[1:]
     np.testing.assert_allclose(compared["difference"], [0.2, 0.4])
+
+
+def test_funnels_that_were_asked_in_another_way_are_not_compared():
+    week = table([100, 40]).assign(order="ordered", window="7d", include_pending=False)
+    day = week.assign(window="1d")
+    with pytest.raises(ValueError, match="a was made with window='7d', b with window='1d': their rates"):
+        nu.compare_funnels(week, day)

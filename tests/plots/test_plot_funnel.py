@@ -73,6 +73,10 @@ def test_users_shares_losses_and_times_stand_beside_the_bars(funnel):
     ]
 
 
+def test_the_bars_of_segments_tell_their_times_too(funnel):
+    assert "100 · 10.0 % · median 2 h" in texts(plot_funnel(segmented(free=funnel, pro=funnel)))
+
+
 def test_those_who_are_pending_are_told(funnel):
     assert "have had less than the window: 7." in subtitle(plot_funnel(funnel))
 
