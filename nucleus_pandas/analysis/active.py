@@ -13,6 +13,7 @@ from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.days import DAY, WeekStart, day_numbers, period_days, period_numbers, period_starts
 from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
+from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.analysis.horizon import SILENCE_DAYS, oldest
 from nucleus_pandas.analysis.question import enough
 from nucleus_pandas.analysis.steps import StepLike, read_step
@@ -35,8 +36,8 @@ class Active:
         None are where `last` is the lower.
     shown : tuple of int
         The first and the last day that is asked for and not later than what is known.
-    as_of : int
-        In microseconds.
+    until, as_of : int
+        Until when activity is known, and when that was asked for, in microseconds; a store can have asked later.
     zone : tzinfo
     sample : float
     """
@@ -45,14 +46,15 @@ class Active:
     first: int
     last: int
     shown: tuple[int, int]
+    until: int
     as_of: int
     zone: dt.tzinfo
     sample: float
 
     @property
     def last_over(self) -> int:
-        """The last day that was over at `as_of`."""
-        return _day(self.as_of, self.zone) - 1
+        """The last day that is known as a whole."""
+        return _day(self.until, self.zone) - 1
 
     def rows(self, freq: Freq, week_start: WeekStart = "monday") -> Ints:
         """Give the numbers of the periods that the days asked for lie in."""
@@ -70,7 +72,7 @@ class Active:
     def states(self, numbers: Ints, freq: Freq, week_start: WeekStart = "monday") -> dict[str, Bools]:
         """Tell which periods are complete, and which settled."""
         ends = period_starts(numbers + 1, freq, week_start, self.zone)
-        complete = (ends <= self.as_of) & (period_days(numbers, freq, week_start).astype(np.int64) >= self.first)
+        complete = (ends <= self.until) & (period_days(numbers, freq, week_start).astype(np.int64) >= self.first)
         return {"complete": complete, "settled": complete & (ends <= self.as_of - SETTLING)}
 
 
@@ -89,15 +91,18 @@ def read_active(
     given = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     log = _log(activity, event, given)
     known = log.as_of_microseconds if given is None else given
-    days, first = _days(log, event, zone, known)
+    held = held_span(activity, begins, ends) if isinstance(activity, EventStore) else None
+    until = known if held is None else min(known, held[1])
+    days, first = _days(log, event, zone, until)
     if not len(days.day):
-        return Active(days, 0, -1, (0, -1), known, zone, log.sample)
-    if isinstance(activity, EventStore):
-        first = max(first, _synced(activity, zone) or first)
-    last = max(_day(known - 1, zone), int(days.day.max()))
+        return Active(days, 0, -1, (0, -1), until, known, zone, log.sample)
+    if held is not None:
+        # A day of which only the rest was synced is not known as a whole.
+        first = max(first, _day(held[0] - 1, zone) + 1)
+    last = max(_day(until - 1, zone), int(days.day.max()))
     from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
     shown = (first if from_ is None else from_, last if to is None else min(last, to))
-    return Active(days, first, last, shown, known, zone, log.sample)
+    return Active(days, first, last, shown, until, known, zone, log.sample)
 
 
 def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> EventLog:
@@ -135,13 +140,6 @@ def _first(day: Ints) -> int:
         if np.diff(there).max(initial=0) < SILENCE_DAYS:
             return lowest
     return int(oldest(day * np.int64(DAY)) // DAY)
-
-
-def _synced(store: EventStore, zone: dt.tzinfo) -> int | None:
-    """The first day of which all are known who were active: who was seen last before a span was not asked about."""
-    spans = store.info().spans
-    # A day of which a span holds only the rest is not known as a whole.
-    return _day(microseconds(spans[0][0]) - 1, zone) + 1 if spans else None
 
 
 def _day(moment: int, zone: dt.tzinfo) -> int:

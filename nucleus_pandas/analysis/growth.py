@@ -101,8 +101,8 @@ def active_users(
     days here, so that each holds four of every weekday, and stickiness does not swing with them.
 
     The first day of a log is that of the first activity that is not years before the rest, as of clocks that are wrong:
-    before 7 days without any, with less than 1 % before them. That of a store is the first day that was synced, as who
-    was seen last before it was not asked about.
+    before 7 days without any, with less than 1 % before them. A store knows the days of the interval that was synced,
+    of several the last one that holds what is asked for: who was only there before or after was not asked about.
 
     Examples
     --------

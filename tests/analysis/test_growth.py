@@ -200,6 +200,17 @@ def test_of_a_store_days_are_known_from_when_it_was_synced(tmp_path, own_app):
     assert nu.active_users(store, tz="Asia/Kathmandu")["day"].iloc[0] == pd.Timestamp("2026-10-02")
 
 
+@pytest.mark.parametrize("event", [None, "init"])
+def test_of_a_store_days_are_known_until_the_end_of_what_was_synced(tmp_path, own_app, event):
+    store = nu.EventStore(tmp_path / "app.duckdb")
+    nu.sync(own_app, store, "2026-10-01", "2026-10-31", progress=False)
+    table = nu.active_users(store, event=event)
+    assert table["day"].iloc[-1] == pd.Timestamp("2026-10-31")
+    assert table["settled"].all()
+    with pytest.warns(nu.IncompleteDataWarning, match="does not hold all of this interval"):
+        assert len(nu.active_users(store, event=event, end="2026-11-10")) == 31
+
+
 def test_new_users_of_a_store_are_those_who_never_came_before_it_was_synced(tmp_path, own_app):
     store = nu.EventStore(tmp_path / "app.duckdb")
     nu.sync(own_app, store, "2026-10-01", "2026-11-19", progress=False)
