@@ -18,6 +18,8 @@ from nucleus_pandas.plots.growth import plot_growth
 from nucleus_pandas.plots.habits import plot_days_active, plot_usage_interval
 from nucleus_pandas.plots.hours import plot_hours
 from nucleus_pandas.plots.paths import plot_paths
+from nucleus_pandas.plots.retention import plot_retention
+from nucleus_pandas.plots.retention_curve import plot_retention_curve, plot_retention_trend
 from nucleus_pandas.plots.survival import plot_survival
 from nucleus_pandas.plots.time_to_convert import plot_time_to_convert
 
@@ -33,6 +35,9 @@ __all__ = [
     "plot_growth",
     "plot_hours",
     "plot_paths",
+    "plot_retention",
+    "plot_retention_curve",
+    "plot_retention_trend",
     "plot_survival",
     "plot_time_to_convert",
     "plot_usage_interval",

@@ -1,8 +1,8 @@
-"""How many users the points of a curve stand for, written below its axis."""
+"""How many users the points of a curve are of, below it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,49 +14,53 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-#: Beyond, the rows below the axis would take more room than the curves.
-MOST_ROWS = 4
+#: Beyond, the numbers would take more room than the curves.
+MOST_ROWS = 5
 
 
-class AtRisk(NamedTuple):
-    """The users of one curve at some places of the axis, and its colour."""
+class Row(NamedTuple):
+    """The number of users at some places of the x axis, NaN for none; the colour of their curve."""
 
-    at: NDArray[Any]
+    at: NDArray[np.float64]
     users: NDArray[np.float64]
     color: str
 
 
-def whole_ticks(ax: Axes, right: float, *, letters: int) -> NDArray[np.int_]:
-    """Tick round whole numbers from 0 to `right`, so few that numbers of so many letters fit below them."""
-    from matplotlib.ticker import MaxNLocator
+def write_at_risk(ax: Axes, rows: Sequence[Row], *, x: str, what: str) -> str:
+    """Write below the ticks of a finished axis how many users each curve is of there, and its label below that.
 
-    room = style.inches(ax)[0] * 72 / (0.62 * style.small() * (letters + 2))
-    locator = MaxNLocator(nbins=int(min(10, max(1, room))), integer=True, steps=[1, 2, 5, 7, 10], min_n_ticks=1)
-    ticks = np.unique(np.round(locator.tick_values(0, max(1.0, right))).astype(int))
-    ticks = ticks[(ticks >= 0) & (ticks <= right)]
-    ax.set_xticks(ticks)
-    return ticks
-
-
-def write_at_risk(ax: Axes, curves: Sequence[AtRisk], ticks: NDArray[np.int_], *, x: str) -> None:
-    """Write below the ticks how many users each curve stands for there, and below these what the axis is."""
+    Gives back a sentence for the subtitle.
+    """
+    if len(rows) > MOST_ROWS:
+        return f"How many users the curves are of is in the table: column {what}."
     size = style.small()
-    line, above = 1.25 * size, 1.9 * size
-    for row, curve in enumerate(curves):
-        known = dict(zip(np.asarray(curve.at).tolist(), curve.users.tolist(), strict=True))
-        for tick in ticks.tolist():
-            if not np.isnan(users := known.get(tick, np.nan)):
+    line = 1.25 * size
+    below = 1.9 * size
+    low, high = ax.get_xlim()
+    ticks = [float(tick) for tick in ax.get_xticks() if low <= tick <= high]
+    for place, row in enumerate(rows):
+        known = {float(at): count for at, count in zip(row.at, row.users, strict=True) if not np.isnan(count)}
+        for tick in ticks:
+            if tick in known:
                 ax.annotate(
-                    f"{users:,.0f}",
+                    _short(known[tick]),
                     xy=(tick, 0),
-                    xycoords=ax.get_xaxis_transform(),
-                    xytext=(0, -above - row * line),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(0, -below - place * line),
                     textcoords="offset points",
                     ha="center",
                     va="top",
-                    fontsize=size,
-                    color=curve.color,
+                    fontsize=0.9 * size,
+                    color=row.color,
                     annotation_clip=False,
                     **style.PLAIN,
                 )
-    ax.set_xlabel(f"{x}; below: users at risk", fontsize=size, labelpad=3 + line * len(curves), **style.PLAIN)
+    ax.set_xlabel(x, fontsize=size, labelpad=4 + line * len(rows), **style.PLAIN)
+    return f"Below: how many users are {what.replace('_', ' ')}."
+
+
+def _short(count: float) -> str:
+    """Write a count in up to five characters."""
+    if count < 10_000:
+        return f"{count:,.0f}"
+    return f"{count / 1000:.0f}k" if count < 999_500 else f"{count / 1e6:.1f}m"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucleus_pandas.plots import style
-from nucleus_pandas.plots.at_risk import whole_ticks
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import percent_axis, sample_note
 
@@ -141,7 +140,7 @@ def _draw(ax: Axes, table: pd.DataFrame, line: str, meaning: str) -> None:
     for color, width in (("white", 2.4), ("black", 1.0)):
         ax.vlines(days[some], low[some], high[some], color=color, linewidth=width, zorder=3)
     ax.plot(days, along, color=_LINE, linewidth=1.4, marker="o", markersize=3, markevery=max(1, len(days) // 30))
-    whole_ticks(ax, float(days.max()), letters=3)
+    style.whole_ticks(ax, float(days.max()), letters=3)
     ax.set_xlim(edges[0] - 0.01 * len(bars), edges[-1] + 0.01 * len(bars))
     ax.set_ylim(0, 1.03)
     percent_axis(ax)

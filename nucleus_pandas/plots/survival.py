@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucleus_pandas.plots import style
-from nucleus_pandas.plots.at_risk import MOST_ROWS, AtRisk, whole_ticks, write_at_risk
+from nucleus_pandas.plots.at_risk import Row, write_at_risk
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import Segment, percent_axis, sample_note, segments_of
 
@@ -35,8 +35,8 @@ def plot_survival(survival: pd.DataFrame, ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
         With a curve, or a curve a segment, that falls in steps; it is dotted where fewer than 30 users are at risk. Up
-        to four have a band, the 95 % bounds, and below the axis, in their colour, how many users are at risk. The
-        legend, or the subtitle, says on which day half of the users were gone.
+        to four have a band, the 95 % bounds; below the axis stands how many users are at risk, where there are up to
+        five. The legend, or the subtitle, says by which day half of the users were gone.
 
     Raises
     ------
@@ -63,17 +63,16 @@ def plot_survival(survival: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for segment in segments:
         _draw(ax, segment, band=bands)
     right = float(survival["day"].max())
-    ax.set_xlim(-0.01 * right - 0.02, 1.01 * right + 0.5)
     ax.set_ylim(0, 1.03)
     style.finish_axes(ax, x="days since the account was created", y="share of users who are still there", grid="y")
     percent_axis(ax)
     most = int(np.nanmax(floats(survival["at_risk"])))
-    ticks = whole_ticks(ax, right, letters=len(f"{most:,}"))
-    if len(segments) <= MOST_ROWS:
-        rows = [AtRisk(one.rows["day"].to_numpy(), floats(one.rows["at_risk"]), one.color) for one in segments]
-        write_at_risk(ax, rows, ticks, x="days since the account was created")
+    style.whole_ticks(ax, right, letters=len(f"{most:,}"))
+    ax.set_xlim(-0.01 * right - 0.02, 1.01 * right + 0.5)
+    rows = [Row(floats(one.rows["day"]), floats(one.rows["at_risk"]), one.color) for one in segments]
+    below = write_at_risk(ax, rows, x="days since the account was created", what="at_risk")
     _name(ax, segments)
-    style.set_titles(ax, TITLE, *_notes(survival, segments, bands=bands))
+    style.set_titles(ax, TITLE, *_notes(survival, segments, bands=bands), below)
     return style.fit(ax)
 
 

@@ -24,6 +24,9 @@ from nucleus_pandas.plots import (
     plot_growth,
     plot_hours,
     plot_paths,
+    plot_retention,
+    plot_retention_curve,
+    plot_retention_trend,
     plot_survival,
     plot_time_to_convert,
     plot_usage_interval,
@@ -152,6 +155,26 @@ def funnel_users_segments(funnel_users: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture
+def retention() -> pd.DataFrame:
+    return cohorts({"2026-09-07": [100, 40, 0], "2026-09-14": [50, 25, None], "2026-09-21": [10, None, None]})
+
+
+@pytest.fixture
+def retention_curve() -> pd.DataFrame:
+    return pooled([160, 65, 0], of=[160, 150, 100])
+
+
+@pytest.fixture
+def retention_curve_segments() -> pd.DataFrame:
+    return segmented(free=pooled([100, 40, 0], of=[100, 90, 80]), pro=pooled([60, 25, 5], of=[60, 60, 20]))
+
+
+@pytest.fixture
+def retention_trend() -> pd.DataFrame:
+    return cohorts({f"2026-09-{day:02}": [100, 10 + day, 0] for day in (7, 14, 21)}).query("period == 1")
+
+
+@pytest.fixture
 def paths() -> pd.DataFrame:
     return transitions(
         {
@@ -267,6 +290,9 @@ CASES = {
     "growth": (plot_growth, "growth"),
     "days_active": (plot_days_active, "days_active"),
     "usage_interval": (plot_usage_interval, "usage_interval"),
+    "retention": (plot_retention, "retention"),
+    "retention_curve": (plot_retention_curve, "retention_curve"),
+    "retention_trend": (plot_retention_trend, "retention_trend"),
 }
 
 
@@ -362,3 +388,34 @@ def counted(by: str, counts: dict[str, list[int]]) -> pd.DataFrame:
         for name, numbers in counts.items()
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+_RETENTION = {"freq": "W", "clock": "calendar", "criterion": "on", "sample": 1.0}
+
+
+def cohorts(retained: dict[str, list[int | None]]) -> pd.DataFrame:
+    """Lay out who came back as `retention` does: all users of a cohort are eligible, or where it is None nobody."""
+    rows = []
+    for cohort, counts in retained.items():
+        users = counts[0] or 0
+        for period, count in enumerate(counts):
+            eligible = 0 if count is None else users
+            rows.append((cohort, period, users, eligible, count, count is not None, eligible < 30))
+    columns = ["cohort", "period", "users", "eligible", "retained", "complete", "low_n"]
+    return _rated(pd.DataFrame(rows, columns=columns).astype({"cohort": "datetime64[us]"}), ["complete", "low_n"])
+
+
+def pooled(retained: list[int], *, of: list[int]) -> pd.DataFrame:
+    """Lay out who came back as `retention_curve` does."""
+    columns = {"period": range(len(of)), "cohorts": 3, "users": of[0], "eligible": of, "retained": retained}
+    table = pd.DataFrame({**columns, "low_n": [count < 30 for count in of]})
+    return _rated(table.astype({"cohorts": "Int64"}), ["low_n"])
+
+
+def _rated(table: pd.DataFrame, last: list[str]) -> pd.DataFrame:
+    """Add the rates, with bounds that are made up."""
+    table = table.astype(dict.fromkeys(("users", "eligible", "retained"), "Int64"))
+    rate = (table["retained"] / table["eligible"].where(table["eligible"] > 0)).astype("Float64")
+    rates = {"rate": rate, "low": rate * 0.9, "high": (rate * 1.1).clip(upper=1.0)}
+    plain = {name: values.to_numpy(dtype="float64", na_value=float("nan")) for name, values in rates.items()}
+    return table.assign(**plain, **{name: table.pop(name) for name in last}, **_RETENTION)

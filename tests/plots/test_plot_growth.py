@@ -61,7 +61,7 @@ def test_survival_is_drawn_in_steps_and_dotted_where_few_are_at_risk(survival):
 def test_below_survival_stand_the_users_at_risk(survival):
     ax = plot_survival(survival)
     assert [text for text in written(ax) if text.isdigit()] == ["100", "100", "60", "40", "20"]
-    assert ax.get_xlabel().endswith("below: users at risk")
+    assert "Below: how many users are at risk." in subtitle(ax)
 
 
 def test_users_at_risk_have_the_colours_of_their_curves(survival_segments):
@@ -71,7 +71,7 @@ def test_users_at_risk_have_the_colours_of_their_curves(survival_segments):
 
 
 def test_of_many_curves_neither_bands_nor_users_at_risk_are_drawn(survival):
-    many = pd.concat([survival.assign(segment=f"plan {number}") for number in range(5)])
+    many = pd.concat([survival.assign(segment=f"plan {number}") for number in range(6)])
     ax = plot_survival(many)
     assert not [text for text in written(ax) if text.isdigit()]
     assert len(ax.collections) == 0
