@@ -19,6 +19,7 @@ from nucleus_pandas.analysis.paths import paths
 from nucleus_pandas.analysis.retention import retention, retention_curve, retention_trend
 from nucleus_pandas.analysis.steps import step
 from nucleus_pandas.analysis.survival import survival
+from nucleus_pandas.analysis.unbounded import unbounded_retention
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -154,5 +155,6 @@ __all__ = [
     "step",
     "survival",
     "sync",
+    "unbounded_retention",
     "usage_interval",
 ]
