@@ -57,7 +57,10 @@ class Starts(NamedTuple):
 
     def where(self, kept: Bools) -> Starts:
         """Give some of them."""
-        return self if kept.all() else Starts(*(values[kept] for values in self))
+        if kept.all():
+            return self
+        rows = np.flatnonzero(kept)
+        return Starts(*(values[rows] for values in self))
 
 
 @dataclass(frozen=True)

@@ -48,18 +48,29 @@ def segments_of(log: EventLog, users: pd.DataFrame | None, by: str, starts: Star
 def _returns(log: EventLog, asked: Asked, clocks: Clocks) -> Returns:
     """What counts as coming back: the moments, or the periods that they lie in."""
     if clocks.clock == "calendar" and asked.return_event is None:
-        user, place = user_days(log, clocks.zone, clocks.as_of)
-        place = period_numbers(place, clocks.freq, clocks.week_start)
-    else:
-        user, place, _ = moments(log, asked.return_event, "return_event")
-        known = place <= clocks.as_of
-        if not known.all():
-            user, place = user[known], place[known]
-        if clocks.clock == "rolling":
-            return Returns(user, place, UNITS[clocks.freq])
-        place = clocks.periods(place)
-    new = begins(user) | begins(place)
-    return Returns(user, place, None) if new.all() else Returns(user[new], place[new], None)
+        return _active_periods(log, clocks)
+    user, place, _ = moments(log, asked.return_event, "return_event")
+    known = place <= clocks.as_of
+    if not known.all():
+        user, place = user[known], place[known]
+    return Returns(user, place, UNITS[clocks.freq]) if clocks.clock == "rolling" else _once(user, clocks.periods(place))
+
+
+def _active_periods(log: EventLog, clocks: Clocks) -> Returns:
+    """The periods in which users started a session, kept with the log as the days are."""
+    key = ("periods", clocks.freq, clocks.week_start, clocks.zone, clocks.as_of)
+    user, day = user_days(log, clocks.zone, clocks.as_of)
+    if clocks.freq == "D":
+        return Returns(user, day, None)
+    if key not in log.kept:
+        log.kept[key] = _once(user, period_numbers(day, clocks.freq, clocks.week_start))
+    found: Returns = log.kept[key]
+    return found
+
+
+def _once(user: Ints, period: Ints) -> Returns:
+    new = begins(user) | begins(period)
+    return Returns(user, period, None) if new.all() else Returns(user[new], period[new], None)
 
 
 def count_cells(log: EventLog, asked: Asked, clocks: Clocks, cohorts: Cohorts, segments: Segments | None) -> Cells:

@@ -12,6 +12,8 @@ from nucleus_pandas.analysis.codes import Bools, Ints, begins
 
 # Starts of one user each look at all that the user did: so many pairs at a time.
 _MANY = 8_000_000
+# So many cells are counted whether they are asked for or not.
+_WIDE = 20_000_000
 
 Bracket = tuple[int, int]
 
@@ -54,14 +56,35 @@ def count_eligible(begun: Begun, periods: Ints) -> Ints:
 
 def count_on(begun: Begun, returns: Returns, last: int) -> Ints:
     """Give for each group and period 0 … `last` the starts that were followed by something in it."""
+    if returns.unit is None and (counts := _count_periods(begun, returns, last)) is not None:
+        return counts
     width = last + 1
     counts = np.zeros(begun.groups * width, dtype=np.int64)
     reach = np.minimum(begun.reach, last)
     for start, lag in _lags(begun, returns):
-        kept = lag <= reach[start]
-        cell = begun.group[start] * width + lag
-        counts += np.bincount(cell if kept.all() else cell[kept], minlength=len(counts))
+        start, lag = _kept(start, lag, lag <= reach[start])
+        counts += np.bincount(begun.group[start] * width + lag, minlength=len(counts))
     return counts.reshape(begun.groups, width)
+
+
+def _count_periods(begun: Begun, returns: Returns, last: int) -> Ints | None:
+    """`count_on` where users have one start and did nothing before it, and the periods of a group are over for all.
+
+    Then each row of `returns` is looked at once, and nothing needs to be left out: what came in periods that are not
+    over falls into cells of their own. None where it is not so.
+    """
+    low, high = _ends(begun, returns)
+    some = np.flatnonzero(high > low)
+    low, high, place = low[some], high[some], begun.place[some]
+    if not len(some) or not (low[1:] == high[:-1]).all() or not (returns.place[low] >= place).all():
+        return None
+    width = max(last, int((returns.place[high - 1] - place).max())) + 1
+    if begun.groups * width > _WIDE:
+        return None
+    base = (begun.group[some] * width - place).astype(np.int32)
+    cell = np.repeat(base, high - low)
+    cell += returns.place[low[0] : high[-1]].astype(np.int32, copy=False)
+    return np.bincount(cell, minlength=begun.groups * width).reshape(begun.groups, width)[:, : last + 1]
 
 
 def count_on_or_after(begun: Begun, returns: Returns, last: int) -> Ints:
@@ -107,8 +130,7 @@ def _reaching(begun: Begun, reach: Ints, last: int) -> Ints:
 
 def _lags(begun: Begun, returns: Returns) -> Iterator[_Lags]:
     """What came in the period of a start or later, by start and lag; in parts, each of whole starts."""
-    low = np.searchsorted(returns.user, begun.user, side="left")
-    high = np.searchsorted(returns.user, begun.user, side="right")
+    low, high = _ends(begun, returns)
     ends = np.cumsum(high - low)
     first = 0
     while first < len(ends):
@@ -116,6 +138,16 @@ def _lags(begun: Begun, returns: Returns) -> Iterator[_Lags]:
         last = max(first + 1, int(np.searchsorted(ends, done + _MANY, side="right")))
         yield _between(begun, returns, low, high, slice(first, last))
         first = last
+
+
+def _ends(begun: Begun, returns: Returns) -> tuple[Ints, Ints]:
+    """Where in the rows of `returns` those of the user of each start begin and end."""
+    first = np.flatnonzero(begins(returns.user)) if len(returns.user) else np.empty(0, dtype=np.int64)
+    users = returns.user[first]
+    edges = np.append(first, len(returns.user))
+    low = np.searchsorted(users, begun.user, side="left")
+    high = np.searchsorted(users, begun.user, side="right")
+    return edges[low], edges[high]
 
 
 def _between(begun: Begun, returns: Returns, low: Ints, high: Ints, part: slice) -> _Lags:
