@@ -127,10 +127,11 @@ def user_days(log: EventLog, zone: dt.tzinfo, until: int | None = None, event: o
 
 def _starts(log: EventLog) -> Moments:
     every = np.arange(len(log), dtype=log.order.dtype)
-    if log.holds_sessions:
+    alone = "session_id" not in log.frame.columns
+    if log.holds_sessions or (alone and not log.system.any()):
         return Moments(log.user, log.time, every)
     active = every[~log.system] if log.system.any() else every
-    if "session_id" not in log.frame.columns:
+    if alone:
         return Moments(log.user[active], log.time[active], active)
     session = log.session[active]
     first = np.full(int(session.max(initial=-1)) + 1, -1, dtype=active.dtype)
