@@ -1,4 +1,8 @@
-"""The estimate of survival: published figures, its ends, and lifelines where it is installed."""
+"""The estimate of survival: published figures, its ends, and lifelines where it is installed.
+
+lifelines may ask for an older pandas, so give it an environment of its own:
+``pip install -e '.[test]' lifelines && pytest tests/analysis/test_kaplan_meier.py tests/analysis/test_survival.py``.
+"""
 
 import numpy as np
 import pytest
