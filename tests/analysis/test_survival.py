@@ -175,8 +175,10 @@ def slowly(stays, gap, known):
 )
 @settings(max_examples=100)
 def test_survival_is_that_of_going_through_it_hour_by_hour(stays, gap):
-    frame = people(*((first / 24, last / 24) for first, last in [*stays, (0, 0)]))
-    table = nu.survival(frame, gap=f"{gap}h", as_of=at(90 / 24))
+    # Whole hours: a part of a day would be rounded.
+    times = [[FIRST + pd.Timedelta(hour, "h") for hour in stay] for stay in [*stays, (0, 0)]]
+    frame = pd.DataFrame(times, columns=["created_at", "last_seen"]).astype("datetime64[us, UTC]")
+    table = nu.survival(frame, gap=f"{gap}h", as_of=FIRST + pd.Timedelta(90, "h"))
     found = list(table[["day", "at_risk", "lost", "censored", "survival"]].itertuples(index=False, name=None))
     assert found == slowly([*stays, (0, 0)], gap, 90)
 
