@@ -173,6 +173,7 @@ def _notes(growth: pd.DataFrame, state: pd.DataFrame, freq: str, *, unsplit: boo
         f"Down: active in the {unit} before, and not in this one.",
         "Above: quick ratio, (new + resurrected) / dormant." if told else "",
         f"Grey: what they did in the {unit} before is not in the log." if unsplit else "",
-        tail_note(state, "Hatched", unit),
+        # Who comes late is no longer dormant: not all bars grow.
+        tail_note(state, "Hatched", unit).replace("may still grow", "may still change"),
         sample_note(growth),
     ]
