@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.slow_retention import WEEKDAYS, Asked, Event, number, slow_retention
 
-LOGS = 120
+LOGS = 80
 HOUR = dt.timedelta(hours=1)
 # Both changes of 2026 in each: Beirut's midnight does not exist in spring, Lord Howe's clocks change by half an hour.
 ZONES = ["UTC", "Europe/Paris", "America/New_York", "Asia/Beirut", "Australia/Lord_Howe", "+05:45"]
