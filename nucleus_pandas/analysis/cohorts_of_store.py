@@ -9,11 +9,11 @@ import pandas as pd
 
 from nucleus_pandas.analysis.activity import as_activity, moments
 from nucleus_pandas.analysis.cohorts import UNTOLD, Clocks
-from nucleus_pandas.analysis.columns import instant_of, microseconds
+from nucleus_pandas.analysis.columns import instant_of
 from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
+from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.analysis.question import enough
 from nucleus_pandas.analysis.steps import Step, find_column
-from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.store.eventstore import EventStore
 
 _KEY = ["user_db_id", "device_id", "session_id"]
@@ -40,20 +40,10 @@ def of_store(
 
 def _within(store: EventStore, clocks: Clocks) -> tuple[Clocks, int | None]:
     """Let cohorts start where the store holds something, and say until when that is; warn where more is asked for."""
-    spans = [(microseconds(start), microseconds(end)) for start, end in store.info().spans]
-    if not spans:
+    span = held_span(store, clocks.start, clocks.end)
+    if span is None:
         return clocks, None
-    fits = [
-        (start, end)
-        for start, end in spans
-        if (clocks.start is None or start <= clocks.start) and (clocks.end is None or clocks.end <= end)
-    ]
-    start, end = (fits or spans)[-1]
-    if not fits:
-        warn_incomplete(
-            f"The store does not hold all of this interval, but {instant_of(start):%Y-%m-%d %H:%M} to "
-            f"{instant_of(end):%Y-%m-%d %H:%M} UTC: of other cohorts it knows only some users. Call sync for it."
-        )
+    start, end = span
     begins, ends = clocks.start, clocks.end
     return replace(clocks, start=start if begins is None else begins, end=end if ends is None else ends), end
 

@@ -13,6 +13,9 @@ from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.steps import find_column
 from nucleus_pandas.api.wording import MISSING, OTHER
 
+#: What `top` is for, in messages.
+TOP = "how many values get rows of their own"
+
 
 @dataclass(frozen=True)
 class Segments:

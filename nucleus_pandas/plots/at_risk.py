@@ -56,7 +56,7 @@ def write_at_risk(ax: Axes, rows: Sequence[Row], *, x: str, what: str) -> str:
                     **style.PLAIN,
                 )
     ax.set_xlabel(x, fontsize=size, labelpad=4 + line * len(rows), **style.PLAIN)
-    return f"Below: {what} users."
+    return f"Below: how many users are {what.replace('_', ' ')}."
 
 
 def _short(count: float) -> str:
