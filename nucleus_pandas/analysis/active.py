@@ -91,7 +91,7 @@ def read_active(
     given = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     log = _log(activity, event, given)
     known = log.as_of_microseconds if given is None else given
-    held = held_span(activity, begins, ends) if isinstance(activity, EventStore) else None
+    held = held_span(activity, begins, ends) if isinstance(activity, EventStore | EventLog) else None
     until = known if held is None else min(known, held[1])
     days, first = _days(log, event, zone, until)
     if not len(days.day):

@@ -28,7 +28,7 @@ def of_store(
     stayed would be known, and all of them would seem to have stayed. Of those whom it asks about it learns every
     session, also later ones; but events only of the sessions in the interval.
     """
-    clocks, held = _within(store, clocks)
+    clocks, held = within_held(store, clocks)
     if sessions and not events:
         log = _with_column(store, as_activity(store), by, clocks)
         known = log.as_of_microseconds
@@ -38,9 +38,12 @@ def of_store(
     return log, replace(clocks, as_of=known if clocks.as_of == UNTOLD else min(clocks.as_of, known))
 
 
-def _within(store: EventStore, clocks: Clocks) -> tuple[Clocks, int | None]:
-    """Let cohorts start where the store holds something, and say until when that is; warn where more is asked for."""
-    span = held_span(store, clocks.start, clocks.end)
+def within_held(source: EventStore | EventLog, clocks: Clocks) -> tuple[Clocks, int | None]:
+    """Let cohorts start where a store, or a log made of one, holds something, and say until when that is.
+
+    Where more is asked for a warning says so; for a log that was made of something else nothing changes.
+    """
+    span = held_span(source, clocks.start, clocks.end)
     if span is None:
         return clocks, None
     start, end = span

@@ -1,19 +1,23 @@
-"""Of which interval a store knows all users who were there."""
+"""Of which interval a store, or a log made of one, knows all users who were there."""
 
 from __future__ import annotations
 
 from nucleus_pandas.analysis.columns import instant_of, microseconds
+from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.store.eventstore import EventStore
 
 
-def held_span(store: EventStore, start: int | None, end: int | None) -> tuple[int, int] | None:
+def held_span(source: EventStore | EventLog, start: int | None, end: int | None) -> tuple[int, int] | None:
     """Give the synced interval that holds what is asked for, else the last one, and warn; None if there is none.
+
+    A log that was made of something else has none.
 
     A sync asks about the users who were there in its interval, and about no others: of days outside it only some of
     those who were active are known. All are in microseconds since 1970.
     """
-    spans = [(microseconds(begins), microseconds(ends)) for begins, ends in store.info().spans]
+    synced = source.info().spans if isinstance(source, EventStore) else source.spans
+    spans = [(microseconds(begins), microseconds(ends)) for begins, ends in synced]
     if not spans:
         return None
     fits = [

@@ -140,7 +140,7 @@ def retention(
 
     A store tells of cohorts in the interval that it was synced for: of users who had left before it knows nothing. The
     first start event is the first that it holds; to go by the account's age, pass ``users=store.users()``. If an event
-    is asked for, what lies behind that interval is not known either.
+    is asked for, what lies behind that interval is not known either, nor is it to an `EventLog` made of the store.
 
     Examples
     --------

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity, as_activity
 from nucleus_pandas.analysis.cohorts import UNTOLD, Clocks
-from nucleus_pandas.analysis.cohorts_of_store import of_store
+from nucleus_pandas.analysis.cohorts_of_store import of_store, within_held
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.days import WeekStart, check_week_start
 from nucleus_pandas.analysis.eventlog import EventLog
@@ -119,7 +119,9 @@ def find_log(
             return plain, replace(clocks, as_of=plain.as_of_microseconds)
     only = None if len(events) < len(steps) else enough(activity, events, by)
     log = as_activity(activity, events=only, as_of=told)
-    return log, replace(clocks, as_of=log.as_of_microseconds if told is None else told)
+    clocks, held = within_held(log, clocks)
+    until = log.as_of_microseconds if told is None else told
+    return log, replace(clocks, as_of=until if held is None else min(until, held))
 
 
 def _read_brackets(brackets: object) -> list[Bracket]:

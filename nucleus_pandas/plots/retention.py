@@ -238,7 +238,9 @@ def _notes(table: pd.DataFrame, grid: _Grid) -> list[str]:
         _segment_note(table),
         asked_note(table),
         "At the left: first day and users of the cohort.",
-        "Empty: not over yet." if np.isnan(grid.rate).any() else "",
+        ("Empty: not over yet, or no users." if (grid.users == 0).any() else "Empty: not over yet.")
+        if np.isnan(grid.rate).any()
+        else "",
         "Hatched: of a part of the cohort only." if grid.part.any() else "",
         "*: fewer than 30 users." if grid.few.any() else "",
         sample_note(table),

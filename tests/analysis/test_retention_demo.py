@@ -124,6 +124,17 @@ def test_events_of_a_store_are_known_until_the_end_of_its_interval(store):
     assert nu.retention(store, return_event="EXPORT_PDF", users=store.users())["retained"].sum() > 0
 
 
+def test_a_log_of_a_store_does_not_take_for_gone_who_came_after_its_interval(store):
+    log = nu.EventLog(store)
+    table = nu.retention(log)
+    assert table["cohort"].min() == pd.Timestamp("2026-09-07")
+    assert (
+        table["retained"].notna() == (table["cohort"] + pd.to_timedelta(7 * table["period"], "D") < "2026-10-05")
+    ).all()
+    with pytest.warns(nu.IncompleteDataWarning, match="does not hold all of this interval"):
+        nu.retention(log, end="2026-10-05")
+
+
 def newcomers(store):
     """Who first came in the weeks from 14 September on."""
     first = store.sessions().groupby("user_db_id")["start"].min()
