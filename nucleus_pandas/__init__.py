@@ -13,8 +13,13 @@ from nucleus_pandas import demo
 from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
+from nucleus_pandas.analysis.growth import active_users, growth
+from nucleus_pandas.analysis.habits import days_active, usage_interval
 from nucleus_pandas.analysis.paths import paths
+from nucleus_pandas.analysis.retention import retention, retention_curve, retention_trend
 from nucleus_pandas.analysis.steps import step
+from nucleus_pandas.analysis.survival import survival
+from nucleus_pandas.analysis.unbounded import unbounded_retention
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -54,15 +59,23 @@ from nucleus_pandas.exceptions import (
     StoreLockedError,
 )
 from nucleus_pandas.plots import (
+    plot_active_users,
     plot_daily,
+    plot_days_active,
     plot_dimensions,
     plot_errors,
     plot_events,
     plot_funnel,
     plot_funnel_trend,
+    plot_growth,
     plot_hours,
     plot_paths,
+    plot_retention,
+    plot_retention_curve,
+    plot_retention_trend,
+    plot_survival,
     plot_time_to_convert,
+    plot_usage_interval,
 )
 from nucleus_pandas.report.report import Report
 from nucleus_pandas.store.eventstore import EventStore
@@ -90,7 +103,9 @@ __all__ = [
     "ServiceError",
     "StoreError",
     "StoreLockedError",
+    "active_users",
     "compare_funnels",
+    "days_active",
     "demo",
     "demo_client",
     "doctor",
@@ -99,6 +114,7 @@ __all__ = [
     "funnel",
     "funnel_trend",
     "funnel_users",
+    "growth",
     "load_attribute",
     "load_daily",
     "load_devices",
@@ -118,15 +134,29 @@ __all__ = [
     "load_users",
     "paths",
     "plan_sync",
+    "plot_active_users",
     "plot_daily",
+    "plot_days_active",
     "plot_dimensions",
     "plot_errors",
     "plot_events",
     "plot_funnel",
     "plot_funnel_trend",
+    "plot_growth",
     "plot_hours",
     "plot_paths",
+    "plot_retention",
+    "plot_retention_curve",
+    "plot_retention_trend",
+    "plot_survival",
     "plot_time_to_convert",
+    "plot_usage_interval",
+    "retention",
+    "retention_curve",
+    "retention_trend",
     "step",
+    "survival",
     "sync",
+    "unbounded_retention",
+    "usage_interval",
 ]
