@@ -19,10 +19,15 @@ from nucleus_pandas.analysis.error_impact import impact_of_errors
 from nucleus_pandas.analysis.error_trend import error_trend, new_errors
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
+from nucleus_pandas.analysis.growth import active_users, growth
+from nucleus_pandas.analysis.habits import days_active, usage_interval
 from nucleus_pandas.analysis.paths import paths
 from nucleus_pandas.analysis.releases import compare_releases
+from nucleus_pandas.analysis.retention import retention, retention_curve, retention_trend
 from nucleus_pandas.analysis.steps import step
+from nucleus_pandas.analysis.survival import survival
 from nucleus_pandas.analysis.top_errors import top_errors
+from nucleus_pandas.analysis.unbounded import unbounded_retention
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -62,11 +67,13 @@ from nucleus_pandas.exceptions import (
     StoreLockedError,
 )
 from nucleus_pandas.plots import (
+    plot_active_users,
     plot_adoption,
     plot_breakdown,
     plot_breakdown_change,
     plot_breakdown_trend,
     plot_daily,
+    plot_days_active,
     plot_dimensions,
     plot_error_free,
     plot_error_trend,
@@ -74,11 +81,17 @@ from nucleus_pandas.plots import (
     plot_events,
     plot_funnel,
     plot_funnel_trend,
+    plot_growth,
     plot_hours,
     plot_impact_of_errors,
     plot_paths,
     plot_releases,
+    plot_retention,
+    plot_retention_curve,
+    plot_retention_trend,
+    plot_survival,
     plot_time_to_convert,
+    plot_usage_interval,
 )
 from nucleus_pandas.report.report import Report
 from nucleus_pandas.store.eventstore import EventStore
@@ -106,6 +119,7 @@ __all__ = [
     "ServiceError",
     "StoreError",
     "StoreLockedError",
+    "active_users",
     "adoption",
     "attribute_catalog",
     "breakdown",
@@ -113,6 +127,7 @@ __all__ = [
     "compare_funnels",
     "compare_releases",
     "crash_free",
+    "days_active",
     "demo",
     "demo_client",
     "doctor",
@@ -123,6 +138,7 @@ __all__ = [
     "funnel",
     "funnel_trend",
     "funnel_users",
+    "growth",
     "impact_of_errors",
     "load_attribute",
     "load_daily",
@@ -144,11 +160,13 @@ __all__ = [
     "new_errors",
     "paths",
     "plan_sync",
+    "plot_active_users",
     "plot_adoption",
     "plot_breakdown",
     "plot_breakdown_change",
     "plot_breakdown_trend",
     "plot_daily",
+    "plot_days_active",
     "plot_dimensions",
     "plot_error_free",
     "plot_error_trend",
@@ -156,12 +174,24 @@ __all__ = [
     "plot_events",
     "plot_funnel",
     "plot_funnel_trend",
+    "plot_growth",
     "plot_hours",
     "plot_impact_of_errors",
     "plot_paths",
     "plot_releases",
+    "plot_retention",
+    "plot_retention_curve",
+    "plot_retention_trend",
+    "plot_survival",
     "plot_time_to_convert",
+    "plot_usage_interval",
+    "retention",
+    "retention_curve",
+    "retention_trend",
     "step",
+    "survival",
     "sync",
     "top_errors",
+    "unbounded_retention",
+    "usage_interval",
 ]

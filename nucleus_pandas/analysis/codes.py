@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nucleus_pandas.analysis.fixed_width import factorize_fixed_width, first_places
+
 Ints = NDArray[Any]
 Bools = NDArray[np.bool_]
 
@@ -29,6 +31,9 @@ def encode(column: pd.Series) -> tuple[Ints, list[Any]]:
 
 def _factorized(column: pd.Series) -> tuple[Ints, Any]:
     dtype = column.dtype
+    if len(column) >= _MANY // 10 and getattr(dtype, "storage", None) == "pyarrow":
+        found = factorize_fixed_width(column)
+        return pd.factorize(column) if found is None else (found[0], column.iloc[found[1]])
     if dtype != np.dtype(object) and getattr(dtype, "storage", None) != "python":
         return pd.factorize(column)
     values = np.ascontiguousarray(column.to_numpy(dtype=object))
@@ -37,24 +42,13 @@ def _factorized(column: pd.Series) -> tuple[Ints, Any]:
             return _factorized_objects(values)
         # Most texts are one object for many rows: integers, the addresses of objects, are compared far faster.
         codes, addresses = pd.factorize(np.frombuffer(values, dtype=np.intp))
-        code_of, found = _factorized_objects(values[_first_places(codes, len(addresses))])
+        code_of, found = _factorized_objects(values[first_places(codes, len(addresses))])
         return code_of[codes], found
     except TypeError:
         raise TypeError(
             f"the column {str(column.name)!r} holds lists, mappings or the like, which cannot be told apart; make text "
             f"of them: frame[{str(column.name)!r}].astype(str)."
         ) from None
-
-
-def _first_places(codes: Ints, number: int) -> Ints:
-    """Where each code stands first, given that they are numbered in the order in which they come."""
-    # Mostly all of them stand at the beginning, so that the whole need not be gone through.
-    end = min(len(codes), 64 * number)
-    while end < len(codes) and codes[:end].max() < number - 1:
-        end = min(len(codes), 8 * end)
-    place = np.empty(number, dtype=np.intp)
-    place[codes[:end][::-1]] = np.arange(end)[::-1]
-    return place
 
 
 def _factorized_objects(values: Ints) -> tuple[Ints, Any]:
