@@ -16,9 +16,14 @@ from nucleus_pandas.analysis.error_impact import impact_of_errors
 from nucleus_pandas.analysis.error_trend import error_trend, new_errors
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
+from nucleus_pandas.analysis.growth import active_users, growth
+from nucleus_pandas.analysis.habits import days_active, usage_interval
 from nucleus_pandas.analysis.paths import paths
+from nucleus_pandas.analysis.retention import retention, retention_curve, retention_trend
 from nucleus_pandas.analysis.steps import step
+from nucleus_pandas.analysis.survival import survival
 from nucleus_pandas.analysis.top_errors import top_errors
+from nucleus_pandas.analysis.unbounded import unbounded_retention
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -58,7 +63,9 @@ from nucleus_pandas.exceptions import (
     StoreLockedError,
 )
 from nucleus_pandas.plots import (
+    plot_active_users,
     plot_daily,
+    plot_days_active,
     plot_dimensions,
     plot_error_free,
     plot_error_trend,
@@ -66,10 +73,16 @@ from nucleus_pandas.plots import (
     plot_events,
     plot_funnel,
     plot_funnel_trend,
+    plot_growth,
     plot_hours,
     plot_impact_of_errors,
     plot_paths,
+    plot_retention,
+    plot_retention_curve,
+    plot_retention_trend,
+    plot_survival,
     plot_time_to_convert,
+    plot_usage_interval,
 )
 from nucleus_pandas.report.report import Report
 from nucleus_pandas.store.eventstore import EventStore
@@ -97,8 +110,10 @@ __all__ = [
     "ServiceError",
     "StoreError",
     "StoreLockedError",
+    "active_users",
     "compare_funnels",
     "crash_free",
+    "days_active",
     "demo",
     "demo_client",
     "doctor",
@@ -109,6 +124,7 @@ __all__ = [
     "funnel",
     "funnel_trend",
     "funnel_users",
+    "growth",
     "impact_of_errors",
     "load_attribute",
     "load_daily",
@@ -130,7 +146,9 @@ __all__ = [
     "new_errors",
     "paths",
     "plan_sync",
+    "plot_active_users",
     "plot_daily",
+    "plot_days_active",
     "plot_dimensions",
     "plot_error_free",
     "plot_error_trend",
@@ -138,11 +156,23 @@ __all__ = [
     "plot_events",
     "plot_funnel",
     "plot_funnel_trend",
+    "plot_growth",
     "plot_hours",
     "plot_impact_of_errors",
     "plot_paths",
+    "plot_retention",
+    "plot_retention_curve",
+    "plot_retention_trend",
+    "plot_survival",
     "plot_time_to_convert",
+    "plot_usage_interval",
+    "retention",
+    "retention_curve",
+    "retention_trend",
     "step",
+    "survival",
     "sync",
     "top_errors",
+    "unbounded_retention",
+    "usage_interval",
 ]

@@ -95,8 +95,10 @@ def moments(log: EventLog, event: object = None, place: str = "return_event") ->
     return found
 
 
-def user_days(log: EventLog, zone: dt.tzinfo, until: int | None = None) -> UserDays:
-    """Give the local days on which users started a session, each once; the log keeps them for the next question.
+def user_days(log: EventLog, zone: dt.tzinfo, until: int | None = None, event: object = None) -> UserDays:
+    """Give the local days on which users were active, each once.
+
+    The log keeps those of the starts of sessions for the next question.
 
     Parameters
     ----------
@@ -104,26 +106,32 @@ def user_days(log: EventLog, zone: dt.tzinfo, until: int | None = None) -> UserD
     zone : tzinfo
     until : int, optional
         Leave out what is later, in microseconds since 1970.
+    event : str, list of str or step, optional
+        As for `moments`.
     """
     key = ("days", zone, until)
-    if key not in log.kept:
-        user, time, _ = moments(log)
-        if until is not None:
-            known = time <= until
-            user, time = user[known], time[known]
-        day = day_numbers(time, zone)
-        new = begins(user) | begins(day)
-        log.kept[key] = UserDays(user[new], day[new])
-    found: UserDays = log.kept[key]
+    if event is None and key in log.kept:
+        kept: UserDays = log.kept[key]
+        return kept
+    user, time, _ = moments(log, event, "event")
+    if until is not None and time.max(initial=until) > until:
+        known = time <= until
+        user, time = user[known], time[known]
+    day = day_numbers(time, zone)
+    new = begins(user) | begins(day)
+    found = UserDays(user[new], day[new])
+    if event is None:
+        log.kept[key] = found
     return found
 
 
 def _starts(log: EventLog) -> Moments:
     every = np.arange(len(log), dtype=log.order.dtype)
-    if log.holds_sessions:
+    alone = "session_id" not in log.frame.columns
+    if log.holds_sessions or (alone and not log.system.any()):
         return Moments(log.user, log.time, every)
     active = every[~log.system] if log.system.any() else every
-    if "session_id" not in log.frame.columns:
+    if alone:
         return Moments(log.user[active], log.time[active], active)
     session = log.session[active]
     first = np.full(int(session.max(initial=-1)) + 1, -1, dtype=active.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,6 +62,20 @@ def _no_instants(column: pd.Series) -> Exception:
     )
 
 
+def find_column(frame: pd.DataFrame, name: str, argument: str, *, prefix: str, whose: str) -> str:
+    """Give the column that a name means: one of that very name, or that of the property, which has a prefix."""
+    for column in (name, prefix + name):
+        if column in frame.columns:
+            return column
+    known = [str(column) for column in frame.columns]
+    near = difflib.get_close_matches(name, [column.removeprefix(prefix) for column in known], n=3, cutoff=0.6)
+    hint = f" Did you mean {' or '.join(map(shown, near))}?" if near else ""
+    raise ValueError(
+        f"{argument}: {whose} has no column {shown(name)}, nor {shown(prefix + name)}.{hint} It has "
+        f"{', '.join(map(shown, known[:30]))}."
+    )
+
+
 def names(column: pd.Series) -> tuple[Ints, list[str]]:
     """Give the code of each event's name, and the name of each code."""
     codes, values = encode(column)
@@ -89,7 +104,7 @@ def ids(frame: pd.DataFrame, rows: Ints | None = None) -> Ints:
     if not without.any():
         return _compact(codes)
     apps, app_ids = encode(frame["user_id"])
-    service_of = _only_service(apps, codes, len(app_ids))
+    service_of = only_one(apps, codes, len(app_ids))
     # An id of the app's that belongs to no service's id, or to several, stands for itself.
     place = {value: code for code, value in enumerate(services)}
     own = [place.setdefault(value, len(place)) for value in app_ids]
@@ -97,7 +112,7 @@ def ids(frame: pd.DataFrame, rows: Ints | None = None) -> Ints:
     return _compact(np.where(without, stands_for[apps], codes))
 
 
-def _only_service(apps: Ints, services: Ints, number: int) -> Any:
+def only_one(apps: Ints, services: Ints, number: int) -> Any:
     """For each id of the app's the one service's id that it comes with, -1 for none or several."""
     both = (apps >= 0) & (services >= 0)
     lowest = np.full(number, np.iinfo(np.int64).max)

@@ -113,6 +113,8 @@ class EventLog:
     sample: float
     #: Whether the log is one of sessions, with one event each.
     holds_sessions = False
+    #: Of a store's events, what was synced; outside it the log does not have all of them.
+    spans: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
 
     def __init__(
         self, frame: pd.DataFrame | EventStore, *, sample: float | None = None, as_of: When | None = None
@@ -120,7 +122,7 @@ class EventLog:
         if isinstance(frame, EventStore):
             info = frame.info()
             sample, as_of = info.sample if sample is None else sample, info.as_of if as_of is None else as_of
-            frame = frame.events()
+            frame, self.spans = frame.events(), info.spans
         sample = 1.0 if sample is None else sample
         if (
             isinstance(sample, bool)

@@ -11,12 +11,10 @@ from nucleus_pandas.analysis.eventlog import Events
 from nucleus_pandas.analysis.funnel_tables import people, summary, who_counts
 from nucleus_pandas.analysis.periods import make_calendar
 from nucleus_pandas.analysis.question import Entry, OnExclude, Ties, Window, read_question
-from nucleus_pandas.analysis.segments import find_segments
+from nucleus_pandas.analysis.segments import TOP, find_segments
 from nucleus_pandas.analysis.steps import ExcludeLike, StepLike
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone, parse_zone
-
-_TOP = "how many values get rows of their own"
 
 
 def funnel(
@@ -159,7 +157,7 @@ def funnel(
         include_pending=include_pending,
         by=by,
     )
-    top = checked_number("top", top, None, _TOP)
+    top = checked_number("top", top, None, TOP)
     found = find_standing(look_up(log, asked), asked)
     segments = None if by is None else find_segments(log, by, found.entry, who_counts(found, asked), top)
     return summary(log, asked, found, segments, None)
@@ -247,7 +245,7 @@ def funnel_users(
         include_pending=include_pending,
         by=by,
     )
-    top = checked_number("top", top, None, _TOP)
+    top = checked_number("top", top, None, TOP)
     found = find_standing(look_up(log, asked), asked)
     segments = None if by is None else find_segments(log, by, found.entry, who_counts(found, asked), top)
     return people(log, asked, found, segments)
@@ -346,7 +344,7 @@ def funnel_trend(
         include_pending=include_pending,
         by=by,
     )
-    top = checked_number("top", top, None, _TOP)
+    top = checked_number("top", top, None, TOP)
     events_found = look_up(log, asked)
     times = events_found.entries.time
     known = times[times <= asked.as_of]

@@ -13,15 +13,15 @@ SILENCE_DAYS = 7
 ONE_IN = 100
 
 
-def newest(times: Ints) -> int:
-    """Give the newest time that can be right, in microseconds; see the notes of `EventLog`."""
+def newest(times: Ints, what: str = "events") -> int:
+    """Give the newest time that can be right, in microseconds; see `EventLog`; `what` names them in its warning."""
     if not len(times):
         return 0
     end, beyond = _before_silence(times)
     if beyond:
         last = np.datetime64(int(times.max()), "us").astype("datetime64[D]")
         warn_incomplete(
-            f"{beyond:,} of {len(times):,} events lie after {SILENCE_DAYS} days or more without any, up to {last}: as "
+            f"{beyond:,} of {len(times):,} {what} lie after {SILENCE_DAYS} days or more without any, up to {last}: as "
             f"it seems, clocks that are ahead. The data are taken to be known until {np.datetime64(end, 'us')} UTC. "
             "If that is wrong, and to be rid of this warning, pass as_of=."
         )

@@ -45,7 +45,7 @@ def wilson(successes: Any, trials: Any, *, confidence: float = 0.95) -> tuple[Fl
     Wilson (1927). Unlike rate ± 1.96 standard errors it keeps its promise for small numbers and near 0 and 1.
     """
     hits, count = _counts(successes, trials)
-    z = _quantile(confidence)
+    z = quantile(confidence)
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = hits / count
         center = (rate + z * z / (2 * count)) / (1 + z * z / count)
@@ -135,7 +135,7 @@ def pooled_difference(
     skew = (count_b**2 * hits_a - count_a**2 * hits_b + count_a * count_b * (count_a - count_b) / 2) / total**2
     even = (hits_b * (count_a - hits_a) + hits_a * (count_b - hits_b)) / (2 * total)
     variance = float(center * skew.sum() + even.sum()) / float(weight.sum()) ** 2
-    reach = _quantile(confidence) * math.sqrt(max(0.0, variance))
+    reach = quantile(confidence) * math.sqrt(max(0.0, variance))
     below, above = (max(reach, float(np.hypot.reduce(share * (edge - difference)))) for edge in (low, high))
     return center, max(-1.0, center - below), min(1.0, center + above)
 
@@ -192,8 +192,8 @@ def holm(p_values: Any) -> Floats:
     return adjusted
 
 
-def _quantile(confidence: float) -> float:
-    """The normal quantile z of a two-sided interval."""
+def quantile(confidence: float) -> float:
+    """Give the normal quantile z of a two-sided interval."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; not {confidence!r}")
     return NormalDist().inv_cdf((1 + confidence) / 2)

@@ -12,7 +12,6 @@ from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, as_event_log
 from nucleus_pandas.analysis.steps import (
     MOST_TANGLED,
-    Exclusion,
     Step,
     columns_of,
     read_exclusions,
@@ -71,7 +70,8 @@ def read_question(
     within = make_interval(start, end, zone)
     begins, ends = (None if one is None else microseconds(one) for one in within)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    only = _enough(events, wanted, exclusions, by, whole=span is None or order == "strict")
+    looked_at = [*wanted, *(exclusion.step for exclusion in exclusions)]
+    only = None if span is None or order == "strict" else enough(events, looked_at, by)
     log = as_event_log(events, only=only, as_of=known, within=(within[0], _until(within[1], span)))
     if span is None and "session_id" not in log.frame.columns:
         raise ValueError('window="session" needs the column session_id, which the log does not have; use a duration.')
@@ -103,12 +103,9 @@ def _read_window(window: object) -> int | None:
     return read_duration("window", window, _WINDOW_FORMS)
 
 
-def _enough(
-    events: object, steps: list[Step], exclusions: list[Exclusion], by: str | None, *, whole: bool
-) -> set[str] | None:
-    """The events that the question looks at, None if it may have to look at all of them."""
-    asked = [*steps, *(exclusion.step for exclusion in exclusions)]
-    if whole or any(callable(one.where) for one in asked):
+def enough(events: object, asked: list[Step], by: str | None) -> set[str] | None:
+    """Give the events that a question looks at, None if it may have to look at all of them."""
+    if any(callable(one.where) for one in asked):
         return None
     looked_at = {by, *(name for one in asked for name in columns_of(one))}
     if isinstance(events, pd.DataFrame) and "session_id" in events.columns and looked_at & set(CONTEXT):

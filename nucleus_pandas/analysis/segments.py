@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints, encode
 from nucleus_pandas.analysis.columns import spelled
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.steps import find_column
 from nucleus_pandas.api.wording import MISSING, OTHER
+
+#: What `top` is for, in messages.
+TOP = "how many values get rows of their own"
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,12 @@ class Segments:
 
 def find_segments(log: EventLog, by: str, entry: Ints, counted: Bools, top: int) -> Segments:
     """Give each attempt the value of a column at its entry: the most frequent, the others, missing."""
-    codes, values = encode(log.values(find_column(log, by, "by"), entry))
+    return rank_segments(log.values(find_column(log, by, "by"), entry), counted, top)
+
+
+def rank_segments(column: pd.Series, counted: Bools, top: int) -> Segments:
+    """Give each value of a column its segment: the most frequent of those that count, the others, missing."""
+    codes, values = encode(column)
     names, code = _named(codes, spelled(values))
     entrants = np.bincount(code[counted], minlength=len(names))
     present = np.bincount(code, minlength=len(names))

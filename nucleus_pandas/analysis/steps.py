@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.analysis import columns
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.api.wording import shown
@@ -257,13 +258,4 @@ def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, pl
 
 def find_column(log: EventLog, name: str, argument: str) -> str:
     """Give the column of a log that a name means: its own, or that of the property."""
-    for column in (name, f"data.{name}"):
-        if column in log.frame.columns:
-            return column
-    known = [str(column) for column in log.frame.columns]
-    near = difflib.get_close_matches(name, [column.removeprefix("data.") for column in known], n=3, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(map(shown, near))}?" if near else ""
-    raise ValueError(
-        f"{argument}: the log has no column {shown(name)}, nor {shown(f'data.{name}')}.{hint} It has "
-        f"{', '.join(map(shown, known[:30]))}."
-    )
+    return columns.find_column(log.frame, name, argument, prefix="data.", whose="the log")

@@ -7,6 +7,7 @@ Characters that the font lacks are drawn as boxes, and Matplotlib warns: name a 
 ``rcParams["font.family"]``. Matplotlib is imported when the first plot is drawn, not before.
 """
 
+from nucleus_pandas.plots.active_users import plot_active_users
 from nucleus_pandas.plots.daily import plot_daily
 from nucleus_pandas.plots.dimensions import plot_dimensions
 from nucleus_pandas.plots.error_free import plot_error_free
@@ -16,12 +17,19 @@ from nucleus_pandas.plots.errors import plot_errors
 from nucleus_pandas.plots.events import plot_events
 from nucleus_pandas.plots.funnel import plot_funnel
 from nucleus_pandas.plots.funnel_trend import plot_funnel_trend
+from nucleus_pandas.plots.growth import plot_growth
+from nucleus_pandas.plots.habits import plot_days_active, plot_usage_interval
 from nucleus_pandas.plots.hours import plot_hours
 from nucleus_pandas.plots.paths import plot_paths
+from nucleus_pandas.plots.retention import plot_retention
+from nucleus_pandas.plots.retention_curve import plot_retention_curve, plot_retention_trend
+from nucleus_pandas.plots.survival import plot_survival
 from nucleus_pandas.plots.time_to_convert import plot_time_to_convert
 
 __all__ = [
+    "plot_active_users",
     "plot_daily",
+    "plot_days_active",
     "plot_dimensions",
     "plot_error_free",
     "plot_error_trend",
@@ -29,8 +37,14 @@ __all__ = [
     "plot_events",
     "plot_funnel",
     "plot_funnel_trend",
+    "plot_growth",
     "plot_hours",
     "plot_impact_of_errors",
     "plot_paths",
+    "plot_retention",
+    "plot_retention_curve",
+    "plot_retention_trend",
+    "plot_survival",
     "plot_time_to_convert",
+    "plot_usage_interval",
 ]

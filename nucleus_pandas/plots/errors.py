@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.plots import style
-from nucleus_pandas.plots.series import Trace, largest, states, tail_note
+from nucleus_pandas.plots.series import Trace, largest, looks, states, tail_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
 TITLE = "Errors per day"
 # Between narrower bars, white edges would hide the bars themselves.
@@ -89,7 +88,7 @@ def _stack(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> bool:
     for trace in traces:
         above = below.copy()
         above[at] += np.nan_to_num(trace.counts)
-        for mask, look in _looks(state, trace.color, edged=len(days) <= _EDGED_DAYS):
+        for mask, look in looks(state, trace.color, edged=len(days) <= _EDGED_DAYS):
             if mask.any():
                 # One patch draws the bars of all days: a year of single bars takes seconds.
                 ax.stairs(np.where(mask, above, np.nan), edges, baseline=below, fill=True, **look)
@@ -98,16 +97,3 @@ def _stack(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> bool:
         ax.axvspan(day - 0.5, day + 0.5, color="0.92", linewidth=0, zorder=0)
     style.add_legend(ax, [Patch(facecolor=trace.color) for trace in traces], [trace.name for trace in traces])
     return bool(missing.any())
-
-
-def _looks(state: pd.DataFrame, color: str, *, edged: bool) -> list[tuple[NDArray[np.bool_], dict[str, Any]]]:
-    """Give the days that are settled, unsettled and incomplete, and how each are drawn."""
-    from matplotlib.colors import to_rgba
-
-    complete, settled = state["complete"].to_numpy(), state["settled"].to_numpy()
-    hatched = {"edgecolor": color, "hatch": "/////", "linewidth": 0.8}
-    return [
-        (complete & settled, {"facecolor": color, "edgecolor": "white", "linewidth": 0.4 * edged}),
-        (complete & ~settled, {"facecolor": to_rgba(color, 0.35), **hatched}),
-        (~complete, {"facecolor": "none", **hatched}),
-    ]

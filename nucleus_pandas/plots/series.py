@@ -77,6 +77,19 @@ def tail_note(state: pd.DataFrame, mark: str, unit: str) -> str:
     return " ".join([grows] * bool((~state["settled"]).any()) + [part] * bool((~state["complete"]).any()))
 
 
+def looks(state: pd.DataFrame, color: str, *, edged: bool) -> list[tuple[NDArray[np.bool_], dict[str, Any]]]:
+    """Give the periods that are settled, unsettled and incomplete, and how the bars of each are drawn."""
+    from matplotlib.colors import to_rgba
+
+    complete, settled = state["complete"].to_numpy(), state["settled"].to_numpy()
+    hatched = {"edgecolor": color, "hatch": "/////", "linewidth": 0.8}
+    return [
+        (complete & settled, {"facecolor": color, "edgecolor": "white", "linewidth": 0.4 * edged}),
+        (complete & ~settled, {"facecolor": to_rgba(color, 0.35), **hatched}),
+        (~complete, {"facecolor": "none", **hatched}),
+    ]
+
+
 def draw_lines(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> None:
     """Draw each trace solid between settled periods and dashed from, to and between the others."""
     from matplotlib.lines import Line2D

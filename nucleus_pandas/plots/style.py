@@ -143,6 +143,15 @@ def count_axis(ax: Axes, which: str = "y") -> None:
     limit(0, max(1.0, axis.get_view_interval()[1]))
 
 
+def whole_ticks(ax: Axes, right: float, *, letters: int) -> None:
+    """Tick round whole numbers from 0 to `right`, so few that texts of so many letters fit below them."""
+    from matplotlib.ticker import MaxNLocator
+
+    room = inches(ax)[0] * 72 / (0.62 * small() * (letters + 2))
+    locator = MaxNLocator(nbins=int(min(10, max(1, room))), integer=True, steps=[1, 2, 5, 7, 10], min_n_ticks=1)
+    ax.set_xticks([tick for tick in locator.tick_values(0, max(1.0, right)) if 0 <= tick <= right])
+
+
 def day_axis(ax: Axes, days: pd.DatetimeIndex) -> None:
     """Write dates as short as they can be; a few days get a tick each, and never a clock time."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateFormatter, DayLocator

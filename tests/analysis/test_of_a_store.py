@@ -79,6 +79,12 @@ def test_a_sampled_store_tells_its_fraction_in_every_table(app, tmp_path):
         nu.funnel_trend(store, STEPS, freq="M"),
         nu.paths(store, "init"),
         nu.funnel(nu.EventLog(store), STEPS),
+        nu.survival(store),
+        nu.unbounded_retention(store),
+        nu.active_users(store),
+        nu.growth(store),
+        nu.days_active(store),
+        nu.usage_interval(store),
     ):
         assert table["sample"].unique().tolist() == [share]
     assert share == pytest.approx(0.3, abs=0.05)

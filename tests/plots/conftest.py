@@ -13,7 +13,9 @@ import pytest
 from matplotlib.axes import Axes
 
 from nucleus_pandas.plots import (
+    plot_active_users,
     plot_daily,
+    plot_days_active,
     plot_dimensions,
     plot_error_free,
     plot_error_trend,
@@ -21,10 +23,16 @@ from nucleus_pandas.plots import (
     plot_events,
     plot_funnel,
     plot_funnel_trend,
+    plot_growth,
     plot_hours,
     plot_impact_of_errors,
     plot_paths,
+    plot_retention,
+    plot_retention_curve,
+    plot_retention_trend,
+    plot_survival,
     plot_time_to_convert,
+    plot_usage_interval,
 )
 
 TEXT = pd.StringDtype("python")
@@ -150,6 +158,26 @@ def funnel_users_segments(funnel_users: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture
+def retention() -> pd.DataFrame:
+    return cohorts({"2026-09-07": [100, 40, 0], "2026-09-14": [50, 25, None], "2026-09-21": [10, None, None]})
+
+
+@pytest.fixture
+def retention_curve() -> pd.DataFrame:
+    return pooled([160, 65, 0], of=[160, 150, 100])
+
+
+@pytest.fixture
+def retention_curve_segments() -> pd.DataFrame:
+    return segmented(free=pooled([100, 40, 0], of=[100, 90, 80]), pro=pooled([60, 25, 5], of=[60, 60, 20]))
+
+
+@pytest.fixture
+def retention_trend() -> pd.DataFrame:
+    return cohorts({f"2026-09-{day:02}": [100, 10 + day, 0] for day in (7, 14, 21)}).query("period == 1")
+
+
+@pytest.fixture
 def paths() -> pd.DataFrame:
     return transitions(
         {
@@ -161,6 +189,89 @@ def paths() -> pd.DataFrame:
             (2, "(other)", "close"): 10,
         },
         of=100,
+    )
+
+
+@pytest.fixture
+def survival() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "day": range(5),
+            "at_risk": pd.array([100, 100, 60, 40, 20], dtype="Int64"),
+            "lost": pd.array([0, 40, 15, 10, 0], dtype="Int64"),
+            "censored": pd.array([0, 0, 5, 10, 20], dtype="Int64"),
+            "survival": [1.0, 0.6, 0.45, 0.34, 0.34],
+            "low": [1.0, 0.5, 0.35, 0.25, 0.25],
+            "high": [1.0, 0.7, 0.55, 0.44, 0.44],
+            "pending": pd.array([7] * 5, dtype="Int64"),
+            "low_n": [False, False, False, False, True],
+            "gap": pd.array(["14d"] * 5, dtype=TEXT),
+            "sample": 1.0,
+        }
+    )
+
+
+@pytest.fixture
+def survival_segments(survival: pd.DataFrame) -> pd.DataFrame:
+    return segmented(free=survival, pro=survival.assign(survival=[1.0, 0.9, 0.8, 0.7, 0.7]))
+
+
+@pytest.fixture
+def active_users() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "day": DAYS,
+            "dau": pd.array([20, 25, 22, 9], dtype="Int64"),
+            "wau": pd.array([None, 60, 65, 63], dtype="Int64"),
+            "mau": pd.array([None, None, 150, 155], dtype="Int64"),
+            "stickiness": [float("nan"), float("nan"), 22 / 150, float("nan")],
+            "complete": COMPLETE,
+            "settled": SETTLED,
+            "sample": 1.0,
+        }
+    )
+
+
+@pytest.fixture
+def growth() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "period": pd.to_datetime(["2026-08-31", "2026-09-07", "2026-09-14", "2026-09-21"]).astype("datetime64[us]"),
+            "new": pd.array([None, 5, 6, 1], dtype="Int64"),
+            "returning": pd.array([None, 20, 21, 9], dtype="Int64"),
+            "resurrected": pd.array([None, 2, 3, 0], dtype="Int64"),
+            "dormant": pd.array([None, 10, 6, None], dtype="Int64"),
+            "active": pd.array([30, 27, 30, 10], dtype="Int64"),
+            "quick_ratio": [float("nan"), 0.7, 1.5, float("nan")],
+            "complete": COMPLETE,
+            "settled": SETTLED,
+            "freq": pd.array(["W"] * 4, dtype=TEXT),
+            "sample": 1.0,
+        }
+    )
+
+
+@pytest.fixture
+def days_active() -> pd.DataFrame:
+    return shares([20, 10, 0, 10]).assign(
+        share_at_least=[1.0, 0.5, 0.25, 0.25],
+        low_n=False,
+        first_day=DAYS[0],
+        last_day=DAYS[3],
+        settled=False,
+        sample=1.0,
+    )
+
+
+@pytest.fixture
+def usage_interval() -> pd.DataFrame:
+    return shares([20, 10, 0, 10]).assign(
+        share_at_most=[0.5, 0.75, 0.75, 1.0],
+        once=pd.array([6] * 4, dtype="Int64"),
+        low_n=False,
+        first_day=DAYS[0],
+        last_day=DAYS[3],
+        sample=1.0,
     )
 
 
@@ -229,6 +340,14 @@ CASES = {
     "error_trend": (plot_error_trend, "error_trend"),
     "error_free": (plot_error_free, "error_free"),
     "impact_of_errors": (plot_impact_of_errors, "impact_of_errors"),
+    "survival_segments": (plot_survival, "survival"),
+    "active_users": (plot_active_users, "active_users"),
+    "growth": (plot_growth, "growth"),
+    "days_active": (plot_days_active, "days_active"),
+    "usage_interval": (plot_usage_interval, "usage_interval"),
+    "retention": (plot_retention, "retention"),
+    "retention_curve": (plot_retention_curve, "retention_curve"),
+    "retention_trend": (plot_retention_trend, "retention_trend"),
 }
 
 
@@ -307,6 +426,20 @@ def transitions(counts: dict[tuple[int, str, str], int], *, of: int) -> pd.DataF
     )
 
 
+def shares(users: list[int]) -> pd.DataFrame:
+    """Lay out how many users have 1, 2, … days, with bounds that are made up."""
+    share = [count / sum(users) for count in users]
+    return pd.DataFrame(
+        {
+            "days": range(1, len(users) + 1),
+            "users": pd.array(users, dtype="Int64"),
+            "share": share,
+            "low": [0.9 * one for one in share],
+            "high": [1.1 * one for one in share],
+        }
+    )
+
+
 def counted(by: str, counts: dict[str, list[int]]) -> pd.DataFrame:
     """Lay out counts per name and day as the loaders do."""
     tables = [
@@ -322,3 +455,34 @@ def counted(by: str, counts: dict[str, list[int]]) -> pd.DataFrame:
         for name, numbers in counts.items()
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+_RETENTION = {"freq": "W", "clock": "calendar", "criterion": "on", "sample": 1.0}
+
+
+def cohorts(retained: dict[str, list[int | None]]) -> pd.DataFrame:
+    """Lay out who came back as `retention` does: all users of a cohort are eligible, or where it is None nobody."""
+    rows = []
+    for cohort, counts in retained.items():
+        users = counts[0] or 0
+        for period, count in enumerate(counts):
+            eligible = 0 if count is None else users
+            rows.append((cohort, period, users, eligible, count, count is not None, eligible < 30))
+    columns = ["cohort", "period", "users", "eligible", "retained", "complete", "low_n"]
+    return _rated(pd.DataFrame(rows, columns=columns).astype({"cohort": "datetime64[us]"}), ["complete", "low_n"])
+
+
+def pooled(retained: list[int], *, of: list[int]) -> pd.DataFrame:
+    """Lay out who came back as `retention_curve` does."""
+    columns = {"period": range(len(of)), "cohorts": 3, "users": of[0], "eligible": of, "retained": retained}
+    table = pd.DataFrame({**columns, "low_n": [count < 30 for count in of]})
+    return _rated(table.astype({"cohorts": "Int64"}), ["low_n"])
+
+
+def _rated(table: pd.DataFrame, last: list[str]) -> pd.DataFrame:
+    """Add the rates, with bounds that are made up."""
+    table = table.astype(dict.fromkeys(("users", "eligible", "retained"), "Int64"))
+    rate = (table["retained"] / table["eligible"].where(table["eligible"] > 0)).astype("Float64")
+    rates = {"rate": rate, "low": rate * 0.9, "high": (rate * 1.1).clip(upper=1.0)}
+    plain = {name: values.to_numpy(dtype="float64", na_value=float("nan")) for name, values in rates.items()}
+    return table.assign(**plain, **{name: table.pop(name) for name in last}, **_RETENTION)

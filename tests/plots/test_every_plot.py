@@ -27,8 +27,9 @@ NAMES = [
 
 
 def drawn_figure(ax: Axes) -> Figure:
+    """Lay the figure out as drawing it does, which takes less than drawing it."""
     figure = ax.figure
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return figure
 
 
@@ -71,7 +72,7 @@ def test_leaves_the_table_as_it_was(case):
 
 def test_leaves_rcparams_as_they_were(case):
     before = dict(mpl.rcParams)
-    drawn_figure(case.plot(case.table))
+    case.plot(case.table).figure.canvas.draw()
     assert dict(mpl.rcParams) == before
 
 

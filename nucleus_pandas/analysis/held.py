@@ -1,0 +1,32 @@
+"""Of which interval a store, or a log made of one, knows all users who were there."""
+
+from __future__ import annotations
+
+from nucleus_pandas.analysis.columns import instant_of, microseconds
+from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.api.columns import warn_incomplete
+from nucleus_pandas.store.eventstore import EventStore
+
+
+def held_span(source: EventStore | EventLog, start: int | None, end: int | None) -> tuple[int, int] | None:
+    """Give the synced interval that holds what is asked for, else the last one, and warn; None if there is none.
+
+    A log that was made of something else has none.
+
+    A sync asks about the users who were there in its interval, and about no others: of days outside it only some of
+    those who were active are known. All are in microseconds since 1970.
+    """
+    synced = source.info().spans if isinstance(source, EventStore) else source.spans
+    spans = [(microseconds(begins), microseconds(ends)) for begins, ends in synced]
+    if not spans:
+        return None
+    fits = [
+        (begins, ends) for begins, ends in spans if (start is None or begins <= start) and (end is None or end <= ends)
+    ]
+    begins, ends = (fits or spans)[-1]
+    if not fits:
+        warn_incomplete(
+            f"The store does not hold all of this interval, but {instant_of(begins):%Y-%m-%d %H:%M} to "
+            f"{instant_of(ends):%Y-%m-%d %H:%M} UTC: outside it, it knows only some users. Call sync for it."
+        )
+    return begins, ends

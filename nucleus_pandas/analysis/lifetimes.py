@@ -1,0 +1,78 @@
+"""The list of users as what it tells of each: when the account was made, and when the user was seen last."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.attempts import SETTLING
+from nucleus_pandas.analysis.codes import Bools, Ints
+from nucleus_pandas.analysis.columns import find_column, instants, microseconds, require
+from nucleus_pandas.analysis.horizon import newest
+from nucleus_pandas.analysis.segments import Segments, rank_segments
+from nucleus_pandas.api.columns import warn_incomplete
+from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval
+from nucleus_pandas.store.eventstore import EventStore
+
+#: The list of users.
+Users = pd.DataFrame | EventStore
+
+
+class Lifetimes(NamedTuple):
+    """The users of a list who were created in an interval: their rows, and two instants each in microseconds."""
+
+    frame: pd.DataFrame
+    created: Ints
+    seen: Ints
+    as_of: int
+    sample: float
+
+    def segments(self, by: str | None, counted: Bools, top: int) -> Segments:
+        """Give each user the value of a column or property; all are of one segment without a name where none is."""
+        if by is None:
+            return Segments([""], np.zeros(len(self.frame), dtype=np.intp))
+        if not isinstance(by, str):
+            raise TypeError(
+                f'by is of type {type(by).__name__}; write the name of one column, for example by="platform".'
+            )
+        column = find_column(self.frame, by, "by", prefix="props.", whose="the list of users")
+        return rank_segments(self.frame[column], counted, top)
+
+
+def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zone, as_of: When | None) -> Lifetimes:
+    """Check the list of users that an analysis was given, and take from it those created in [start, end)."""
+    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    sample = 1.0
+    if isinstance(users, EventStore):
+        info = users.info()
+        sample, users = info.sample, users.users()
+        known = microseconds(info.as_of) if known is None and info.as_of is not None else known
+    elif not isinstance(users, pd.DataFrame):
+        raise TypeError(f"users is of type {type(users).__name__}; pass the DataFrame of load_users, or an EventStore.")
+    require(users, ["created_at", "last_seen"], "a list of users")
+    created, no_created = instants(users["created_at"])
+    seen, no_seen = instants(users["last_seen"])
+    known = newest(seen[~no_seen], "times of last_seen") if known is None else known
+    kept = _kept({"have no created_at": no_created, "have no last_seen": no_seen}, created - seen > SETTLING)
+    seen = np.maximum(seen, created)
+    kept &= created <= known
+    kept &= True if begins is None else created >= begins
+    kept &= True if ends is None else created < ends
+    return Lifetimes(users[kept], created[kept], seen[kept], known, sample)
+
+
+def _kept(lacks: dict[str, Bools], turned: Bools) -> Bools:
+    """Which users tell both instants in their order; the others are told in one warning.
+
+    What is sent late can be dated up to 48 hours before the account that it made.
+    """
+    bad: Bools = np.logical_or.reduce(list(lacks.values()))
+    lacks = lacks | {"were seen last more than 48 hours before they were created": turned & ~bad}
+    bad |= turned
+    told = [f"{int(lack.sum()):,} {what}" for what, lack in lacks.items() if lack.any()]
+    if told:
+        warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} users are left out: {', '.join(told)}.")
+    return ~bad

@@ -1,0 +1,130 @@
+"""From a question about retention to the counts of its table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.activity import moments, user_days
+from nucleus_pandas.analysis.codes import Ints, begins
+from nucleus_pandas.analysis.cohorts import UNITS, Clocks, Cohorts, Starts
+from nucleus_pandas.analysis.columns import find_column
+from nucleus_pandas.analysis.days import period_numbers
+from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.people import created
+from nucleus_pandas.analysis.plain_days import PlainDays
+from nucleus_pandas.analysis.retention_question import Asked
+from nucleus_pandas.analysis.retention_tables import Cells
+from nucleus_pandas.analysis.returns import (
+    Begun,
+    Returns,
+    count_brackets,
+    count_eligible,
+    count_on,
+    count_on_or_after,
+    count_on_or_before,
+)
+from nucleus_pandas.analysis.segments import Segments, find_segments, rank_segments
+
+_MOST_CELLS = 5_000_000
+
+
+def find_starts(log: EventLog | PlainDays, users: pd.DataFrame | None, asked: Asked, *, first_time: bool) -> Starts:
+    """Give when each user starts: created, or the first or every start event."""
+    if isinstance(log, PlainDays):
+        return Starts(log.user, log.first, log.user)
+    if users is not None:
+        return Starts(*created(log, users))
+    found = Starts(*moments(log, asked.start_event, "start_event"))
+    return found.where(begins(found.user)) if first_time else found
+
+
+def segments_of(log: EventLog, users: pd.DataFrame | None, by: str, starts: Starts, top: int) -> Segments:
+    """Give each start its segment: the value of a column of the log there, or of the user."""
+    every = np.ones(len(starts.row), dtype=np.bool_)
+    if users is None:
+        return find_segments(log, by, starts.row, every, top)
+    column = find_column(users, by, "by", prefix="props.", whose="the table of users")
+    return rank_segments(users[column].iloc[starts.row], every, top)
+
+
+def _returns(log: EventLog | PlainDays, asked: Asked, clocks: Clocks) -> Returns:
+    """What counts as coming back: the moments, or the periods that they lie in."""
+    if isinstance(log, PlainDays):
+        return _once(log.days.user, period_numbers(log.days.day, clocks.freq, clocks.week_start))
+    if clocks.clock == "calendar" and asked.return_event is None:
+        return _active_periods(log, clocks)
+    user, place, _ = moments(log, asked.return_event, "return_event")
+    known = place <= clocks.as_of
+    if not known.all():
+        user, place = user[known], place[known]
+    return Returns(user, place, UNITS[clocks.freq]) if clocks.clock == "rolling" else _once(user, clocks.periods(place))
+
+
+def _active_periods(log: EventLog, clocks: Clocks) -> Returns:
+    """The periods in which users started a session, kept with the log as the days are."""
+    key = ("periods", clocks.freq, clocks.week_start, clocks.zone, clocks.as_of)
+    user, day = user_days(log, clocks.zone, clocks.as_of)
+    if clocks.freq == "D":
+        return Returns(user, day, None)
+    if key not in log.kept:
+        log.kept[key] = _once(user, period_numbers(day, clocks.freq, clocks.week_start))
+    found: Returns = log.kept[key]
+    return found
+
+
+def _once(user: Ints, period: Ints) -> Returns:
+    new = begins(user) | begins(period)
+    return Returns(user, period, None) if new.all() else Returns(user[new], period[new], None)
+
+
+def count_cells(
+    log: EventLog | PlainDays, asked: Asked, clocks: Clocks, cohorts: Cohorts, segments: Segments | None
+) -> Cells:
+    """Count the users of each segment, cohort and period, and those of them who came back."""
+    names = 1 if segments is None else len(segments.names)
+    group = cohorts.place if segments is None else segments.code * cohorts.number + cohorts.place
+    rolling = clocks.clock == "rolling"
+    place = cohorts.starts.time if rolling else cohorts.place + cohorts.first
+    begun = Begun(cohorts.starts.user, place, group, cohorts.reach(clocks), names * cohorts.number)
+    numbers = _periods(asked, begun)
+    _check_size(begun.groups, len(numbers), clocks)
+    retained = _retained(begun, _returns(log, asked, clocks), asked, int(numbers.max(initial=0)))
+    shape = (names, cohorts.number, len(numbers))
+    return Cells(
+        cohorts=cohorts.days(clocks),
+        periods=numbers,
+        users=np.bincount(group, minlength=begun.groups).reshape(shape[:2]),
+        eligible=count_eligible(begun, numbers).reshape(shape),
+        retained=retained.reshape(shape),
+        complete=cohorts.complete(numbers, clocks),
+        segments=None if segments is None else segments.names,
+        brackets=None if asked.brackets is None else [_bracket(*one) for one in asked.brackets],
+    )
+
+
+def _periods(asked: Asked, begun: Begun) -> Ints:
+    """The numbers of the periods, by default all that were over for anybody."""
+    if asked.brackets is not None:
+        return np.array([last for _, last in asked.brackets])
+    last = max(0, int(begun.reach.max(initial=0))) if asked.last is None else asked.last
+    return np.arange(last + 1)
+
+
+def _check_size(groups: int, periods: int, clocks: Clocks) -> None:
+    if groups * periods > _MOST_CELLS:
+        raise ValueError(
+            f"freq={clocks.freq!r} makes {groups:,} cohorts of {periods:,} periods each, {groups * periods:,} rows; "
+            f"there can be {_MOST_CELLS:,}. Pass periods=, start= and end=, or a longer freq."
+        )
+
+
+def _retained(begun: Begun, returns: Returns, asked: Asked, last: int) -> Ints:
+    if asked.brackets is not None:
+        return count_brackets(begun, returns, asked.brackets)
+    count = {"on": count_on, "on_or_after": count_on_or_after, "on_or_before": count_on_or_before}[asked.criterion]
+    return count(begun, returns, last)
+
+
+def _bracket(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}–{last}"

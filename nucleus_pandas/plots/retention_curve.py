@@ -1,0 +1,226 @@
+"""Retention as curves: over the periods since the start, or of one period over the cohorts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.plots import style
+from nucleus_pandas.plots.at_risk import Row, write_at_risk
+from nucleus_pandas.plots.retention import COLUMNS, NOUNS, asked_note
+from nucleus_pandas.plots.series import Trace, draw_lines, floats
+from nucleus_pandas.plots.shares import percent_axis, sample_note, segments_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+TITLE, TREND = "Retention", "Retention over time"
+_CURVE = [name for name in COLUMNS if name not in ("cohort", "complete")]
+# Beyond, bands lie on each other and nothing can be read from them.
+_BANDS = 4
+# More of them run into each other.
+_DOTS = 60
+
+
+def plot_retention_curve(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw what share of users came back, by periods since the start.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        The table of `retention_curve`.
+    ax : matplotlib Axes, optional
+        Where to draw. By default a new figure is made.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a line, or a line a segment: the share in per cent of those for whom the period was over. Where there are
+        up to four lines a band gives the 95 % bounds; below 30 users there is none, and the marker is hollow. Below
+        the axis stands of how many users each line is there, where there are up to five. A period that is not over for
+        anybody is a gap.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or there are more than 30 segments.
+    TypeError
+        If `curve` is no DataFrame.
+
+    Notes
+    -----
+    Later periods are of older cohorts only, as the numbers below tell: see `retention_curve`.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> users = nu.load_users(app).tail(200)
+    >>> table = nu.retention(nu.load_sessions(app, users), users=users, as_of=app.now())
+    >>> ax = nu.plot_retention_curve(nu.retention_curve(table))
+    """
+    style.require(curve, _CURVE, plot="plot_retention_curve", loader="retention_curve")
+    if "cohort" in curve.columns:
+        raise ValueError(
+            "plot_retention_curve draws one row a period, this table has one a cohort: pass it to nu.retention_curve "
+            "first, or draw it with plot_retention"
+        )
+    ax = style.axes_for(ax)
+    if _nobody(curve):
+        return style.no_data(ax, TITLE)
+    segments = segments_of(curve, plot="plot_retention_curve")
+    numbers = np.sort(curve["period"].unique())
+    top, rows = 0.0, []
+    for place, one in enumerate(segments):
+        wide = one.rows.drop_duplicates("period").set_index("period").reindex(numbers)
+        look = {"color": one.color, "marker": style.MARKERS[place % len(style.MARKERS)]}
+        top = max(top, _draw(ax, numbers.astype(float), wide, look, bands=len(segments) <= _BANDS))
+        rows.append(Row(numbers.astype(float), floats(wide["eligible"]), one.color))
+    _legend(ax, [(one.name, one.color) for one in segments])
+    noun = NOUNS.get(str(curve["freq"].iloc[0]), "period")
+    style.finish_axes(ax, x=f"{noun} since the start", y="share that came back", grid="y")
+    _period_axis(ax, curve, numbers)
+    _share_axis(ax, top)
+    below = write_at_risk(ax, rows, x=f"{noun} since the start", what="eligible")
+    style.set_titles(ax, TITLE, asked_note(curve), *_notes(curve, bands=len(segments) <= _BANDS), below)
+    return style.fit(ax)
+
+
+def plot_retention_trend(trend: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw what share of each cohort came back in one period since the start.
+
+    Parameters
+    ----------
+    trend : DataFrame
+        The table of `retention_trend`.
+    ax : matplotlib Axes, optional
+        Where to draw. By default a new figure is made.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a line, or a line a segment: the share in per cent, at the first day of the cohort. Where there are up to
+        four lines a band gives the 95 % bounds; below 30 users there is none, and the marker is hollow. A share of a
+        part of the cohort (not `complete`) is hollow and the line to it dashed; a cohort without a share is a gap.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, there are several periods, or more than 30 segments.
+    TypeError
+        If `trend` is no DataFrame.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> users = nu.load_users(app).tail(200)
+    >>> table = nu.retention(nu.load_sessions(app, users), users=users, as_of=app.now())
+    >>> ax = nu.plot_retention_trend(nu.retention_trend(table, period=1))
+    """
+    style.require(trend, COLUMNS, plot="plot_retention_trend", loader="retention_trend")
+    if len(set(trend["period"].tolist())) > 1:
+        raise ValueError("plot_retention_trend draws one period: pass the table to nu.retention_trend first")
+    ax = style.axes_for(ax)
+    if _nobody(trend):
+        return style.no_data(ax, TREND)
+    cohorts = pd.DatetimeIndex(np.sort(trend["cohort"].unique()))
+    segments = segments_of(trend, plot="plot_retention_trend")
+    complete = trend["complete"].astype(bool).groupby(trend["cohort"]).all().reindex(cohorts).to_numpy(dtype=bool)
+    rated = trend["rate"].notna().groupby(trend["cohort"]).any().reindex(cohorts).to_numpy(dtype=bool)
+    traces, top = [], 0.0
+    for place, one in enumerate(segments):
+        wide = one.rows.drop_duplicates("cohort").set_index("cohort").reindex(cohorts)
+        marker = style.MARKERS[place % len(style.MARKERS)]
+        traces.append(Trace(str(one.name), floats(wide["rate"]), one.color, marker))
+        look = {"color": one.color, "marker": marker, "linestyle": "none"}
+        top = max(top, _draw(ax, cohorts.to_numpy(), wide, look, bands=len(segments) <= _BANDS, line=False))
+    state = pd.DataFrame({"complete": complete | ~rated, "settled": complete | ~rated}, index=cohorts)
+    draw_lines(ax, traces, state)
+    if (legend := ax.get_legend()) is not None:
+        legend.remove()
+    _legend(ax, [(one.name, one.color) for one in segments])
+    noun = NOUNS.get(str(trend["freq"].iloc[0]), "period")
+    style.finish_axes(ax, x=f"{noun} of the start, first day", y="share that came back", grid="y")
+    style.day_axis(ax, cohorts)
+    _share_axis(ax, top)
+    which = style.plain(trend["bracket"].iloc[0]) if "bracket" in trend.columns else str(trend["period"].iloc[0])
+    missing = int((~rated).sum())
+    style.set_titles(
+        ax,
+        TREND,
+        f"{noun.capitalize()} {which} since the start.",
+        asked_note(trend),
+        *_notes(trend, bands=len(segments) <= _BANDS),
+        "Dashed and hollow: of a part of the cohort only." if (rated & ~complete).any() else "",
+        f"Without a share, as not over yet or without users: {style.counted(missing, 'cohort')}." if missing else "",
+    )
+    return style.fit(ax)
+
+
+def _nobody(table: pd.DataFrame) -> bool:
+    return bool(table["users"].isna().all() or table["eligible"].isna().all())
+
+
+def _draw(
+    ax: Axes, x: NDArray[Any], wide: pd.DataFrame, look: dict[str, Any], *, bands: bool, line: bool = True
+) -> float:
+    """Draw one line with its bounds, hollow where it is of few users; give back how high it reaches."""
+    few = wide["low_n"].eq(True).to_numpy(dtype=bool)
+    rate, low, high = (floats(wide[name]) for name in ("rate", "low", "high"))
+    if line:
+        dots = look if len(x) <= _DOTS else look | {"marker": ""}
+        ax.plot(x, rate, **dots, markersize=4.0, linewidth=1.4)
+    if few.any():
+        hollow = look | {"linestyle": "none", "markerfacecolor": "white", "zorder": 3}
+        ax.plot(x, np.where(few, rate, np.nan), **hollow, markersize=4.0)
+    reach = rate
+    if bands:
+        low, high = (np.where(few, np.nan, bound) for bound in (low, high))
+        ax.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        reach = np.concatenate([rate, high])
+    return float(np.nanmax(reach, initial=0.0))
+
+
+def _legend(ax: Axes, named: list[tuple[str | None, str]]) -> None:
+    from matplotlib.lines import Line2D
+
+    names = [(name, color) for name, color in named if name is not None]
+    if names:
+        handles = [
+            Line2D([], [], color=color, marker=style.MARKERS[place % len(style.MARKERS)], markersize=4.0)
+            for place, (_, color) in enumerate(names)
+        ]
+        style.add_legend(ax, handles, [name for name, _ in names])
+
+
+def _period_axis(ax: Axes, curve: pd.DataFrame, numbers: NDArray[Any]) -> None:
+    """Tick periods, as many as there is room for with the numbers below, or the brackets."""
+    from matplotlib.ticker import MaxNLocator
+
+    first, last = float(numbers[0]), float(numbers[-1])
+    margin = max(0.5, 0.02 * (last - first))
+    ax.set_xlim(first - margin, last + margin)
+    if "bracket" in curve.columns:
+        names = dict(zip(curve["period"].tolist(), map(style.plain, curve["bracket"]), strict=True))
+        ax.set_xticks(numbers, [names[number] for number in numbers.tolist()], **style.PLAIN)
+        return
+    room = max(2, int(style.inches(ax)[0] * 72 / (4.2 * style.small())))
+    locator = MaxNLocator(nbins=room, integer=True, steps=[1, 2, 3, 5, 7, 10], min_n_ticks=1)
+    ax.set_xticks([tick for tick in locator.tick_values(first, last) if first <= tick <= last])
+
+
+def _share_axis(ax: Axes, top: float) -> None:
+    top = max(0.05, 1.1 * top)
+    ax.set_ylim(0, min(1.03, top))
+    percent_axis(ax, top=top)
+
+
+def _notes(table: pd.DataFrame, *, bands: bool) -> list[str]:
+    few = table["low_n"].eq(True) & table["rate"].notna()
+    return [
+        "Band: 95 % bounds." if bands else "",
+        "Hollow: fewer than 30 users." if few.any() else "",
+        sample_note(table),
+    ]
