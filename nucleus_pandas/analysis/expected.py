@@ -18,10 +18,11 @@ FEWEST_WEEKS, MOST_WEEKS = 4, 8
 #: have longer tails than any formula; it is so low that even then few days have one.
 FALSE_ALARMS = 0.002
 
-# Of the pairs of days that tell how much counts spread, the part with the largest differences is left out, so that a
-# spike does not hide the next one. With it goes about half of what the spread has in excess of a Poisson's.
-_TRIMMED = 0.1
-_EXCESS_LOST = 0.5
+# How much counts spread is told by each of the eight weeks by itself, and the third quietest of them is taken. An
+# incident, however long, spoils up to four of them, when it begins and when it ends; the next one, so far, a fifth. A
+# quiet week shows about a third of what the spread of bursts has in excess of a Poisson's.
+_QUIET = 3
+_EXCESS_SHOWN = 1 / 3
 _ANSCOMBE = 0.375
 _NORMAL_MAD = 1.4826
 
@@ -61,7 +62,8 @@ def expected_range(counts: Floats, exposure: Floats) -> Range:
 
     Reports come in bursts, one session can send many, so that counts spread more than a Poisson's. By how much is told
     by days a week apart, of the same eight weeks: of two equal rates the squared difference is as large as the sum,
-    times the dispersion. The counts are divided by it.
+    times the dispersion. The counts are divided by it. It is that of one of the quieter weeks (the third of eight), so
+    that an incident, which makes days a week apart differ when it begins and when it ends, does not count as spread.
 
     Of the weeks, a count that is itself out of all proportion is cut down to the edge of its range, so that a spike
     does not hide the next one.
@@ -102,17 +104,22 @@ def _bounds(past: Floats, base: Floats, today: Floats, spread: Floats, z: float)
 
 def _dispersion(count: Floats, exposure: Floats) -> Floats:
     """How many times more the counts before each day spread than Poisson counts do, at least 1."""
-    ratio = np.full(len(count) + MOST_WEEKS * WEEK, np.nan)
+    days, span = len(count), MOST_WEEKS * WEEK
+    pairs = np.full((2, days + span), np.nan)
     x, y, of_x, of_y = count[WEEK:], count[:-WEEK], exposure[WEEK:], exposure[:-WEEK]
     with np.errstate(invalid="ignore", divide="ignore"):
-        pairs = (x * of_y - y * of_x) ** 2 / (of_x * of_y * (x + y))
-    ratio[len(ratio) - len(pairs) :] = pairs
-    windows = np.sort(sliding_window_view(ratio, MOST_WEEKS * WEEK)[: len(count)], axis=1)
-    told = (~np.isnan(windows)).sum(axis=1)
-    kept = told - np.ceil(_TRIMMED * told).astype(np.int64)
-    sums = np.concatenate([np.zeros((len(count), 1)), np.cumsum(np.nan_to_num(windows), axis=1)], axis=1)
-    mean = sums[np.arange(len(count)), kept] / np.maximum(1, kept)
-    spread: Floats = 1 + np.maximum(0, mean - 1) / (1 - _EXCESS_LOST)
+        found = [(x * of_y - y * of_x) ** 2 / (of_x * of_y * (x + y)), (x + y) * of_x * of_y]
+    pairs[:, span + days - len(x) :] = found
+    of_pair, known = sliding_window_view(pairs, span, axis=1)[:, :days].reshape(2, days, MOST_WEEKS, WEEK)
+    told = (~np.isnan(of_pair)).sum(axis=-1)
+    weeks = np.nansum(of_pair, axis=-1) / np.maximum(1, told)
+    # A week in which nothing was reported is a quiet one; one of which nothing is known tells nothing.
+    weeks[told == 0] = 1.0
+    weeks[np.isnan(known).all(axis=-1)] = np.nan
+    weeks.sort(axis=-1)
+    place = np.maximum(0, (~np.isnan(weeks)).sum(axis=-1) - 1) // _QUIET
+    quiet = np.nan_to_num(weeks[np.arange(days), place], nan=1.0)
+    spread: Floats = 1 + np.maximum(0, quiet - 1) / _EXCESS_SHOWN
     return spread
 
 
