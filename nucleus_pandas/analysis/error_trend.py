@@ -73,7 +73,8 @@ def error_trend(
         - base: sessions or active users of the day
         - rate: 100 × count / sessions, or count / active users; missing where the base is 0 or not known, and of days
           that are not complete
-        - expected: the median of the rates of the same weekday of the weeks before, see Notes
+        - expected: the median of the rates of the same weekday of the weeks before (of two in the middle the lower),
+          see Notes
         - low, high: the range in which the rate was to be expected
         - spike: the rate lies above `high`; missing where that cannot be told
         - weeks: from how many weeks `expected` comes, at most 8; with less than 4 it is missing
@@ -112,10 +113,10 @@ def error_trend(
     spike in any of its rows. Where bursts are wild it happens more often, up to a few days in a hundred; most often
     with an error that comes in a burst every ten days or less, as its quiet weeks tell nothing of bursts.
 
-    What rises and stays is a spike until the weeks before have risen as well, for about four weeks; after that it is
-    what is to be expected. So is an incident that was there on four of the eight weekdays before: of one that comes
-    back for a fourth week in two months, no day is told. A day on which everything failed has no sessions, no rate and
-    no spike: look at `daily`, too.
+    What rises and stays is a spike until the weeks before have risen as well, for four to five weeks; after that it is
+    what is to be expected. In the weeks after a bad release the range is still wide, and of another incident as bad
+    some days are found and others not. A day on which everything failed has no sessions, no rate and no spike: look at
+    `daily`, too.
 
     Examples
     --------

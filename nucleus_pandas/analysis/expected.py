@@ -65,8 +65,9 @@ def expected_range(counts: Floats, exposure: Floats) -> Range:
     times the dispersion. The counts are divided by it. It is that of one of the quieter weeks (the third of eight), so
     that an incident, which makes days a week apart differ when it begins and when it ends, does not count as spread.
 
-    Of the weeks, a count that is itself out of all proportion is cut down to the edge of its range, so that a spike
-    does not hide the next one.
+    Of the weeks, a count that is itself out of all proportion is taken as the usual one, so that a spike does not hide
+    the next one. For the same reason, of two numbers in the middle the median is the lower: four bad weeks of eight do
+    not move it.
     """
     days, rows = counts.shape
     z = NormalDist().inv_cdf(1 - FALSE_ALARMS / max(1, rows))
@@ -91,15 +92,22 @@ def expected_range(counts: Floats, exposure: Floats) -> Range:
 def _bounds(past: Floats, base: Floats, today: Floats, spread: Floats, z: float) -> tuple[Floats, Floats, Floats]:
     """The expected rate of some days and its bounds: counts and exposure of the weeks before, exposure of the day."""
     rates = past / base
-    median = np.nanmedian(rates, axis=1)
-    mad = _NORMAL_MAD * np.nanmedian(np.abs(rates - median[:, None]), axis=1)
-    usual = base * median[:, None] / spread[:, None]
-    cut = np.minimum(past / spread[:, None], (np.sqrt(usual + _ANSCOMBE) + z / 2) ** 2 - _ANSCOMBE)
-    together = np.nansum(np.where(np.isnan(base), np.nan, cut), axis=1)
+    median = _low_median(rates)
+    mad = _NORMAL_MAD * _low_median(np.abs(rates - median[:, None]))
+    usual, found = base * median[:, None] / spread[:, None], past / spread[:, None]
+    edge = (np.sqrt(usual + _ANSCOMBE) + z / 2) ** 2 - _ANSCOMBE
+    together = np.nansum(np.where(np.isnan(base), np.nan, np.where(found > edge, usual, found)), axis=1)
     share = today / np.nansum(np.where(np.isnan(past), np.nan, base), axis=1)
     root, reach = np.sqrt(share * (together + _ANSCOMBE)), z / 2 * np.sqrt(1 + share)
     low, high = (spread * (np.maximum(0, edge) ** 2 - _ANSCOMBE) / today for edge in (root - reach, root + reach))
     return median, np.maximum(0, np.minimum(low, median - z * mad)), np.maximum(high, median + z * mad)
+
+
+def _low_median(values: Floats) -> Floats:
+    """The median of each row without what is missing, of two in the middle the lower."""
+    place = np.maximum(0, (~np.isnan(values)).sum(axis=1) - 1) // 2
+    found: Floats = np.sort(values, axis=1)[np.arange(len(values)), place]
+    return found
 
 
 def _dispersion(count: Floats, exposure: Floats) -> Floats:

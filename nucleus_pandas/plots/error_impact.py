@@ -108,6 +108,4 @@ def _left_out(impact: pd.DataFrame) -> str:
     """Say how many users the pooled row does not compare."""
     users = impact[["users_without", "users_with"]].astype("Int64").sum(axis=1).groupby(impact["activity"]).sum()
     lack = int(users.get("(crude)", 0)) - int(users.get("(pooled)", 0))
-    return (
-        f"Not in (pooled), as nobody is there to compare them with: {style.counted(lack, 'user')}." if lack > 0 else ""
-    )
+    return f"Not in (pooled), with nobody to compare them with: {style.counted(lack, 'user')}." if lack > 0 else ""

@@ -40,12 +40,13 @@ def slow_range(count, exposure, day, rows):
     z = NormalDist().inv_cdf(1 - FALSE_ALARMS / rows)
     spread = slow_dispersion(count, exposure, day)
     rates = [count[before] / exposure[before] for before in here]
-    median = statistics.median(rates)
-    mad = 1.4826 * statistics.median(abs(rate - median) for rate in rates)
+    median = statistics.median_low(rates)
+    mad = 1.4826 * statistics.median_low(abs(rate - median) for rate in rates)
     together = 0.0
     for before in here:
         usual = exposure[before] * median / spread
-        together += min(count[before] / spread, (math.sqrt(usual + 0.375) + z / 2) ** 2 - 0.375)
+        found = count[before] / spread
+        together += usual if found > (math.sqrt(usual + 0.375) + z / 2) ** 2 - 0.375 else found
     share = exposure[day] / sum(exposure[before] for before in here)
     root, reach = math.sqrt(share * (together + 0.375)), z / 2 * math.sqrt(1 + share)
     low = spread * (max(0, root - reach) ** 2 - 0.375) / exposure[day]
