@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,18 @@ from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.codes import Bools, Ints, distinct
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.analysis.failures import Failure, Sessions, find_sessions, session_rows
+from nucleus_pandas.analysis.failures import Failure, Sessions, between, find_sessions, held_within, session_rows
+from nucleus_pandas.analysis.horizon import oldest
 from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
-from nucleus_pandas.analysis.segments import Segments, find_segments
+from nucleus_pandas.analysis.segments import Segments, rank_segments
 from nucleus_pandas.analysis.steps import find_column
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
+
+Span = tuple[dt.datetime | None, dt.datetime | None]
 
 
 def error_free(
@@ -40,12 +44,12 @@ def error_free(
     ----------
     activity : DataFrame, EventLog or EventStore
         The table of `load_sessions` (one request a user), whose column `errors` tells; or an event log with sessions.
-        Of a store its sessions.
+        Of a store its sessions, of the interval that was synced: of other days it knows only some users.
     freq : {"D", "W", "M"} or None
         Days, weeks from Monday or months in which sessions start; None for all of them together.
     by : str, optional
-        A column (``"version"``) or a property (``"plan"`` for data.plan): one value a session. What comes with `init`
-        and errors only is filled forward.
+        A column (``"version"``) or a property (``"plan"`` for data.plan): one value a session, the first that any of
+        its events has.
     top : int, default 8
         How many values of `by` get rows of their own, those with most sessions; beyond, ``(other)``. Missing is
         ``(none)``.
@@ -85,12 +89,14 @@ def error_free(
     Warns
     -----
     IncompleteDataWarning
-        When events have no session, or sessions no number of errors: they are left out.
+        When events have no session, or sessions no number of errors: they are left out. When a store, or a log made of
+        one, does not hold all of [start, end): only what it holds counts.
 
     Notes
     -----
     Section *Errors and releases* of the definitions. A session counts in the period in which it starts, whatever day
-    its errors are of. Users of several periods or segments count in each, so that they do not add up. The longer the
+    its errors are of. Without `start`, sessions of clocks that are years behind do not count: few, and before a week or
+    more without any. Users of several periods or segments count in each, so that they do not add up. The longer the
     period the lower the share of users without errors: compare periods of one length only. Sessions of one user are
     alike, so that the bounds of sessions are narrower than they should be; those of users are right.
 
@@ -102,9 +108,10 @@ def error_free(
     >>> bool(free["error_free_sessions"].dropna().between(0, 1).all())
     True
     """
-    zone, known = _zone(tz), None if as_of is None else make_instant("as_of", as_of, _zone(tz))
-    within = make_interval(start, end, zone)
-    log = as_activity(activity, as_of=None if known is None else microseconds(known), within=within)
+    zone = parse_zone("UTC" if tz is None else tz)
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    within = held_within(activity, *make_interval(start, end, zone))
+    log = as_activity(activity, as_of=known, within=_readable(within))
     return _table(log, "error", freq, by, top, within, zone, known)
 
 
@@ -158,17 +165,20 @@ def crash_free(
     >>> bool((by_platform["crash_sessions"] <= by_platform["sessions"]).all())
     True
     """
-    zone, known = _zone(tz), None if as_of is None else make_instant("as_of", as_of, _zone(tz))
-    within = make_interval(start, end, zone)
+    zone = parse_zone("UTC" if tz is None else tz)
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    within = held_within(events, *make_interval(start, end, zone))
     if isinstance(events, pd.DataFrame) and "event" not in events.columns and "start" in events.columns:
         log = as_activity(events)
     else:
-        log = as_event_log(events, as_of=None if known is None else microseconds(known), within=within)
+        log = as_event_log(events, as_of=known, within=_readable(within))
     return _table(log, "crash", freq, by, top, within, zone, known)
 
 
-def _zone(tz: Zone | None) -> Any:
-    return parse_zone("UTC" if tz is None else tz)
+def _readable(within: Span) -> Span:
+    """What to read of a store: an interval of which it holds nothing cannot be asked for."""
+    start, end = within
+    return (None, None) if start is not None and start == end else within
 
 
 def _table(
@@ -177,32 +187,35 @@ def _table(
     freq: Freq | None,
     by: str | None,
     top: int,
-    within: Any,
-    zone: Any,
-    known: Any,
+    within: Span,
+    zone: dt.tzinfo,
+    known: int | None,
 ) -> pd.DataFrame:
     top = checked_number("top", top, None, "how many values get rows of their own")
-    until = log.as_of_microseconds if known is None else microseconds(known)
-    found = find_sessions(log, failure, until)
+    until = log.as_of_microseconds if known is None else known
     begins, ends = (None if one is None else microseconds(one) for one in within)
-    inside = np.ones(len(found.time), dtype=np.bool_)
-    inside &= True if begins is None else found.time >= begins
-    inside &= True if ends is None else found.time < ends
-    found = Sessions(*(values[inside] for values in found))
-    calendar = None
-    if freq is not None:
-        calendar = make_calendar(freq, found.time, begins, ends, until, zone)
-        placed = np.searchsorted(calendar.edges, found.time, side="right") - 1
-        there = (placed >= 0) & (placed < len(calendar.labels))
-        found, period = Sessions(*(values[there] for values in found)), placed[there]
+    found = find_sessions(log, failure, until, start=begins, end=ends)
+    calendar = None if freq is None else _calendar(freq, found.time, begins, ends, until, zone)
+    if calendar is not None:
+        period = np.searchsorted(calendar.edges, found.time, side="right") - 1
+        there = (period >= 0) & (period < len(calendar.labels))
     else:
         period = np.zeros(len(found.time), dtype=np.int64)
+        there = between(found.time, oldest(found.time) if begins is None and len(found.time) else None, None)
+    found, period = Sessions(*(values[there] for values in found)), period[there]
     segments = None
     if by is not None:
         column = find_column(log, by, "by")
         rows = session_rows(log, found, column)
-        segments = find_segments(log, column, rows, np.ones(len(rows), dtype=np.bool_), top)
+        segments = rank_segments(log.values(column, rows), np.ones(len(rows), dtype=np.bool_), top)
     return _lay_out(log, failure, found, period, calendar, segments, until)
+
+
+def _calendar(freq: Freq, times: Ints, start: int | None, end: int | None, until: int, zone: dt.tzinfo) -> Calendar:
+    """The periods; none of an interval that is empty, as of a store that holds nothing of it."""
+    if start is not None and start == end:
+        start, end, until, times = None, None, 0, times[:0]
+    return make_calendar(freq, times, start, end, until, zone)
 
 
 def _lay_out(

@@ -12,13 +12,15 @@ from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.codes import Bools, Ints, begins
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import EventLog
-from nucleus_pandas.analysis.failures import Sessions, error_rows, find_sessions
+from nucleus_pandas.analysis.failures import Sessions, all_sessions, between, error_rows, held_within, numbers
+from nucleus_pandas.analysis.horizon import oldest
 from nucleus_pandas.analysis.intervals import LOW_N, newcombe, pooled_difference
-from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
+from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT, warn_incomplete
 from nucleus_pandas.api.durations import Duration, read_duration, spell_duration
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
+from nucleus_pandas.api.wording import counted
 
 _IMPACT: Schema = {
     "activity": TEXT,
@@ -59,12 +61,15 @@ def impact_of_errors(
     ----------
     activity : DataFrame, EventLog or EventStore
         The table of `load_sessions`, with its columns `errors` and `actions`, of all sessions of its users; or an event
-        log with sessions that reaches back to their first. Of a store its sessions.
+        log with sessions that reaches back to their first. Of a store its sessions, and only users who began in the
+        interval that was synced: of those who began before, it knows only who was still there. (A log made of a store
+        does not reach back further than that: pass the store.)
     first : int, default 1
         In how many of a user's first sessions an error counts. Who had fewer sessions is left out, as whether they came
         back is what is asked: with 3 the question is about those who came at least three times.
     within : str or timedelta, default "28d"
-        Who starts another session within this time after the start of the last of those sessions has come back.
+        Who starts another session within this time after the start of the last of those sessions has come back, also
+        one of which it is not known whether it had errors. An event without a session is one by itself.
     strata : int, default 4
         Into how many groups of about the same size users are put by how much they did in those sessions; at most 10.
     start, end : str, date or datetime, optional
@@ -80,8 +85,9 @@ def impact_of_errors(
         One row a group of activity, the least active first; then ``(pooled)`` and ``(crude)``.
 
         - activity: from how many to how many actions in those sessions, such as ``2–5 actions``. ``(pooled)``: the
-          groups' differences together, each compared within itself; this is the row to read. ``(crude)``: without
-          groups, to see what they change
+          groups' differences together, each compared within itself; this is the row to read. Its users are those of
+          the groups in which there are some with an error and some without. ``(crude)``: all users without groups, to
+          see what they change
         - users_without, returned_without, rate_without: users without an error in those sessions, who came back, and
           returned_without / users_without; missing of nobody, and in ``(pooled)``
         - users_with, returned_with, rate_with: of those with an error, likewise
@@ -103,7 +109,9 @@ def impact_of_errors(
     Warns
     -----
     IncompleteDataWarning
-        When events have no session, or sessions no number of errors: they are left out.
+        When it is not known of users whether one of their first sessions had an error (it has no number of errors, or
+        is an event without a session): they are left out. When a store, or a log made of one, does not hold all of
+        [start, end).
 
     Notes
     -----
@@ -111,8 +119,10 @@ def impact_of_errors(
     meets more errors and comes back more, which alone would make errors look harmless, or even good. That is why users
     are compared with others who did as much. Where else they differ (plan, system, version) is not looked at.
 
-    Actions are those of `load_sessions` (a missing number counts as none), or the events of a session that are neither
-    errors nor the service's own. An error that ends a session early leaves fewer actions in it.
+    Actions are those of `load_sessions` (a missing number counts as none), or the events of a session that are no
+    errors, with `init` and the service's own: so the service seems to count them, though its reference does not say.
+    An error that ends a session early leaves fewer actions in it. Users with a session of a clock that is years behind
+    are left out: nobody knows whether it was their first.
 
     Bounds of a group are Newcombe's; the groups are pooled with the weights of Mantel and Haenszel. If the errors of
     one version are what matters, pass its users only.
@@ -130,20 +140,37 @@ def impact_of_errors(
     length = read_duration("within", within, 'write a duration such as within="28d", or a timedelta.')
     zone = parse_zone("UTC" if tz is None else tz)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    begins_at, ends_at = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
+    interval = held_within(activity, *make_interval(start, end, zone))
+    begins_at, ends_at = (None if one is None else microseconds(one) for one in interval)
     log = as_activity(activity, as_of=known)
     until = log.as_of_microseconds if known is None else known
-    found = find_sessions(log, "error", until)
-    people = _people(found, _actions(log, found, until), first, length, until)
-    asked = np.ones(len(people.began), dtype=np.bool_)
-    asked &= True if begins_at is None else people.began >= begins_at
-    asked &= True if ends_at is None else people.began < ends_at
+    if isinstance(activity, EventLog) and activity.spans:
+        # Of a store's events none is later than what was synced, although its sessions are known until the last sync.
+        until = min(until, microseconds(activity.spans[-1][1]))
+    found, told = all_sessions(log, "error", until)
+    if len(found.time):
+        # Nobody knows when a session of a clock that is years behind was: it need not be the first.
+        right = ~np.isin(found.user, found.user[found.time < oldest(found.time)])
+        found, told = Sessions(*(values[right] for values in found)), told[right]
+    people = _people(found, told, _actions(log, found, until), first, length, until)
+    asked = between(people.began, begins_at, ends_at)
+    if unknown := int(np.count_nonzero(asked & ~people.told)):
+        warn_incomplete(
+            f"{unknown:,} of {counted(int(np.count_nonzero(asked)), 'user')} are left out: of one of their first "
+            "sessions it is not known whether it had an error."
+        )
+    asked &= people.told
     pending = int(np.count_nonzero(asked & ~people.old))
     people = _People(*(values[asked & people.old] for values in people))
     table = _table(people, strata)
     rows = len(table["activity"])
-    told: dict[str, Any] = {"pending": pending, "first": first, "within": spell_duration(length), "sample": log.sample}
-    return make_frame(_IMPACT, table | {name: [value] * rows for name, value in told.items()})
+    asked_for: dict[str, Any] = {
+        "pending": pending,
+        "first": first,
+        "within": spell_duration(length),
+        "sample": log.sample,
+    }
+    return make_frame(_IMPACT, table | {name: [value] * rows for name, value in asked_for.items()})
 
 
 class _People(NamedTuple):
@@ -154,9 +181,10 @@ class _People(NamedTuple):
     failed: Bools
     returned: Bools
     old: Bools
+    told: Bools
 
 
-def _people(found: Sessions, actions: Any, first: int, length: int, until: int) -> _People:
+def _people(found: Sessions, told: Bools, actions: Any, first: int, length: int, until: int) -> _People:
     """Look at the first sessions of each user, who stand together and in order."""
     begin = np.flatnonzero(begins(found.user)) if len(found.user) else np.empty(0, dtype=np.int64)
     size = np.diff(np.append(begin, len(found.user)))
@@ -164,25 +192,24 @@ def _people(found: Sessions, actions: Any, first: int, length: int, until: int) 
     last = begin + first - 1
     later = np.minimum(last + 1, max(0, len(found.user) - 1))
     returned = (size > first) & (found.time[later] - found.time[last] <= length)
-    done, failed = (np.concatenate([[0], np.cumsum(values)]) for values in (actions, found.failed))
+    done, failed, unknown = (np.concatenate([[0], np.cumsum(values)]) for values in (actions, found.failed, ~told))
     return _People(
         began=found.time[begin],
         actions=done[last + 1] - done[begin],
         failed=failed[last + 1] > failed[begin],
         returned=returned,
         old=found.time[last] + length <= until - SETTLING,
+        told=unknown[last + 1] == unknown[begin],
     )
 
 
 def _actions(log: EventLog, found: Sessions, until: int) -> Any:
     """How much was done in each session."""
     if log.holds_sessions:
-        if "actions" not in log.frame.columns:
-            raise ValueError("the sessions have no column actions; pass the table of nu.load_sessions.")
-        return log.values("actions", found.row).to_numpy(dtype="float64", na_value=0)
-    counted = (log.session >= 0) & ~log.system & (log.time <= until)
-    counted[error_rows(log)] = False
-    number = np.bincount(log.session[counted], minlength=int(log.session.max(initial=-1)) + 1)
+        return np.nan_to_num(numbers(log, "actions", found.row))
+    action = (log.session >= 0) & (log.time <= until)
+    action[error_rows(log)] = False
+    number = np.bincount(log.session[action], minlength=int(log.session.max(initial=-1)) + 2)
     return number[log.session[found.row]].astype(np.float64)
 
 
@@ -196,7 +223,9 @@ def _table(people: _People, strata: int) -> dict[str, Any]:
             for which in (failed, failed & people.returned)
         ]
     )
-    users_a, returned_a, users_b, returned_b = np.column_stack([counts, counts.sum(axis=1), counts.sum(axis=1)])
+    compared = (counts[0] > 0) & (counts[2] > 0)
+    together = [counts[:, compared].sum(axis=1), counts.sum(axis=1)]
+    users_a, returned_a, users_b, returned_b = np.column_stack([counts, *together])
     difference, low, high = newcombe(returned_a, users_a, returned_b, users_b)
     pooled = len(names)
     edges = pooled_difference(counts[1], counts[0], counts[3], counts[2])

@@ -7,11 +7,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.analysis.day_tables import checked_days
 from nucleus_pandas.analysis.expected import expected_range
 from nucleus_pandas.api.columns import COUNT, DAY, FLAG, NUMBER, TEXT, Losses, clean, warn_incomplete
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
-from nucleus_pandas.api.wording import MISSING, OTHER, counted, shown
+from nucleus_pandas.api.wording import MISSING, OTHER, counted
 
 Per = Literal["sessions", "active_users"]
 
@@ -41,7 +42,6 @@ _NEW: Schema = {
     "count": COUNT,
     "days_before": COUNT,
 }
-_ERRORS = ("day", "error", "count", "complete", "settled")
 
 
 def error_trend(
@@ -53,7 +53,8 @@ def error_trend(
     ----------
     errors : DataFrame
         The table of `load_errors`. For a day to be judged it must reach back at least four weeks before it, better
-        eight.
+        eight, and have every day, also those without errors: a day that is not there is not known. An error that is
+        not listed on a day that is there was not reported on it.
     daily : DataFrame, optional
         The table of `load_daily` of the same days and zone. Without it there are counts and no rates, and nothing is
         judged: twice the errors of twice the sessions are no spike.
@@ -65,35 +66,36 @@ def error_trend(
     Returns
     -------
     DataFrame
-        One row a day and error, the most frequent error first in each day, ``(other)`` last.
+        One row a day of `errors` and error, the most frequent error first in each day, ``(other)`` last.
 
         - day, error: as in `load_errors`
         - count: how often it was reported; not a number of broken sessions
         - base: sessions or active users of the day
         - rate: 100 × count / sessions, or count / active users; missing where the base is 0 or not known, and of days
           that are not complete
-        - expected: the median of the rates of the same weekday of the weeks before, see Notes
+        - expected: the median of the rates of the same weekday of the weeks before (of two in the middle the lower),
+          see Notes
         - low, high: the range in which the rate was to be expected
         - spike: the rate lies above `high`; missing where that cannot be told
         - weeks: from how many weeks `expected` comes, at most 8; with less than 4 it is missing
         - per: ``100 sessions`` or ``active user``; missing without `daily`
         - complete, settled: as in `load_daily`, of both tables
 
-        expected, low, high and spike are of settled days only. Days that lie between two of `errors` and are in neither
-        table are not added.
+        expected, low, high and spike are of settled days only. Days that are in `daily` only are not added.
 
     Raises
     ------
     ValueError
-        If columns are missing, a day stands there twice, the two tables have no day in common, or for a `per` or `top`
-        that cannot be.
+        If columns are missing, a day stands there twice, has a zone or a time of day, the two tables have no day in
+        common, or for counts, or a `per` or `top`, that cannot be.
     TypeError
-        If `errors` or `daily` is no DataFrame.
+        If `errors` or `daily` is no DataFrame, or its days or counts are none.
 
     Warns
     -----
     IncompleteDataWarning
-        When `daily` lacks days of `errors`: they have no rate.
+        When `daily` lacks days of `errors`: they have no rate. When `errors` lacks days that lie between its own and
+        are in `daily`. When rows have no day: they are left out.
 
     Notes
     -----
@@ -103,15 +105,18 @@ def error_trend(
     The range is the wider of two: the median and z times the MAD (the spread that the weeks have had), and what chance
     alone leaves where nothing has changed. Chance is that of counts that come in bursts, as one session can report an
     error many times: how much more days a week apart differ than Poisson counts do is measured on the eight weeks, all
-    weekdays, and allowed for. The range of a rare error is not zero: four or five reports of an error never seen before
-    make a spike, one does not.
+    weekdays, and allowed for. It is taken from one of the quieter of the eight weeks, so that an incident does not hide
+    the next one. The range of a rare error is not zero: of an error never seen before, from three reports on (if it is
+    the only row of the day) to five (of thirty rows) make a spike, one does not.
 
     z grows with the number of rows a day, as more errors give chance more tries: of 500 quiet days one has a false
-    spike in any of its rows. Where bursts are wild it happens more often, up to a few days in a hundred.
+    spike in any of its rows. Where bursts are wild it happens more often, up to a few days in a hundred; most often
+    with an error that comes in a burst every ten days or less, as its quiet weeks tell nothing of bursts.
 
-    What rises and stays is a spike until the weeks before have risen as well: for up to four or five weeks, on the days
-    that stand out of a range that grows wider meanwhile. After that it is what is to be expected. A day on which
-    everything failed has no sessions, no rate and no spike: look at `daily`, too.
+    What rises and stays is a spike until the weeks before have risen as well, for four to five weeks; after that it is
+    what is to be expected. In the weeks after a bad release the range is still wide, and of another incident as bad
+    some days are found and others not. A day on which everything failed has no sessions, no rate and no spike: look at
+    `daily`, too.
 
     Examples
     --------
@@ -123,7 +128,7 @@ def error_trend(
     >>> str(planted.spike_day) in spikes.loc[spikes["error"] == planted.spike_error, "day"].astype(str).tolist()
     True
     """
-    _require(errors, _ERRORS, "errors", "load_errors")
+    errors = checked_days(errors, ("error",), "count", "errors", "load_errors")
     if per is not None and per not in get_args(Per):
         raise ValueError(f"per={per!r} is not known; write one of {', '.join(map(repr, get_args(Per)))}.")
     if per is not None and daily is None:
@@ -160,10 +165,15 @@ def new_errors(errors: pd.DataFrame, *, days: int = 7) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If columns are missing, a day stands there twice, `days` is no number of days, or the table has no other days:
-        everything would be new.
+        If columns are missing, a day stands there twice, has a zone or a time of day, for counts that cannot be, if
+        `days` is no number of days, or the table has no other days: everything would be new.
     TypeError
-        If `errors` is no DataFrame.
+        If `errors` is no DataFrame, or its days or counts are none.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When rows have no day: they are left out.
 
     Notes
     -----
@@ -177,7 +187,7 @@ def new_errors(errors: pd.DataFrame, *, days: int = 7) -> pd.DataFrame:
     >>> nu.new_errors(errors)["error"].tolist()
     []
     """
-    _require(errors, _ERRORS, "errors", "load_errors")
+    errors = checked_days(errors, ("error",), "count", "errors", "load_errors")
     days = checked_number("days", days, None, "how many days at the end of the table are the last ones")
     counts, _ = _by_day(errors)
     if not len(counts):
@@ -204,15 +214,6 @@ def new_errors(errors: pd.DataFrame, *, days: int = 7) -> pd.DataFrame:
     return table.sort_values(["count", "error"], ascending=[False, True], ignore_index=True)
 
 
-def _require(frame: object, columns: tuple[str, ...], name: str, loader: str) -> None:
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"{name} is of type {type(frame).__name__}; pass the DataFrame of nu.{loader}.")
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        found = ", ".join(shown(column) for column in frame.columns[:30]) or "none"
-        raise ValueError(f"{name} is no table of nu.{loader}: missing {', '.join(missing)}; found {found}.")
-
-
 def _by_day(errors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The counts with a row a day and a column an error, and the states of the days, in order."""
     names = _named(errors["error"])
@@ -226,7 +227,7 @@ def _by_day(errors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     code, unique = pd.factorize(names)
     # What is not listed on a day was not reported; what is listed without a number is not known.
     wide = np.zeros((len(state), len(unique)))
-    wide[state.index.get_indexer(day), code] = errors["count"].to_numpy(dtype="float64", na_value=np.nan)
+    wide[state.index.get_indexer(day), code] = errors["count"].to_numpy()
     return pd.DataFrame(wide, index=state.index, columns=pd.Index(unique, dtype=object)), state
 
 
@@ -238,8 +239,8 @@ def _named(column: pd.Series) -> Any:
 
 def _days(frame: pd.DataFrame) -> tuple[pd.DatetimeIndex, pd.DataFrame]:
     """The day of each row, and of each day, in order, whether it is complete and settled."""
-    day = pd.DatetimeIndex(frame["day"]).as_unit("us")
-    states = frame[["complete", "settled"]].astype(bool).set_index(day)
+    day = pd.DatetimeIndex(frame["day"])
+    states = frame[["complete", "settled"]].set_index(day)
     return day, states.groupby(level=0).all()
 
 
@@ -252,9 +253,9 @@ def _largest(counts: pd.DataFrame, top: int) -> pd.DataFrame:
     return kept.assign(**{OTHER: counts[rest].sum(axis=1, skipna=False)}) if rest else kept
 
 
-def _base(daily: pd.DataFrame, unit: Per, state: pd.DataFrame) -> pd.Series:
+def _base(daily: object, unit: Per, state: pd.DataFrame) -> pd.Series:
     """Sessions or active users of each day; a day that is settled in one table only is not settled."""
-    _require(daily, ("day", unit, "complete", "settled"), "daily", "load_daily")
+    daily = checked_days(daily, (), unit, "daily", "load_daily")
     day, of_daily = _days(daily)
     if len(of_daily) < len(day):
         raise ValueError("daily holds days twice, as of tables that overlap; keep one: daily.drop_duplicates('day').")
@@ -269,10 +270,16 @@ def _base(daily: pd.DataFrame, unit: Per, state: pd.DataFrame) -> pd.Series:
             f"daily lacks {int(lacking.sum()):,} of the {len(state):,} days of errors; they have no rate. Load both "
             "with the same start and end."
         )
+    between = (of_daily.index > state.index.min()) & (of_daily.index < state.index.max())
+    if unlisted := int((between & ~of_daily.index.isin(state.index)).sum()):
+        warn_incomplete(
+            f"errors lacks {counted(unlisted, 'day')} of daily that lie between its own; they are taken as not known, "
+            "and other days are not judged by them. If nothing was reported on them, add rows with a count of 0."
+        )
     of_daily = of_daily.reindex(state.index, fill_value=False)
     for name in ("complete", "settled"):
         state[name] &= of_daily[name]
-    return pd.Series(daily[unit].to_numpy(dtype="float64", na_value=np.nan), index=day).reindex(state.index)
+    return pd.Series(daily[unit].to_numpy(), index=day).reindex(state.index)
 
 
 def _trend(counts: pd.DataFrame, base: pd.Series, state: pd.DataFrame, unit: Per, *, judged: bool) -> pd.DataFrame:

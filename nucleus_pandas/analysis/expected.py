@@ -18,10 +18,11 @@ FEWEST_WEEKS, MOST_WEEKS = 4, 8
 #: have longer tails than any formula; it is so low that even then few days have one.
 FALSE_ALARMS = 0.002
 
-# Of the pairs of days that tell how much counts spread, the part with the largest differences is left out, so that a
-# spike does not hide the next one. With it goes about half of what the spread has in excess of a Poisson's.
-_TRIMMED = 0.1
-_EXCESS_LOST = 0.5
+# How much counts spread is told by each of the eight weeks by itself, and the third quietest of them is taken. An
+# incident, however long, spoils up to four of them, when it begins and when it ends; the next one, so far, a fifth. A
+# quiet week shows about a third of what the spread of bursts has in excess of a Poisson's.
+_QUIET = 3
+_EXCESS_SHOWN = 1 / 3
 _ANSCOMBE = 0.375
 _NORMAL_MAD = 1.4826
 
@@ -61,10 +62,12 @@ def expected_range(counts: Floats, exposure: Floats) -> Range:
 
     Reports come in bursts, one session can send many, so that counts spread more than a Poisson's. By how much is told
     by days a week apart, of the same eight weeks: of two equal rates the squared difference is as large as the sum,
-    times the dispersion. The counts are divided by it.
+    times the dispersion. The counts are divided by it. It is that of one of the quieter weeks (the third of eight), so
+    that an incident, which makes days a week apart differ when it begins and when it ends, does not count as spread.
 
-    Of the weeks, a count that is itself out of all proportion is cut down to the edge of its range, so that a spike
-    does not hide the next one.
+    Of the weeks, a count that is itself out of all proportion is taken as the usual one, so that a spike does not hide
+    the next one. For the same reason, of two numbers in the middle the median is the lower: four bad weeks of eight do
+    not move it.
     """
     days, rows = counts.shape
     z = NormalDist().inv_cdf(1 - FALSE_ALARMS / max(1, rows))
@@ -89,30 +92,42 @@ def expected_range(counts: Floats, exposure: Floats) -> Range:
 def _bounds(past: Floats, base: Floats, today: Floats, spread: Floats, z: float) -> tuple[Floats, Floats, Floats]:
     """The expected rate of some days and its bounds: counts and exposure of the weeks before, exposure of the day."""
     rates = past / base
-    median = np.nanmedian(rates, axis=1)
-    mad = _NORMAL_MAD * np.nanmedian(np.abs(rates - median[:, None]), axis=1)
-    usual = base * median[:, None] / spread[:, None]
-    cut = np.minimum(past / spread[:, None], (np.sqrt(usual + _ANSCOMBE) + z / 2) ** 2 - _ANSCOMBE)
-    together = np.nansum(np.where(np.isnan(base), np.nan, cut), axis=1)
+    median = _low_median(rates)
+    mad = _NORMAL_MAD * _low_median(np.abs(rates - median[:, None]))
+    usual, found = base * median[:, None] / spread[:, None], past / spread[:, None]
+    edge = (np.sqrt(usual + _ANSCOMBE) + z / 2) ** 2 - _ANSCOMBE
+    together = np.nansum(np.where(np.isnan(base), np.nan, np.where(found > edge, usual, found)), axis=1)
     share = today / np.nansum(np.where(np.isnan(past), np.nan, base), axis=1)
     root, reach = np.sqrt(share * (together + _ANSCOMBE)), z / 2 * np.sqrt(1 + share)
     low, high = (spread * (np.maximum(0, edge) ** 2 - _ANSCOMBE) / today for edge in (root - reach, root + reach))
     return median, np.maximum(0, np.minimum(low, median - z * mad)), np.maximum(high, median + z * mad)
 
 
+def _low_median(values: Floats) -> Floats:
+    """The median of each row without what is missing, of two in the middle the lower."""
+    place = np.maximum(0, (~np.isnan(values)).sum(axis=1) - 1) // 2
+    found: Floats = np.sort(values, axis=1)[np.arange(len(values)), place]
+    return found
+
+
 def _dispersion(count: Floats, exposure: Floats) -> Floats:
     """How many times more the counts before each day spread than Poisson counts do, at least 1."""
-    ratio = np.full(len(count) + MOST_WEEKS * WEEK, np.nan)
+    days, span = len(count), MOST_WEEKS * WEEK
+    pairs = np.full((2, days + span), np.nan)
     x, y, of_x, of_y = count[WEEK:], count[:-WEEK], exposure[WEEK:], exposure[:-WEEK]
     with np.errstate(invalid="ignore", divide="ignore"):
-        pairs = (x * of_y - y * of_x) ** 2 / (of_x * of_y * (x + y))
-    ratio[len(ratio) - len(pairs) :] = pairs
-    windows = np.sort(sliding_window_view(ratio, MOST_WEEKS * WEEK)[: len(count)], axis=1)
-    told = (~np.isnan(windows)).sum(axis=1)
-    kept = told - np.ceil(_TRIMMED * told).astype(np.int64)
-    sums = np.concatenate([np.zeros((len(count), 1)), np.cumsum(np.nan_to_num(windows), axis=1)], axis=1)
-    mean = sums[np.arange(len(count)), kept] / np.maximum(1, kept)
-    spread: Floats = 1 + np.maximum(0, mean - 1) / (1 - _EXCESS_LOST)
+        found = [(x * of_y - y * of_x) ** 2 / (of_x * of_y * (x + y)), (x + y) * of_x * of_y]
+    pairs[:, span + days - len(x) :] = found
+    of_pair, known = sliding_window_view(pairs, span, axis=1)[:, :days].reshape(2, days, MOST_WEEKS, WEEK)
+    told = (~np.isnan(of_pair)).sum(axis=-1)
+    weeks = np.nansum(of_pair, axis=-1) / np.maximum(1, told)
+    # A week in which nothing was reported is a quiet one; one of which nothing is known tells nothing.
+    weeks[told == 0] = 1.0
+    weeks[np.isnan(known).all(axis=-1)] = np.nan
+    weeks.sort(axis=-1)
+    place = np.maximum(0, (~np.isnan(weeks)).sum(axis=-1) - 1) // _QUIET
+    quiet = np.nan_to_num(weeks[np.arange(days), place], nan=1.0)
+    spread: Floats = 1 + np.maximum(0, quiet - 1) / _EXCESS_SHOWN
     return spread
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+import datetime as dt
+from typing import Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from nucleus_pandas.analysis.activity import moments
 from nucleus_pandas.analysis.codes import Bools, Ints, encode
-from nucleus_pandas.analysis.columns import spelled
-from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog
+from nucleus_pandas.analysis.columns import instant_of, microseconds, spelled
+from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.api.columns import warn_incomplete
+from nucleus_pandas.store.eventstore import EventStore
 
 #: What nobody caught: an error that the app was not prepared for.
 CRASHES = ("uncaughtException", "unhandledRejection", "windowError")
@@ -50,8 +54,36 @@ def error_rows(log: EventLog, failure: Failure = "error") -> Ints:
     return np.flatnonzero(found).astype(log.order.dtype)
 
 
-def find_sessions(log: EventLog, failure: Failure, until: int) -> Sessions:
-    """Give the sessions that had started by then, and which had an error; what is later does not count.
+def between(times: Ints, start: int | None, end: int | None) -> Bools:
+    """Say which times lie in [start, end), in microseconds; None is no bound."""
+    inside = np.ones(len(times), dtype=np.bool_)
+    inside &= True if start is None else times >= start
+    inside &= True if end is None else times < end
+    return inside
+
+
+def held_within(
+    source: object, start: dt.datetime | None, end: dt.datetime | None
+) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """Give the part of an interval of which a store, or a log made of one, knows all users, and warn if not the whole.
+
+    It may be empty. Of what was made of something else all is known.
+    """
+    if not isinstance(source, EventStore | EventLog):
+        return start, end
+    begins, ends = (None if one is None else microseconds(one) for one in (start, end))
+    span = held_span(source, begins, ends)
+    if span is None:
+        return start, end
+    low = span[0] if begins is None else max(begins, span[0])
+    high = span[1] if ends is None else min(ends, span[1])
+    return instant_of(low), instant_of(max(low, high))
+
+
+def find_sessions(
+    log: EventLog, failure: Failure, until: int, *, start: int | None = None, end: int | None = None
+) -> Sessions:
+    """Give the sessions that had started by then, in [start, end), and which had an error; what is later is none.
 
     Raises
     ------
@@ -63,24 +95,60 @@ def find_sessions(log: EventLog, failure: Failure, until: int) -> Sessions:
     IncompleteDataWarning
         When events have no session, or sessions no number of errors: they are left out.
     """
+    found, told = all_sessions(log, failure, until)
+    asked = between(found.time, start, end)
+    if log.holds_sessions:
+        if lack := int(np.count_nonzero(asked & ~told)):
+            every = int(np.count_nonzero(asked))
+            warn_incomplete(f"{lack:,} of {every:,} sessions are left out: it is not known whether they had errors.")
+    else:
+        events = between(log.time, start, end) & (log.time <= until)
+        if without := int(np.count_nonzero(events & (log.session < 0))):
+            every = int(np.count_nonzero(events))
+            warn_incomplete(f"{without:,} of {every:,} events have no session and are left out.")
+    return Sessions(*(values[asked & told] for values in found))
+
+
+def all_sessions(log: EventLog, failure: Failure, until: int) -> tuple[Sessions, Bools]:
+    """Give every session that had started by then, and of which it is known whether it had an error.
+
+    Events without a session stand for one each, of which it is not known.
+    """
     user, time, row = moments(log)
     if log.holds_sessions:
         errors = _told_errors(log, failure, row)
-        kept = ~np.isnan(errors)
-        if lack := int(np.count_nonzero(~kept)):
-            warn_incomplete(f"{lack:,} of {len(row):,} sessions are left out: it is not known whether they had errors.")
-        failed, last = errors > 0, row
+        told, failed, last = ~np.isnan(errors), errors > 0, row
     else:
-        failed, last, kept = _failed_sessions(log, failure, row, until)
-    kept &= time <= until
-    return Sessions(user[kept], time[kept], row[kept], last[kept], failed[kept])
+        failed, last, told = _failed_sessions(log, failure, row, until)
+    early = time <= until
+    return Sessions(user[early], time[early], row[early], last[early], failed[early]), told[early]
 
 
 def session_rows(log: EventLog, found: Sessions, column: str) -> Ints:
-    """Give the row of each session that tells the value of a column: the first, or of what comes later the last."""
-    if column not in CONTEXT:
+    """Give the row of each session that tells its value of a column: the first one that has any."""
+    if log.holds_sessions:
         return found.row
-    return np.where(log.values(column, found.row).notna(), found.row, found.last)
+    told = np.flatnonzero((encode(log.frame[column])[0] >= 0)[log.order] & (log.session >= 0))[::-1]
+    first = np.full(int(log.session.max(initial=-1)) + 1, -1, dtype=log.order.dtype)
+    first[log.session[told]] = told
+    place = first[log.session[found.row]]
+    return np.where((place >= 0) & (place <= found.last), place, found.row)
+
+
+def numbers(log: EventLog, column: str, rows: Ints) -> NDArray[np.float64]:
+    """Give the counts of some rows of a table of sessions, missing as NaN, or raise where they are none."""
+    if column not in log.frame.columns:
+        raise ValueError(f"the sessions have no column {column}; pass the table of nu.load_sessions.")
+    found = log.values(column, rows)
+    if not pd.api.types.is_numeric_dtype(found.dtype):
+        raise TypeError(
+            f"the column {column} is of type {found.dtype}, not of numbers: sessions.assign({column}="
+            f'pd.to_numeric(sessions["{column}"])).'
+        )
+    values = np.asarray(found.to_numpy(dtype="float64", na_value=np.nan))
+    if odd := int(np.count_nonzero((values < 0) | np.isinf(values))):
+        raise ValueError(f"{odd:,} of {len(values):,} numbers in the column {column} are below 0 or infinite.")
+    return values
 
 
 def _told_errors(log: EventLog, failure: Failure, row: Ints) -> NDArray[np.float64]:
@@ -90,12 +158,10 @@ def _told_errors(log: EventLog, failure: Failure, row: Ints) -> NDArray[np.float
             "crash_free needs events: a table of sessions tells how many errors there were, not which. Pass "
             "nu.load_session_events(app, sessions) or an EventStore, or use error_free."
         )
-    if "errors" not in log.frame.columns:
-        raise ValueError("the sessions have no column errors; pass the table of nu.load_sessions.")
-    return np.asarray(log.values("errors", row).to_numpy(dtype="float64", na_value=np.nan))
+    return numbers(log, "errors", row)
 
 
-def _failed_sessions(log: EventLog, failure: Failure, row: Ints, until: int) -> tuple[Bools, Ints, Any]:
+def _failed_sessions(log: EventLog, failure: Failure, row: Ints, until: int) -> tuple[Bools, Ints, Bools]:
     """Whether what begins with these rows had an error, its last row, and whether it is a session at all."""
     if "session_id" not in log.frame.columns:
         raise ValueError(
@@ -103,9 +169,6 @@ def _failed_sessions(log: EventLog, failure: Failure, row: Ints, until: int) -> 
             "EventStore."
         )
     session = log.session[row]
-    kept = session >= 0
-    if without := int(np.count_nonzero(log.session < 0)):
-        warn_incomplete(f"{without:,} of {len(log):,} events have no session and are left out.")
     size = int(log.session.max(initial=-1)) + 2
     errors = error_rows(log, failure)
     errors = errors[log.time[errors] <= until]
@@ -115,4 +178,5 @@ def _failed_sessions(log: EventLog, failure: Failure, row: Ints, until: int) -> 
     known = np.flatnonzero(log.time <= until)
     # Of several rows of a session the last one written stays: rows stand in order of time.
     last[log.session[known]] = known
-    return has_error[session], last[session], kept
+    told = session >= 0
+    return has_error[session] & told, np.where(told, last[session], row), told

@@ -21,7 +21,9 @@ def held_span(source: EventStore | EventLog, start: int | None, end: int | None)
     if not spans:
         return None
     fits = [
-        (begins, ends) for begins, ends in spans if (start is None or begins <= start) and (end is None or end <= ends)
+        (begins, ends)
+        for begins, ends in spans
+        if (start is None or begins <= start < ends) and (end is None or begins < end <= ends)
     ]
     begins, ends = (fits or spans)[-1]
     if not fits:

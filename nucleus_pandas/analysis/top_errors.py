@@ -11,11 +11,12 @@ import pandas as pd
 from nucleus_pandas.analysis.codes import Ints, begins, combine, distinct, encode
 from nucleus_pandas.analysis.columns import microseconds, spelled
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.analysis.failures import CRASHES, error_name, error_rows
+from nucleus_pandas.analysis.failures import CRASHES, between, error_name, error_rows
 from nucleus_pandas.api.columns import COUNT, INSTANT, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
+from nucleus_pandas.api.wording import MISSING
 
 _TOP: Schema = {
     "error": TEXT,
@@ -34,6 +35,15 @@ _TOP: Schema = {
 }
 _MESSAGE = "data.message"
 _LONGEST = 120
+# Spelling in Persian and in emoji.
+_JOINERS = "\u200c\u200d"
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# Ids, addresses and hashes, which need a digit, or words such as "facade" would be some; then plain numbers.
+_HEX = "[0-9a-fA-F]"
+_NUMBERS = re.compile(
+    rf"(?<![0-9A-Za-z])(?:{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}|0[xX]{_HEX}+|(?={_HEX}*\d){_HEX}{{6,}})"
+    r"(?![0-9A-Za-z])|\d+"
+)
 
 
 def top_errors(
@@ -90,7 +100,8 @@ def top_errors(
 
     Notes
     -----
-    Errors are told apart by name and hash; without a hash by name and message, in which numbers count as alike.
+    Errors are told apart by name and hash; without a hash by name and message, in which numbers, hexadecimal addresses
+    (``0x7ffa12``) and ids of six or more hexadecimal digits count as alike. An error without a name is ``(none)``.
     Section *Errors and releases* of the definitions: a count is not a number of broken sessions, one can report
     thousands, hence the order. Messages come from the app as they are, and may hold what people wrote.
 
@@ -111,18 +122,18 @@ def top_errors(
     rows = error_rows(log)
     time = log.time[rows]
     inside = time <= (log.as_of_microseconds if known is None else known)
-    begins_at, ends_at = (None if one is None else microseconds(one) for one in within)
-    inside &= True if begins_at is None else time >= begins_at
-    inside &= True if ends_at is None else time < ends_at
+    inside &= between(time, *(None if one is None else microseconds(one) for one in within))
     return _table(log, rows[inside], top)
 
 
 def _table(log: EventLog, rows: Ints, top: int) -> pd.DataFrame:
     """Count the errors of some rows."""
-    name = np.array([error_name(one) for one in log.names], dtype=object)[log.event[rows]]
+    name = np.array([error_name(one) or MISSING for one in log.names], dtype=object)[log.event[rows]]
     hashes, messages = _texts(log, rows, "error_hash"), _texts(log, rows, _MESSAGE)
-    alike = [digest or _alike(message) for digest, message in zip(hashes, messages, strict=True)]
-    group = combine(encode(pd.Series(name))[0], pd.factorize(np.array(alike, dtype=object))[0])
+    alike = [
+        f"#{digest}" if digest else f" {_alike(message)}" for digest, message in zip(hashes, messages, strict=True)
+    ]
+    group = combine(pd.factorize(name)[0], pd.factorize(np.array(alike, dtype=object))[0])
     groups = int(group.max(initial=-1)) + 1
     by_time = np.lexsort((log.time[rows], group))
     first = by_time[begins(group[by_time])]
@@ -164,7 +175,7 @@ def _texts(log: EventLog, rows: Ints, column: str) -> list[str | None]:
 
 
 def _alike(message: str | None) -> str:
-    return re.sub(r"\d+", "0", message or "")
+    return _NUMBERS.sub("0", message or "")
 
 
 def _usual(group: Ints, messages: list[str | None], groups: int) -> list[str | None]:
@@ -177,7 +188,8 @@ def _usual(group: Ints, messages: list[str | None], groups: int) -> list[str | N
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    # What turns the reading direction, or is not seen, makes of a message another one.
+    line = "".join(char if char.isprintable() or char in _JOINERS else _REPLACEMENT for char in " ".join(text.split()))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.plots import style
-from nucleus_pandas.plots.series import Trace, draw_lines, floats, states, tail_note
-from nucleus_pandas.plots.shares import sample_note, segments_of
+from nucleus_pandas.plots.series import Trace, draw_lines, floats, states, styled, tail_note
+from nucleus_pandas.plots.shares import Segment, sample_note, segments_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 Of = Literal["sessions", "users"]
 # Beyond, bands lie on each other and nothing can be read from them.
@@ -35,13 +36,14 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
     -------
     matplotlib Axes
         With a line, or a line a segment: the share in per cent. The axis does not begin at 0. A band gives the 95 %
-        bounds where there are up to four lines; below 30 users there is none. Periods that may still grow are dashed,
-        periods that are not over, or without sessions, are gaps.
+        bounds where there are up to four lines; below 30 users there is none, and the marker is hollow. Periods that
+        may still grow are dashed, periods that are not over, or without sessions, are gaps.
 
     Raises
     ------
     ValueError
-        If columns are missing, the table has no periods, there are more than 30 segments, or `of` is not known.
+        If columns are missing, the table has no periods (``freq=None``), there are more than 30 segments, or `of` is
+        not known.
     TypeError
         If `table` is no DataFrame.
 
@@ -60,6 +62,11 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
     crash = isinstance(table, pd.DataFrame) and "crash_free_sessions" in table.columns
     kind = "crash" if crash else "error"
     rate = f"{kind}_free_{of}"
+    if isinstance(table, pd.DataFrame) and f"{rate}_low" in table.columns and "period" not in table.columns:
+        raise ValueError(
+            f"plot_error_free draws periods, and this table has none: make it with {kind}_free(..., "
+            'freq="W") or "D" or "M" in place of freq=None'
+        )
     columns = ["period", of, rate, f"{rate}_low", f"{rate}_high", "low_n", "complete", "settled", "sample"]
     style.require(table, columns, plot="plot_error_free", loader=f"{kind}_free")
     title = f"{of.capitalize()} without {'crashes' if crash else 'errors'}"
@@ -70,18 +77,15 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
     state = states(table, "period").assign(complete=True)
     periods = pd.DatetimeIndex(state.index)
     segments = segments_of(table, plot="plot_error_free")
-    lowest, traces = 1.0, []
-    for place, segment in enumerate(segments):
-        wide = segment.rows.drop_duplicates("period").set_index("period").reindex(periods)
-        shares, low, high = (floats(wide[f"{rate}{end}"]) for end in ("", "_low", "_high"))
-        few = wide["low_n"].eq(True).to_numpy(dtype=bool)
-        traces.append(Trace(segment.name or of, shares, segment.color, style.MARKERS[place % len(style.MARKERS)]))
-        lowest = min(lowest, float(np.nanmin(shares, initial=1.0)))
-        if len(segments) <= _BANDS:
-            low, high = (np.where(few, np.nan, bound) for bound in (low, high))
-            ax.fill_between(periods.to_numpy(), low, high, color=segment.color, alpha=0.15, linewidth=0)
-            lowest = min(lowest, float(np.nanmin(low, initial=1.0)))
+    lines = [_line(place, one, of, rate, periods) for place, one in enumerate(segments)]
+    traces = [line.trace for line in lines]
+    bands = [line for line in lines if not np.isnan(line.low).all()] if len(lines) <= _BANDS else []
+    for line in bands:
+        ax.fill_between(periods.to_numpy(), line.low, line.high, color=line.trace.color, alpha=0.15, linewidth=0)
     draw_lines(ax, traces, state)
+    _draw_few(ax, lines, periods)
+    edges = [line.trace.counts for line in lines] + [line.low for line in bands]
+    lowest = min(float(np.nanmin(edge, initial=1.0)) for edge in edges)
     style.finish_axes(ax, x="period start", y=f"share of {of}", grid="y")
     style.day_axis(ax, periods)
     _zoomed(ax, lowest)
@@ -90,11 +94,37 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
         ax,
         title,
         f"Share of {of} without {what}; {of} of each period." + " The axis does not begin at 0." * (lowest > 0.1),
-        "Band: 95 % bounds." if len(segments) <= _BANDS else "",
+        "Band: 95 % bounds." if bands else "",
+        f"Hollow{', no band' if bands else ''}: fewer than 30 users." if any(line.few.any() for line in lines) else "",
         tail_note(state, "Dashed", "period"),
         sample_note(table),
     )
     return style.fit(ax)
+
+
+class _Line(NamedTuple):
+    """A line with its bounds, which are missing where it is of few users."""
+
+    trace: Trace
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    few: NDArray[np.bool_]
+
+
+def _line(place: int, segment: Segment, of: Of, rate: str, periods: pd.DatetimeIndex) -> _Line:
+    wide = segment.rows.drop_duplicates("period").set_index("period").reindex(periods)
+    shares, low, high = (floats(wide[f"{rate}{end}"]) for end in ("", "_low", "_high"))
+    few = wide["low_n"].eq(True).to_numpy(dtype=bool) & ~np.isnan(shares)
+    trace = styled(place, segment.name or of, shares)._replace(color=segment.color)
+    return _Line(trace, np.where(few, np.nan, low), np.where(few, np.nan, high), few)
+
+
+def _draw_few(ax: Axes, lines: list[_Line], periods: pd.DatetimeIndex) -> None:
+    """Draw hollow what is of few users."""
+    for (_, shares, color, marker), _, _, few in lines:
+        if few.any():
+            look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4.0, "linestyle": "none"}
+            ax.plot(periods.to_numpy()[few], shares[few], **look, markerfacecolor="white", zorder=3)
 
 
 def _zoomed(ax: Axes, lowest: float) -> None:

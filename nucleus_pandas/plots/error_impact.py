@@ -99,5 +99,13 @@ def _notes(impact: pd.DataFrame) -> list[str]:
         f"{style.plain(impact['within'].iloc[0])}. It goes with the error, which need not be why.",
         "Lines: 95 % bounds.",
         "Hollow: fewer than 30 users in one of the groups." if impact["low_n"].any() else "",
+        _left_out(impact),
         sample_note(impact),
     ]
+
+
+def _left_out(impact: pd.DataFrame) -> str:
+    """Say how many users the pooled row does not compare."""
+    users = impact[["users_without", "users_with"]].astype("Int64").sum(axis=1).groupby(impact["activity"]).sum()
+    lack = int(users.get("(crude)", 0)) - int(users.get("(pooled)", 0))
+    return f"Not in (pooled), with nobody to compare them with: {style.counted(lack, 'user')}." if lack > 0 else ""

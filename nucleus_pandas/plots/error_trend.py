@@ -54,14 +54,15 @@ def plot_error_trend(
     Raises
     ------
     ValueError
-        If columns are missing, the table has no such error, or there are more than 9 errors.
+        If columns are missing, the table has no such error, there are more than 9 errors, or a release has no day that
+        can be read.
     TypeError
         If `trend` is no DataFrame, or `releases` is neither a mapping nor a DataFrame.
 
     Notes
     -----
-    A release that stands beside a rise goes with it; `error_free` by version tells more. Names are shown as they are,
-    long ones cut in the middle, characters that cannot be printed as U+FFFD.
+    A release that stands beside a rise goes with it; `crash_free` by version, which needs events, tells more. Names are
+    shown as they are, long ones cut in the middle, characters that cannot be printed as U+FFFD.
 
     Examples
     --------
@@ -76,18 +77,18 @@ def plot_error_trend(
     names = names_of(trend, "error")
     rows = trend.assign(error=names)
     if error is not None and len(trend):
-        rows = rows[names == error]
+        rows = rows[names == names_of(pd.DataFrame({"error": [error]}), "error").iloc[0]]
         if not len(rows):
             known = ", ".join(style.plain(name) for name in list(dict.fromkeys(names))[: style.MOST_CATEGORIES])
             raise ValueError(f"error={style.plain(error)!r} is not in the table; there are {known}")
-    ax = style.axes_for(ax)
     if rows["count"].isna().all():
-        return style.no_data(ax, TITLE)
+        return style.no_data(style.axes_for(ax), TITLE)
     state = states(rows, "day")
     rated = bool(rows["rate"].notna().any())
     if rated:  # Days that are not over have no rate: there is nothing to draw hollow.
         state["complete"] = True
     curves = _curves(rows, pd.DatetimeIndex(state.index), "rate" if rated else "count")
+    ax = style.axes_for(ax)
     draw_lines(ax, [curve.trace for curve in curves], state)
     days = pd.DatetimeIndex(state.index)
     bands = _draw_ranges(ax, days, curves) if len(curves) <= _BANDS else False
@@ -102,6 +103,7 @@ def plot_error_trend(
         TITLE if error is None else f"{TITLE}: {style.plain(error)}",
         "Every report counts: one session can report many.",
         "Band: expected from the same weekday of up to 8 weeks before." if bands else "",
+        "Thin grey line: the rate expected." if bands and len(curves) == 1 else "",
         "Ring: above the expected range." if spikes else "",
         "Dotted: releases." if marked else "",
         tail_note(state, "Dashed", "day"),
@@ -179,10 +181,18 @@ def _release_days(releases: Mapping[str, Any] | pd.DataFrame | None) -> list[tup
             f"releases is of type {type(releases).__name__}; pass a mapping of version to day, or a DataFrame with the "
             "columns version and first_seen"
         )
-    days = [
-        (pd.Timestamp(day).tz_localize(None).normalize(), style.plain(name, 16)) for name, day in pairs if day == day
-    ]
+    days = [(_release_day(day, name), style.plain(name, 16)) for name, day in pairs if not pd.isna(day)]
     return sorted((day, name) for day, name in days if not pd.isna(day))
+
+
+def _release_day(day: Any, name: object) -> pd.Timestamp:
+    try:
+        return pd.Timestamp(day).tz_localize(None).normalize()
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"releases: the day of {style.plain(name, 16)} is {day!r:.40}; write a date such as "
+            '{"1.0.0": "2026-10-24"}'
+        ) from None
 
 
 def _draw_releases(ax: Axes, marks: list[tuple[pd.Timestamp, str]]) -> bool:

@@ -129,6 +129,49 @@ def test_the_log_is_left_as_it_was():
     pd.testing.assert_frame_equal(LOG, before)
 
 
+@pytest.mark.parametrize("as_of", [NOW, None])
+def test_a_session_counts_under_the_first_value_that_any_of_its_events_has(as_of):
+    log = log_of(
+        ("ana", "1", "01T10:00", "open"),
+        ("ana", "1", "01T10:01", "init"),
+        ("ana", "1", "01T10:02", "error:E"),
+        ("ben", "2", "01T10:00", "init"),
+        ("cem", "3", "01T10:00", "init"),
+        version=[None, "1.0", "1.1", "1.0", None],
+        **{"data.plan": [None, "pro", "free", None, None]},
+    )
+    by = {column: nu.error_free(log, freq=None, by=column, as_of=as_of) for column in ("version", "plan")}
+    assert by["version"][["segment", "sessions", "error_sessions"]].to_numpy().tolist() == [
+        ["1.0", 2, 1],
+        ["(none)", 1, 0],
+    ]
+    assert by["plan"][["segment", "sessions", "error_sessions"]].to_numpy().tolist() == [
+        ["pro", 1, 1],
+        ["(none)", 2, 0],
+    ]
+
+
+@pytest.mark.parametrize("freq", ["D", None])
+def test_a_clock_that_is_years_behind_counts_nowhere(freq):
+    many = pd.concat([SESSIONS.assign(user_id=f"u{number}") for number in range(40)], ignore_index=True)
+    behind = SESSIONS.iloc[[0]].assign(start=pd.Timestamp("1970-01-01", tz="UTC"))
+    table = nu.error_free(pd.concat([many, behind]).astype(many.dtypes), freq=freq, as_of=NOW)
+    assert table["sessions"].sum() == 200
+
+
+def test_only_sessions_of_the_interval_are_said_to_be_left_out():
+    sessions = SESSIONS.assign(errors=pd.array([None, 0, 1, 0, 0], dtype="Int64"))
+    assert nu.error_free(sessions, freq=None, start="2026-09-02", as_of=NOW)["sessions"].tolist() == [2]
+
+
+@pytest.mark.parametrize("errors", [["2", "0", "1", "0", "0"], [True, "x", None, 0, 1]])
+def test_errors_that_are_no_numbers_say_how_to_make_some(errors):
+    with pytest.raises(TypeError, match=r"the column errors is of type .*pd\.to_numeric"):
+        nu.error_free(SESSIONS.assign(errors=errors))
+    with pytest.raises(ValueError, match="1 of 5 numbers in the column errors are below 0"):
+        nu.error_free(SESSIONS.assign(errors=[0, 0, -1, 0, 0]))
+
+
 def test_what_lacks_says_what_to_pass():
     with pytest.raises(ValueError, match="crash_free needs events"):
         nu.crash_free(SESSIONS)
@@ -170,6 +213,34 @@ def test_errors_are_told_apart_by_hash_and_without_one_by_message_apart_from_its
     hashed = nu.top_errors(log.assign(error_hash=["a", "a", "b", "b", "b"]), as_of=NOW)
     assert hashed["error_hash"].tolist() == ["b", "a"]
     assert hashed["users"].tolist() == [3, 2]
+
+
+def test_without_a_hash_addresses_and_ids_count_as_alike_and_words_do_not():
+    messages = [
+        "at 0x7ffa12", "at 0x00b1f3", "no a1b2c3d4", "no 99f0e1aa", "in 8e2f4c6a-0b1d-4e3f-9a5b-7c8d9e0f1a2b",
+        "in aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", "a facade", "a decade", "obj_7ffa12", "obj_7ffa13",
+    ]  # fmt: skip
+    rows = [(f"u{number}", "1", "01T10:00", "error:E") for number in range(len(messages))]
+    table = nu.top_errors(log_of(*rows, **{"data.message": messages}), as_of=NOW)
+    assert table["users"].tolist() == [2, 2, 2, 2, 1, 1]
+    assert table["message"].tolist()[-2:] == ["a decade", "a facade"]
+
+
+def test_a_message_is_never_taken_for_a_hash():
+    log = log_of(("a", "1", "01T10:00", "error:E"), ("b", "2", "01T10:00", "error:E"), error_hash=["abc", None])
+    table = nu.top_errors(log.assign(**{"data.message": [None, "abc"]}), as_of=NOW)
+    assert table["users"].tolist() == [1, 1]
+
+
+def test_an_error_without_a_name_is_none():
+    table = nu.top_errors(log_of(("a", "1", "01T10:00", "error:"), ("b", "2", "01T10:00", "error:E")), as_of=NOW)
+    assert table["error"].tolist() == ["(none)", "E"]
+    assert table["users"].tolist() == [1, 1]
+
+
+def test_a_message_does_not_turn_the_reading_direction():
+    log = log_of(("u", "1", "01T10:00", "error:E"), **{"data.message": ["a\u202ecba\u200bd"]})
+    assert nu.top_errors(log, as_of=NOW)["message"].tolist() == ["a\ufffdcba\ufffdd"]
 
 
 def test_a_hostile_message_is_one_short_line():

@@ -18,7 +18,7 @@ from nucleus_pandas.analysis.intervals import newcombe, pooled_difference
 TEXT = pd.StringDtype("python")
 EPOCH = pd.Timestamp("2026-06-01", tz="UTC")
 NOW = "2026-09-01"
-TABLES = 60
+TABLES = 30
 
 
 def sessions_of(*rows):
@@ -102,6 +102,54 @@ def test_more_activity_makes_no_difference_where_errors_and_returns_both_come_of
     table = nu.impact_of_errors(sessions_of(*rows), strata=2, as_of=NOW).set_index("activity")
     assert table.loc["(crude)", "low"] > 0
     assert table.loc["(pooled)", "low"] < 0 < table.loc["(pooled)", "high"]
+
+
+def test_a_return_counts_whether_or_not_it_is_known_to_have_had_errors():
+    sessions = sessions_of(("a", 0, 1, 0), ("a", 3, 1, None), ("b", 0, 1, 1))
+    crude = nu.impact_of_errors(sessions, as_of=NOW).iloc[-1]
+    assert (crude["users_without"], crude["returned_without"], crude["users_with"]) == (1, 1, 1)
+
+
+def test_who_may_have_had_an_error_in_a_first_session_is_left_out_and_told():
+    sessions = sessions_of(("a", 0, 1, None), ("a", 3, 1, 1), ("b", 0, 1, 1), ("c", 0, 1, 0))
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 users are left out"):
+        crude = nu.impact_of_errors(sessions, as_of=NOW).iloc[-1]
+    assert (crude["users_without"], crude["users_with"]) == (1, 1)
+
+
+def test_an_event_without_a_session_is_a_return():
+    times = pd.DatetimeIndex(["2026-06-01T10:00Z", "2026-06-09T10:00Z", "2026-06-01T10:00Z"])
+    session = pd.array(["1", None, "2"], dtype=TEXT)
+    log = pd.DataFrame({"user_id": list("aab"), "session_id": session, "time": times, "event": "open"})
+    crude = nu.impact_of_errors(log, as_of=NOW).iloc[-1]
+    assert (crude["users_without"], crude["returned_without"]) == (2, 1)
+
+
+def test_pooled_has_no_users_who_are_compared_with_nobody():
+    rows = [(f"a{number}", 0, 1, 0) for number in range(5)]
+    rows += [(f"b{number}", 0, 9, number % 2) for number in range(5)]
+    table = nu.impact_of_errors(sessions_of(*rows), strata=2, as_of=NOW).set_index("activity")
+    assert table.loc["(pooled)", ["users_without", "users_with"]].tolist() == [3, 2]
+    assert table.loc["(crude)", ["users_without", "users_with"]].tolist() == [8, 2]
+
+
+def test_who_has_a_session_of_a_clock_that_is_years_behind_is_left_out():
+    rows = [(f"u{number}", number % 5, 1, 0) for number in range(150)]
+    sessions = sessions_of(*rows, ("u1", -20_000, 1, 5))
+    crude = nu.impact_of_errors(sessions, as_of=NOW).iloc[-1]
+    assert (crude["users_without"], crude["users_with"]) == (149, 0)
+
+
+def test_actions_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match="1 of 14 numbers in the column actions are below 0 or infinite"):
+        nu.impact_of_errors(SESSIONS.assign(actions=[math.inf] + [1.0] * 13))
+
+
+def test_sessions_and_events_of_the_made_up_app_tell_the_same(shared_app):
+    sessions = nu.load_sessions(shared_app, nu.load_users(shared_app).head(60))
+    log = nu.EventLog(nu.load_session_events(shared_app, sessions), as_of=shared_app.now())
+    asked = {"start": "2026-01-01", "as_of": shared_app.now()}
+    pd.testing.assert_frame_equal(nu.impact_of_errors(log, **asked), nu.impact_of_errors(sessions, **asked))
 
 
 def test_nothing_in_gives_the_same_columns_and_dtypes():

@@ -40,12 +40,13 @@ def slow_range(count, exposure, day, rows):
     z = NormalDist().inv_cdf(1 - FALSE_ALARMS / rows)
     spread = slow_dispersion(count, exposure, day)
     rates = [count[before] / exposure[before] for before in here]
-    median = statistics.median(rates)
-    mad = 1.4826 * statistics.median(abs(rate - median) for rate in rates)
+    median = statistics.median_low(rates)
+    mad = 1.4826 * statistics.median_low(abs(rate - median) for rate in rates)
     together = 0.0
     for before in here:
         usual = exposure[before] * median / spread
-        together += min(count[before] / spread, (math.sqrt(usual + 0.375) + z / 2) ** 2 - 0.375)
+        found = count[before] / spread
+        together += usual if found > (math.sqrt(usual + 0.375) + z / 2) ** 2 - 0.375 else found
     share = exposure[day] / sum(exposure[before] for before in here)
     root, reach = math.sqrt(share * (together + 0.375)), z / 2 * math.sqrt(1 + share)
     low = spread * (max(0, root - reach) ** 2 - 0.375) / exposure[day]
@@ -54,14 +55,19 @@ def slow_range(count, exposure, day, rows):
 
 
 def slow_dispersion(count, exposure, day):
-    pairs = []
-    for x in range(max(7, day - 56), day):
-        y = x - 7
-        if exposure[x] > 0 and exposure[y] > 0 and known(count[x]) and known(count[y]) and count[x] + count[y]:
-            difference = count[x] * exposure[y] - count[y] * exposure[x]
-            pairs.append(difference**2 / (exposure[x] * exposure[y] * (count[x] + count[y])))
-    kept = sorted(pairs)[: len(pairs) - math.ceil(0.1 * len(pairs))]
-    return 1 + 2 * max(0, sum(kept) / len(kept) - 1) if kept else 1.0
+    weeks = []
+    for begin in range(day - 56, day, 7):
+        both = [(x, x - 7) for x in range(begin, begin + 7) if x >= 7 and exposure[x] > 0 and exposure[x - 7] > 0]
+        both = [(x, y) for x, y in both if known(count[x]) and known(count[y])]
+        pairs = [
+            (count[x] * exposure[y] - count[y] * exposure[x]) ** 2 / (exposure[x] * exposure[y] * (count[x] + count[y]))
+            for x, y in both
+            if count[x] + count[y]
+        ]
+        if both:
+            weeks.append(statistics.fmean(pairs) if pairs else 1)
+    quiet = sorted(weeks)[(len(weeks) - 1) // 3] if weeks else 1
+    return 1 + 3 * max(0, quiet - 1)
 
 
 def check(table):

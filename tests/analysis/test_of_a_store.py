@@ -61,7 +61,30 @@ def test_errors_of_a_store_are_those_of_its_sessions_and_events(store):
         nu.crash_free(store, by="version", freq=None, **span), nu.crash_free(log, by="version", freq=None, **span)
     )
     pd.testing.assert_frame_equal(nu.top_errors(store, **span), nu.top_errors(log, **span))
-    pd.testing.assert_frame_equal(nu.impact_of_errors(store), nu.impact_of_errors(store.sessions(), as_of=AUTUMN))
+    everything = nu.impact_of_errors(store.sessions(), **ALL, as_of=AUTUMN)
+    pd.testing.assert_frame_equal(nu.impact_of_errors(store), everything)
+
+
+def test_errors_are_told_of_what_was_synced_only(app, tmp_path):
+    store = nu.EventStore(tmp_path / "part.duckdb")
+    nu.sync(app, store, start="2026-09-01", end="2026-10-15", progress=False)
+    every = nu.load_sessions(app, nu.load_users(app))
+    within = {"start": "2026-09-01", "end": "2026-10-15"}
+    complete = nu.impact_of_errors(every, **within, as_of=AUTUMN)
+    pd.testing.assert_frame_equal(nu.impact_of_errors(store), complete)
+    # Those who began earlier and stayed would seem to have stayed all of them.
+    with pytest.warns(nu.IncompleteDataWarning, match="outside it, it knows only some users"):
+        before = nu.impact_of_errors(store, end="2026-08-31").iloc[-1]
+    assert (before["users_without"], before["users_with"]) == (0, 0)
+    for asked in (store, nu.EventLog(store)):
+        table = nu.error_free(asked, freq="M")
+        assert table["period"].dt.month.tolist() == [9, 10]
+        assert table["complete"].tolist() == [True, False]
+        assert nu.error_free(asked, freq=None)["sessions"].tolist() == [table["sessions"].sum()]
+        with pytest.warns(nu.IncompleteDataWarning, match="outside it, it knows only some users"):
+            assert nu.error_free(asked, freq="M", end="2026-08-31").empty
+        with pytest.warns(nu.IncompleteDataWarning, match="outside it, it knows only some users"):
+            assert not nu.crash_free(asked, freq="M", start="2026-06-01", end="2026-09-30")["sessions"].iloc[:-1].any()
 
 
 def test_releases_of_a_store_are_those_of_its_events(store):

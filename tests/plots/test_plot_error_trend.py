@@ -7,7 +7,7 @@ import pytest
 from matplotlib.dates import date2num
 
 import nucleus_pandas as nu
-from tests.plots.conftest import DAYS, TEXT, counted
+from tests.plots.conftest import DAYS, TEXT, counted, segmented
 
 
 def drawn(ax):
@@ -80,6 +80,59 @@ def test_the_share_without_errors_is_drawn_with_bounds_but_for_few_users(error_f
     assert ax.get_ylim()[0] > 0.8
 
 
+def test_few_users_are_hollow_and_a_band_is_named_only_where_there_is_one(error_free):
+    ax = nu.plot_error_free(error_free)
+    hollow = [line for line in ax.lines if line.get_markerfacecolor() == "white"]
+    assert [line.get_ydata().tolist() for line in hollow] == [[0.9]]
+    assert "Band: 95 % bounds." in text_of(ax)[0].replace("\n", " ")
+    assert "Hollow, no band: fewer than 30 users." in text_of(ax)[0].replace("\n", " ")
+    few = nu.plot_error_free(error_free.assign(low_n=True))
+    assert "Band" not in text_of(few)[0]
+    assert not few.collections
+
+
+def test_no_two_of_many_segments_look_the_same(error_free):
+    table = segmented(**{f"1.{number}": error_free for number in range(9)})
+    handles = nu.plot_error_free(table).get_legend().legend_handles
+    assert len({(handle.get_color(), handle.get_marker()) for handle in handles}) == 9
+
+
+def test_a_table_of_all_periods_together_says_how_to_make_one_by_period(error_free):
+    with pytest.raises(ValueError, match="in place of freq=None"):
+        nu.plot_error_free(error_free.drop(columns=["period", "complete", "settled"]))
+
+
+def test_the_line_of_what_is_expected_is_named(error_trend):
+    ax = nu.plot_error_trend(error_trend, error="uncaughtException")
+    assert "Thin grey line: the rate expected." in text_of(ax)[0].replace("\n", " ")
+    assert "grey" not in text_of(nu.plot_error_trend(error_trend))[0]
+
+
+def test_a_release_without_a_day_that_can_be_read_is_told(error_trend):
+    with pytest.raises(ValueError, match=r"the day of 1\.0 is 'garbage'; write a date"):
+        nu.plot_error_trend(error_trend, releases={"1.0": "garbage"})
+
+
+def test_an_error_is_found_by_the_name_that_it_had_in_the_data():
+    table = nu.error_trend(counted("error", {"a\x00b": [4, 0, 2, 1]}))
+    assert "a\ufffdb" in nu.plot_error_trend(table, error="a\x00b").get_title(loc="left")
+
+
+def test_what_is_refused_leaves_no_figure_behind(error_trend):
+    plt.close("all")
+    many = pd.concat([error_trend.assign(error=pd.array([f"E{n}"] * 8, dtype=TEXT)) for n in range(10)])
+    with pytest.raises(ValueError, match="up to 9 errors"):
+        nu.plot_error_trend(many)
+    assert not plt.get_fignums()
+
+
+def test_the_users_whom_the_pooled_row_leaves_out_are_told(impact_of_errors):
+    assert "Not in (pooled)" not in text_of(nu.plot_impact_of_errors(impact_of_errors))[-1]
+    table = impact_of_errors.assign(users_without=pd.array([200, 180, 180, 380], dtype="Int64"))
+    told = " ".join(" ".join(text_of(nu.plot_impact_of_errors(table))).split())
+    assert "Not in (pooled), with nobody to compare them with: 200 users." in told
+
+
 def test_crashes_are_drawn_by_segment(crash_free_segments):
     ax = nu.plot_error_free(crash_free_segments)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1.0", "1.1"]
@@ -87,8 +140,8 @@ def test_crashes_are_drawn_by_segment(crash_free_segments):
 
 
 def test_a_table_without_periods_is_refused(error_free):
-    with pytest.raises(ValueError, match="missing period"):
-        nu.plot_error_free(error_free.drop(columns="period"))
+    with pytest.raises(ValueError, match="missing users"):
+        nu.plot_error_free(error_free.drop(columns="users"), of="users")
     with pytest.raises(ValueError, match="'sessions', 'users'"):
         nu.plot_error_free(error_free, of="days")
 
