@@ -102,7 +102,7 @@ def days_active(
     (28, 1.0)
     """
     days = checked_number("days", days, _MOST_DAYS, "of how many days")
-    found = read_active(activity, event, start=None, end=end, tz=tz, as_of=as_of)
+    found = read_active(activity, event, start=None, end=end, tz=tz, as_of=as_of, back=days)
     if found.last < found.first:
         return make_frame(DAYS_ACTIVE, dict.fromkeys(DAYS_ACTIVE, ()))
     last = found.shown[1] if end is not None else found.last_over
