@@ -36,6 +36,8 @@ class Active:
         synced, to that of `as_of`. None are where `last` is the lower.
     shown : tuple of int
         The first and the last day that is asked for and not later than what is known.
+    beyond : bool
+        Whether days were asked for that are later.
     until, as_of : int
         Until when activity is known, and when that was asked for, in microseconds; a store can have asked later.
     zone : tzinfo
@@ -46,6 +48,7 @@ class Active:
     first: int
     last: int
     shown: tuple[int, int]
+    beyond: bool
     until: int
     as_of: int
     zone: dt.tzinfo
@@ -105,14 +108,14 @@ def read_active(
     first, since = _first(log, time, about, zone) if len(time) else (0, None)
     days = user_days(log, zone, until - cut, event, since=since)
     if not len(time) or (not len(days.day) and until <= int(time.min())):
-        return Active(days, 0, -1, (0, -1), until, known, zone, log.sample)
+        return Active(days, 0, -1, (0, -1), False, until, known, zone, log.sample)
     if held is not None:
         # A day of which only the rest was synced is not known as a whole.
         first = max(first, _day(held[0] - 1, zone) + 1)
     last = max(_day(until - 1, zone), int(days.day.max(initial=-(2**31))))
     from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
     shown = (first if from_ is None else from_, last if to is None else min(last, to))
-    return Active(days, first, last, shown, until, known, zone, log.sample)
+    return Active(days, first, last, shown, to is not None and to > last, until, known, zone, log.sample)
 
 
 def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> EventLog:

@@ -194,9 +194,9 @@ def growth(
     Notes
     -----
     Section *Growth* of the definitions. Who was active before the log begins, and then stayed away for its first
-    periods, is taken for new: the longer the log reaches back before `start`, the fewer they are. A store knows also the
-    earlier sessions of those who were there in the interval that was synced, and so who is new in it; a log made of a
-    store, and a store that is asked about an event, have no more than the events of that interval. The first day of a
+    periods, is taken for new: the longer the log reaches back before `start`, the fewer they are. A store knows also
+    the earlier sessions of those who were there in the interval that was synced, and so who is new in it; a log made of
+    a store, and a store that is asked about an event, have no more than the events of that interval. The first day of a
     log is explained at `active_users`.
 
     Examples

@@ -264,6 +264,7 @@ def days_active() -> pd.DataFrame:
 def usage_interval() -> pd.DataFrame:
     return shares([20, 10, 0, 10]).assign(
         share_at_most=[0.5, 0.75, 0.75, 1.0],
+        longest_at_most=[0.25, 0.5, 0.85, 1.0],
         once=pd.array([6] * 4, dtype="Int64"),
         low_n=False,
         first_day=DAYS[0],

@@ -177,9 +177,10 @@ def test_days_active_says_which_days_and_whether_they_are_final(days_active):
     assert "may still grow" not in subtitle(plot_days_active(days_active.assign(settled=True)))
 
 
-def test_the_usage_interval_says_within_how_many_days_most_come_again(usage_interval):
+def test_the_usage_interval_says_what_median_most_have_and_for_how_long_they_stayed_away(usage_interval):
     told = subtitle(plot_usage_interval(usage_interval))
-    assert "80 % of them come again within 4 days." in told
+    assert "80 % of them have a median of 4 days or fewer." in told
+    assert "80 % never stayed away for more than 3 days and came back." in told
     assert "Active on one day only, and left out: 6." in told
 
 
@@ -188,3 +189,6 @@ def test_of_the_usage_interval_the_last_hundredth_is_not_drawn(usage_interval):
     ax = plot_usage_interval(table)
     assert len(ax.get_lines()[0].get_ydata()) == 2
     assert "Not drawn: medians of more than 2 days." in subtitle(ax)
+    # Of those rows that nobody's median is there is nothing to tell.
+    nobody = table.assign(users=pd.array([20, 20, 0, 0], dtype="Int64"))
+    assert "Not drawn" not in subtitle(plot_usage_interval(nobody))
