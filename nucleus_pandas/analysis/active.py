@@ -11,7 +11,15 @@ from nucleus_pandas.analysis.activity import Activity, UserDays, as_activity, us
 from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import instants, microseconds
-from nucleus_pandas.analysis.days import DAY, WeekStart, day_numbers, period_days, period_numbers, period_starts
+from nucleus_pandas.analysis.days import (
+    DAY,
+    MOST_ROWS,
+    WeekStart,
+    day_numbers,
+    period_days,
+    period_numbers,
+    period_starts,
+)
 from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
 from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.analysis.horizon import SILENCE_DAYS, oldest, warn_behind
@@ -19,8 +27,6 @@ from nucleus_pandas.analysis.question import enough
 from nucleus_pandas.analysis.steps import StepLike, read_step
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
 from nucleus_pandas.store.eventstore import EventStore
-
-_MOST = 5_000
 
 
 @dataclass(frozen=True)
@@ -65,10 +71,10 @@ class Active:
         if self.shown[1] < self.shown[0]:
             return np.empty(0, dtype=np.int64)
         first, last = np.array(self.shown).astype("datetime64[D]")
-        if (many := int(numbers[1] - numbers[0]) + 1) > _MOST:
+        if (many := int(numbers[1] - numbers[0]) + 1) > MOST_ROWS:
             raise ValueError(
-                f"from {first} to {last} there are {many:,} periods; there can be {_MOST:,}. Pass start= and end=, in "
-                "case a clock is wrong, or a longer freq."
+                f"from {first} to {last} there are {many:,} periods; there can be {MOST_ROWS:,}. Pass start= and end=, "
+                "in case a clock is wrong, or a longer freq."
             )
         return np.arange(numbers[0], numbers[1] + 1, dtype=np.int64)
 

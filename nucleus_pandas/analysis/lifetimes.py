@@ -10,7 +10,7 @@ import pandas as pd
 from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import find_column, instants, microseconds, require
-from nucleus_pandas.analysis.horizon import newest
+from nucleus_pandas.analysis.horizon import newest, oldest, warn_behind
 from nucleus_pandas.analysis.segments import Segments, rank_segments
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval
@@ -59,6 +59,10 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zon
     kept = _kept({"have no created_at": no_created, "have no last_seen": no_seen}, created - seen > SETTLING)
     seen = np.maximum(seen, created)
     kept &= created <= known
+    if begins is None and kept.any():
+        begins = oldest(created[kept])
+        hint = "If that is wrong, and to be rid of this warning, pass start=."
+        warn_behind(created[kept], begins, "times of created_at", hint)
     kept &= True if begins is None else created >= begins
     kept &= True if ends is None else created < ends
     return Lifetimes(users[kept], created[kept], seen[kept], known, sample)

@@ -33,6 +33,16 @@ def test_a_period_that_is_not_over_is_missing():
     assert table["rate"].isna().tolist() == [False, True, True]
 
 
+def test_users_created_before_a_quiet_week_are_told_and_with_start_they_count():
+    frame = people((0, 3), *[(day, day + 1) for day in range(10, 20)] * 12)
+    asked = {"freq": "D", "periods": 1, "as_of": at(30)}
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 121 times of created_at lie before"):
+        table = nu.unbounded_retention(frame, **asked)
+    assert table["cohort"].iloc[0] == pd.Timestamp("2026-01-11")
+    table = nu.unbounded_retention(frame, start="2026-01-01", **asked)
+    assert table.groupby("cohort")["users"].first().sum() == 121
+
+
 def test_who_was_seen_after_as_of_was_there_until_then():
     table = nu.unbounded_retention(people((4, 60)), freq="D", as_of="2026-01-08")
     assert table["retained"].tolist() == [1, 1, 1, 1]
