@@ -77,7 +77,7 @@ def survival(
         - lost: those of them who were lost on that day, seen last on it
         - censored: those of them whose follow-up ended on that day, `gap` before `as_of`
         - survival: share of users who are still there when that day is over (Kaplan-Meier), of all who were created
-        - low, high: its 95 % bounds (Greenwood's, on the log-log scale); see Notes for shares of 0 and 1
+        - low, high: its 95 % bounds (Greenwood's, on the log-log scale); missing for shares of 0 and 1, see Notes
         - pending: users left out because they were created less than `gap` before `as_of`; the same in all rows of a
           segment
         - low_n: fewer than 30 users at risk
@@ -115,8 +115,8 @@ def survival(
     store. What they did is told by `funnel`, from `load_session_events`, which is one request a session; `plan_sync`
     tells how many that are.
 
-    While nobody has been lost, and when nobody is left, the formula knows no spread, and both bounds are the share
-    itself: read at_risk there.
+    While nobody has been lost, and when nobody is left, the formula knows no spread, and both bounds are missing; that
+    the share is just 1 or 0 is not certain for all that: read at_risk there.
 
     Examples
     --------

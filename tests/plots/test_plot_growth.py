@@ -60,7 +60,7 @@ def test_survival_is_drawn_in_steps_and_dotted_where_few_are_at_risk(survival):
 
 def test_below_survival_stand_the_users_at_risk(survival):
     ax = plot_survival(survival)
-    assert [text for text in written(ax) if text.isdigit()] == ["100", "100", "60", "40", "20"]
+    assert [text for text in written(ax) if text.isdigit()] == ["100", "60", "40", "20", "0"]
     assert "Below: how many users are at risk." in subtitle(ax)
 
 
@@ -68,6 +68,19 @@ def test_users_at_risk_have_the_colours_of_their_curves(survival_segments):
     ax = plot_survival(survival_segments)
     colors = {text.get_color() for text in ax.texts if text.get_text().isdigit()}
     assert colors == {line.get_color() for line in ax.get_lines()}
+
+
+def test_the_band_of_survival_is_drawn_where_few_are_at_risk_too(survival):
+    ax = plot_survival(survival)
+    [band] = ax.collections
+    assert {x for x, _ in band.get_paths()[0].vertices} == {1, 2, 3, 4}
+    assert "Band: 95 % bounds." in subtitle(ax)
+
+
+def test_survival_of_day_0_alone_is_a_point(survival):
+    ax = plot_survival(survival.head(1))
+    assert [drawn(line) for line in ax.get_lines() if line.get_marker() == "o"] == [[1.0]]
+    assert "Band" not in subtitle(ax)
 
 
 def test_of_many_curves_neither_bands_nor_users_at_risk_are_drawn(survival):
