@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity, UserDays, as_activity, user_days
 from nucleus_pandas.analysis.attempts import SETTLING
@@ -126,6 +127,17 @@ def read_active(
 
 def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> EventLog:
     """The log: of sessions, or of the events that are asked for."""
+    if isinstance(activity, pd.DataFrame) and "event" not in activity.columns:
+        if "start" not in activity.columns and "created_at" in activity.columns:
+            raise ValueError(
+                "activity is a list of users, which does not tell on which days they came; pass the DataFrame of "
+                "load_sessions."
+            )
+        if "start" in activity.columns and event is not None:
+            raise ValueError(
+                "activity is a table of sessions, which does not tell events; pass the DataFrame of "
+                "load_session_events, or leave event= out."
+            )
     if event is None:
         return as_activity(activity, as_of=as_of)
     return as_event_log(activity, only=enough(activity, [read_step(event, "event")], None), as_of=as_of)

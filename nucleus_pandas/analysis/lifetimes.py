@@ -56,7 +56,8 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zon
     created, no_created = instants(users["created_at"])
     seen, no_seen = instants(users["last_seen"])
     known = newest(seen[~no_seen], "times of last_seen") if known is None else known
-    kept = _kept({"have no created_at": no_created, "have no last_seen": no_seen}, created - seen > SETTLING)
+    lacks = {"stand there twice": _again(users, seen), "have no created_at": no_created, "have no last_seen": no_seen}
+    kept = _kept(lacks, created - seen > SETTLING)
     seen = np.maximum(seen, created)
     kept &= created <= known
     if begins is None and kept.any():
@@ -66,6 +67,17 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zon
     kept &= True if begins is None else created >= begins
     kept &= True if ends is None else created < ends
     return Lifetimes(users[kept], created[kept], seen[kept], known, sample)
+
+
+def _again(users: pd.DataFrame, seen: Ints) -> Bools:
+    """Which rows are of a user whom another row tells of who was seen later, as where pages of a list overlap."""
+    if "user_db_id" not in users.columns:
+        return np.zeros(len(users), dtype=np.bool_)
+    order = np.argsort(seen, kind="stable")
+    user = users["user_db_id"].iloc[order]
+    again = np.zeros(len(users), dtype=np.bool_)
+    again[order] = (user.duplicated(keep="last") & user.notna()).to_numpy()
+    return again
 
 
 def _kept(lacks: dict[str, Bools], turned: Bools) -> Bools:

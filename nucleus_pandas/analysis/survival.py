@@ -97,8 +97,9 @@ def survival(
     Warns
     -----
     IncompleteDataWarning
-        When users have no created_at or last_seen, or were seen last more than 48 hours before they were created: they
-        are left out. When the oldest created_at cannot be right, see Notes, or the newest last_seen, see `EventLog`.
+        When users have no created_at or last_seen, were seen last more than 48 hours before they were created, or have
+        the user_db_id of another row: they are left out. When the oldest created_at cannot be right, see Notes, or the
+        newest last_seen, see `EventLog`.
 
     Notes
     -----

@@ -234,6 +234,16 @@ def test_a_wrong_value_says_what_to_write(arguments, message):
         nu.growth(log(a=[1, 9]), **arguments)
 
 
+def test_tables_that_do_not_tell_what_is_asked_say_what_to_pass():
+    sessions = log(a=[1]).rename(columns={"time": "start"}).drop(columns="event")
+    with pytest.raises(
+        ValueError, match="table of sessions, which does not tell events; pass the DataFrame of load_sess"
+    ):
+        nu.active_users(sessions, event="export")
+    with pytest.raises(ValueError, match="list of users, which does not tell on which days"):
+        nu.growth(sessions.rename(columns={"start": "created_at"}))
+
+
 def test_dau_of_the_made_up_app_is_what_the_service_counts(app):
     sessions = nu.load_sessions(app, nu.load_users(app))
     daily = nu.load_daily(app, "2026-10-20", "2026-11-10", tz="Asia/Beirut")

@@ -108,6 +108,13 @@ def test_users_without_their_times_or_seen_long_before_they_were_created_are_lef
     assert table.loc[0, ["at_risk", "lost"]].tolist() == [2, 1]
 
 
+def test_a_user_who_stands_there_twice_counts_once_as_seen_last():
+    frame = people((0, 20), (0, 2), (0, 3), (0, 4)).assign(user_db_id=["a", "a", None, None])
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 4 users are left out: 1 stand there twice"):
+        table = nu.survival(frame, gap="5d", as_of=at(20))
+    pd.testing.assert_frame_equal(table, nu.survival(frame.iloc[[0, 2, 3]], gap="5d", as_of=at(20)))
+
+
 def test_accounts_dated_long_before_the_others_are_left_out_with_a_warning():
     frame = people((-20_000, 3), *[(day, day + 1) for day in range(10)] * 12)
     with pytest.warns(nu.IncompleteDataWarning, match="1 of 121 times of created_at lie before 7 days or more without"):

@@ -65,7 +65,7 @@ def test_no_users_give_the_same_columns_and_types():
 
 
 def test_the_list_stays_as_it_was_and_may_name_its_users_as_it_likes():
-    frame = people((0, 5), (3, 2.5)).assign(user_id=None, user_db_id=["x", "x"])
+    frame = people((0, 5), (3, 2.5)).assign(user_id=None, user_db_id=["x", "y"])
     before = frame.copy(deep=True)
     assert nu.unbounded_retention(frame, as_of=at(20))["users"].iloc[0] == 2
     pd.testing.assert_frame_equal(frame, before)

@@ -158,6 +158,13 @@ def test_the_quick_ratio_stands_above_the_bars_where_there_is_room(growth):
     assert "quick ratio" not in subtitle(ax)
 
 
+@pytest.mark.parametrize("weeks", [1, 2, 4])
+def test_a_few_weeks_have_a_tick_each(growth, weeks):
+    ax = plot_growth(growth.head(weeks))
+    ticks = [tick.strftime("%Y-%m-%d") for tick in plt.matplotlib.dates.num2date(ax.get_xticks())]
+    assert ticks == ["2026-08-31", "2026-09-07", "2026-09-14", "2026-09-21"][:weeks]
+
+
 def test_a_period_that_is_left_out_is_a_gap(growth):
     ax = plot_growth(growth.drop(index=2))
     assert len(heights(ax.patches[0])) == 4
