@@ -150,14 +150,14 @@ def _first(log: EventLog, time: Ints, start: int | None, zone: dt.tzinfo) -> tup
     warning says how many rows are left out; but from `start` on, where that is given, all rows are believed.
     """
     if "begin" not in log.kept:
-        log.kept["begin"] = _begin(time)
-    begin: int = log.kept["begin"]
-    if start is None:
+        log.kept["begin"] = _begin(time), int(time.min())
+    begin, oldest_of_all = log.kept["begin"]
+    if start is None and oldest_of_all < begin:
         warn_behind(time, begin, "events", "If that is wrong, and to be rid of this warning, pass start=.")
     since = begin if start is None else min(begin, start)
     if since < begin:
         begin = int(time[time >= since].min())
-    return _day(begin, zone), since if time.min() < since else None
+    return _day(begin, zone), since if oldest_of_all < since else None
 
 
 def _times(log: EventLog) -> Ints:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from nucleus_pandas.analysis.codes import Ints
+from nucleus_pandas.analysis.days import DAY
 from nucleus_pandas.api.columns import warn_incomplete
 
-_DAY = 86_400_000_000
 #: So long without any event, with so few events after it: those are of clocks that are wrong.
 SILENCE_DAYS = 7
 ONE_IN = 100
@@ -49,6 +49,6 @@ def _before_silence(times: Ints) -> tuple[int, int]:
     """The newest time before a silence that few events follow, and how many do."""
     few = (len(times) - 1) // ONE_IN
     tail = np.sort(np.partition(times, len(times) - few - 1)[len(times) - few - 1 :])
-    gaps = np.flatnonzero(np.diff(tail) >= SILENCE_DAYS * _DAY)
+    gaps = np.flatnonzero(np.diff(tail) >= SILENCE_DAYS * DAY)
     last = int(gaps[0]) if len(gaps) else few
     return int(tail[last]), few - last

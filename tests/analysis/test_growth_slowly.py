@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.slow_growth import slow_active_users, slow_days_active, slow_growth, slow_usage_interval
 
-LOGS = 50
+LOGS = 40
 # Half an hour of summer time; no midnight in spring; and both sides of the ocean.
 CHANGES = {
     "Europe/Paris": ["2026-03-29", "2026-10-25"],

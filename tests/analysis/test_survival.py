@@ -193,7 +193,7 @@ def slowly(stays, gap, known):
     st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90)).map(sorted), min_size=1, max_size=8),
     st.integers(1, 60),
 )
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_survival_is_that_of_going_through_it_hour_by_hour(stays, gap):
     # Whole hours: a part of a day would be rounded.
     times = [[FIRST + pd.Timedelta(hour, "h") for hour in stay] for stay in [*stays, (0, 0)]]

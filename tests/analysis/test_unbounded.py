@@ -111,7 +111,7 @@ hours = st.integers(0, 24 * 80)
     st.sampled_from(["calendar", "rolling"]),
     st.sampled_from(["Europe/Paris", "Asia/Beirut", "Australia/Lord_Howe"]),
 )
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_it_is_that_of_asking_each_user_about_each_period(stays, known, freq, clock, zone):
     # From 20 February on, so that both changes in spring lie within.
     stays = [tuple(at(50) + pd.Timedelta(hour, "h") for hour in stay) for stay in stays]
