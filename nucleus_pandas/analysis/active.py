@@ -6,21 +6,28 @@ import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity, UserDays, as_activity, user_days
 from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.codes import Bools, Ints
-from nucleus_pandas.analysis.columns import microseconds
-from nucleus_pandas.analysis.days import DAY, WeekStart, day_numbers, period_days, period_numbers, period_starts
+from nucleus_pandas.analysis.columns import instants, microseconds
+from nucleus_pandas.analysis.days import (
+    DAY,
+    MOST_ROWS,
+    WeekStart,
+    day_numbers,
+    period_days,
+    period_numbers,
+    period_starts,
+)
 from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
 from nucleus_pandas.analysis.held import held_span
-from nucleus_pandas.analysis.horizon import SILENCE_DAYS, oldest
+from nucleus_pandas.analysis.horizon import SILENCE_DAYS, oldest, warn_behind
 from nucleus_pandas.analysis.question import enough
 from nucleus_pandas.analysis.steps import StepLike, read_step
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
 from nucleus_pandas.store.eventstore import EventStore
-
-_MOST = 5_000
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,12 @@ class Active:
     days : UserDays
         The days of each user, also those before `first`.
     first, last : int
-        The days that are known, in days since 1970: from the first in the log, or that was synced, to that of `as_of`.
-        None are where `last` is the lower.
+        The days that are known, in days since 1970: from that of the first event in the log, or the first that was
+        synced, to that of `as_of`. None are where `last` is the lower.
     shown : tuple of int
         The first and the last day that is asked for and not later than what is known.
+    beyond : bool
+        Whether days were asked for that are later.
     until, as_of : int
         Until when activity is known, and when that was asked for, in microseconds; a store can have asked later.
     zone : tzinfo
@@ -46,6 +55,7 @@ class Active:
     first: int
     last: int
     shown: tuple[int, int]
+    beyond: bool
     until: int
     as_of: int
     zone: dt.tzinfo
@@ -62,10 +72,10 @@ class Active:
         if self.shown[1] < self.shown[0]:
             return np.empty(0, dtype=np.int64)
         first, last = np.array(self.shown).astype("datetime64[D]")
-        if (many := int(numbers[1] - numbers[0]) + 1) > _MOST:
+        if (many := int(numbers[1] - numbers[0]) + 1) > MOST_ROWS:
             raise ValueError(
-                f"from {first} to {last} there are {many:,} periods; there can be {_MOST:,}. Pass start= and end=, in "
-                "case a clock is wrong, or a longer freq."
+                f"from {first} to {last} there are {many:,} periods; there can be {MOST_ROWS:,}. Pass start= and end=, "
+                "in case a clock is wrong, or a longer freq."
             )
         return np.arange(numbers[0], numbers[1] + 1, dtype=np.int64)
 
@@ -84,62 +94,90 @@ def read_active(
     end: When | None,
     tz: Zone | None,
     as_of: When | None,
+    back: int | None = None,
 ) -> Active:
-    """Check what the analyses of active users have in common, and give what they count."""
+    """Check what the analyses of active users have in common, and give what they count.
+
+    Without `start`, `back` says how many days before the end it is about.
+    """
     zone = parse_zone("UTC" if tz is None else tz)
     begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
     given = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     log = _log(activity, event, given)
     known = log.as_of_microseconds if given is None else given
     held = held_span(activity, begins, ends) if isinstance(activity, EventStore | EventLog) else None
-    until = known if held is None else min(known, held[1])
-    days, first = _days(log, event, zone, until)
-    if not len(days.day):
-        return Active(days, 0, -1, (0, -1), until, known, zone, log.sample)
+    # What was synced ends before its end; what is known at an instant is known with it.
+    cut = held is not None and held[1] <= known
+    until = held[1] if held is not None and cut else known
+    time = _times(log)
+    about = held[0] if held is not None and begins is None else begins
+    about = about if back is None else min(until, until if ends is None else ends) - (back + 2) * DAY
+    first, since = _first(log, time, about, zone) if len(time) else (0, None)
+    days = user_days(log, zone, until - cut, event, since=since)
+    if not len(time) or (not len(days.day) and until <= int(time.min())):
+        return Active(days, 0, -1, (0, -1), False, until, known, zone, log.sample)
     if held is not None:
         # A day of which only the rest was synced is not known as a whole.
         first = max(first, _day(held[0] - 1, zone) + 1)
-    last = max(_day(until - 1, zone), int(days.day.max()))
+    last = max(_day(until - 1, zone), int(days.day.max(initial=-(2**31))))
     from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
     shown = (first if from_ is None else from_, last if to is None else min(last, to))
-    return Active(days, first, last, shown, until, known, zone, log.sample)
+    return Active(days, first, last, shown, to is not None and to > last, until, known, zone, log.sample)
 
 
 def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> EventLog:
     """The log: of sessions, or of the events that are asked for."""
+    if isinstance(activity, pd.DataFrame) and "event" not in activity.columns:
+        if "start" not in activity.columns and "created_at" in activity.columns:
+            raise ValueError(
+                "activity is a list of users, which does not tell on which days they came; pass the DataFrame of "
+                "load_sessions."
+            )
+        if "start" in activity.columns and event is not None:
+            raise ValueError(
+                "activity is a table of sessions, which does not tell events; pass the DataFrame of "
+                "load_session_events, or leave event= out."
+            )
     if event is None:
         return as_activity(activity, as_of=as_of)
     return as_event_log(activity, only=enough(activity, [read_step(event, "event")], None), as_of=as_of)
 
 
-def _days(log: EventLog, event: StepLike | None, zone: dt.tzinfo, until: int) -> tuple[UserDays, int]:
-    """The days of users, and the first that can be right: clocks that are years behind tell nothing."""
-    key = ("days that can be right", zone, until)
-    if event is None and key in log.kept:
-        kept: tuple[UserDays, int] = log.kept[key]
-        return kept
-    days = user_days(log, zone, until, event)
-    if not len(days.day):
-        return days, 0
-    first = _first(days.day)
-    found = days, first
-    if days.day.min() < first:
-        right = days.day >= first
-        found = UserDays(days.user[right], days.day[right]), first
-    if event is None:
-        log.kept[key] = found
-    return found
+def _first(log: EventLog, time: Ints, start: int | None, zone: dt.tzinfo) -> tuple[int, int | None]:
+    """Give the first day of a log, and the time before which its rows are left out, if any are.
+
+    It begins with its first event, whenever the session of that began. Clocks that are years behind tell nothing: a
+    warning says how many rows are left out; but from `start` on, where that is given, all rows are believed.
+    """
+    if "begin" not in log.kept:
+        log.kept["begin"] = _begin(time), int(time.min())
+    begin, oldest_of_all = log.kept["begin"]
+    if start is None and oldest_of_all < begin:
+        warn_behind(time, begin, "events", "If that is wrong, and to be rid of this warning, pass start=.")
+    since = begin if start is None else min(begin, start)
+    if since < begin:
+        begin = int(time[time >= since].min())
+    return _day(begin, zone), since if oldest_of_all < since else None
 
 
-def _first(day: Ints) -> int:
-    """The first day that can be right."""
+def _times(log: EventLog) -> Ints:
+    """When all events of the frame happened, also those that were not asked for."""
+    if len(log) == len(log.frame):
+        return log.time
+    time, missing = instants(log.frame["time"])
+    return time[~missing]
+
+
+def _begin(time: Ints) -> int:
+    """The first time that can be right."""
+    day = time // DAY
     lowest, span = int(day.min()), int(day.max()) - int(day.min()) + 1
     if span <= len(day):
         # Where no week is without anybody there is no silence to look for, and counting is faster than sorting.
         there = np.flatnonzero(np.bincount(day - lowest, minlength=span))
         if np.diff(there).max(initial=0) < SILENCE_DAYS:
-            return lowest
-    return int(oldest(day * np.int64(DAY)) // DAY)
+            return int(time.min())
+    return oldest(time)
 
 
 def _day(moment: int, zone: dt.tzinfo) -> int:

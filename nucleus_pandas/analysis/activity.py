@@ -95,10 +95,12 @@ def moments(log: EventLog, event: object = None, place: str = "return_event") ->
     return found
 
 
-def user_days(log: EventLog, zone: dt.tzinfo, until: int | None = None, event: object = None) -> UserDays:
+def user_days(
+    log: EventLog, zone: dt.tzinfo, until: int | None = None, event: object = None, *, since: int | None = None
+) -> UserDays:
     """Give the local days on which users were active, each once.
 
-    The log keeps those of the starts of sessions for the next question.
+    The log keeps those of the starts of sessions for the next question, until other ones are asked for.
 
     Parameters
     ----------
@@ -108,20 +110,27 @@ def user_days(log: EventLog, zone: dt.tzinfo, until: int | None = None, event: o
         Leave out what is later, in microseconds since 1970.
     event : str, list of str or step, optional
         As for `moments`.
+    since : int, optional
+        Leave out what rows of the log tell that are older.
     """
-    key = ("days", zone, until)
-    if event is None and key in log.kept:
-        kept: UserDays = log.kept[key]
+    user, time, row = moments(log, event, "event")
+    if event is None and "last start" not in log.kept:
+        log.kept["last start"] = int(time.max(initial=-(2**63)))
+    last = log.kept["last start"] if event is None else int(time.max(initial=-(2**63)))
+    until = None if until is None or last <= until else until
+    key = (zone, until, since)
+    if event is None and log.kept.get("days", (None,))[0] == key:
+        kept: UserDays = log.kept["days"][1]
         return kept
-    user, time, _ = moments(log, event, "event")
-    if until is not None and time.max(initial=until) > until:
-        known = time <= until
+    if until is not None or since is not None:
+        known = np.ones(len(time), dtype=np.bool_) if until is None else time <= until
+        known &= True if since is None else log.time[row] >= since
         user, time = user[known], time[known]
     day = day_numbers(time, zone)
     new = begins(user) | begins(day)
     found = UserDays(user[new], day[new])
     if event is None:
-        log.kept[key] = found
+        log.kept["days"] = key, found
     return found
 
 

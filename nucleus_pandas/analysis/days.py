@@ -15,6 +15,8 @@ from nucleus_pandas.api.windows import Freq, first_instant
 WeekStart = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 DAY = 86_400_000_000
+#: More periods than that are those of a clock that is wrong.
+MOST_ROWS = 5_000
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _LAST = dt.date.max.toordinal()
 # 1969-12-29, the first Monday that weeks are counted from, in days since 1970.

@@ -93,16 +93,21 @@ def active_users(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`.
+        When the oldest times cannot be right, see Notes. When the store does not hold all that is asked for. See also
+        `EventLog`.
 
     Notes
     -----
     Section *Growth* of the definitions. The users of seven days are not the sum of seven days' users. A month is 28
     days here, so that each holds four of every weekday, and stickiness does not swing with them.
 
-    The first day of a log is that of the first activity that is not years before the rest, as of clocks that are wrong:
-    before 7 days without any, with less than 1 % before them. A store knows the days of the interval that was synced,
-    of several the last one that holds what is asked for: who was only there before or after was not asked about.
+    The first day of a log is that of its first event, whatever event is asked for, and although the session of that may
+    have begun earlier. Clients' clocks can be years behind: so where at least 7 days without any event follow on less
+    than 1 % of the events, these are left out, the log begins after the gap, and a warning says so. From `start`
+    on, or from when the store was synced, none is left out, and the log begins no later than with the first of them.
+
+    A store, or a log made of one, knows the days of the interval that was synced, of several the last one that holds
+    what is asked for: who was only there before or after was not asked about.
 
     Examples
     --------
@@ -184,12 +189,14 @@ def growth(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`.
+        As `active_users`.
 
     Notes
     -----
     Section *Growth* of the definitions. Who was active before the log begins, and then stayed away for its first
-    periods, is taken for new: the longer the log reaches back before `start`, the fewer they are. The first day of a
+    periods, is taken for new: the longer the log reaches back before `start`, the fewer they are. A store knows also
+    the earlier sessions of those who were there in the interval that was synced, and so who is new in it; a log made of
+    a store, and a store that is asked about an event, have no more than the events of that interval. The first day of a
     log is explained at `active_users`.
 
     Examples
@@ -235,7 +242,9 @@ def _in_windows(active: UserDays, days: Ints) -> Iterator[Ints]:
     day tells. So no user counts twice, and where the next day of each lies tells everything: one table of day and
     distance serves all windows.
     """
-    user, day = active
+    # Days long before the first window tell nothing, and clocks that are wrong would make a long table of them.
+    near = active.day >= days.min(initial=0) - _LONGEST
+    user, day = active if near.all() else (active.user[near], active.day[near])
     lowest, span = int(day.min(initial=0)), int(day.max(initial=0)) - int(day.min(initial=0)) + 1
     distance = np.full(len(day), _LONGEST, dtype=day.dtype)
     same = user[1:] == user[:-1]

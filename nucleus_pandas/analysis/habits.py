@@ -31,6 +31,7 @@ DAYS_ACTIVE: Schema = {
 USAGE_INTERVAL: Schema = {
     **_SHARES,
     "share_at_most": NUMBER,
+    "longest_at_most": NUMBER,
     "once": COUNT,
     "low_n": np.dtype(bool),
     **_SPAN,
@@ -75,7 +76,8 @@ def days_active(
         - settled: the last of them was over 48 hours before `as_of`; younger days still grow, as clients send that late
         - sample: the fraction of users that the log holds; counts are not scaled
 
-        Without any activity known there are no rows; a share of nobody is missing (NaN), not 0.
+        Without any activity known there are no rows. Where the last day lies before the log, users are missing; a share
+        of nobody is missing (NaN), not 0.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def days_active(
     -----
     IncompleteDataWarning
         When the log begins later than the first of the days, or the last is not over, so that nobody could be active on
-        all of them. See also `EventLog`.
+        all of them. When `end` lies beyond what is known, and the days end with the last that is. See also `EventLog`.
 
     Notes
     -----
@@ -102,7 +104,7 @@ def days_active(
     (28, 1.0)
     """
     days = checked_number("days", days, _MOST_DAYS, "of how many days")
-    found = read_active(activity, event, start=None, end=end, tz=tz, as_of=as_of)
+    found = read_active(activity, event, start=None, end=end, tz=tz, as_of=as_of, back=days)
     if found.last < found.first:
         return make_frame(DAYS_ACTIVE, dict.fromkeys(DAYS_ACTIVE, ()))
     last = found.shown[1] if end is not None else found.last_over
@@ -112,8 +114,10 @@ def days_active(
     users = np.bincount(on, minlength=days + 1)[1:]
     state = found.states(np.array([last]), "D")
     _tell(found, first, last, over=last <= found.last_over)
+    unknown = np.full(days, last < found.first)
     columns = {
         **_shares(np.arange(1, days + 1), users),
+        "users": pd.arrays.IntegerArray(users.astype(np.int64), unknown),
         "first_day": _days(first, days),
         "last_day": _days(last, days),
         "settled": np.repeat(state["settled"], days),
@@ -152,6 +156,7 @@ def usage_interval(
         - share: of the users who were active on two days or more; the shares add up to 1
         - low, high: its 95 % bounds (Wilson)
         - share_at_most: of the same, those whose median is so many days or fewer
+        - longest_at_most: of the same, those whose longest distance is: who never stayed away longer and came back
         - once: users who were active on one day only, and have no distance; the same in all rows
         - low_n: fewer than 30 users were active on two days or more
         - first_day, last_day: which days were looked at, without a zone
@@ -174,7 +179,11 @@ def usage_interval(
     Take for a period of retention the shortest in which most users who come again do so, usually 80 %: where
     share_at_most reaches that within a day, measure retention by day, within some 7 days by week, else by month. By
     day, an app that is opened once a week seems to keep hardly anybody; by month, one for every day seems to keep them
-    all. The same distance is a guide to `gap` of `survival`, which should be well above it.
+    all.
+
+    Half of a user's distances are longer than the median, so it says little about `gap` of `survival`: whoever stayed
+    away for longer than the gap and came back would have been taken for lost meanwhile. These are 1 - longest_at_most.
+    Take a gap at which they are few, or one beyond which a longer one hardly changes the curve.
 
     Distances longer than the log cannot be seen, and of long ones fewer can than of short ones: look at several times
     the distance that you expect. The users counted by `once` are those who do not come again, and those who have not
@@ -191,9 +200,9 @@ def usage_interval(
     found = read_active(activity, event, start=start, end=end, tz=tz, as_of=as_of)
     first, last = max(found.first, found.shown[0]), found.shown[1]
     user, day = _between(found.days, first, last)
-    median, once = _medians(user, day)
-    users = np.bincount(median)[1:]
-    rows = len(users)
+    median, longest, once = _distances(user, day)
+    rows = int(longest.max(initial=0))
+    users, stayed = (np.bincount(apart, minlength=rows + 1)[1:] for apart in (median, longest))
     columns = {
         **_shares(np.arange(1, rows + 1), users),
         "once": np.full(rows, once),
@@ -201,7 +210,8 @@ def usage_interval(
         "last_day": _days(last, rows),
         "sample": np.full(rows, found.sample),
     }
-    columns["share_at_most"] = np.cumsum(users) / columns.pop("of")
+    of = columns.pop("of")
+    columns |= {"share_at_most": np.cumsum(users) / of, "longest_at_most": np.cumsum(stayed) / of}
     return make_frame(USAGE_INTERVAL, columns)
 
 
@@ -211,8 +221,11 @@ def _between(active: UserDays, first: int, last: int) -> UserDays:
     return UserDays(active.user[inside], active.day[inside])
 
 
-def _medians(user: Ints, day: Ints) -> tuple[Ints, int]:
-    """The median distance between the days of each user who has several, half a day rounded up; and who has one."""
+def _distances(user: Ints, day: Ints) -> tuple[Ints, Ints, int]:
+    """The median and the longest distance between the days of each user who has several; and how many have one.
+
+    Half a day of a median is rounded up.
+    """
     new = begins(user)
     again = np.flatnonzero(~new)
     apart = (day[again] - day[again - 1]).astype(np.int64)
@@ -222,7 +235,7 @@ def _medians(user: Ints, day: Ints) -> tuple[Ints, int]:
     first = np.flatnonzero(begins(user[again]))
     size = np.diff(np.append(first, len(again)))
     middle = apart[first + (size - 1) // 2] + apart[first + size // 2]
-    return (middle + 1) // 2, int(new.sum()) - len(first)
+    return (middle + 1) // 2, apart[first + size - 1], int(new.sum()) - len(first)
 
 
 def _shares(days: Ints, users: Ints) -> dict[str, Any]:
@@ -248,6 +261,10 @@ def _days(day: int, rows: int) -> Any:
 def _tell(found: Active, first: int, last: int, *, over: bool) -> None:
     """Warn where nobody could be active on all of the days."""
     days = counted(last - first + 1, "day")
+    if found.beyond:
+        warn_incomplete(
+            f"The data are known until {np.datetime64(last, 'D')}, which is before end: the {days} end with it."
+        )
     if first < found.first:
         warn_incomplete(
             f"The log begins on {np.datetime64(found.first, 'D')}, and holds {max(0, last - found.first + 1):,} of the "

@@ -24,10 +24,12 @@ class KaplanMeier(NamedTuple):
     def at(self, moments: Any) -> tuple[Floats, Floats, Floats]:
         """Give survival, low and high at some times; before the first time nobody is lost."""
         place = np.searchsorted(self.times, moments, side="right")
-        return tuple(np.append(1.0, values)[place] for values in self[1:])
+        return tuple(
+            np.append(first, values)[place] for first, values in zip((1.0, np.nan, np.nan), self[1:], strict=True)
+        )
 
 
-def kaplan_meier(times: Any, lost: Any, *, confidence: float = 0.95) -> KaplanMeier:
+def kaplan_meier(times: Any, lost: Any) -> KaplanMeier:
     """Estimate what share stays for how long.
 
     Parameters
@@ -36,19 +38,12 @@ def kaplan_meier(times: Any, lost: Any, *, confidence: float = 0.95) -> KaplanMe
         How long each one was followed.
     lost : array of bool
         Whether it was lost then; the others are censored: followed until then, and still there.
-    confidence : float
-        Between 0 and 1.
 
     Returns
     -------
     KaplanMeier
-        With Greenwood's bounds on the log-log scale, which stay within 0 and 1. Where the share is 0 or 1 the formula
-        knows no spread, and both bounds are the share.
-
-    Raises
-    ------
-    ValueError
-        If confidence lies outside 0 … 1.
+        With Greenwood's 95 % bounds on the log-log scale, which stay within 0 and 1. Where the share is 0 or 1 the
+        formula knows no spread, and both bounds are missing (NaN): the share itself would look certain.
 
     Notes
     -----
@@ -63,10 +58,10 @@ def kaplan_meier(times: Any, lost: Any, *, confidence: float = 0.95) -> KaplanMe
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(np.cumsum(gone / (at_risk * (at_risk - gone))))
         logarithm = np.log(survival)
-        spread = quantile(confidence) * error / logarithm
+        spread = quantile(0.95) * error / logarithm
         low, high = (np.exp(logarithm * np.exp(sign * spread)) for sign in (-1, 1))
     known = (survival > 0) & (survival < 1)
-    return KaplanMeier(ends, survival, np.where(known, low, survival), np.where(known, high, survival))
+    return KaplanMeier(ends, survival, np.where(known, low, np.nan), np.where(known, high, np.nan))
 
 
 def _counts(ends: Ints, times: Ints) -> Ints:

@@ -10,7 +10,7 @@ import pandas as pd
 from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import find_column, instants, microseconds, require
-from nucleus_pandas.analysis.horizon import newest
+from nucleus_pandas.analysis.horizon import newest, oldest, warn_behind
 from nucleus_pandas.analysis.segments import Segments, rank_segments
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval
@@ -56,12 +56,28 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zon
     created, no_created = instants(users["created_at"])
     seen, no_seen = instants(users["last_seen"])
     known = newest(seen[~no_seen], "times of last_seen") if known is None else known
-    kept = _kept({"have no created_at": no_created, "have no last_seen": no_seen}, created - seen > SETTLING)
+    lacks = {"stand there twice": _again(users, seen), "have no created_at": no_created, "have no last_seen": no_seen}
+    kept = _kept(lacks, created - seen > SETTLING)
     seen = np.maximum(seen, created)
     kept &= created <= known
+    if begins is None and kept.any():
+        begins = oldest(created[kept])
+        hint = "If that is wrong, and to be rid of this warning, pass start=."
+        warn_behind(created[kept], begins, "times of created_at", hint)
     kept &= True if begins is None else created >= begins
     kept &= True if ends is None else created < ends
     return Lifetimes(users[kept], created[kept], seen[kept], known, sample)
+
+
+def _again(users: pd.DataFrame, seen: Ints) -> Bools:
+    """Which rows are of a user whom another row tells of who was seen later, as where pages of a list overlap."""
+    if "user_db_id" not in users.columns:
+        return np.zeros(len(users), dtype=np.bool_)
+    order = np.argsort(seen, kind="stable")
+    user = users["user_db_id"].iloc[order]
+    again = np.zeros(len(users), dtype=np.bool_)
+    again[order] = (user.duplicated(keep="last") & user.notna()).to_numpy()
+    return again
 
 
 def _kept(lacks: dict[str, Bools], turned: Bools) -> Bools:

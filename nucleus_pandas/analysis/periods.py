@@ -9,13 +9,13 @@ import numpy as np
 
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import instant_of, microseconds
+from nucleus_pandas.analysis.days import DAY, MOST_ROWS
 from nucleus_pandas.analysis.horizon import oldest
 from nucleus_pandas.api.windows import Freq, Window
 
 # Longer than any period, so that no period at the edge of the data is cut.
 _MARGIN = dt.timedelta(days=40)
-_MOST = 5_000
-_SHORTEST = {freq: days * 86_400_000_000 for freq, days in {"D": 1, "W": 7, "M": 28}.items()}
+_SHORTEST = {freq: days * DAY for freq, days in {"D": 1, "W": 7, "M": 28}.items()}
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ def make_calendar(freq: Freq, times: Ints, start: int | None, end: int | None, a
         return Calendar([], np.empty(0, dtype=np.int64), np.empty(0, dtype=np.bool_))
     low = oldest(times) if start is None else start
     high = (int(times.max()) if len(times) else as_of) + 1 if end is None else end
-    if (number := (high - low) // _SHORTEST.get(freq, _SHORTEST["M"])) > _MOST:
+    if (number := (high - low) // _SHORTEST.get(freq, _SHORTEST["M"])) > MOST_ROWS:
         raise ValueError(
             f"freq={freq!r} makes some {number:,} periods, from {instant_of(low):%Y-%m-%d} to "
-            f"{instant_of(high):%Y-%m-%d}; there can be {_MOST:,}. Pass start= and end=, in case "
+            f"{instant_of(high):%Y-%m-%d}; there can be {MOST_ROWS:,}. Pass start= and end=, in case "
             "a clock is wrong, or a longer freq."
         )
     try:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints
-from nucleus_pandas.analysis.days import DAY
+from nucleus_pandas.analysis.days import DAY, MOST_ROWS
 from nucleus_pandas.analysis.intervals import LOW_N
 from nucleus_pandas.analysis.kaplan_meier import kaplan_meier
 from nucleus_pandas.analysis.lifetimes import Users, read_lifetimes
@@ -77,7 +77,7 @@ def survival(
         - lost: those of them who were lost on that day, seen last on it
         - censored: those of them whose follow-up ended on that day, `gap` before `as_of`
         - survival: share of users who are still there when that day is over (Kaplan-Meier), of all who were created
-        - low, high: its 95 % bounds (Greenwood's, on the log-log scale); see Notes for shares of 0 and 1
+        - low, high: its 95 % bounds (Greenwood's, on the log-log scale); missing for shares of 0 and 1, see Notes
         - pending: users left out because they were created less than `gap` before `as_of`; the same in all rows of a
           segment
         - low_n: fewer than 30 users at risk
@@ -89,20 +89,25 @@ def survival(
     Raises
     ------
     ValueError
-        If columns are missing, for one that is not there (with the nearest names), and for values that are not known.
+        If columns are missing, for one that is not there (with the nearest names), for values that are not known, and
+        for 5,000 days of life or more.
     TypeError
         For arguments of another type, and times that are no instants.
 
     Warns
     -----
     IncompleteDataWarning
-        When users have no created_at or last_seen, or were seen last more than 48 hours before they were created: they
-        are left out. When the newest last_seen cannot be right, see `EventLog`.
+        When users have no created_at or last_seen, were seen last more than 48 hours before they were created, or have
+        the user_db_id of another row: they are left out. When the oldest created_at cannot be right, see Notes, or the
+        newest last_seen, see `EventLog`.
 
     Notes
     -----
     Section *Retention* of the definitions, rule 9. A user is lost at last_seen, or followed until `gap` before `as_of`,
     as who comes back later than that cannot be told from who does not. Times are not rounded to days.
+
+    One account dated 1970 would make a curve of 20,000 days. So where less than 1 % of the users were created before 7
+    days or more without any, these are left out, and a warning says so. With `start` no other is left out.
 
     **What one request can tell**: the list of users is one request however many they are. It knows the first and the
     last day of each user and nothing between: so it tells for how long users stay, and whether they came in a period
@@ -111,8 +116,8 @@ def survival(
     store. What they did is told by `funnel`, from `load_session_events`, which is one request a session; `plan_sync`
     tells how many that are.
 
-    While nobody has been lost, and when nobody is left, the formula knows no spread, and both bounds are the share
-    itself: read at_risk there.
+    While nobody has been lost, and when nobody is left, the formula knows no spread, and both bounds are missing; that
+    the share is just 1 or 0 is not certain for all that: read at_risk there.
 
     Examples
     --------
@@ -132,6 +137,11 @@ def survival(
     time = np.where(lost, found.seen, until) - found.created
     segments = found.segments(by, time >= 0, top)
     parts = []
+    if (longest := int(time.max(initial=0)) // DAY) >= MOST_ROWS:
+        raise ValueError(
+            f"from the first user created to as_of there are {longest + 1:,} days; there can be {MOST_ROWS:,}. Pass "
+            "start=, in case a clock is wrong."
+        )
     for code, name in enumerate(segments.names):
         its = np.flatnonzero(segments.code == code)
         if len(its):

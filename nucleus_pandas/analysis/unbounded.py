@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.analysis.codes import Ints
 from nucleus_pandas.analysis.columns import instant_of
-from nucleus_pandas.analysis.days import WeekStart
+from nucleus_pandas.analysis.days import WeekStart, day_numbers, period_numbers, period_starts
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.lifetimes import Users, read_lifetimes
 from nucleus_pandas.analysis.retention import retention
 from nucleus_pandas.analysis.retention_tables import Clock
-from nucleus_pandas.api.windows import Freq, When, Zone
+from nucleus_pandas.api.windows import Freq, When, Zone, parse_zone
 
 
 def unbounded_retention(
@@ -81,7 +82,8 @@ def unbounded_retention(
     >>> float(curve["rate"].iloc[0])
     1.0
     """
-    found = read_lifetimes(users, start, end, "UTC" if tz is None else tz, as_of)
+    zone = "UTC" if tz is None else tz
+    found = read_lifetimes(users, start, end, zone, as_of)
     # The only activity that is told of each, and so the last: who has it in a period or later was there on or after it.
     # What is later than `as_of` says that the user was there until then.
     seen = pd.Series(np.minimum(found.seen, found.as_of).astype("datetime64[us]")).dt.tz_localize("UTC")
@@ -98,8 +100,17 @@ def unbounded_retention(
         week_start=week_start,
         by=by,
         top=top,
-        start=start,
+        start=_begin(found.created, freq, week_start, zone) if start is None else start,
         end=end,
         tz=tz,
         as_of=instant_of(found.as_of),
     )
+
+
+def _begin(created: Ints, freq: Freq, week_start: WeekStart, zone: Zone) -> When | None:
+    """When the first period begins in which a user was created: all that are left count."""
+    if not len(created):
+        return None
+    local = parse_zone(zone)
+    number = period_numbers(day_numbers(created.min(keepdims=True), local), freq, week_start)
+    return instant_of(int(period_starts(number, freq, week_start, local)[0]))

@@ -85,7 +85,8 @@ def plot_usage_interval(usage_interval: pd.DataFrame, ax: Axes | None = None) ->
     -------
     matplotlib Axes
         With a bar a number of days: the share of users whose median it is, its 95 % bounds as a thin line; and a line
-        that rises: the share of those with so many or fewer, up to 99 %. The subtitle says where it reaches 80 %.
+        that rises: the share of those with so many or fewer, up to 99 %. The subtitle says where it reaches 80 %, and
+        for how many days 80 % of the users stayed away at most.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def plot_usage_interval(usage_interval: pd.DataFrame, ax: Axes | None = None) ->
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
     >>> ax = nu.plot_usage_interval(nu.usage_interval(sessions, as_of=app.now()))
     """
-    columns = ["days", "users", "share", "low", "high", "share_at_most", "once", "low_n", "sample"]
+    columns = ["days", "users", "share", "low", "high", "share_at_most", "longest_at_most", "once", "low_n", "sample"]
     style.require(usage_interval, columns, plot="plot_usage_interval", loader="usage_interval")
     ax = style.axes_for(ax)
     table = usage_interval.sort_values("days")
@@ -108,7 +109,8 @@ def plot_usage_interval(usage_interval: pd.DataFrame, ax: Axes | None = None) ->
         return style.no_data(ax, INTERVAL_TITLE)
     nearly = table.loc[table["share_at_most"] >= _NEARLY_ALL, "days"].min()
     drawn = table[~(table["days"] > nearly)]
-    most = table.loc[table["share_at_most"] >= _MOST, "days"].min()
+    left = np.nan_to_num(floats(table.loc[table["days"] > nearly, "users"])).any()
+    most, away = (table.loc[table[name] >= _MOST, "days"].min() for name in ("share_at_most", "longest_at_most"))
     _draw(ax, drawn, "share_at_most", "or fewer")
     ax.axhline(_MOST, color=style.QUIET, linewidth=0.8, linestyle=(0, (2.5, 1.5)))
     style.finish_axes(ax, x="days from one active day to the next, median of a user", y="share of users", grid="y")
@@ -117,9 +119,12 @@ def plot_usage_interval(usage_interval: pd.DataFrame, ax: Axes | None = None) ->
         ax,
         INTERVAL_TITLE,
         _told(table, "active on two days or more"),
-        f"80 % of them come again within {style.counted(int(most), 'day')}." if most == most else "",
+        f"80 % of them have a median of {style.counted(int(most), 'day')} or fewer." if most == most else "",
+        f"80 % never stayed away for more than {style.counted(int(away), 'day')} and came back."
+        if away == away
+        else "",
         f"Active on one day only, and left out: {once:,.0f}." if once else "",
-        f"Not drawn: medians of more than {style.counted(int(nearly), 'day')}." if len(drawn) < len(table) else "",
+        f"Not drawn: medians of more than {style.counted(int(nearly), 'day')}." if left else "",
         sample_note(usage_interval),
     )
     return style.fit(ax)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TITLE = "Survival"
-_COLUMNS = ["day", "at_risk", "survival", "low", "high", "pending", "low_n", "gap", "sample"]
+_COLUMNS = ["day", "at_risk", "lost", "censored", "survival", "low", "high", "pending", "low_n", "gap", "sample"]
 # Beyond, bands lie on each other and nothing can be read from them.
 _BANDS = 4
 
@@ -35,8 +35,9 @@ def plot_survival(survival: pd.DataFrame, ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
         With a curve, or a curve a segment, that falls in steps; it is dotted where fewer than 30 users are at risk. Up
-        to four have a band, the 95 % bounds; below the axis stands how many users are at risk, where there are up to
-        five. The legend, or the subtitle, says by which day half of the users were gone.
+        to four have a band, the 95 % bounds, where these are known; below the axis stands how many users are at risk
+        when the day is over, where there are up to five. A curve of day 0 alone is a point. The legend, or the
+        subtitle, says by which day half of the users were gone.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def plot_survival(survival: pd.DataFrame, ax: Axes | None = None) -> Axes:
     most = int(np.nanmax(floats(survival["at_risk"])))
     style.whole_ticks(ax, right, letters=len(f"{most:,}"))
     ax.set_xlim(-0.01 * right - 0.02, 1.01 * right + 0.5)
-    rows = [Row(floats(one.rows["day"]), floats(one.rows["at_risk"]), one.color) for one in segments]
+    rows = [Row(floats(one.rows["day"]), _after(one.rows), one.color) for one in segments]
     below = write_at_risk(ax, rows, x="days since the account was created", what="at_risk")
     _name(ax, segments)
     style.set_titles(ax, TITLE, *_notes(survival, segments, bands=bands), below)
@@ -87,9 +88,17 @@ def _draw(ax: Axes, segment: Segment, *, band: bool) -> None:
     look: dict[str, Any] = {"color": segment.color, "linewidth": 1.4, "drawstyle": "steps-post"}
     ax.plot(day, np.where(few, np.nan, share), **look)
     ax.plot(day, np.where(near, share, np.nan), **look, linestyle=(0, (1, 1.5)))
+    if len(rows) == 1:
+        ax.plot(day, share, color=segment.color, marker="o", markersize=4)
     if band:
-        known = ~few
-        ax.fill_between(day, low, high, where=known, step="post", color=segment.color, alpha=0.15, linewidth=0)
+        ax.fill_between(day, low, high, step="post", color=segment.color, alpha=0.15, linewidth=0)
+
+
+def _after(rows: pd.DataFrame) -> Any:
+    """How many users are still followed at the time of each point, which stands where its day ends."""
+    at_risk, lost, censored = (floats(rows[name]) for name in ("at_risk", "lost", "censored"))
+    # The curve begins with all of them.
+    return np.where(rows["day"] == 0, at_risk, at_risk - lost - censored)
 
 
 def _half_gone(rows: pd.DataFrame) -> int | None:
@@ -117,10 +126,11 @@ def _notes(survival: pd.DataFrame, segments: list[Segment], *, bands: bool) -> l
     half = _half_gone(segments[0].rows)
     alone = "More than half are still there." if half is None else f"Half were gone by day {half:,}."
     few = survival["low_n"].eq(True)
+    bands = bands and len(survival) > len(segments) and bool(survival["low"].notna().any())
     return [
         f"Lost: silent for longer than {gap}, at the time when they were seen last.",
         alone if segments[0].name is None else "Beside a name: by which day half were gone.",
-        "Band: 95 % bounds." if bands and not few.all() else "",
+        "Band: 95 % bounds." if bands else "",
         "Dotted: fewer than 30 users at risk." if few.any() else "",
         f"Left out, as they came within the last {gap}: {pending:,.0f}." if pending > 0 else "",
         sample_note(survival),

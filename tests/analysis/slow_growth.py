@@ -81,20 +81,24 @@ def slow_growth(active, zone, as_of, freq, week_start=0):
 
 
 def slow_days_active(active, zone, as_of, number):
-    """How many users were active on 1, 2, … of the last days that were over."""
+    """How many users were active on 1, 2, … of the last days that were over; None before the log."""
     days = days_of(active, zone)
     last = max(day for day in each(dt.date(2026, 1, 1), dt.date(2027, 1, 1)) if over(day, zone, as_of))
     window = {last - n * ONE for n in range(number)}
+    if last < min(map(min, days.values())):
+        return [None] * number
     on = [len(dates & window) for dates in days.values()]
     return [on.count(times) for times in range(1, number + 1)]
 
 
 def slow_usage_interval(active, zone):
-    """How many users have a median distance of 1, 2, … days, and how many have none."""
-    medians, once = [], 0
+    """How many users have a median, and a longest, distance of 1, 2, … days, and how many have none."""
+    medians, longest, once = [], [], 0
     for dates in days_of(active, zone).values():
         ordered = sorted(dates)
         apart = [Fraction((later - sooner).days) for sooner, later in pairwise(ordered)]
         once += not apart
         medians += [ceil(median(apart))] if apart else []
-    return [medians.count(days) for days in range(1, max(medians, default=0) + 1)], once
+        longest += [int(max(apart))] if apart else []
+    rows = range(1, max(longest, default=0) + 1)
+    return [medians.count(days) for days in rows], [longest.count(days) for days in rows], once

@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
+from nucleus_pandas.demo import DemoClient
+from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
 
 
@@ -86,7 +89,7 @@ def test_an_event_counts_on_its_own_day():
 def test_an_event_can_have_a_condition():
     frame = log(a=[1, 2], b=[2, 3]).assign(version=["1", "2", "1", "2"])
     table = nu.active_users(frame, event=nu.step("OPEN", where={"version": "2"}), as_of="2026-01-03")
-    assert by_day(table, "dau") == {2: 1, 3: 1}
+    assert by_day(table, "dau") == {1: 0, 2: 1, 3: 1}
 
 
 def test_new_returning_and_resurrected_users_make_up_the_active_ones():
@@ -142,9 +145,59 @@ def test_weeks_begin_when_one_wants():
 def test_clocks_that_are_years_off_neither_make_rows_nor_old_users():
     times = log(a=EVERY_DAY, b=EVERY_DAY, c=EVERY_DAY, d=[*EVERY_DAY, 31, 31, 31, 31, 31, 31, 31, 31], e=[20])
     old = log(e=[1]).assign(time=pd.Timestamp("2019-01-01", tz="UTC").as_unit("us"))
-    table = nu.growth(pd.concat([times, old]), "D", as_of="2026-01-31")
+    told = "1 of 134 events lie before 7 days or more without any, from 2019"
+    with pytest.warns(nu.IncompleteDataWarning, match=told):
+        table = nu.growth(pd.concat([times, old]), "D", as_of="2026-01-31")
     assert table["period"].iloc[0] == pd.Timestamp("2026-01-01")
     assert table.loc[table["period"] == "2026-01-20", "new"].tolist() == [1]
+
+
+def test_of_users_who_came_before_a_quiet_week_none_is_left_out_where_start_is_given():
+    frame = log(early=[1], **{f"u{number}": range(9, 32) for number in range(9)})
+    asked = {"end": "2026-01-09", "as_of": "2026-01-31"}
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 208 events lie before"):
+        assert by_day(nu.active_users(frame, **asked), "dau") == {9: 9}
+    assert by_day(nu.active_users(frame, start="2026-01-01", **asked), "dau") == {
+        1: 1,
+        **dict.fromkeys(range(2, 9), 0),
+        9: 9,
+    }
+    assert nu.growth(frame, "D", start="2026-01-01", as_of="2026-01-31")["active"].sum() == len(frame)
+
+
+def test_a_log_cut_in_time_is_known_from_its_first_event_on_although_a_session_began_earlier():
+    frame = log(a=range(5, 12), b=[5, 11])
+    began = frame["time"].where(frame["user_id"] != "b", pd.Timestamp("2026-01-02 23:00", tz="UTC").as_unit("us"))
+    frame = frame.assign(session_id=[f"s{row}" if row < 7 else "t" for row in range(9)], session_start=began)
+    table = nu.active_users(frame)
+    assert by_day(table, "dau") == dict.fromkeys(range(5, 12), 1)
+    assert table["wau"].isna().tolist() == [True] * 6 + [False]
+    # Of b it is known all the same that they had been there.
+    assert nu.growth(frame, "D", start="2026-01-06")["new"].tolist() == [0] * 6
+
+
+def test_a_log_asked_about_one_event_begins_with_its_first_of_any_kind():
+    frame = pd.concat([log(a=[1, 9]), log(a=[5]).assign(event="EXPORT")])
+    for source in (frame, nu.EventLog(frame)):
+        assert by_day(nu.active_users(source, event="EXPORT"), "dau") == {day: int(day == 5) for day in range(1, 10)}
+        assert nu.active_users(source, event="EXPORT")["wau"].tolist()[6:] == [1, 1, 1]
+
+
+def test_what_a_log_keeps_does_not_grow_with_the_times_that_are_asked_for():
+    ready = nu.EventLog(log(a=EVERY_DAY))
+    nu.growth(ready, as_of="2026-01-10")
+    before = len(ready.kept)
+    for day in range(11, 20):
+        nu.growth(ready, as_of=f"2026-01-{day}")
+    assert len(ready.kept) == before
+
+
+def test_what_is_known_later_than_the_log_ends_is_looked_up_once():
+    ready = nu.EventLog(log(a=EVERY_DAY))
+    nu.growth(ready, as_of="2026-02-10")
+    days = ready.kept["days"]
+    nu.growth(ready, as_of="2026-02-20")
+    assert ready.kept["days"] is days
 
 
 @pytest.mark.parametrize("ask", [nu.active_users, nu.growth], ids=["active_users", "growth"])
@@ -181,39 +234,89 @@ def test_a_wrong_value_says_what_to_write(arguments, message):
         nu.growth(log(a=[1, 9]), **arguments)
 
 
-def test_dau_of_the_made_up_app_is_what_the_service_counts(own_app):
-    sessions = nu.load_sessions(own_app, nu.load_users(own_app))
-    daily = nu.load_daily(own_app, "2026-10-20", "2026-11-10", tz="Asia/Beirut")
+def test_tables_that_do_not_tell_what_is_asked_say_what_to_pass():
+    sessions = log(a=[1]).rename(columns={"time": "start"}).drop(columns="event")
+    with pytest.raises(
+        ValueError, match="table of sessions, which does not tell events; pass the DataFrame of load_sess"
+    ):
+        nu.active_users(sessions, event="export")
+    with pytest.raises(ValueError, match="list of users, which does not tell on which days"):
+        nu.growth(sessions.rename(columns={"start": "created_at"}))
+
+
+def test_dau_of_the_made_up_app_is_what_the_service_counts(app):
+    sessions = nu.load_sessions(app, nu.load_users(app))
+    daily = nu.load_daily(app, "2026-10-20", "2026-11-10", tz="Asia/Beirut")
     table = nu.active_users(sessions, start="2026-10-20", end="2026-11-10", tz="Asia/Beirut", as_of=AUTUMN)
     assert table["dau"].tolist() == daily["active_users"].tolist()
     assert table["day"].tolist() == daily["day"].tolist()
 
 
-def test_of_a_store_days_are_known_from_when_it_was_synced(tmp_path, own_app):
-    store = nu.EventStore(tmp_path / "app.duckdb")
-    nu.sync(own_app, store, "2026-10-01", "2026-11-19", progress=False)
-    table = nu.active_users(store)
+@pytest.fixture(scope="module")
+def app():
+    with DemoClient(DemoService(build_app(scale=0.02, end=dt.date(2026, 11, 22)), as_of=AUTUMN)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def october(app, tmp_path_factory):
+    """A store of October, by the days of UTC."""
+    store = nu.EventStore(tmp_path_factory.mktemp("october") / "app.duckdb")
+    nu.sync(app, store, "2026-10-01", "2026-10-31", progress=False)
+    return store
+
+
+@pytest.fixture(scope="module")
+def autumn(app, tmp_path_factory):
+    """A store of three weeks, by the days of Paris."""
+    store = nu.EventStore(tmp_path_factory.mktemp("autumn") / "app.duckdb")
+    nu.sync(app, store, "2026-10-15", "2026-11-04", tz="Europe/Paris", progress=False)
+    return store
+
+
+def test_of_a_store_days_are_known_from_when_it_was_synced(october):
+    table = nu.active_users(october)
     assert table["day"].iloc[0] == pd.Timestamp("2026-10-01")
     assert table["mau"].first_valid_index() == 27
-    assert nu.growth(store, "D")["new"].first_valid_index() == 1
+    assert nu.growth(october, "D")["new"].first_valid_index() == 1
     # A day of which only the rest was synced is not known as a whole.
-    assert nu.active_users(store, tz="Asia/Kathmandu")["day"].iloc[0] == pd.Timestamp("2026-10-02")
+    assert nu.active_users(october, tz="Asia/Kathmandu")["day"].iloc[0] == pd.Timestamp("2026-10-02")
 
 
 @pytest.mark.parametrize("event", [None, "init"])
-def test_of_a_store_days_are_known_until_the_end_of_what_was_synced(tmp_path, own_app, event):
-    store = nu.EventStore(tmp_path / "app.duckdb")
-    nu.sync(own_app, store, "2026-10-01", "2026-10-31", progress=False)
-    table = nu.active_users(store, event=event)
+def test_of_a_store_days_are_known_until_the_end_of_what_was_synced(october, event):
+    table = nu.active_users(october, event=event)
     assert table["day"].iloc[-1] == pd.Timestamp("2026-10-31")
     assert table["settled"].all()
     with pytest.warns(nu.IncompleteDataWarning, match="does not hold all of this interval"):
-        assert len(nu.active_users(store, event=event, end="2026-11-10")) == 31
+        assert len(nu.active_users(october, event=event, end="2026-11-10")) == 31
 
 
-def test_new_users_of_a_store_are_those_who_never_came_before_it_was_synced(tmp_path, own_app):
-    store = nu.EventStore(tmp_path / "app.duckdb")
-    nu.sync(own_app, store, "2026-10-01", "2026-11-19", progress=False)
-    everything = nu.load_sessions(own_app, nu.load_users(own_app))
-    asked = {"start": "2026-10-12", "end": "2026-11-15", "as_of": AUTUMN}
-    pd.testing.assert_frame_equal(nu.growth(store, **asked), nu.growth(everything, **asked))
+@pytest.mark.parametrize("ask", [nu.active_users, nu.days_active, nu.usage_interval], ids=lambda ask: ask.__name__)
+def test_a_log_made_of_a_store_gives_what_the_store_gives(autumn, ask):
+    asked = {"tz": "Europe/Paris"} | ({"days": 14} if ask is nu.days_active else {})
+    table = ask(autumn, **asked)
+    pd.testing.assert_frame_equal(ask(nu.EventLog(autumn), **asked), table)
+    if ask is nu.active_users:
+        assert table["day"].agg(["min", "max"]).tolist() == [pd.Timestamp("2026-10-15"), pd.Timestamp("2026-11-04")]
+
+
+def test_growth_of_a_log_made_of_a_store_is_that_of_the_store_but_for_who_was_there_before(autumn):
+    of_store, of_log = (nu.growth(one, "D", tz="Europe/Paris") for one in (autumn, nu.EventLog(autumn)))
+    same = ["period", "returning", "dormant", "active", "complete", "settled"]
+    pd.testing.assert_frame_equal(of_log[same], of_store[same])
+    assert (of_log["new"] >= of_store["new"]).dropna().all()
+
+
+def test_what_was_synced_ends_before_its_end():
+    # A session that starts at the midnight with which the interval ends.
+    ready = nu.EventLog(log(a=[1, 2, 3]), as_of="2026-01-20")
+    noon = [pd.Timestamp(f"2026-01-0{day} 12:00", tz="UTC").to_pydatetime() for day in (1, 3)]
+    ready.spans = (tuple(noon),)
+    assert nu.active_users(ready, tz="+12:00")["day"].dt.day.tolist() == [2, 3]
+
+
+def test_new_users_of_a_store_are_those_who_never_came_before_it_was_synced(october, app):
+    everything = nu.load_sessions(app, nu.load_users(app))
+    asked = {"start": "2026-10-12", "end": "2026-10-25", "as_of": AUTUMN}
+    pd.testing.assert_frame_equal(nu.growth(october, **asked), nu.growth(everything, **asked))

@@ -39,6 +39,21 @@ def test_a_last_day_that_is_not_over_is_told():
         nu.days_active(log(a=EVERY_DAY), 7, end="2026-01-31")
 
 
+def test_days_before_the_log_are_missing_and_not_zero():
+    with pytest.warns(nu.IncompleteDataWarning, match="The log begins on 2026-01-10, and holds 0 of the 3 days"):
+        table = nu.days_active(log(a=[10, 11]), 3, end="2026-01-05")
+    assert table["users"].isna().all()
+    assert table["share"].isna().all()
+
+
+def test_an_end_beyond_the_data_is_told():
+    with pytest.warns(
+        nu.IncompleteDataWarning, match="known until 2026-01-31, which is before end: the 7 days end with"
+    ):
+        table = nu.days_active(log(a=EVERY_DAY), 7, end="2026-02-10", as_of="2026-01-31")
+    assert table["last_day"].unique() == pd.Timestamp("2026-01-31")
+
+
 def test_days_on_which_nobody_came_give_no_share():
     table = nu.days_active(log(a=[1, 2]), 3, as_of="2026-01-20")
     assert table["users"].tolist() == [0, 0, 0]
@@ -54,10 +69,18 @@ def test_the_interval_is_the_median_of_a_users_distances():
     assert table["once"].unique().tolist() == [1]
 
 
+def test_who_never_stayed_away_for_longer_is_told_beside_the_median():
+    # The median of a is 1, the longest distance 9; of b both are 2.
+    table = nu.usage_interval(log(a=[1, 2, 3, 12], b=[1, 3], c=[5]))
+    assert counts(table) == {1: 1, 2: 1}
+    assert table["longest_at_most"].tolist() == [0, *[0.5] * 7, 1]
+
+
 def test_the_interval_is_of_the_days_that_were_asked_for():
     frame = log(a=[1, 2, 3, 10, 20])
     table = nu.usage_interval(frame, start="2026-01-03", end="2026-01-19")
     assert counts(table) == {7: 1}
+    assert len(table) == 7
     assert (table["first_day"].iloc[0].day, table["last_day"].iloc[0].day) == (3, 19)
 
 

@@ -108,6 +108,26 @@ def test_users_without_their_times_or_seen_long_before_they_were_created_are_lef
     assert table.loc[0, ["at_risk", "lost"]].tolist() == [2, 1]
 
 
+def test_a_user_who_stands_there_twice_counts_once_as_seen_last():
+    frame = people((0, 20), (0, 2), (0, 3), (0, 4)).assign(user_db_id=["a", "a", None, None])
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 4 users are left out: 1 stand there twice"):
+        table = nu.survival(frame, gap="5d", as_of=at(20))
+    pd.testing.assert_frame_equal(table, nu.survival(frame.iloc[[0, 2, 3]], gap="5d", as_of=at(20)))
+
+
+def test_accounts_dated_long_before_the_others_are_left_out_with_a_warning():
+    frame = people((-20_000, 3), *[(day, day + 1) for day in range(10)] * 12)
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 121 times of created_at lie before 7 days or more without"):
+        table = nu.survival(frame, gap="5d", as_of=at(30))
+    pd.testing.assert_frame_equal(table, nu.survival(frame.iloc[1:], gap="5d", as_of=at(30)))
+    pd.testing.assert_frame_equal(table, nu.survival(frame, gap="5d", start="2026-01-01", as_of=at(30)))
+
+
+def test_of_few_users_a_life_of_more_days_than_can_be_is_refused():
+    with pytest.raises(ValueError, match=r"there are 20,004 days; there can be 5,000. Pass start="):
+        nu.survival(people((-20_000, 3), (0, 1)), as_of=at(30))
+
+
 def test_no_users_give_the_same_columns_and_types():
     full, none = (nu.survival(frame, as_of=at(60)) for frame in (people((0, 5)), people((0, 5)).iloc[:0]))
     assert none.columns.tolist() == COLUMNS
@@ -173,7 +193,7 @@ def slowly(stays, gap, known):
     st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90)).map(sorted), min_size=1, max_size=8),
     st.integers(1, 60),
 )
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_survival_is_that_of_going_through_it_hour_by_hour(stays, gap):
     # Whole hours: a part of a day would be rounded.
     times = [[FIRST + pd.Timedelta(hour, "h") for hour in stay] for stay in [*stays, (0, 0)]]

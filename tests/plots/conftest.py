@@ -207,8 +207,8 @@ def survival() -> pd.DataFrame:
             "lost": pd.array([0, 40, 15, 10, 0], dtype="Int64"),
             "censored": pd.array([0, 0, 5, 10, 20], dtype="Int64"),
             "survival": [1.0, 0.6, 0.45, 0.34, 0.34],
-            "low": [1.0, 0.5, 0.35, 0.25, 0.25],
-            "high": [1.0, 0.7, 0.55, 0.44, 0.44],
+            "low": [float("nan"), 0.5, 0.35, 0.25, 0.25],
+            "high": [float("nan"), 0.7, 0.55, 0.44, 0.44],
             "pending": pd.array([7] * 5, dtype="Int64"),
             "low_n": [False, False, False, False, True],
             "gap": pd.array(["14d"] * 5, dtype=TEXT),
@@ -273,6 +273,7 @@ def days_active() -> pd.DataFrame:
 def usage_interval() -> pd.DataFrame:
     return shares([20, 10, 0, 10]).assign(
         share_at_most=[0.5, 0.75, 0.75, 1.0],
+        longest_at_most=[0.25, 0.5, 0.85, 1.0],
         once=pd.array([6] * 4, dtype="Int64"),
         low_n=False,
         first_day=DAYS[0],

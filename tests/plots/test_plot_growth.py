@@ -60,7 +60,7 @@ def test_survival_is_drawn_in_steps_and_dotted_where_few_are_at_risk(survival):
 
 def test_below_survival_stand_the_users_at_risk(survival):
     ax = plot_survival(survival)
-    assert [text for text in written(ax) if text.isdigit()] == ["100", "100", "60", "40", "20"]
+    assert [text for text in written(ax) if text.isdigit()] == ["100", "60", "40", "20", "0"]
     assert "Below: how many users are at risk." in subtitle(ax)
 
 
@@ -68,6 +68,19 @@ def test_users_at_risk_have_the_colours_of_their_curves(survival_segments):
     ax = plot_survival(survival_segments)
     colors = {text.get_color() for text in ax.texts if text.get_text().isdigit()}
     assert colors == {line.get_color() for line in ax.get_lines()}
+
+
+def test_the_band_of_survival_is_drawn_where_few_are_at_risk_too(survival):
+    ax = plot_survival(survival)
+    [band] = ax.collections
+    assert {x for x, _ in band.get_paths()[0].vertices} == {1, 2, 3, 4}
+    assert "Band: 95 % bounds." in subtitle(ax)
+
+
+def test_survival_of_day_0_alone_is_a_point(survival):
+    ax = plot_survival(survival.head(1))
+    assert [drawn(line) for line in ax.get_lines() if line.get_marker() == "o"] == [[1.0]]
+    assert "Band" not in subtitle(ax)
 
 
 def test_of_many_curves_neither_bands_nor_users_at_risk_are_drawn(survival):
@@ -145,6 +158,13 @@ def test_the_quick_ratio_stands_above_the_bars_where_there_is_room(growth):
     assert "quick ratio" not in subtitle(ax)
 
 
+@pytest.mark.parametrize("weeks", [1, 2, 4])
+def test_a_few_weeks_have_a_tick_each(growth, weeks):
+    ax = plot_growth(growth.head(weeks))
+    ticks = [tick.strftime("%Y-%m-%d") for tick in plt.matplotlib.dates.num2date(ax.get_xticks())]
+    assert ticks == ["2026-08-31", "2026-09-07", "2026-09-14", "2026-09-21"][:weeks]
+
+
 def test_a_period_that_is_left_out_is_a_gap(growth):
     ax = plot_growth(growth.drop(index=2))
     assert len(heights(ax.patches[0])) == 4
@@ -177,9 +197,10 @@ def test_days_active_says_which_days_and_whether_they_are_final(days_active):
     assert "may still grow" not in subtitle(plot_days_active(days_active.assign(settled=True)))
 
 
-def test_the_usage_interval_says_within_how_many_days_most_come_again(usage_interval):
+def test_the_usage_interval_says_what_median_most_have_and_for_how_long_they_stayed_away(usage_interval):
     told = subtitle(plot_usage_interval(usage_interval))
-    assert "80 % of them come again within 4 days." in told
+    assert "80 % of them have a median of 4 days or fewer." in told
+    assert "80 % never stayed away for more than 3 days and came back." in told
     assert "Active on one day only, and left out: 6." in told
 
 
@@ -188,3 +209,6 @@ def test_of_the_usage_interval_the_last_hundredth_is_not_drawn(usage_interval):
     ax = plot_usage_interval(table)
     assert len(ax.get_lines()[0].get_ydata()) == 2
     assert "Not drawn: medians of more than 2 days." in subtitle(ax)
+    # Of those rows that nobody's median is there is nothing to tell.
+    nobody = table.assign(users=pd.array([20, 20, 0, 0], dtype="Int64"))
+    assert "Not drawn" not in subtitle(plot_usage_interval(nobody))
