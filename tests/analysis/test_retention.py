@@ -374,6 +374,12 @@ def test_a_plain_frame_gives_what_its_log_gives(asked, as_of):
     pd.testing.assert_frame_equal(nu.retention(events, **asked), nu.retention(nu.EventLog(events), **asked))
 
 
+def test_a_plain_frame_whose_rows_are_few_once_the_late_ones_are_left_out_gives_what_its_log_gives():
+    table = nu.retention(log("ana: 12.5\nben: 1.5 9"), freq="D", as_of="2026-09-09")
+    assert table.loc[table["period"] == 0, "users"].tolist() == [1]
+    assert shares(table) == {"09-01": ["1/1"] + ["0/1"] * 7 + ["1/1"]}
+
+
 def test_what_a_plain_frame_lacks_is_told_as_by_its_log():
     lacking = pd.concat([THREE, THREE.assign(user_id=None).head(1)])
     with pytest.warns(IncompleteDataWarning, match="1 have no user"):
