@@ -127,7 +127,8 @@ def _once(cohorts: Cohorts) -> Cohorts:
 
 def _span(time: Ints, clocks: Clocks) -> tuple[int, int]:
     """The first and the last period in which users can have started; none where that is the wrong way round."""
-    if not len(time) and (clocks.start is None or clocks.start > clocks.as_of):
+    outside = clocks.start is not None and clocks.end is not None and clocks.start >= clocks.end
+    if outside or (not len(time) and (clocks.start is None or clocks.start > clocks.as_of)):
         clocks.edges(np.array([0, 1]))  # an unknown freq is refused all the same
         return 0, -1
     low = int(time.min()) if clocks.start is None else clocks.start

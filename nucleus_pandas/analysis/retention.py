@@ -123,7 +123,7 @@ def retention(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`; if most of `users` have no activity; if the store does not hold the interval.
+        See `EventLog`; if most of `users` have no activity; if the store does not hold the interval, or several.
 
     Notes
     -----
@@ -138,9 +138,10 @@ def retention(
 
     With ``first_time=False`` a user can be in many cohorts; the bounds take them for as many users.
 
-    A store tells of cohorts in the interval that it was synced for: of users who had left before it knows nothing. The
-    first start event is the first that it holds; to go by the account's age, pass ``users=store.users()``. If an event
-    is asked for, what lies behind that interval is not known either, nor is it to an `EventLog` made of the store.
+    A store tells of cohorts in the interval that it was synced for: of users who had left before it knows nothing. Of
+    several intervals with a gap between them it is the one of `start` and `end`, without these the last. The first
+    start event is the first that it holds; to go by the account's age, pass ``users=store.users()``. If an event is
+    asked for, what lies behind that interval is not known either, nor is it to an `EventLog` made of the store.
 
     Examples
     --------
