@@ -33,6 +33,18 @@ def oldest(times: Ints) -> int:
     return -_before_silence(-times)[0]
 
 
+def warn_behind(times: Ints, begin: int, what: str, hint: str) -> None:
+    """Warn of times before the oldest that can be right; `what` names them, `hint` says what to do if they are."""
+    before = int(np.count_nonzero(times < begin))
+    if before:
+        first = np.datetime64(int(times.min()), "us").astype("datetime64[D]")
+        warn_incomplete(
+            f"{before:,} of {len(times):,} {what} lie before {SILENCE_DAYS} days or more without any, from {first} on: "
+            f"as it seems, clocks that are behind. They are left out, and {np.datetime64(begin, 'us')} UTC is taken "
+            f"for the first. {hint}"
+        )
+
+
 def _before_silence(times: Ints) -> tuple[int, int]:
     """The newest time before a silence that few events follow, and how many do."""
     few = (len(times) - 1) // ONE_IN

@@ -107,9 +107,9 @@ def retention(
         - freq, clock, criterion: what was asked; ``"brackets"`` for these
         - sample: the fraction of users that the log holds; counts are not scaled
 
-        Cohorts in which nobody started are there. Without `start`, the first is that of the oldest start that is not
-        years before the others, as of clocks that are wrong: one before 7 days without any, with less than 1 % of the
-        starts before them.
+        Cohorts in which nobody started are there. Without `start`, starts of clocks that are wrong, as it seems, are
+        left out, with a warning: where less than 1 % of all starts lie before 7 days or more without any, the first
+        cohort is the one of the start after these days, with all who started in it.
 
     Raises
     ------
@@ -123,7 +123,8 @@ def retention(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`; if most of `users` have no activity; if the store does not hold the interval, or several.
+        See `EventLog`; if most of `users` have no activity; if the store does not hold the interval, or several; if
+        early starts are left out.
 
     Notes
     -----

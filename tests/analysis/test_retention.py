@@ -224,9 +224,22 @@ def test_an_interval_that_cuts_a_cohort_leaves_it_incomplete():
 def test_without_a_start_clocks_that_are_years_behind_make_no_cohorts():
     many = log("\n".join(f"u{n}: {1 + n % 20}" for n in range(200)))
     behind = pd.DataFrame({"user_id": ["old"], "time": instants("1970-01-01"), "event": ["A"]})
-    table = nu.retention(pd.concat([many, behind]), as_of="2026-09-20")
+    with pytest.warns(IncompleteDataWarning, match="1 of 201 starts of users lie before 7 days or more without any"):
+        table = nu.retention(pd.concat([many, behind]), as_of="2026-09-20")
     assert table["cohort"].min() == pd.Timestamp("2026-08-31")
     assert table.loc[table["period"] == 0, "users"].sum() == 200
+    told = nu.retention(pd.concat([many, behind]), start="2026-08-31", as_of="2026-09-20")
+    pd.testing.assert_frame_equal(told, table)
+
+
+@pytest.mark.filterwarnings("ignore:.*have no activity at all")
+def test_early_users_count_to_the_cohort_that_they_started_in():
+    users = people(**{f"beta{n}": 2 for n in range(5)}, **{f"u{n}": 12 + n % 10 for n in range(600)})
+    table = nu.retention(log("beta0: 2 12\nu0: 12"), users=users, freq="M", as_of="2026-10-31")
+    assert table[["users", "complete"]].head(1).values.tolist() == [[605, True]]
+    with pytest.warns(IncompleteDataWarning, match="5 of 605 starts of users lie before .* from 2026-09-02 on"):
+        table = nu.retention(log("beta0: 2 12\nu0: 12"), users=users, freq="W", as_of="2026-10-31")
+    assert table.loc[table["period"] == 0, "users"].tolist() == [120, 420, 60]
 
 
 def test_a_user_is_found_by_the_service_id_and_else_by_the_apps():
