@@ -120,7 +120,7 @@ def make_cohorts(starts: Starts, clocks: Clocks, *, recurring: bool) -> Cohorts:
 
 
 def _low(time: Ints, clocks: Clocks) -> int:
-    """The first instant of the oldest cohort that can be right, of which all starts count; a warning tells of others."""
+    """The first instant of the oldest cohort that can be right: all starts of it count. A warning tells of others."""
     low = int(clocks.edges(clocks.periods(np.array([oldest(time)])))[0])
     warn_behind(time, low, "starts of users", "If that is wrong, and to be rid of this warning, pass start=.")
     return low
