@@ -57,7 +57,12 @@ def test_nobody_is_a_zero_and_what_is_not_over_an_empty_cell(retention):
     assert cells.mask.tolist() == [[False, False, False], [False, False, True], [False, True, True]]
     zero = ax.collections[0].get_cmap()(0.0)
     assert min(zero[:3]) < 0.9
-    assert "Empty: not over yet." in subtitle(ax)
+    assert "Empty: not over yet or without users." in subtitle(ax)
+
+
+def test_hardly_anybody_is_not_nobody_and_nearly_everybody_not_everybody():
+    ax = plot_retention(cohorts({"2026-09-07": [1000, 996, 994, 6, 4, 0]}))
+    assert [numbers(ax)[0, column] for column in range(6)] == ["100", ">99", "99", "1", "<1", "0"]
 
 
 def test_a_part_of_a_cohort_is_hatched_and_told(retention):
