@@ -50,9 +50,9 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         With a row a cohort, the oldest on top, its first day and its users at the left, and a column a period: the
         share of those for whom the period was over, as a colour and, where there is room, in per cent. A cell is empty
         where the period is not over for anybody or the cohort is without users; it is 0, in the lightest colour, where
-        nobody came back, and <1 where somebody did. Hatched are
-        shares of a part of the cohort (not `complete`); below 30 users a share has an asterisk. The scale ends at the
-        largest share after period 0 of 30 users or more; the colour bar stands to the right, on an inset of the Axes.
+        nobody came back, and <1 where somebody did. Hatched are shares of a part of the cohort (not `complete`); below
+        30 users a share has an asterisk. The scale ends at the largest share after period 0 of 30 users or more; the
+        colour bar stands to the right, on an inset of the Axes.
 
     Raises
     ------

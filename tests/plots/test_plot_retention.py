@@ -138,6 +138,19 @@ def test_brackets_name_the_columns(retention, retention_curve):
         assert ticks(plot(named).xaxis) == ["0", "1–7", "8–30"]
 
 
+def test_brackets_stand_side_by_side_and_those_that_overlap_are_not_joined(retention_curve):
+    table = retention_curve.assign(period=[1, 7, 30], criterion="brackets")
+    [line] = lines(plot_retention_curve(table.assign(bracket=pd.array(["0–1", "2–7", "8–30"], dtype=TEXT))))
+    assert line.get_xdata().tolist() == [0, 1, 2]
+    ax = plot_retention_curve(table.assign(bracket=pd.array(["1", "1–7", "1–30"], dtype=TEXT)))
+    assert lines(ax) == []
+    [points] = [line for line in ax.get_lines() if len(line.get_xdata()) == 3]
+    assert points.get_ydata().tolist() == pytest.approx([1.0, 65 / 150, 0.0])
+    assert ticks(ax.xaxis) == ["1", "1–7", "1–30"]
+    assert "Upright: 95 % bounds." in subtitle(ax)
+    assert below(ax) == ["160", "150", "100"]
+
+
 def lines(ax):
     return [line for line in ax.get_lines() if line.get_linestyle() != "None" and len(line.get_xdata())]
 
