@@ -10,7 +10,7 @@ import numpy as np
 
 from nucleus_pandas.analysis.codes import Bools, Ints, begins
 from nucleus_pandas.analysis.days import WeekStart, day_numbers, period_days, period_numbers, period_starts
-from nucleus_pandas.analysis.horizon import oldest
+from nucleus_pandas.analysis.horizon import oldest, warn_behind
 from nucleus_pandas.analysis.retention_tables import Clock
 from nucleus_pandas.api.windows import Freq
 
@@ -102,7 +102,7 @@ class Cohorts:
 def make_cohorts(starts: Starts, clocks: Clocks, *, recurring: bool) -> Cohorts:
     """Put starts into cohorts by their periods; with `recurring` a user has one in each."""
     starts = starts.where(starts.time <= clocks.as_of)
-    low = oldest(starts.time) if clocks.start is None and len(starts.time) else clocks.start
+    low = _low(starts.time, clocks) if clocks.start is None and len(starts.time) else clocks.start
     if low is not None:
         starts = starts.where(starts.time >= low)
     if clocks.end is not None:
@@ -119,6 +119,13 @@ def make_cohorts(starts: Starts, clocks: Clocks, *, recurring: bool) -> Cohorts:
     return _once(cohorts) if recurring else cohorts
 
 
+def _low(time: Ints, clocks: Clocks) -> int:
+    """The first instant of the oldest cohort that can be right: all starts of it count. A warning tells of others."""
+    low = int(clocks.edges(clocks.periods(np.array([oldest(time)])))[0])
+    warn_behind(time, low, "starts of users", "If that is wrong, and to be rid of this warning, pass start=.")
+    return low
+
+
 def _once(cohorts: Cohorts) -> Cohorts:
     """Of several starts of a user in one period, the first."""
     kept = begins(cohorts.starts.user) | begins(cohorts.place)
@@ -127,7 +134,8 @@ def _once(cohorts: Cohorts) -> Cohorts:
 
 def _span(time: Ints, clocks: Clocks) -> tuple[int, int]:
     """The first and the last period in which users can have started; none where that is the wrong way round."""
-    if not len(time) and (clocks.start is None or clocks.start > clocks.as_of):
+    outside = clocks.start is not None and clocks.end is not None and clocks.start >= clocks.end
+    if outside or (not len(time) and (clocks.start is None or clocks.start > clocks.as_of)):
         clocks.edges(np.array([0, 1]))  # an unknown freq is refused all the same
         return 0, -1
     low = int(time.min()) if clocks.start is None else clocks.start

@@ -51,7 +51,7 @@ def plain_days(frame: object, zone: dt.tzinfo, as_of: int | None) -> PlainDays |
         user, day, time = user[~late], day[~late], time[~late]
         table = _marked(user, day) if len(user) else None
         if table is None:
-            return PlainDays(until, user, time, UserDays(user, day))
+            return None
     marks, low = table
     first = np.full(len(marks), np.iinfo(np.int64).max)
     np.minimum.at(first, user, time)

@@ -107,9 +107,9 @@ def retention(
         - freq, clock, criterion: what was asked; ``"brackets"`` for these
         - sample: the fraction of users that the log holds; counts are not scaled
 
-        Cohorts in which nobody started are there. Without `start`, the first is that of the oldest start that is not
-        years before the others, as of clocks that are wrong: one before 7 days without any, with less than 1 % of the
-        starts before them.
+        Cohorts in which nobody started are there. Without `start`, starts of clocks that are wrong, as it seems, are
+        left out, with a warning: where less than 1 % of all starts lie before 7 days or more without any, the first
+        cohort is the one of the start after these days, with all who started in it.
 
     Raises
     ------
@@ -123,7 +123,8 @@ def retention(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`; if most of `users` have no activity; if the store does not hold the interval.
+        See `EventLog`; if most of `users` have no activity; if the store does not hold the interval, or several; if
+        early starts are left out.
 
     Notes
     -----
@@ -138,9 +139,10 @@ def retention(
 
     With ``first_time=False`` a user can be in many cohorts; the bounds take them for as many users.
 
-    A store tells of cohorts in the interval that it was synced for: of users who had left before it knows nothing. The
-    first start event is the first that it holds; to go by the account's age, pass ``users=store.users()``. If an event
-    is asked for, what lies behind that interval is not known either, nor is it to an `EventLog` made of the store.
+    A store tells of cohorts in the interval that it was synced for: of users who had left before it knows nothing. Of
+    several intervals with a gap between them it is the one of `start` and `end`, without these the last. The first
+    start event is the first that it holds; to go by the account's age, pass ``users=store.users()``. If an event is
+    asked for, what lies behind that interval is not known either, nor is it to an `EventLog` made of the store.
 
     Examples
     --------

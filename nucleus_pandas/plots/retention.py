@@ -49,9 +49,10 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     matplotlib Axes
         With a row a cohort, the oldest on top, its first day and its users at the left, and a column a period: the
         share of those for whom the period was over, as a colour and, where there is room, in per cent. A cell is empty
-        where the period is not over for anybody; it is 0, in the lightest colour, where nobody came back. Hatched are
-        shares of a part of the cohort (not `complete`); below 30 users a share has an asterisk. The scale ends at the
-        largest share after period 0 of 30 users or more; the colour bar stands to the right, on an inset of the Axes.
+        where the period is not over for anybody or the cohort is without users; it is 0, in the lightest colour, where
+        nobody came back, and <1 where somebody did. Hatched are shares of a part of the cohort (not `complete`); below
+        30 users a share has an asterisk. The scale ends at the largest share after period 0 of 30 users or more; the
+        colour bar stands to the right, on an inset of the Axes.
 
     Raises
     ------
@@ -197,13 +198,21 @@ def _write(ax: Axes, grid: _Grid, mesh: QuadMesh) -> None:
         ax.text(
             column + 0.5,
             row + 0.5,
-            f"{100 * grid.rate[row, column]:.0f}{few}",
+            f"{_percent(grid.rate[row, column])}{few}",
             ha="center",
             va="center",
             fontsize=size,
             color="white" if dark[row, column] else "black",
             **style.PLAIN,
         )
+
+
+def _percent(rate: float) -> str:
+    """Write a share in whole per cent; 0 is nobody, and 100 is everybody."""
+    text = f"{100 * rate:.0f}"
+    if text == "0" and rate > 0:
+        return "<1"
+    return ">99" if text == "100" and rate < 1 else text
 
 
 def _color_bar(ax: Axes, mesh: QuadMesh, grid: _Grid) -> None:
@@ -238,9 +247,7 @@ def _notes(table: pd.DataFrame, grid: _Grid) -> list[str]:
         _segment_note(table),
         asked_note(table),
         "At the left: first day and users of the cohort.",
-        ("Empty: not over yet, or no users." if (grid.users == 0).any() else "Empty: not over yet.")
-        if np.isnan(grid.rate).any()
-        else "",
+        "Empty: not over yet or without users." if np.isnan(grid.rate).any() else "",
         "Hatched: of a part of the cohort only." if grid.part.any() else "",
         "*: fewer than 30 users." if grid.few.any() else "",
         sample_note(table),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +43,8 @@ def plot_retention_curve(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
         With a line, or a line a segment: the share in per cent of those for whom the period was over. Where there are
         up to four lines a band gives the 95 % bounds; below 30 users there is none, and the marker is hollow. Below
         the axis stands of how many users each line is there, where there are up to five. A period that is not over for
-        anybody is a gap.
+        anybody is a gap. Brackets stand side by side, whatever their length; where one overlaps the next, as 1–7 and
+        1–30 do, the points are not joined, and upright lines give the bounds.
 
     Raises
     ------
@@ -72,19 +75,22 @@ def plot_retention_curve(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
         return style.no_data(ax, TITLE)
     segments = segments_of(curve, plot="plot_retention_curve")
     numbers = np.sort(curve["period"].unique())
+    names = _bracket_names(curve, numbers)
+    apart = _overlap(names)
+    at = numbers.astype(float) if names is None else np.arange(len(numbers), dtype=float)
     top, rows = 0.0, []
     for place, one in enumerate(segments):
         wide = one.rows.drop_duplicates("period").set_index("period").reindex(numbers)
         look = {"color": one.color, "marker": style.MARKERS[place % len(style.MARKERS)]}
-        top = max(top, _draw(ax, numbers.astype(float), wide, look, bands=len(segments) <= _BANDS))
-        rows.append(Row(numbers.astype(float), floats(wide["eligible"]), one.color))
+        top = max(top, _draw(ax, at, wide, look, bands=len(segments) <= _BANDS, apart=apart))
+        rows.append(Row(at, floats(wide["eligible"]), one.color))
     _legend(ax, [(one.name, one.color) for one in segments])
     noun = NOUNS.get(str(curve["freq"].iloc[0]), "period")
     style.finish_axes(ax, x=f"{noun} since the start", y="share that came back", grid="y")
-    _period_axis(ax, curve, numbers)
+    _period_axis(ax, at, names)
     _share_axis(ax, top)
     below = write_at_risk(ax, rows, x=f"{noun} since the start", what="eligible")
-    style.set_titles(ax, TITLE, asked_note(curve), *_notes(curve, bands=len(segments) <= _BANDS), below)
+    style.set_titles(ax, TITLE, asked_note(curve), *_notes(curve, bands=len(segments) <= _BANDS, apart=apart), below)
     return style.fit(ax)
 
 
@@ -164,13 +170,20 @@ def _nobody(table: pd.DataFrame) -> bool:
 
 
 def _draw(
-    ax: Axes, x: NDArray[Any], wide: pd.DataFrame, look: dict[str, Any], *, bands: bool, line: bool = True
+    ax: Axes,
+    x: NDArray[Any],
+    wide: pd.DataFrame,
+    look: dict[str, Any],
+    *,
+    bands: bool,
+    line: bool = True,
+    apart: bool = False,
 ) -> float:
-    """Draw one line with its bounds, hollow where it is of few users; give back how high it reaches."""
+    """Draw one line, or points `apart`, with the bounds, hollow where of few users; give back how high it reaches."""
     few = wide["low_n"].eq(True).to_numpy(dtype=bool)
     rate, low, high = (floats(wide[name]) for name in ("rate", "low", "high"))
     if line:
-        dots = look if len(x) <= _DOTS else look | {"marker": ""}
+        dots = look | {"linestyle": "none"} if apart else look if len(x) <= _DOTS else look | {"marker": ""}
         ax.plot(x, rate, **dots, markersize=4.0, linewidth=1.4)
     if few.any():
         hollow = look | {"linestyle": "none", "markerfacecolor": "white", "zorder": 3}
@@ -178,7 +191,10 @@ def _draw(
     reach = rate
     if bands:
         low, high = (np.where(few, np.nan, bound) for bound in (low, high))
-        ax.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        if apart:
+            ax.vlines(x, low, high, color=look["color"], alpha=0.4, linewidth=1.2)
+        else:
+            ax.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
         reach = np.concatenate([rate, high])
     return float(np.nanmax(reach, initial=0.0))
 
@@ -195,19 +211,36 @@ def _legend(ax: Axes, named: list[tuple[str | None, str]]) -> None:
         style.add_legend(ax, handles, [name for name, _ in names])
 
 
-def _period_axis(ax: Axes, curve: pd.DataFrame, numbers: NDArray[Any]) -> None:
+def _bracket_names(curve: pd.DataFrame, numbers: NDArray[Any]) -> list[str] | None:
+    """The names of brackets by their last periods, where there are any."""
+    if "bracket" not in curve.columns:
+        return None
+    names = dict(zip(curve["period"].tolist(), map(style.plain, curve["bracket"]), strict=True))
+    return [names[number] for number in numbers.tolist()]
+
+
+def _overlap(names: list[str] | None) -> bool:
+    """Whether a bracket begins before the one before it has ended."""
+    found = [re.fullmatch(r"(\d+)(?:–(\d+))?", name) for name in names or []]
+    ends = [(int(one[1]), int(one[2] or one[1])) for one in found if one]
+    return any(first <= last for (_, last), (first, _) in pairwise(ends))
+
+
+def _period_axis(ax: Axes, at: NDArray[Any], names: list[str] | None) -> None:
     """Tick periods, as many as there is room for with the numbers below, or the brackets."""
     from matplotlib.ticker import MaxNLocator
 
-    first, last = float(numbers[0]), float(numbers[-1])
+    first, last = float(at[0]), float(at[-1])
     margin = max(0.5, 0.02 * (last - first))
     ax.set_xlim(first - margin, last + margin)
-    if "bracket" in curve.columns:
-        names = dict(zip(curve["period"].tolist(), map(style.plain, curve["bracket"]), strict=True))
-        ax.set_xticks(numbers, [names[number] for number in numbers.tolist()], **style.PLAIN)
+    points, size = style.inches(ax)[0] * 72, style.small()
+    if names is not None:
+        every = max(1, int(np.ceil(len(names) * (max(map(len, names)) + 1) * 0.65 * size / points)))
+        ax.set_xticks(at[::every], names[::every], **style.PLAIN)
         return
-    room = max(2, int(style.inches(ax)[0] * 72 / (4.2 * style.small())))
-    locator = MaxNLocator(nbins=room, integer=True, steps=[1, 2, 3, 5, 7, 10], min_n_ticks=1)
+    locator = MaxNLocator(
+        nbins=max(2, int(points / (4.2 * size))), integer=True, steps=[1, 2, 3, 5, 7, 10], min_n_ticks=1
+    )
     ax.set_xticks([tick for tick in locator.tick_values(first, last) if first <= tick <= last])
 
 
@@ -217,10 +250,10 @@ def _share_axis(ax: Axes, top: float) -> None:
     percent_axis(ax, top=top)
 
 
-def _notes(table: pd.DataFrame, *, bands: bool) -> list[str]:
+def _notes(table: pd.DataFrame, *, bands: bool, apart: bool = False) -> list[str]:
     few = table["low_n"].eq(True) & table["rate"].notna()
     return [
-        "Band: 95 % bounds." if bands else "",
+        f"{'Upright' if apart else 'Band'}: 95 % bounds." if bands else "",
         "Hollow: fewer than 30 users." if few.any() else "",
         sample_note(table),
     ]

@@ -137,6 +137,41 @@ def test_a_funnel_beyond_what_was_synced_is_told(app, tmp_path):
         nu.funnel(store, STEPS, start="2026-08-31", end="2026-09-30")
 
 
+@pytest.fixture(scope="module")
+def summer(app, tmp_path_factory):
+    """A store of three weeks of July."""
+    made = nu.EventStore(tmp_path_factory.mktemp("summer") / "app.duckdb")
+    nu.sync(app, made, "2026-07-06", "2026-07-26", progress=False)
+    return made
+
+
+@pytest.mark.filterwarnings("ignore:.*were not fetched")
+@pytest.mark.parametrize("asked", [{"start": "2026-09-01"}, {"end": "2026-05-01"}, {"start": "2026-12-01"}], ids=str)
+@pytest.mark.parametrize("by", [None, "platform"])
+@pytest.mark.parametrize("made", [lambda store: store, nu.EventLog], ids=["store", "log"])
+def test_of_cohorts_outside_what_was_synced_nothing_is_known_and_that_is_told(summer, asked, by, made):
+    with pytest.warns(nu.IncompleteDataWarning, match="does not hold all of this interval, but 2026-07-06"):
+        assert len(nu.retention(made(summer), by=by, **asked)) == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*were not fetched")
+def test_of_a_store_of_several_intervals_the_one_that_is_asked_for_is_shown_else_the_last(app, tmp_path):
+    store = nu.EventStore(tmp_path / "app.duckdb")
+    nu.sync(app, store, "2026-07-06", "2026-07-26", progress=False)
+    nu.sync(app, store, "2026-09-07", "2026-09-20", progress=False)
+    weeks = ["2026-07-06", "2026-07-13", "2026-07-20"]
+
+    def cohorts(**asked):
+        return nu.retention(store, periods=1, **asked)["cohort"].dt.strftime("%Y-%m-%d").unique().tolist()
+
+    assert cohorts(start="2026-07-06", end="2026-07-26") == weeks
+    assert cohorts(end="2026-07-26") == weeks
+    with pytest.warns(nu.IncompleteDataWarning, match="does not hold all of this interval, but 2026-07-06"):
+        assert cohorts(end="2026-08-02")[:3] == weeks
+    with pytest.warns(nu.IncompleteDataWarning, match="2026-07-06 00:00 to .* This is about the last one, 2026-09-07"):
+        assert cohorts() == ["2026-09-07", "2026-09-14"]
+
+
 def test_a_store_that_does_not_exist_says_what_makes_it(tmp_path):
     with pytest.raises(nu.StoreError, match=r"nucleus_pandas\.sync"):
         nu.funnel(nu.EventStore(tmp_path / "nothing.duckdb"), STEPS)

@@ -224,9 +224,22 @@ def test_an_interval_that_cuts_a_cohort_leaves_it_incomplete():
 def test_without_a_start_clocks_that_are_years_behind_make_no_cohorts():
     many = log("\n".join(f"u{n}: {1 + n % 20}" for n in range(200)))
     behind = pd.DataFrame({"user_id": ["old"], "time": instants("1970-01-01"), "event": ["A"]})
-    table = nu.retention(pd.concat([many, behind]), as_of="2026-09-20")
+    with pytest.warns(IncompleteDataWarning, match="1 of 201 starts of users lie before 7 days or more without any"):
+        table = nu.retention(pd.concat([many, behind]), as_of="2026-09-20")
     assert table["cohort"].min() == pd.Timestamp("2026-08-31")
     assert table.loc[table["period"] == 0, "users"].sum() == 200
+    told = nu.retention(pd.concat([many, behind]), start="2026-08-31", as_of="2026-09-20")
+    pd.testing.assert_frame_equal(told, table)
+
+
+@pytest.mark.filterwarnings("ignore:.*have no activity at all")
+def test_early_users_count_to_the_cohort_that_they_started_in():
+    users = people(**{f"beta{n}": 2 for n in range(5)}, **{f"u{n}": 12 + n % 10 for n in range(600)})
+    table = nu.retention(log("beta0: 2 12\nu0: 12"), users=users, freq="M", as_of="2026-10-31")
+    assert (table["users"][0], table["complete"][0]) == (605, True)
+    with pytest.warns(IncompleteDataWarning, match="5 of 605 starts of users lie before .* from 2026-09-02 on"):
+        table = nu.retention(log("beta0: 2 12\nu0: 12"), users=users, freq="W", as_of="2026-10-31")
+    assert table.loc[table["period"] == 0, "users"].tolist() == [120, 420, 60]
 
 
 def test_a_user_is_found_by_the_service_id_and_else_by_the_apps():
@@ -372,6 +385,12 @@ def test_a_plain_frame_gives_what_its_log_gives(asked, as_of):
             nu.retention(nu.EventLog(events), as_of=as_of, **asked, **interval),
         )
     pd.testing.assert_frame_equal(nu.retention(events, **asked), nu.retention(nu.EventLog(events), **asked))
+
+
+def test_a_plain_frame_whose_rows_are_few_once_the_late_ones_are_left_out_gives_what_its_log_gives():
+    table = nu.retention(log("ana: 12.5\nben: 1.5 9"), freq="D", as_of="2026-09-09")
+    assert table.loc[table["period"] == 0, "users"].tolist() == [1]
+    assert shares(table) == {"09-01": ["1/1"] + ["0/1"] * 7 + ["1/1"]}
 
 
 def test_what_a_plain_frame_lacks_is_told_as_by_its_log():

@@ -73,6 +73,35 @@ def questions(draw):
     return draw(st.permutations(events)), asked
 
 
+@st.composite
+def first_sessions(draw):
+    """The question that a plain frame answers without a log, of users who come often or hardly ever."""
+    often = moments(SPRING, 24 * draw(st.sampled_from([2, 10, 15, 15, 20, 60])))
+    events = [
+        Event(f"u{user}", draw(often), draw(st.sampled_from("AB")), None, None)
+        for user in range(draw(st.integers(1, 3)))
+        for _ in range(draw(st.integers(1, 3)))
+    ]
+    asked = Asked(
+        users=None,
+        start_event=None,
+        return_event=None,
+        first_time=True,
+        freq=draw(st.sampled_from("DDWM")),
+        periods=draw(st.sampled_from([None, 3])),
+        criterion=draw(st.sampled_from(["on", "on_or_after", "on_or_before"])),
+        brackets=None,
+        clock="calendar",
+        week_start="monday",
+        by=False,
+        start=None,
+        end=None,
+        zone=zone_of(draw(st.sampled_from(ZONES))),
+        as_of=draw(often),
+    )
+    return draw(st.permutations(events)), asked
+
+
 # Rows that make every name known, of a user who comes too late for every question.
 LATER = dt.datetime(2027, 6, 1, tzinfo=dt.UTC)
 KNOWN = [Event("nobody", LATER, name, None, None) for name in NAMES]
@@ -150,6 +179,13 @@ def test_retention_is_that_of_a_loop_over_users_and_periods(given):
     check(given)
 
 
+@given(first_sessions())
+@settings(max_examples=LOGS)
+def test_retention_of_a_plain_frame_is_that_of_a_loop_over_users_and_periods(given):
+    check(given)
+
+
 if __name__ == "__main__":
     thorough = settings(max_examples=int(sys.argv[1]), deadline=None, database=None, derandomize=False)
     thorough(given(questions())(check))()
+    thorough(given(first_sessions())(check))()

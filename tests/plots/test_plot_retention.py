@@ -57,7 +57,12 @@ def test_nobody_is_a_zero_and_what_is_not_over_an_empty_cell(retention):
     assert cells.mask.tolist() == [[False, False, False], [False, False, True], [False, True, True]]
     zero = ax.collections[0].get_cmap()(0.0)
     assert min(zero[:3]) < 0.9
-    assert "Empty: not over yet." in subtitle(ax)
+    assert "Empty: not over yet or without users." in subtitle(ax)
+
+
+def test_hardly_anybody_is_not_nobody_and_nearly_everybody_not_everybody():
+    ax = plot_retention(cohorts({"2026-09-07": [1000, 996, 994, 6, 4, 0]}))
+    assert [numbers(ax)[0, column] for column in range(6)] == ["100", ">99", "99", "1", "<1", "0"]
 
 
 def test_a_part_of_a_cohort_is_hatched_and_told(retention):
@@ -131,6 +136,19 @@ def test_brackets_name_the_columns(retention, retention_curve):
     for plot, table in ((plot_retention, retention), (plot_retention_curve, retention_curve)):
         named = table.assign(bracket=table["period"].map(names).astype(TEXT), criterion="brackets")
         assert ticks(plot(named).xaxis) == ["0", "1–7", "8–30"]
+
+
+def test_brackets_stand_side_by_side_and_those_that_overlap_are_not_joined(retention_curve):
+    table = retention_curve.assign(period=[1, 7, 30], criterion="brackets")
+    [line] = lines(plot_retention_curve(table.assign(bracket=pd.array(["0–1", "2–7", "8–30"], dtype=TEXT))))
+    assert line.get_xdata().tolist() == [0, 1, 2]
+    ax = plot_retention_curve(table.assign(bracket=pd.array(["1", "1–7", "1–30"], dtype=TEXT)))
+    assert lines(ax) == []
+    [points] = [line for line in ax.get_lines() if len(line.get_xdata()) == 3]
+    assert points.get_ydata().tolist() == pytest.approx([1.0, 65 / 150, 0.0])
+    assert ticks(ax.xaxis) == ["1", "1–7", "1–30"]
+    assert "Upright: 95 % bounds." in subtitle(ax)
+    assert below(ax) == ["160", "150", "100"]
 
 
 def lines(ax):
