@@ -1,6 +1,7 @@
 """What many tests share: made-up apps whose data span every change of the clocks in 2026, behind real sockets."""
 
 import datetime as dt
+import sys
 import uuid
 from collections.abc import Iterator
 
@@ -19,6 +20,14 @@ hypothesis.settings.load_profile("steady")
 
 AUTUMN = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 SPRING = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def no_figure_stays_open() -> Iterator[None]:
+    """Closes what a test drew; a test that draws nothing need not bring in Matplotlib."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(autouse=True)

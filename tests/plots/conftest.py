@@ -1,13 +1,12 @@
 """Small tables that can be checked by eye, and figures that never pile up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import matplotlib as mpl
 
 mpl.use("Agg")
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
@@ -52,12 +51,6 @@ class Case(NamedTuple):
     plot: Callable[..., Axes]
     table: pd.DataFrame
     maker: str
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

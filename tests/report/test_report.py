@@ -17,12 +17,6 @@ import nucleus_pandas as nu
 HOSTILE = '<script>alert(1)</script>"onload="x {{7*7}} {% if %} &amp; \u202e$x^2$'
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
 class Page(HTMLParser):
     """What a browser would make of a page: elements with their attributes, and the text."""
 
