@@ -205,7 +205,7 @@ def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If columns are missing.
+        If columns are missing, or the rows are of several questions: freq, clock, criterion or sample differ.
     TypeError
         If `table` is no DataFrame.
 
@@ -250,7 +250,7 @@ def retention_trend(table: pd.DataFrame, period: int = 4) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If columns are missing, or the table does not have this period.
+        If columns are missing, the rows are of several questions, or the table does not have this period.
     TypeError
         If `table` is no DataFrame.
 

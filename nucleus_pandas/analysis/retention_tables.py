@@ -112,12 +112,19 @@ def rates(eligible: Ints, retained: Ints) -> dict[str, Any]:
 
 
 def require_retention(table: object, function: str) -> None:
-    """Raise where this is no table of retention."""
+    """Raise where this is no table of retention, or one of several questions."""
     if not isinstance(table, pd.DataFrame):
         raise TypeError(f"table is of type {type(table).__name__}; {function} takes the table of nu.retention.")
     missing = [name for name in RETENTION if name not in table.columns]
     if missing:
         raise ValueError(f"table is no table of nu.retention: it has no column {', '.join(missing)}.")
+    for name in _ASKED:
+        told = list(dict.fromkeys(table[name].tolist()))
+        if len(told) > 1:
+            raise ValueError(
+                f"table is of several questions, with {name} {told[0]!r} and {told[1]!r}, which are not to be put "
+                f'together: pass one, for example table[table["{name}"] == {told[0]!r}].'
+            )
 
 
 def pooled(table: pd.DataFrame) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, or there are several segments.
+        If columns are missing, there are several segments, or rows of several questions.
     TypeError
         If `table` is no DataFrame.
 
@@ -74,8 +74,9 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> ax = nu.plot_retention(table)
     """
     style.require(table, COLUMNS, plot="plot_retention", loader="retention")
+    check_question(table, plot="plot_retention")
     _check_segment(table)
-    if table["users"].isna().all() or table["eligible"].isna().all():
+    if not table["rate"].notna().any():
         return style.no_data(style.axes_for(ax), TITLE)
     grid = _pivot(table)
     rows, columns = grid.rate.shape
@@ -104,6 +105,17 @@ class _Grid(NamedTuple):
     part: NDArray[np.bool_]
     few: NDArray[np.bool_]
     top: float
+
+
+def check_question(table: pd.DataFrame, *, plot: str) -> None:
+    """Raise where the rows of a table are answers to several questions."""
+    for name in ("freq", "clock", "criterion", "sample"):
+        told = list(dict.fromkeys(table[name].tolist()))
+        if len(told) > 1:
+            raise ValueError(
+                f"{plot} draws one question, this table has {name} {told[0]!r} and {told[1]!r}: pick one, "
+                f'table[table["{name}"] == …]'
+            )
 
 
 def _check_segment(table: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.at_risk import Row, write_at_risk
-from nucleus_pandas.plots.retention import COLUMNS, NOUNS, asked_note
+from nucleus_pandas.plots.retention import COLUMNS, NOUNS, asked_note, check_question
 from nucleus_pandas.plots.series import Trace, draw_lines, floats
 from nucleus_pandas.plots.shares import percent_axis, sample_note, segments_of
 
@@ -49,7 +49,7 @@ def plot_retention_curve(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, or there are more than 30 segments.
+        If columns are missing, there are more than 30 segments, or rows of several questions.
     TypeError
         If `curve` is no DataFrame.
 
@@ -70,6 +70,7 @@ def plot_retention_curve(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
             "plot_retention_curve draws one row a period, this table has one a cohort: pass it to nu.retention_curve "
             "first, or draw it with plot_retention"
         )
+    check_question(curve, plot="plot_retention_curve")
     ax = style.axes_for(ax)
     if _nobody(curve):
         return style.no_data(ax, TITLE)
@@ -114,7 +115,7 @@ def plot_retention_trend(trend: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, there are several periods, or more than 30 segments.
+        If columns are missing, there are several periods, more than 30 segments, or rows of several questions.
     TypeError
         If `trend` is no DataFrame.
 
@@ -128,6 +129,7 @@ def plot_retention_trend(trend: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.require(trend, COLUMNS, plot="plot_retention_trend", loader="retention_trend")
     if len(set(trend["period"].tolist())) > 1:
         raise ValueError("plot_retention_trend draws one period: pass the table to nu.retention_trend first")
+    check_question(trend, plot="plot_retention_trend")
     ax = style.axes_for(ax)
     if _nobody(trend):
         return style.no_data(ax, TREND)
@@ -166,7 +168,7 @@ def plot_retention_trend(trend: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def _nobody(table: pd.DataFrame) -> bool:
-    return bool(table["users"].isna().all() or table["eligible"].isna().all())
+    return not table["rate"].notna().any()
 
 
 def _draw(
@@ -246,7 +248,7 @@ def _period_axis(ax: Axes, at: NDArray[Any], names: list[str] | None) -> None:
 
 def _share_axis(ax: Axes, top: float) -> None:
     top = max(0.05, 1.1 * top)
-    ax.set_ylim(0, min(1.03, top))
+    ax.set_ylim(-0.02 * top, min(1.03, top))  # so that a marker at 0 is whole
     percent_axis(ax, top=top)
 
 

@@ -344,6 +344,16 @@ def test_the_curve_pools_users_and_not_rates():
     assert curve["users"].tolist() == [4, 4, 4]
 
 
+@pytest.mark.parametrize(
+    "other", [{"freq": "D"}, {"clock": "rolling"}, {"criterion": "on_or_after"}, {"sample": 0.5}], ids=str
+)
+def test_answers_to_several_questions_are_not_put_together(other):
+    table = nu.retention(THREE, as_of="2026-09-20")
+    for function in (nu.retention_curve, nu.retention_trend):
+        with pytest.raises(ValueError, match=f"of several questions, with {next(iter(other))}"):
+            function(pd.concat([table, table.assign(**other)]))
+
+
 def test_segments_pool_to_the_whole():
     events = THREE.assign(**{"data.plan": ["free", "pro", "pro", "pro", "pro", None, "free"]})
     table = nu.retention(events, by="plan", as_of="2026-09-20")

@@ -203,6 +203,34 @@ def test_a_table_of_cohorts_is_no_curve(retention, retention_curve):
         plot_retention(retention_curve)
 
 
+@pytest.mark.parametrize(
+    "other", [{"freq": "D"}, {"clock": "rolling"}, {"criterion": "on_or_after"}, {"sample": 0.5}], ids=str
+)
+def test_answers_to_several_questions_are_refused(retention, retention_curve, retention_trend, other):
+    for plot, table in (
+        (plot_retention, retention),
+        (plot_retention_curve, retention_curve),
+        (plot_retention_trend, retention_trend),
+    ):
+        with pytest.raises(ValueError, match=f"{plot.__name__} draws one question, this table has {next(iter(other))}"):
+            plot(pd.concat([table, table.assign(**other)], ignore_index=True))
+
+
+def test_where_nobody_is_eligible_there_is_nothing_to_draw(retention, retention_curve, retention_trend):
+    for plot, table in (
+        (plot_retention, retention),
+        (plot_retention_curve, retention_curve),
+        (plot_retention_trend, retention_trend),
+    ):
+        ax = plot(table.assign(eligible=0, rate=np.nan, low=np.nan, high=np.nan))
+        assert "no data" in [text.get_text() for text in ax.texts]
+
+
+def test_a_marker_at_0_is_whole(retention_curve):
+    low, high = plot_retention_curve(retention_curve).get_ylim()
+    assert -0.05 < low / high < 0
+
+
 def test_the_trend_is_the_share_of_each_cohort(retention_trend):
     ax = plot_retention_trend(retention_trend)
     assert lines(ax)[0].get_ydata().tolist() == pytest.approx([0.17, 0.24, 0.31])
