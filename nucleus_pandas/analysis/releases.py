@@ -12,7 +12,6 @@ from nucleus_pandas.analysis.codes import Bools, Ints, distinct
 from nucleus_pandas.analysis.days import DAY, day_numbers
 from nucleus_pandas.analysis.eventlog import Events
 from nucleus_pandas.analysis.failures import error_rows
-from nucleus_pandas.analysis.horizon import oldest
 from nucleus_pandas.analysis.intervals import LOW_N
 from nucleus_pandas.analysis.rate_ratio import rate_ratio
 from nucleus_pandas.analysis.versions import is_prerelease, is_version
@@ -174,7 +173,7 @@ class _Life(NamedTuple):
 
 def _life(read: Versions, place: int) -> _Life:
     own = read.version == place
-    first = oldest(read.found.time[own])
+    first = int(read.found.time[own].min())
     return _Life(first, first < int(read.found.time.min()) + DAY, int(own.sum()), len(distinct(read.found.user[own])))
 
 

@@ -298,3 +298,22 @@ def test_the_arguments_stay_as_they_were():
     nu.adoption(BAD)
     nu.compare_releases(BAD)
     pd.testing.assert_frame_equal(BAD, before)
+
+
+def canary():
+    """Two releases that everyone takes in turn, and between them one that a tester has a week before all others."""
+    return log(
+        sessions("1.0", 0, 480, hour=0, every=30),
+        sessions("1.1", 4, 1),
+        sessions("1.2", 7, 300, hour=0, every=30),
+        sessions("1.1", 14, 500, hour=0, every=10),
+    )
+
+
+def test_a_release_is_first_seen_when_the_first_tester_has_it():
+    table = nu.compare_releases(canary(), as_of=AS_OF)
+    row = of(table, "1.1")
+    assert row["first_seen"] == FIRST + pd.Timedelta(days=4, hours=12)
+    # All sessions are of 1.1 from day 14 on, 9.5 days after the tester's.
+    assert 9.5 * 24 < row["hours_to_50"] < 9.5 * 24 + 24
+    assert of(table, "1.2")["before"] == "1.1"
