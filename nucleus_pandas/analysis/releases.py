@@ -88,7 +88,8 @@ def compare_releases(
         - first_seen: start of its first session, UTC; sessions, users: how many it had
         - hours_to_50, hours_to_90: from first_seen until it had that share of the sessions; missing where it has not
           got there, and where it was there in the first 24 hours of the data, as nobody knows since when
-        - peak_share, latest_share: its highest share of the sessions, and that at `as_of`
+        - peak_share, latest_share: its highest share of the sessions, and that at `as_of`. Missing with fewer than 30
+          sessions altogether
         - days: on which both it and the release before were in use. All that follows is of these days alone
         - base, base_before: its sessions, and those of the release before; with ``per="users"`` the users of each day
         - errors, errors_before: those of them with an error
@@ -131,8 +132,8 @@ def compare_releases(
     are too narrow; ``per="users"``, in which a user counts once a day, is then the safer one. Of forty comparisons in
     which nothing has changed, one comes out as ``more`` by chance, and one as ``fewer``, at most.
 
-    The share at a time is of the sessions of the 24 hours before it, or of the last 30 where these are fewer; it is
-    looked at whenever a session starts. In a staged roll-out it stays where the stage is, and hours go on.
+    The share at a time is of the sessions of the 24 hours before it, or of the last 30 where these are fewer, all that
+    start at one instant included; it is looked at whenever a session starts, and at `as_of`. In a staged roll-out it stays where the stage is, and hours go on.
 
     Examples
     --------
@@ -199,25 +200,27 @@ def _told(read: Versions, life: _Life, shares: dict[str, float]) -> dict[str, An
 
 
 class _Shares:
-    """The share of versions in the sessions of the last 24 hours, at the start of each session."""
+    """The share of versions in the sessions of the last 24 hours, at the start of each session and at `as_of`."""
 
     def __init__(self, time: Ints, read: Versions) -> None:
         order = np.argsort(read.found.time, kind="stable")
         self.time, self.version = time, read.version[order]
-        until = np.arange(1, len(time) + 1)
-        self.since = np.maximum(np.minimum(np.searchsorted(time, time - DAY, side="right"), until - LOW_N), 0)
-        self.number = until - self.since
-        self.enough = until >= LOW_N
+        # All sessions of one instant count, in whichever order they stand.
+        at = np.append(time, read.until)
+        self.until = np.searchsorted(time, at, side="right")
+        self.since = np.maximum(np.minimum(np.searchsorted(time, at - DAY, side="right"), self.until - LOW_N), 0)
+        if len(time):
+            self.since = np.searchsorted(time, time[np.minimum(self.since, len(time) - 1)], side="left")
+        self.enough = self.until >= LOW_N
 
     def of(self, place: int, life: _Life) -> dict[str, float]:
         """Give the highest and the latest share of a version, and the hours it took to get there."""
         running = np.concatenate([[0], np.cumsum(self.version == place)])
-        share = np.where(self.enough, (running[1:] - running[self.since]) / self.number, np.nan)
-        seen = self.enough & (self.time >= life.first)
-        found = {
-            "peak_share": float(share[seen].max()) if seen.any() else np.nan,
-            "latest_share": float(share[-1]),
-        }
+        number = running[self.until] - running[self.since]
+        share = np.where(self.enough, number / (self.until - self.since), np.nan)
+        share, latest = share[:-1], float(share[-1])
+        seen = self.enough[:-1] & (self.time >= life.first)
+        found = {"peak_share": float(share[seen].max()) if seen.any() else np.nan, "latest_share": latest}
         for percent in (50, 90):
             there = np.flatnonzero(seen & (share >= percent / 100))
             known = len(there) and not life.from_start

@@ -317,3 +317,25 @@ def test_a_release_is_first_seen_when_the_first_tester_has_it():
     # All sessions are of 1.1 from day 14 on, 9.5 days after the tester's.
     assert 9.5 * 24 < row["hours_to_50"] < 9.5 * 24 + 24
     assert of(table, "1.2")["before"] == "1.1"
+
+
+def test_the_latest_share_is_that_of_the_day_before_as_of():
+    # 40 sessions of 1.0 in the morning, and 40 of 1.1 in the evening of the same day.
+    day = log(sessions("1.0", 0, 40, hour=6), sessions("1.1", 0, 40, hour=20))
+    shares = {
+        hours: nu.compare_releases(day, as_of=FIRST + pd.Timedelta(hours=hours))["latest_share"].tolist()
+        for hours in (24, 36, 240)
+    }
+    # At noon of the next day the morning is gone; long after, the last 30 sessions are the evening's.
+    assert shares == {24: [0.5, 0.5], 36: [0, 1], 240: [0, 1]}
+
+
+def test_sessions_of_one_instant_count_together_whatever_their_order():
+    times = {"every": 0.0}
+    parts = [sessions("1.0", day, 100, hour=0, every=10) for day in range(2)]
+    parts += [sessions("1.1", 2, 60, **times), sessions("1.0", 2, 60, who="v", **times)]
+    rows = log(*parts)
+    first, last = (nu.compare_releases(one, as_of=AS_OF) for one in (rows, rows.iloc[::-1].reset_index(drop=True)))
+    pd.testing.assert_frame_equal(first, last)
+    # At noon of day 2 the 24 hours before hold 27 of 1.0 from day 1 (12:10 to 16:30), and 60 of each.
+    assert of(first, "1.1")["peak_share"] == pytest.approx(60 / 147)
