@@ -70,9 +70,10 @@ def compare_releases(
     per : {"sessions", "users"}
         What the shares without errors and crashes are of: sessions, or the users of a day, each once a day and version.
     top : int, default 20
-        How many versions get rows, those with most sessions; the sessions of the others count in shares only.
+        How many versions get rows, those with most sessions. The others count in shares, and as releases before.
     start, end : str, date or datetime, optional
-        Sessions that start in [start, end); a date as `end` is that whole day.
+        Which sessions are counted and compared: those that start in [start, end); a date as `end` is that whole day.
+        When a version came, its shares, and what is before it are told from all that the log or store holds.
     tz : str, int or tzinfo, default "UTC"
         The zone of the days and dates.
     as_of : str, date or datetime, optional
@@ -81,7 +82,7 @@ def compare_releases(
     Returns
     -------
     pandas.DataFrame
-        One row a version, in the order of versions.
+        One row a version with sessions in the interval, in the order of versions.
 
         - version; before: the release that it is compared with, the next lower one that was there before it. A release
           is not compared with pre-releases. Missing where there is none
@@ -133,7 +134,8 @@ def compare_releases(
     which nothing has changed, one comes out as ``more`` by chance, and one as ``fewer``, at most.
 
     The share at a time is of the sessions of the 24 hours before it, or of the last 30 where these are fewer, all that
-    start at one instant included; it is looked at whenever a session starts, and at `as_of`. In a staged roll-out it stays where the stage is, and hours go on.
+    start at one instant included; it is looked at whenever a session starts, and at `as_of`. In a staged roll-out it
+    stays where the stage is, and hours go on.
 
     Examples
     --------
@@ -146,17 +148,14 @@ def compare_releases(
     """
     check_unit(per)
     top = checked_number("top", top, None, "how many versions get rows")
-    read = read_versions(events, "compare_releases", start, end, tz, as_of, top)
-    named = [place for place, name in enumerate(read.names) if name not in (OTHER, MISSING)]
-    lives = [_life(read, place) for place in named]
+    read = read_versions(events, "compare_releases", start, end, tz, as_of, None)
+    asked = read.only(read.inside())
+    named, lives = _rows(asked, top), _lives(read)
     shares = _Shares(np.sort(read.found.time), read)
-    before = _befores([read.names[place] for place in named], lives)
-    rows = [
-        {"version": read.names[place], **_told(read, life, shares.of(place, life))}
-        for place, life in zip(named, lives, strict=True)
-    ]
-    compared = _compare(read, per, [(named[i], None if j is None else named[j]) for i, j in enumerate(before)])
-    names = [None if j is None else read.names[named[j]] for j in before]
+    before = [_before(read.names, lives, place) for place in named]
+    rows = [_told(asked, place, lives[place], shares) for place in named]
+    compared = _compare(asked, per, list(zip(named, before, strict=True)))
+    names = [None if other is None else read.names[other] for other in before]
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     columns |= {name: [one[name] for one in compared] for name in (compared[0] if compared else ())}
     columns |= {"before": names, "per": [per] * len(named), "sample": [read.log.sample] * len(named)}
@@ -164,39 +163,43 @@ def compare_releases(
 
 
 class _Life(NamedTuple):
-    """When a version was first seen, whether it was there from the start of the data, and its sessions and users."""
+    """When a version was first seen, and whether it was there from the start of the data."""
 
     first: int
     from_start: bool
-    sessions: int
-    users: int
 
 
-def _life(read: Versions, place: int) -> _Life:
-    own = read.version == place
-    first = int(read.found.time[own].min())
-    return _Life(first, first < int(read.found.time.min()) + DAY, int(own.sum()), len(distinct(read.found.user[own])))
+def _rows(asked: Versions, top: int) -> list[int]:
+    """Give the places of the versions with most sessions, in order."""
+    sessions = np.bincount(asked.version, minlength=len(asked.names))
+    there = [place for place in np.flatnonzero(sessions).tolist() if asked.names[place] not in (OTHER, MISSING)]
+    return sorted(sorted(there, key=lambda place: (-sessions[place], asked.names[place]))[:top])
 
 
-def _befores(names: list[str], lives: list[_Life]) -> list[int | None]:
-    """For each version in order, the place of the one that it is compared with."""
-    befores: list[int | None] = []
-    for place, (name, life) in enumerate(zip(names, lives, strict=True)):
-        lower = [
-            other
-            for other in range(place)
-            if is_version(name)
-            and is_version(names[other])
-            and (lives[other].first <= life.first or lives[other].from_start)
-            and (is_prerelease(name) or not is_prerelease(names[other]))
-        ]
-        befores.append(lower[-1] if lower else None)
-    return befores
+def _lives(read: Versions) -> list[_Life]:
+    """Tell of each version when it came, from all that is known of it."""
+    first = np.full(len(read.names), 2**63 - 1)
+    np.minimum.at(first, read.version, read.found.time)
+    start = int(first.min(initial=2**63 - 1 - DAY))
+    return [_Life(one, one < start + DAY) for one in first.tolist()]
 
 
-def _told(read: Versions, life: _Life, shares: dict[str, float]) -> dict[str, Any]:
+def _before(names: list[str], lives: list[_Life], place: int) -> int | None:
+    """The place of the version that another is compared with."""
+    if not is_version(names[place]):
+        return None
+    for other in range(place - 1, -1, -1):
+        there = lives[other].first <= lives[place].first or lives[other].from_start
+        if there and is_version(names[other]) and (is_prerelease(names[place]) or not is_prerelease(names[other])):
+            return other
+    return None
+
+
+def _told(asked: Versions, place: int, life: _Life, shares: _Shares) -> dict[str, Any]:
+    own = asked.version == place
+    counts = {"sessions": int(own.sum()), "users": len(distinct(asked.found.user[own]))}
     first = pd.Timestamp(life.first, unit="us", tz="UTC")
-    return {"first_seen": first, "sessions": life.sessions, "users": life.users, **shares}
+    return {"version": asked.names[place], "first_seen": first, **counts, **shares.of(place, life)}
 
 
 class _Shares:

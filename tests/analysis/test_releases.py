@@ -339,3 +339,24 @@ def test_sessions_of_one_instant_count_together_whatever_their_order():
     pd.testing.assert_frame_equal(first, last)
     # At noon of day 2 the 24 hours before hold 27 of 1.0 from day 1 (12:10 to 16:30), and 60 of each.
     assert of(first, "1.1")["peak_share"] == pytest.approx(60 / 147)
+
+
+def test_when_a_release_came_does_not_depend_on_the_interval():
+    lives = ["before", "first_seen", "hours_to_50", "hours_to_90", "peak_share", "latest_share"]
+    whole = nu.compare_releases(staged(), as_of=AS_OF)
+    later = nu.compare_releases(staged(), start="2026-09-05", as_of=AS_OF)
+    assert later["version"].tolist() == ["1.0", "1.1"]
+    assert later["sessions"].tolist() == [90, 310]
+    pd.testing.assert_frame_equal(later[lives], whole[lives])
+    assert of(later, "1.1")[["days", "base", "base_before"]].tolist() == [1, 10, 90]
+    assert nu.compare_releases(staged(), end="2026-09-02", as_of=AS_OF)["version"].tolist() == ["1.0"]
+
+
+def test_what_a_release_is_compared_with_does_not_depend_on_which_get_rows():
+    parts = [sessions("1.0", day, 50) for day in range(6)] + [sessions("1.1", day, 5) for day in (2, 3)]
+    rows = log(*parts, *(sessions("1.2", day, 20) for day in (3, 4)))
+    whole, top = (nu.compare_releases(rows, top=top, as_of=AS_OF) for top in (20, 2))
+    assert top["version"].tolist() == ["1.0", "1.2"]
+    expected = whole[whole["version"] != "1.1"].reset_index(drop=True)
+    assert of(top, "1.2")["before"] == "1.1"
+    pd.testing.assert_frame_equal(top, expected)
