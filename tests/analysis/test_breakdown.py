@@ -207,11 +207,14 @@ def test_a_comparison_of_nothing_gives_the_same_columns_and_types():
         pd.testing.assert_series_equal(empty.dtypes, nu.compare_breakdowns(full, full).dtypes)
 
 
-def test_tables_of_breakdown_can_be_compared_unless_the_rest_holds_other_values():
-    a, b = nu.breakdown(counts(a=5, b=3, c=2), top=1), nu.breakdown(counts(a=6, b=3, c=2), top=1)
-    assert nu.compare_breakdowns(a, b)["value"].tolist() == ["a", "(other)"]
-    with pytest.raises(ValueError, match="pass the counts that they were made of"):
-        nu.compare_breakdowns(a, nu.breakdown(counts(b=6, a=3), top=1))
+def test_tables_of_breakdown_can_be_compared_unless_they_were_cut():
+    before, after = counts(a=60, b=50, c=40, d=30), counts(a=60, b=50, g=40, h=30)
+    whole = nu.compare_breakdowns(nu.breakdown(before), nu.breakdown(after))
+    pd.testing.assert_frame_equal(whole, nu.compare_breakdowns(before, after))
+    # Both tables have the rows a, b and (other), which hold c and d in the one and g and h in the other.
+    for pair in (before, nu.breakdown(after, top=2)), (nu.breakdown(before, top=2), nu.breakdown(after, top=2)):
+        with pytest.raises(ValueError, match=r"cut: nobody can tell .* pass the counts .* and top= here"):
+            nu.compare_breakdowns(*pair)
 
 
 def test_what_cannot_be_compared_is_refused():
