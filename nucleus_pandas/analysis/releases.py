@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ from nucleus_pandas.analysis.days import DAY, day_numbers
 from nucleus_pandas.analysis.eventlog import Events
 from nucleus_pandas.analysis.failures import error_rows
 from nucleus_pandas.analysis.intervals import LOW_N
-from nucleus_pandas.analysis.rate_ratio import rate_ratio
+from nucleus_pandas.analysis.rate_ratio import RateRatio, rate_ratio
+from nucleus_pandas.analysis.user_bounds import Trials, user_bounds
 from nucleus_pandas.analysis.versions import is_prerelease, is_version
 from nucleus_pandas.api.columns import COUNT, INSTANT, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
@@ -97,8 +99,8 @@ def compare_releases(
         - error_free, error_free_before: 1 − the rate of those with an error; rates are means over the days, with the
           same weights for both, so that they can be compared
         - error_ratio: how many times as often something goes wrong as with the release before, the quotient of the two
-          rates; with its 95 % bounds error_low and error_high (exact, conditional). Infinite where nothing went wrong
-          with the release before, missing where nothing did with either
+          rates; with its 95 % bounds error_low and error_high, the wider of two (see Notes). Infinite where nothing
+          went wrong with the release before, missing where nothing did with either
         - error_change: ``more`` if error_low is above 1, ``fewer`` if error_high is below 1, else ``unclear``; missing
           where there is nothing to compare
         - crashes, crashes_before, crash_free, …, crash_change: the same of crashes, see `crash_free`
@@ -129,9 +131,11 @@ def compare_releases(
     Only a staged roll-out that draws users by lot does. Take ``more`` as a reason to look, and look again when half of
     the users have the release.
 
-    The bounds count sessions as if they had nothing to do with each other. Where few users have most of the errors they
-    are too narrow; ``per="users"``, in which a user counts once a day, is then the safer one. Of forty comparisons in
-    which nothing has changed, one comes out as ``more`` by chance, and one as ``fewer``, at most.
+    Errors belong to users: one may have them in every session, another never. Bounds that count sessions as if they had
+    nothing to do with each other are then too narrow. So two are made and the wider one is given: the exact conditional
+    ones, and those that tell how far the ratio would move without one of the users (jackknife, with Student's
+    quantile). Of forty comparisons in which nothing has changed, about one comes out as ``more`` by chance, and one as
+    ``fewer``. What a user with many errors does weighs less with ``per="users"``.
 
     The share at a time is of the sessions of the 24 hours before it, or of the last 30 where these are fewer, all that
     start at one instant included; it is looked at whenever a session starts, and at `as_of`. In a staged roll-out it
@@ -232,8 +236,9 @@ class _Shares:
 
 
 class _Units(NamedTuple):
-    """What is compared, sessions or the users of a day: day, version, and whether something went wrong."""
+    """What is compared, sessions or the users of a day: user, day, version, and whether something went wrong."""
 
+    user: Ints
     day: Ints
     version: Ints
     failed: Bools
@@ -243,6 +248,16 @@ class _Units(NamedTuple):
         own = self.version == place
         failed = np.bincount(self.day[own & self.failed], minlength=days)
         return failed, np.bincount(self.day[own], minlength=days)
+
+    def bounds(self, place: int, other: int, shared: Bools, found: RateRatio) -> tuple[float, float]:
+        """Give the wider of the bounds that count sessions and those that count users."""
+        if math.isnan(found.ratio):
+            return found.low, found.high
+        own = shared[self.day] & ((self.version == place) | (self.version == other))
+        user = np.unique(self.user[own], return_inverse=True)[1]
+        trials = Trials(user, self.day[own], self.version[own] == place, self.failed[own])
+        low, high = user_bounds(trials, found.ratio)
+        return min(low, found.low), max(high, found.high)
 
 
 def _compare(read: Versions, per: Unit, pairs: list[tuple[int, int | None]]) -> list[dict[str, Any]]:
@@ -254,20 +269,21 @@ def _compare(read: Versions, per: Unit, pairs: list[tuple[int, int | None]]) -> 
         crashes = error_rows(read.log, "crash")
         crashes = crashes[read.log.time[crashes] <= read.until]
         failed["crash"] = np.isin(read.log.session[read.found.row], read.log.session[crashes])
-    units = {name: _Units(day, read.version, which) for name, which in failed.items()}
+    units = {name: _Units(read.found.user, day, read.version, which) for name, which in failed.items()}
     if per == "users":
-        units = {name: _by_user(one, read.found.user, len(read.names)) for name, one in units.items()}
+        units = {name: _by_user(one, len(read.names)) for name, one in units.items()}
     days = int(day.max(initial=-1)) + 1
     return [_pair(units, place, other, days) for place, other in pairs]
 
 
-def _by_user(units: _Units, user: Ints, versions: int) -> _Units:
+def _by_user(units: _Units, versions: int) -> _Units:
     """Count a user once a day and version, failed if any of the sessions was."""
-    key = (user.astype(np.int64) * (int(units.day.max(initial=0)) + 1) + units.day) * versions + units.version
+    days = int(units.day.max(initial=0)) + 1
+    key = (units.user.astype(np.int64) * days + units.day) * versions + units.version
     keys, place = np.unique(key, return_inverse=True)
     failed = np.zeros(len(keys), dtype=np.bool_)
     failed[place[units.failed]] = True
-    return _Units(keys // versions % (int(units.day.max(initial=0)) + 1), keys % versions, failed)
+    return _Units(keys // versions // days, keys // versions % days, keys % versions, failed)
 
 
 def _pair(units: dict[str, _Units], place: int, other: int | None, days: int) -> dict[str, Any]:
@@ -283,10 +299,11 @@ def _pair(units: dict[str, _Units], place: int, other: int | None, days: int) ->
         row |= {"days": int(shared.sum()), "base": int(m.sum()), "base_before": int(n.sum())}
         row |= {"low_n": min(row["base"], row["base_before"]) < LOW_N}
         found = rate_ratio(a, n, b, m)
+        low, high = units[failure].bounds(place, other, shared, found)
         row |= {plural: int(b.sum()), f"{plural}_before": int(a.sum())}
         row |= {f"{failure}_free": 1 - found.rate_b, f"{failure}_free_before": 1 - found.rate_a}
-        row |= {f"{failure}_ratio": found.ratio, f"{failure}_low": found.low, f"{failure}_high": found.high}
-        row[f"{failure}_change"] = _change(found.low, found.high) if len(m) else None
+        row |= {f"{failure}_ratio": found.ratio, f"{failure}_low": low, f"{failure}_high": high}
+        row[f"{failure}_change"] = _change(low, high) if len(m) else None
     return row
 
 
