@@ -66,7 +66,8 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
         - cumulative_share: of this row and those above it; 1 in the last row
         - complete, settled: of the period, as in `counts`, and True where it does not tell; only with periods
 
-        A share of nothing is missing (NaN), and so is that of a period that is not complete.
+        A share of nothing is missing (NaN), and so is that of a period that is not complete; without a column period,
+        all of them if a row of `counts` says that it is not.
 
     Raises
     ------

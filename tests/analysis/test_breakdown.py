@@ -70,6 +70,27 @@ def test_a_value_that_stands_there_twice_is_added_up():
     assert dict(zip(table["value"], table["count"], strict=True)) == {"2": 4, "1": 3, "false": 3}
 
 
+def test_a_number_and_a_boolean_that_python_takes_for_equal_are_two_values():
+    table = nu.breakdown(pd.DataFrame({"value": [1, True, 0, False, np.True_, None], "count": [6, 5, 4, 3, 2, 1]}))
+    assert dict(zip(table["value"], table["count"], strict=True)) == {
+        "true": 7,
+        "1": 6,
+        "0": 4,
+        "false": 3,
+        "(none)": 1,
+    }
+
+
+def test_a_series_that_was_not_counted_is_refused():
+    with pytest.raises(ValueError, match=r"no index of values: count them first, counts\.value_counts\(dropna=False\)"):
+        nu.breakdown(pd.Series([16, 16, 8, 32]))
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="has several columns named count"):
+        nu.breakdown(pd.DataFrame([["a", 1, 2]], columns=["value", "count", "count"]))
+
+
 def test_a_series_of_value_counts_will_do():
     series = pd.Series(["a", "b", "a", None]).value_counts(dropna=False)
     table = nu.breakdown(series)
@@ -147,7 +168,7 @@ def test_the_types_are_those_of_the_standard_tables():
         (PLATFORMS.rename(columns={"value": "platform"}), 'missing value; found "platform", "count"'),
         (PLATFORMS.assign(count=[0.1, 0.6, 0.3]), "not shares"),
         (PLATFORMS.assign(count=[-1, 0, 3]), "from 0 on"),
-        (PLATFORMS.assign(count=["1", "2", "3"]), "not whole numbers"),
+        (PLATFORMS.assign(count=["1", "2", "3"]), "the column count of counts is of type .* not whole numbers"),
         (PLATFORMS.assign(period="2026-09-01"), "days without a zone"),
         (pd.DataFrame({"a": [1], "b": [2]}).value_counts(), "combinations of several columns"),
     ],
