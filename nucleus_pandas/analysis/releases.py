@@ -16,7 +16,7 @@ from nucleus_pandas.analysis.failures import error_rows
 from nucleus_pandas.analysis.intervals import LOW_N
 from nucleus_pandas.analysis.rate_ratio import RateRatio, rate_ratio
 from nucleus_pandas.analysis.user_bounds import Trials, user_bounds
-from nucleus_pandas.analysis.versions import is_prerelease, is_version
+from nucleus_pandas.analysis.versions import is_prerelease, is_version, version_key
 from nucleus_pandas.api.columns import COUNT, INSTANT, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
@@ -87,7 +87,8 @@ def compare_releases(
         One row a version with sessions in the interval, in the order of versions.
 
         - version; before: the release that it is compared with, the next lower one that was there before it. A release
-          is not compared with pre-releases. Missing where there is none
+          is not compared with pre-releases, such as 1.2.0-beta.1 and every other version with a hyphen. Missing where
+          there is none
         - first_seen: start of its first session, UTC; sessions, users: how many it had
         - hours_to_50, hours_to_90: from first_seen until it had that share of the sessions; missing where it has not
           got there, and where it was there in the first 24 hours of the data, as nobody knows since when
@@ -193,6 +194,8 @@ def _before(names: list[str], lives: list[_Life], place: int) -> int | None:
     if not is_version(names[place]):
         return None
     for other in range(place - 1, -1, -1):
+        if version_key(names[other])[:-1] == version_key(names[place])[:-1]:
+            continue  # the same one, written otherwise
         there = lives[other].first <= lives[place].first or lives[other].from_start
         if there and is_version(names[other]) and (is_prerelease(names[place]) or not is_prerelease(names[other])):
             return other

@@ -360,3 +360,9 @@ def test_what_a_release_is_compared_with_does_not_depend_on_which_get_rows():
     expected = whole[whole["version"] != "1.1"].reset_index(drop=True)
     assert of(top, "1.2")["before"] == "1.1"
     pd.testing.assert_frame_equal(top, expected)
+
+
+def test_a_release_is_not_compared_with_itself_written_otherwise():
+    rows = log(*(sessions(name, day, 5) for day, name in enumerate(["0.9", "1.0.0", "v1.0.0", "1.0"])))
+    table = nu.compare_releases(rows, as_of=AS_OF)
+    assert table["before"].fillna("-").tolist() == ["-", "0.9", "0.9", "0.9"]
