@@ -15,6 +15,7 @@ from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.analysis.failures import Sessions, find_sessions, session_rows
+from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.analysis.horizon import oldest
 from nucleus_pandas.analysis.intervals import wilson
 from nucleus_pandas.analysis.periods import make_calendar
@@ -24,6 +25,7 @@ from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
+from nucleus_pandas.store.eventstore import EventStore
 
 #: What shares are of.
 Unit = Literal["sessions", "users"]
@@ -151,6 +153,11 @@ class Versions:
         found = Sessions(*(values[which] for values in self.found))
         return replace(self, found=found, version=self.version[which])
 
+    def inside(self) -> Bools:
+        """Which sessions start in the interval that was asked for."""
+        low, high = (-(2**63) if self.start is None else self.start), (2**63 - 1 if self.end is None else self.end)
+        return np.asarray((self.found.time >= low) & (self.found.time < high))
+
 
 def read_versions(
     events: object,
@@ -159,25 +166,33 @@ def read_versions(
     end: When | None,
     tz: Zone | None,
     as_of: When | None,
-    top: int,
+    top: int | None,
 ) -> Versions:
-    """Find the sessions that start in an interval, and their versions: the `top` with most sessions, and the rest."""
+    """Find sessions and their versions: the `top` with most sessions that start in an interval, and the rest.
+
+    Without `top`, all versions are named, and all sessions are there, those outside of the interval as well.
+    """
     zone = parse_zone("UTC" if tz is None else tz)
     within = make_interval(start, end, zone)
     begins, ends = (None if one is None else microseconds(one) for one in within)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    log = _with_versions(events, analysis, known, within)
+    log = _with_versions(events, analysis, known, within if top is not None else (None, None))
+    if top is None and isinstance(events, EventStore):
+        held_span(events, begins, ends)  # all is read, so that a warning is for what was asked for
     until = log.as_of_microseconds if known is None else known
     found = find_sessions(log, "error", until)
     # Clocks that are years behind would tell that a version was there before it was made.
-    low = oldest(found.time) if begins is None and len(found.time) else begins
-    inside = (found.time >= (-(2**63) if low is None else low)) & (found.time < (2**63 - 1 if ends is None else ends))
+    low = oldest(found.time) if len(found.time) else -(2**63)
+    if begins is not None:
+        low = begins if top is not None else min(low, begins)
+    high = 2**63 - 1 if ends is None or top is None else ends
+    inside = (found.time >= low) & (found.time < high)
     found = Sessions(*(values[inside] for values in found))
-    segments = find_segments(
-        log, "version", session_rows(log, found, "version"), np.ones(len(found.row), np.bool_), top
-    )
+    rows = session_rows(log, found, "version")
+    segments = find_segments(log, "version", rows, np.ones(len(rows), np.bool_), len(rows) if top is None else top)
     names = version_order(segments.names)
-    place = np.array([names.index(name) for name in segments.names], dtype=np.int64)
+    places = {name: place for place, name in enumerate(names)}
+    place = np.array([places[name] for name in segments.names], dtype=np.int64)
     return Versions(log, found, names, place[segments.code], begins, ends, until, zone)
 
 

@@ -66,7 +66,8 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
         - cumulative_share: of this row and those above it; 1 in the last row
         - complete, settled: of the period, as in `counts`, and True where it does not tell; only with periods
 
-        A share of nothing is missing (NaN), and so is that of a period that is not complete.
+        A share of nothing is missing (NaN), and so is that of a period that is not complete; without a column period,
+        all of them if a row of `counts` says that it is not.
 
     Raises
     ------
@@ -118,7 +119,8 @@ def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.Da
     Parameters
     ----------
     before, after : DataFrame or Series
-        Two tables that `breakdown` takes, without periods: of two intervals, or of two groups.
+        Two tables that `breakdown` takes, without periods: of two intervals, or of two groups. Whole ones: a value
+        ``(other)`` of a table that was cut elsewhere is compared as if it held the same in both.
     top : int, default 10
         How many values get rows of their own, those with the largest shares in both together; beyond, ``(other)``.
         Missing is ``(none)``.
@@ -234,7 +236,8 @@ def _side_by_side(before: Counts, after: Counts) -> Counted:
         raise ValueError(
             f"before and after must both have the columns dimension, event or attribute: {told[0]} and {told[1]}."
         )
-    _check_rest(before, after, tables)
+    for counts, name, table in ((before, "before", a), (after, "after", b)):
+        _check_rest(counts, name, table)
     groups = {one: number for number, one in enumerate(dict.fromkeys([*a.groups, *b.groups]))}
     names = {one: number for number, one in enumerate(dict.fromkeys([*a.names, *b.names]))}
     whole = np.ones(2, dtype=np.bool_)
@@ -256,16 +259,11 @@ def _recoded(codes: Ints, names: list[Any], place: dict[Any, int]) -> Ints:
     return np.array([place[name] for name in names], dtype=np.int64)[codes]
 
 
-def _check_rest(before: Counts, after: Counts, tables: list[Counted]) -> None:
-    """Raise where a table's ``(other)`` holds what has a row of its own in the other table."""
-    made = [isinstance(one, pd.DataFrame) and "cumulative_share" in one.columns for one in (before, after)]
-    names = [
-        {(one.groups[group], one.names[value]) for group, value in zip(one.group, one.value, strict=True)}
-        for one in tables
-    ]
-    rest = any(has and any(value == OTHER for _, value in one) for has, one in zip(made, names, strict=True))
-    if rest and names[0] != names[1]:
+def _check_rest(counts: Counts, name: str, table: Counted) -> None:
+    """Raise for a table of `breakdown` that was cut: what its ``(other)`` holds, another's may not."""
+    made = isinstance(counts, pd.DataFrame) and "cumulative_share" in counts.columns
+    if made and OTHER in {table.names[code] for code in table.value.tolist()}:
         raise ValueError(
-            f"before and after are tables of nu.breakdown whose {OTHER} hold other values: pass the counts that they "
-            "were made of, and top= here."
+            f"{name} is a table of nu.breakdown that was cut: nobody can tell which values its {OTHER} holds. So, "
+            "pass the counts that it was made of, and top= here."
         )

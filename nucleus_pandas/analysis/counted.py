@@ -115,6 +115,10 @@ def _as_frame(counts: object, name: str) -> pd.DataFrame:
     if isinstance(counts, pd.Series):
         if isinstance(counts.index, pd.MultiIndex):
             raise ValueError(f"{name} counts combinations of several columns; count one: frame[column].value_counts().")
+        if isinstance(counts.index, pd.RangeIndex) and counts.index.name is None:
+            raise ValueError(
+                f"{name} is a Series with no index of values: count them first, {name}.value_counts(dropna=False)."
+            )
         return pd.DataFrame({"value": pd.Series(counts.index).array, "count": counts.array})
     if not isinstance(counts, pd.DataFrame):
         raise TypeError(
@@ -128,25 +132,32 @@ def _as_frame(counts: object, name: str) -> pd.DataFrame:
             f"{name} needs the columns value and count: missing {', '.join(missing)}; found {found}. Rename yours, for "
             f'example {name}.rename(columns={{"platform": "value", "users": "count"}}).'
         )
+    for column in ("value", "count", "period", *GROUPS):
+        if (number := int((counts.columns == column).sum())) > 1:
+            raise ValueError(f"{name} has several columns named {column}, {number}: keep one, or rename the others.")
     return counts
 
 
 def _whole_numbers(column: pd.Series, name: str) -> tuple[Ints, Bools]:
     """Counts as integers, and which are missing."""
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
-        raise ValueError(f"the counts of {name} are of type {column.dtype}, not whole numbers.")
+        raise ValueError(f"the column count of {name} is of type {column.dtype}, not whole numbers.")
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     missing = np.isnan(numbers)
     if not ((numbers >= 0) & (numbers <= _MOST) & (numbers == np.floor(numbers)) | missing).all():
         raise ValueError(
-            f"the counts of {name} must be whole numbers from 0 on: pass counts, not shares (value_counts() without "
-            "normalize=True)."
+            f"the column count of {name} must hold whole numbers from 0 on: pass counts, not shares (value_counts() "
+            "without normalize=True)."
         )
     return np.where(missing, 0, numbers).astype(np.int64), missing
 
 
 def _texts(column: pd.Series) -> tuple[Ints, list[str]]:
     """The code of each value and its text; values that are written alike are one, missing has a name."""
+    if column.dtype == np.dtype(object):
+        # Python takes True for 1.
+        told = [str(value).lower() if isinstance(value, bool | np.bool_) else value for value in column.array]
+        column = pd.Series(told, dtype=object, name=column.name)
     codes, values = encode(column)
     written = [*(text or MISSING for text in spelled(values)), MISSING]
     place = {text: number for number, text in enumerate(dict.fromkeys(written))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,10 @@ from nucleus_pandas.analysis.codes import Bools, Ints, distinct
 from nucleus_pandas.analysis.days import DAY, day_numbers
 from nucleus_pandas.analysis.eventlog import Events
 from nucleus_pandas.analysis.failures import error_rows
-from nucleus_pandas.analysis.horizon import oldest
 from nucleus_pandas.analysis.intervals import LOW_N
-from nucleus_pandas.analysis.rate_ratio import rate_ratio
-from nucleus_pandas.analysis.versions import is_prerelease, is_version
+from nucleus_pandas.analysis.rate_ratio import RateRatio, rate_ratio
+from nucleus_pandas.analysis.user_bounds import Trials, user_bounds
+from nucleus_pandas.analysis.versions import is_prerelease, is_version, version_key
 from nucleus_pandas.api.columns import COUNT, INSTANT, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
@@ -71,9 +72,10 @@ def compare_releases(
     per : {"sessions", "users"}
         What the shares without errors and crashes are of: sessions, or the users of a day, each once a day and version.
     top : int, default 20
-        How many versions get rows, those with most sessions; the sessions of the others count in shares only.
+        How many versions get rows, those with most sessions. The others count in shares, and as releases before.
     start, end : str, date or datetime, optional
-        Sessions that start in [start, end); a date as `end` is that whole day.
+        Which sessions are counted and compared: those that start in [start, end); a date as `end` is that whole day.
+        When a version came, its shares, and what is before it are told from all that the log or store holds.
     tz : str, int or tzinfo, default "UTC"
         The zone of the days and dates.
     as_of : str, date or datetime, optional
@@ -82,22 +84,24 @@ def compare_releases(
     Returns
     -------
     pandas.DataFrame
-        One row a version, in the order of versions.
+        One row a version with sessions in the interval, in the order of versions.
 
         - version; before: the release that it is compared with, the next lower one that was there before it. A release
-          is not compared with pre-releases. Missing where there is none
+          is not compared with pre-releases, such as 1.2.0-beta.1 and every other version with a hyphen. Missing where
+          there is none
         - first_seen: start of its first session, UTC; sessions, users: how many it had
         - hours_to_50, hours_to_90: from first_seen until it had that share of the sessions; missing where it has not
           got there, and where it was there in the first 24 hours of the data, as nobody knows since when
-        - peak_share, latest_share: its highest share of the sessions, and that at `as_of`
+        - peak_share, latest_share: its highest share of the sessions, and that at `as_of`. Missing with fewer than 30
+          sessions altogether
         - days: on which both it and the release before were in use. All that follows is of these days alone
         - base, base_before: its sessions, and those of the release before; with ``per="users"`` the users of each day
         - errors, errors_before: those of them with an error
         - error_free, error_free_before: 1 − the rate of those with an error; rates are means over the days, with the
           same weights for both, so that they can be compared
         - error_ratio: how many times as often something goes wrong as with the release before, the quotient of the two
-          rates; with its 95 % bounds error_low and error_high (exact, conditional). Infinite where nothing went wrong
-          with the release before, missing where nothing did with either
+          rates; with its 95 % bounds error_low and error_high, the wider of two (see Notes). Infinite where nothing
+          went wrong with the release before, missing where nothing did with either
         - error_change: ``more`` if error_low is above 1, ``fewer`` if error_high is below 1, else ``unclear``; missing
           where there is nothing to compare
         - crashes, crashes_before, crash_free, …, crash_change: the same of crashes, see `crash_free`
@@ -128,12 +132,15 @@ def compare_releases(
     Only a staged roll-out that draws users by lot does. Take ``more`` as a reason to look, and look again when half of
     the users have the release.
 
-    The bounds count sessions as if they had nothing to do with each other. Where few users have most of the errors they
-    are too narrow; ``per="users"``, in which a user counts once a day, is then the safer one. Of forty comparisons in
-    which nothing has changed, one comes out as ``more`` by chance, and one as ``fewer``, at most.
+    Errors belong to users: one may have them in every session, another never. Bounds that count sessions as if they had
+    nothing to do with each other are then too narrow. So two are made and the wider one is given: the exact conditional
+    ones, and those that tell how far the ratio would move without one of the users (jackknife, with Student's
+    quantile). Of forty comparisons in which nothing has changed, about one comes out as ``more`` by chance, and one as
+    ``fewer``. What a user with many errors does weighs less with ``per="users"``.
 
-    The share at a time is of the sessions of the 24 hours before it, or of the last 30 where these are fewer; it is
-    looked at whenever a session starts. In a staged roll-out it stays where the stage is, and hours go on.
+    The share at a time is of the sessions of the 24 hours before it, or of the last 30 where these are fewer, all that
+    start at one instant included; it is looked at whenever a session starts, and at `as_of`. In a staged roll-out it
+    stays where the stage is, and hours go on.
 
     Examples
     --------
@@ -146,17 +153,14 @@ def compare_releases(
     """
     check_unit(per)
     top = checked_number("top", top, None, "how many versions get rows")
-    read = read_versions(events, "compare_releases", start, end, tz, as_of, top)
-    named = [place for place, name in enumerate(read.names) if name not in (OTHER, MISSING)]
-    lives = [_life(read, place) for place in named]
+    read = read_versions(events, "compare_releases", start, end, tz, as_of, None)
+    asked = read.only(read.inside())
+    named, lives = _rows(asked, top), _lives(read)
     shares = _Shares(np.sort(read.found.time), read)
-    before = _befores([read.names[place] for place in named], lives)
-    rows = [
-        {"version": read.names[place], **_told(read, life, shares.of(place, life))}
-        for place, life in zip(named, lives, strict=True)
-    ]
-    compared = _compare(read, per, [(named[i], None if j is None else named[j]) for i, j in enumerate(before)])
-    names = [None if j is None else read.names[named[j]] for j in before]
+    before = [_before(read.names, lives, place) for place in named]
+    rows = [_told(asked, place, lives[place], shares) for place in named]
+    compared = _compare(asked, per, list(zip(named, before, strict=True)))
+    names = [None if other is None else read.names[other] for other in before]
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     columns |= {name: [one[name] for one in compared] for name in (compared[0] if compared else ())}
     columns |= {"before": names, "per": [per] * len(named), "sample": [read.log.sample] * len(named)}
@@ -164,61 +168,69 @@ def compare_releases(
 
 
 class _Life(NamedTuple):
-    """When a version was first seen, whether it was there from the start of the data, and its sessions and users."""
+    """When a version was first seen, and whether it was there from the start of the data."""
 
     first: int
     from_start: bool
-    sessions: int
-    users: int
 
 
-def _life(read: Versions, place: int) -> _Life:
-    own = read.version == place
-    first = oldest(read.found.time[own])
-    return _Life(first, first < int(read.found.time.min()) + DAY, int(own.sum()), len(distinct(read.found.user[own])))
+def _rows(asked: Versions, top: int) -> list[int]:
+    """Give the places of the versions with most sessions, in order."""
+    sessions = np.bincount(asked.version, minlength=len(asked.names))
+    there = [place for place in np.flatnonzero(sessions).tolist() if asked.names[place] not in (OTHER, MISSING)]
+    return sorted(sorted(there, key=lambda place: (-sessions[place], asked.names[place]))[:top])
 
 
-def _befores(names: list[str], lives: list[_Life]) -> list[int | None]:
-    """For each version in order, the place of the one that it is compared with."""
-    befores: list[int | None] = []
-    for place, (name, life) in enumerate(zip(names, lives, strict=True)):
-        lower = [
-            other
-            for other in range(place)
-            if is_version(name)
-            and is_version(names[other])
-            and (lives[other].first <= life.first or lives[other].from_start)
-            and (is_prerelease(name) or not is_prerelease(names[other]))
-        ]
-        befores.append(lower[-1] if lower else None)
-    return befores
+def _lives(read: Versions) -> list[_Life]:
+    """Tell of each version when it came, from all that is known of it."""
+    first = np.full(len(read.names), 2**63 - 1)
+    np.minimum.at(first, read.version, read.found.time)
+    start = int(first.min(initial=2**63 - 1 - DAY))
+    return [_Life(one, one < start + DAY) for one in first.tolist()]
 
 
-def _told(read: Versions, life: _Life, shares: dict[str, float]) -> dict[str, Any]:
+def _before(names: list[str], lives: list[_Life], place: int) -> int | None:
+    """The place of the version that another is compared with."""
+    if not is_version(names[place]):
+        return None
+    for other in range(place - 1, -1, -1):
+        if version_key(names[other])[:-1] == version_key(names[place])[:-1]:
+            continue  # the same one, written otherwise
+        there = lives[other].first <= lives[place].first or lives[other].from_start
+        if there and is_version(names[other]) and (is_prerelease(names[place]) or not is_prerelease(names[other])):
+            return other
+    return None
+
+
+def _told(asked: Versions, place: int, life: _Life, shares: _Shares) -> dict[str, Any]:
+    own = asked.version == place
+    counts = {"sessions": int(own.sum()), "users": len(distinct(asked.found.user[own]))}
     first = pd.Timestamp(life.first, unit="us", tz="UTC")
-    return {"first_seen": first, "sessions": life.sessions, "users": life.users, **shares}
+    return {"version": asked.names[place], "first_seen": first, **counts, **shares.of(place, life)}
 
 
 class _Shares:
-    """The share of versions in the sessions of the last 24 hours, at the start of each session."""
+    """The share of versions in the sessions of the last 24 hours, at the start of each session and at `as_of`."""
 
     def __init__(self, time: Ints, read: Versions) -> None:
         order = np.argsort(read.found.time, kind="stable")
         self.time, self.version = time, read.version[order]
-        until = np.arange(1, len(time) + 1)
-        self.since = np.maximum(np.minimum(np.searchsorted(time, time - DAY, side="right"), until - LOW_N), 0)
-        self.number = until - self.since
-        self.enough = until >= LOW_N
+        # All sessions of one instant count, in whichever order they stand.
+        at = np.append(time, read.until)
+        self.until = np.searchsorted(time, at, side="right")
+        self.since = np.maximum(np.minimum(np.searchsorted(time, at - DAY, side="right"), self.until - LOW_N), 0)
+        if len(time):
+            self.since = np.searchsorted(time, time[np.minimum(self.since, len(time) - 1)], side="left")
+        self.enough = self.until >= LOW_N
 
     def of(self, place: int, life: _Life) -> dict[str, float]:
         """Give the highest and the latest share of a version, and the hours it took to get there."""
         running = np.concatenate([[0], np.cumsum(self.version == place)])
-        share = np.where(self.enough, (running[1:] - running[self.since]) / self.number, np.nan)
-        seen = self.enough & (self.time >= life.first)
-        found = {
-            "peak_share": float(share[seen].max()) if seen.any() else np.nan,
-            "latest_share": float(share[-1]),
-        }
+        number = running[self.until] - running[self.since]
+        share = np.where(self.enough, number / (self.until - self.since), np.nan)
+        share, latest = share[:-1], float(share[-1])
+        seen = self.enough[:-1] & (self.time >= life.first)
+        found = {"peak_share": float(share[seen].max()) if seen.any() else np.nan, "latest_share": latest}
         for percent in (50, 90):
             there = np.flatnonzero(seen & (share >= percent / 100))
             known = len(there) and not life.from_start
@@ -227,8 +239,9 @@ class _Shares:
 
 
 class _Units(NamedTuple):
-    """What is compared, sessions or the users of a day: day, version, and whether something went wrong."""
+    """What is compared, sessions or the users of a day: user, day, version, and whether something went wrong."""
 
+    user: Ints
     day: Ints
     version: Ints
     failed: Bools
@@ -238,6 +251,16 @@ class _Units(NamedTuple):
         own = self.version == place
         failed = np.bincount(self.day[own & self.failed], minlength=days)
         return failed, np.bincount(self.day[own], minlength=days)
+
+    def bounds(self, place: int, other: int, shared: Bools, found: RateRatio) -> tuple[float, float]:
+        """Give the wider of the bounds that count sessions and those that count users."""
+        if math.isnan(found.ratio):
+            return found.low, found.high
+        own = shared[self.day] & ((self.version == place) | (self.version == other))
+        user = np.unique(self.user[own], return_inverse=True)[1]
+        trials = Trials(user, self.day[own], self.version[own] == place, self.failed[own])
+        low, high = user_bounds(trials, found.ratio)
+        return min(low, found.low), max(high, found.high)
 
 
 def _compare(read: Versions, per: Unit, pairs: list[tuple[int, int | None]]) -> list[dict[str, Any]]:
@@ -249,20 +272,21 @@ def _compare(read: Versions, per: Unit, pairs: list[tuple[int, int | None]]) -> 
         crashes = error_rows(read.log, "crash")
         crashes = crashes[read.log.time[crashes] <= read.until]
         failed["crash"] = np.isin(read.log.session[read.found.row], read.log.session[crashes])
-    units = {name: _Units(day, read.version, which) for name, which in failed.items()}
+    units = {name: _Units(read.found.user, day, read.version, which) for name, which in failed.items()}
     if per == "users":
-        units = {name: _by_user(one, read.found.user, len(read.names)) for name, one in units.items()}
+        units = {name: _by_user(one, len(read.names)) for name, one in units.items()}
     days = int(day.max(initial=-1)) + 1
     return [_pair(units, place, other, days) for place, other in pairs]
 
 
-def _by_user(units: _Units, user: Ints, versions: int) -> _Units:
+def _by_user(units: _Units, versions: int) -> _Units:
     """Count a user once a day and version, failed if any of the sessions was."""
-    key = (user.astype(np.int64) * (int(units.day.max(initial=0)) + 1) + units.day) * versions + units.version
+    days = int(units.day.max(initial=0)) + 1
+    key = (units.user.astype(np.int64) * days + units.day) * versions + units.version
     keys, place = np.unique(key, return_inverse=True)
     failed = np.zeros(len(keys), dtype=np.bool_)
     failed[place[units.failed]] = True
-    return _Units(keys // versions % (int(units.day.max(initial=0)) + 1), keys % versions, failed)
+    return _Units(keys // versions // days, keys // versions % days, keys % versions, failed)
 
 
 def _pair(units: dict[str, _Units], place: int, other: int | None, days: int) -> dict[str, Any]:
@@ -278,10 +302,11 @@ def _pair(units: dict[str, _Units], place: int, other: int | None, days: int) ->
         row |= {"days": int(shared.sum()), "base": int(m.sum()), "base_before": int(n.sum())}
         row |= {"low_n": min(row["base"], row["base_before"]) < LOW_N}
         found = rate_ratio(a, n, b, m)
+        low, high = units[failure].bounds(place, other, shared, found)
         row |= {plural: int(b.sum()), f"{plural}_before": int(a.sum())}
         row |= {f"{failure}_free": 1 - found.rate_b, f"{failure}_free_before": 1 - found.rate_a}
-        row |= {f"{failure}_ratio": found.ratio, f"{failure}_low": found.low, f"{failure}_high": found.high}
-        row[f"{failure}_change"] = _change(found.low, found.high) if len(m) else None
+        row |= {f"{failure}_ratio": found.ratio, f"{failure}_low": low, f"{failure}_high": high}
+        row[f"{failure}_change"] = _change(low, high) if len(m) else None
     return row
 
 

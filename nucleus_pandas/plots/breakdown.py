@@ -218,6 +218,8 @@ def _color(value: object) -> str:
 
 
 def _share(share: float) -> str:
+    if 0 < share < 0.0005 or 0.9995 <= share < 1:
+        return "< 0.1 %" if share < 0.5 else "> 99.9 %"
     return "no share" if np.isnan(share) else percent(share)
 
 

@@ -15,13 +15,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+# Slanted lines are for what may still change, and not to tell values apart.
+_HATCHES = {"////": "ooo", "xxxx": "+++"}
 # Between narrower bars, white edges would hide the bars themselves.
 _EDGED = 70
 
 
 def draw_stacked(ax: Axes, table: pd.DataFrame, by: str, *, plot: str) -> list[str]:
     """Stack the shares of the values of a column, the first at the bottom; give what there is to say about them."""
+    if (number := table[by].nunique(dropna=False)) > style.MOST_CATEGORIES:
+        raise ValueError(
+            f"{plot} draws up to {style.MOST_CATEGORIES} {by}s, not {number:,}: make the table with a lower top="
+        )
     groups = segments_of(table.drop(columns="segment", errors="ignore").rename(columns={by: "segment"}), plot=plot)
+    groups = [group._replace(hatch=_HATCHES.get(group.hatch, group.hatch)) for group in groups]
     state = states(table, "period")
     periods = pd.DatetimeIndex(state.index)
     edges, place = _edges(periods)

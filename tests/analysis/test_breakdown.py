@@ -70,6 +70,27 @@ def test_a_value_that_stands_there_twice_is_added_up():
     assert dict(zip(table["value"], table["count"], strict=True)) == {"2": 4, "1": 3, "false": 3}
 
 
+def test_a_number_and_a_boolean_that_python_takes_for_equal_are_two_values():
+    table = nu.breakdown(pd.DataFrame({"value": [1, True, 0, False, np.True_, None], "count": [6, 5, 4, 3, 2, 1]}))
+    assert dict(zip(table["value"], table["count"], strict=True)) == {
+        "true": 7,
+        "1": 6,
+        "0": 4,
+        "false": 3,
+        "(none)": 1,
+    }
+
+
+def test_a_series_that_was_not_counted_is_refused():
+    with pytest.raises(ValueError, match=r"no index of values: count them first, counts\.value_counts\(dropna=False\)"):
+        nu.breakdown(pd.Series([16, 16, 8, 32]))
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="has several columns named count"):
+        nu.breakdown(pd.DataFrame([["a", 1, 2]], columns=["value", "count", "count"]))
+
+
 def test_a_series_of_value_counts_will_do():
     series = pd.Series(["a", "b", "a", None]).value_counts(dropna=False)
     table = nu.breakdown(series)
@@ -147,7 +168,7 @@ def test_the_types_are_those_of_the_standard_tables():
         (PLATFORMS.rename(columns={"value": "platform"}), 'missing value; found "platform", "count"'),
         (PLATFORMS.assign(count=[0.1, 0.6, 0.3]), "not shares"),
         (PLATFORMS.assign(count=[-1, 0, 3]), "from 0 on"),
-        (PLATFORMS.assign(count=["1", "2", "3"]), "not whole numbers"),
+        (PLATFORMS.assign(count=["1", "2", "3"]), "the column count of counts is of type .* not whole numbers"),
         (PLATFORMS.assign(period="2026-09-01"), "days without a zone"),
         (pd.DataFrame({"a": [1], "b": [2]}).value_counts(), "combinations of several columns"),
     ],
@@ -207,11 +228,14 @@ def test_a_comparison_of_nothing_gives_the_same_columns_and_types():
         pd.testing.assert_series_equal(empty.dtypes, nu.compare_breakdowns(full, full).dtypes)
 
 
-def test_tables_of_breakdown_can_be_compared_unless_the_rest_holds_other_values():
-    a, b = nu.breakdown(counts(a=5, b=3, c=2), top=1), nu.breakdown(counts(a=6, b=3, c=2), top=1)
-    assert nu.compare_breakdowns(a, b)["value"].tolist() == ["a", "(other)"]
-    with pytest.raises(ValueError, match="pass the counts that they were made of"):
-        nu.compare_breakdowns(a, nu.breakdown(counts(b=6, a=3), top=1))
+def test_tables_of_breakdown_can_be_compared_unless_they_were_cut():
+    before, after = counts(a=60, b=50, c=40, d=30), counts(a=60, b=50, g=40, h=30)
+    whole = nu.compare_breakdowns(nu.breakdown(before), nu.breakdown(after))
+    pd.testing.assert_frame_equal(whole, nu.compare_breakdowns(before, after))
+    # Both tables have the rows a, b and (other), which hold c and d in the one and g and h in the other.
+    for pair in (before, nu.breakdown(after, top=2)), (nu.breakdown(before, top=2), nu.breakdown(after, top=2)):
+        with pytest.raises(ValueError, match=r"cut: nobody can tell .* pass the counts .* and top= here"):
+            nu.compare_breakdowns(*pair)
 
 
 def test_what_cannot_be_compared_is_refused():

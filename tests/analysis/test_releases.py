@@ -162,12 +162,12 @@ def test_a_bad_day_speaks_neither_for_nor_against_a_release():
     assert row["error_change"] == "unclear"
 
 
-def test_with_users_as_the_unit_one_with_many_errors_counts_once_a_day():
+def test_one_user_with_many_errors_makes_no_difference_and_counts_once_a_day_with_users_as_the_unit():
     loud = [("loud", *row[1:]) for row in sessions("1.1", 1, 30, 30, hour=14)]
     calm = sessions("1.1", 1, 40, 0, hour=16)
     rows = log(*(sessions("1.0", day, 40, 1) for day in (0, 1)), loud, calm)
     by_session, by_user = (of(nu.compare_releases(rows, per=per, as_of=AS_OF), "1.1") for per in ("sessions", "users"))
-    assert (by_session["errors"], by_session["base"], by_session["error_change"]) == (30, 70, "more")
+    assert (by_session["errors"], by_session["base"], by_session["error_change"]) == (30, 70, "unclear")
     assert (by_user["errors"], by_user["base"], by_user["error_change"]) == (1, 41, "unclear")
     assert (by_user["per"], by_user["base_before"]) == ("users", 40)
 
@@ -298,3 +298,71 @@ def test_the_arguments_stay_as_they_were():
     nu.adoption(BAD)
     nu.compare_releases(BAD)
     pd.testing.assert_frame_equal(BAD, before)
+
+
+def canary():
+    """Two releases that everyone takes in turn, and between them one that a tester has a week before all others."""
+    return log(
+        sessions("1.0", 0, 480, hour=0, every=30),
+        sessions("1.1", 4, 1),
+        sessions("1.2", 7, 300, hour=0, every=30),
+        sessions("1.1", 14, 500, hour=0, every=10),
+    )
+
+
+def test_a_release_is_first_seen_when_the_first_tester_has_it():
+    table = nu.compare_releases(canary(), as_of=AS_OF)
+    row = of(table, "1.1")
+    assert row["first_seen"] == FIRST + pd.Timedelta(days=4, hours=12)
+    # All sessions are of 1.1 from day 14 on, 9.5 days after the tester's.
+    assert 9.5 * 24 < row["hours_to_50"] < 9.5 * 24 + 24
+    assert of(table, "1.2")["before"] == "1.1"
+
+
+def test_the_latest_share_is_that_of_the_day_before_as_of():
+    # 40 sessions of 1.0 in the morning, and 40 of 1.1 in the evening of the same day.
+    day = log(sessions("1.0", 0, 40, hour=6), sessions("1.1", 0, 40, hour=20))
+    shares = {
+        hours: nu.compare_releases(day, as_of=FIRST + pd.Timedelta(hours=hours))["latest_share"].tolist()
+        for hours in (24, 36, 240)
+    }
+    # At noon of the next day the morning is gone; long after, the last 30 sessions are the evening's.
+    assert shares == {24: [0.5, 0.5], 36: [0, 1], 240: [0, 1]}
+
+
+def test_sessions_of_one_instant_count_together_whatever_their_order():
+    times = {"every": 0.0}
+    parts = [sessions("1.0", day, 100, hour=0, every=10) for day in range(2)]
+    parts += [sessions("1.1", 2, 60, **times), sessions("1.0", 2, 60, who="v", **times)]
+    rows = log(*parts)
+    first, last = (nu.compare_releases(one, as_of=AS_OF) for one in (rows, rows.iloc[::-1].reset_index(drop=True)))
+    pd.testing.assert_frame_equal(first, last)
+    # At noon of day 2 the 24 hours before hold 27 of 1.0 from day 1 (12:10 to 16:30), and 60 of each.
+    assert of(first, "1.1")["peak_share"] == pytest.approx(60 / 147)
+
+
+def test_when_a_release_came_does_not_depend_on_the_interval():
+    lives = ["before", "first_seen", "hours_to_50", "hours_to_90", "peak_share", "latest_share"]
+    whole = nu.compare_releases(staged(), as_of=AS_OF)
+    later = nu.compare_releases(staged(), start="2026-09-05", as_of=AS_OF)
+    assert later["version"].tolist() == ["1.0", "1.1"]
+    assert later["sessions"].tolist() == [90, 310]
+    pd.testing.assert_frame_equal(later[lives], whole[lives])
+    assert of(later, "1.1")[["days", "base", "base_before"]].tolist() == [1, 10, 90]
+    assert nu.compare_releases(staged(), end="2026-09-02", as_of=AS_OF)["version"].tolist() == ["1.0"]
+
+
+def test_what_a_release_is_compared_with_does_not_depend_on_which_get_rows():
+    parts = [sessions("1.0", day, 50) for day in range(6)] + [sessions("1.1", day, 5) for day in (2, 3)]
+    rows = log(*parts, *(sessions("1.2", day, 20) for day in (3, 4)))
+    whole, top = (nu.compare_releases(rows, top=top, as_of=AS_OF) for top in (20, 2))
+    assert top["version"].tolist() == ["1.0", "1.2"]
+    expected = whole[whole["version"] != "1.1"].reset_index(drop=True)
+    assert of(top, "1.2")["before"] == "1.1"
+    pd.testing.assert_frame_equal(top, expected)
+
+
+def test_a_release_is_not_compared_with_itself_written_otherwise():
+    rows = log(*(sessions(name, day, 5) for day, name in enumerate(["0.9", "1.0.0", "v1.0.0", "1.0"])))
+    table = nu.compare_releases(rows, as_of=AS_OF)
+    assert table["before"].fillna("-").tolist() == ["-", "0.9", "0.9", "0.9"]

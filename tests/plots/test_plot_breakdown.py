@@ -126,3 +126,10 @@ def test_three_years_of_days_are_drawn_in_few_patches():
     nu.plot_breakdown_trend(table, ax)
     figure.canvas.draw()
     assert len(ax.patches) == 1
+
+
+def test_a_share_that_is_hardly_any_is_not_written_as_none():
+    ax = nu.plot_breakdown(nu.breakdown(pd.DataFrame({"value": ["a", "b"], "count": [10**9 - 3, 3]})))
+    told = [text.get_text() for text in ax.texts]
+    assert "3 · < 0.1 %" in told
+    assert "999,999,997 · > 99.9 %" in told

@@ -1,6 +1,7 @@
 """Plots of adoption and releases: what is drawn is what the tables say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.patches import StepPatch
 
@@ -28,7 +29,7 @@ def test_adoption_stacks_the_versions_with_the_oldest_at_the_bottom(adoption):
     ax = nu.plot_adoption(adoption)
     layers = [patch.get_data() for patch in ax.patches if isinstance(patch, StepPatch)]
     shares = adoption.pivot(index="version", columns="period", values="share").loc[["0.9.0", "0.10.0"]].fillna(0)
-    np.testing.assert_allclose([np.nan_to_num(data.values - data.baseline) for data in layers], shares)
+    np.testing.assert_allclose([np.nan_to_num(data[0] - data[2]) for data in layers], shares)
     assert ax.get_ylabel() == "share of sessions"
 
 
@@ -90,3 +91,20 @@ def test_more_than_thirty_versions_are_refused(releases):
     many = releases.loc[[0] * 31]
     with pytest.raises(ValueError, match="up to 30 versions, not 31"):
         nu.plot_releases(many)
+
+
+def test_more_versions_than_can_be_told_apart_are_refused_with_what_to_do(adoption):
+    day = adoption["period"].iloc[0]
+    many = pd.concat([adoption[adoption["period"] == day].head(1).assign(version=f"1.{n}") for n in range(31)])
+    with pytest.raises(ValueError, match="up to 30 versions, not 31: make the table with a lower top="):
+        nu.plot_adoption(many)
+
+
+def test_only_what_may_still_change_is_drawn_with_slanted_lines(adoption):
+    day = adoption["period"].iloc[0]
+    one = adoption[adoption["period"] == day].head(1)
+    many = pd.concat([one.assign(version=f"1.{n:02}", share=1 / 25, settled=True, complete=True) for n in range(25)])
+    ax = nu.plot_adoption(many)
+    hatches = [patch.get_hatch() for patch in ax.patches if isinstance(patch, StepPatch)]
+    assert len(set(hatches)) == 4
+    assert not any("/" in hatch or "x" in hatch for hatch in hatches if hatch)
