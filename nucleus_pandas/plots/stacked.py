@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Slanted lines are for what may still change, and not to tell values apart.
-_HATCHES = {"////": "ooo", "xxxx": "+++"}
+_HATCHES = {"////": "----", "xxxx": "++++"}
 # Between narrower bars, white edges would hide the bars themselves.
 _EDGED = 70
 
