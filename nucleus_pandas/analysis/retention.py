@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity
@@ -252,7 +253,7 @@ def retention_trend(table: pd.DataFrame, period: int = 4) -> pd.DataFrame:
     ValueError
         If columns are missing, the rows are of several questions, or the table does not have this period.
     TypeError
-        If `table` is no DataFrame.
+        If `table` is no DataFrame, or `period` no whole number.
 
     Examples
     --------
@@ -263,6 +264,8 @@ def retention_trend(table: pd.DataFrame, period: int = 4) -> pd.DataFrame:
     {1}
     """
     require_retention(table, "retention_trend")
+    if isinstance(period, bool) or not isinstance(period, int | np.integer):
+        raise TypeError(f"period is {period!r:.60}; write the number of one period, for example period=4.")
     if len(table) and not table["period"].eq(period).any():
         known = sorted(set(table["period"].tolist()))
         told = ", ".join(map(str, known)) if len(known) <= _SHOWN else f"{known[0]} to {known[-1]}"

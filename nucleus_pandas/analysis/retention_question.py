@@ -66,9 +66,11 @@ def read_asked(
         raise ValueError("users and start_event both say when a user starts; pass one of them.")
     if users is not None and not first_time:
         raise ValueError("a user is created once: leave out users for first_time=False.")
+    if not isinstance(first_time, bool | np.bool_):
+        raise TypeError(f"first_time is {first_time!r:.60}; write True or False.")
     if brackets is not None and (criterion != "on" or periods is not None):
         raise ValueError("brackets take the place of periods and criterion; leave those out.")
-    meaning = "the last period of the table, which begins with period 0"
+    meaning = "the last period of the table, before which stand period 0 and all between"
     return Asked(
         None if start_event is None else read_step(start_event, "start_event"),
         None if return_event is None else read_step(return_event, "return_event"),
@@ -127,6 +129,11 @@ def find_log(
 def _read_brackets(brackets: object) -> list[Bracket]:
     if isinstance(brackets, str) or not isinstance(brackets, Sequence) or not brackets:
         raise TypeError(f"brackets is {brackets!r:.60}; {_BRACKET_FORMS}")
+    if isinstance(brackets, tuple) and len(brackets) == 2 and all(isinstance(one, int) for one in brackets):
+        raise ValueError(
+            f"brackets={brackets!r} can be one bracket or two periods; write brackets=[{brackets!r}] or "
+            f"brackets={list(brackets)!r}."
+        )
     read = [_read_bracket(one) for one in brackets]
     lasts = [last for _, last in read]
     if any(one >= other for one, other in pairwise(lasts)):

@@ -132,7 +132,7 @@ def pooled(table: pd.DataFrame) -> pd.DataFrame:
     by = [name for name in ("segment", "period", "bracket") if name in table.columns]
     # By number and not by name: pandas 2 takes one text for another where they hold a NUL or half a surrogate pair.
     place = _places(table, by)
-    first = np.flatnonzero(~pd.Series(place).duplicated().to_numpy())
+    first = np.unique(place, return_index=True)[1]
     groups = len(first)
     eligible, retained, users = (_sums(table[name], place, groups) for name in ("eligible", "retained", "users"))
     told = table["eligible"].gt(0).to_numpy(dtype=np.bool_, na_value=False)
@@ -152,9 +152,12 @@ def _with_names(schema: Schema, columns: Mapping[str, Any]) -> Schema:
 
 
 def _places(table: pd.DataFrame, by: Sequence[str]) -> Ints:
-    """For each row the number of its group, in the order in which the groups come."""
+    """For each row the number of its group: segments in the order in which they come, periods in their own."""
     keys = list(zip(*(table[name].tolist() for name in by), strict=True))
-    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    at = by.index("period")
+    segments = {front: place for place, front in enumerate(dict.fromkeys(key[:at] for key in keys))}
+    groups = sorted(dict.fromkeys(keys), key=lambda key: (segments[key[:at]], key[at]))
+    number = {key: place for place, key in enumerate(groups)}
     return np.fromiter((number[key] for key in keys), dtype=np.intp, count=len(keys))
 
 

@@ -176,10 +176,15 @@ def rows_of(one: Step, log: EventLog, place: str) -> Ints:
     ------
     ValueError
         For an event or a property that the log does not have, with the nearest names; a log without any event has
-        no rows of any.
+        no rows of any. For any event of a log of sessions.
     TypeError
         For a condition that gives no truth values.
     """
+    if log.holds_sessions:
+        raise ValueError(
+            f"{place}: a table of sessions has no events. Pass the table of load_session_events, an EventLog or an "
+            "EventStore."
+        )
     code_of = {name: code for code, name in enumerate(log.names) if log.counts[code]}
     for name in one.events if code_of else ():
         if name not in code_of:

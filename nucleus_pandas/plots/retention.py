@@ -76,7 +76,7 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.require(table, COLUMNS, plot="plot_retention", loader="retention")
     check_question(table, plot="plot_retention")
     _check_segment(table)
-    if not table["rate"].notna().any():
+    if nobody(table):
         return style.no_data(style.axes_for(ax), TITLE)
     grid = _pivot(table)
     rows, columns = grid.rate.shape
@@ -105,6 +105,11 @@ class _Grid(NamedTuple):
     part: NDArray[np.bool_]
     few: NDArray[np.bool_]
     top: float
+
+
+def nobody(table: pd.DataFrame) -> bool:
+    """Say whether there is no share to draw, or nothing is known of whom it is."""
+    return bool(table["rate"].isna().all() or table["users"].isna().all() or table["eligible"].isna().all())
 
 
 def check_question(table: pd.DataFrame, *, plot: str) -> None:

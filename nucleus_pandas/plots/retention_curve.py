@@ -11,7 +11,7 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.at_risk import Row, write_at_risk
-from nucleus_pandas.plots.retention import COLUMNS, NOUNS, asked_note, check_question
+from nucleus_pandas.plots.retention import COLUMNS, NOUNS, asked_note, check_question, nobody
 from nucleus_pandas.plots.series import Trace, draw_lines, floats
 from nucleus_pandas.plots.shares import percent_axis, sample_note, segments_of
 
@@ -72,7 +72,7 @@ def plot_retention_curve(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
         )
     check_question(curve, plot="plot_retention_curve")
     ax = style.axes_for(ax)
-    if _nobody(curve):
+    if nobody(curve):
         return style.no_data(ax, TITLE)
     segments = segments_of(curve, plot="plot_retention_curve")
     numbers = np.sort(curve["period"].unique())
@@ -131,7 +131,7 @@ def plot_retention_trend(trend: pd.DataFrame, ax: Axes | None = None) -> Axes:
         raise ValueError("plot_retention_trend draws one period: pass the table to nu.retention_trend first")
     check_question(trend, plot="plot_retention_trend")
     ax = style.axes_for(ax)
-    if _nobody(trend):
+    if nobody(trend):
         return style.no_data(ax, TREND)
     cohorts = pd.DatetimeIndex(np.sort(trend["cohort"].unique()))
     segments = segments_of(trend, plot="plot_retention_trend")
@@ -165,10 +165,6 @@ def plot_retention_trend(trend: pd.DataFrame, ax: Axes | None = None) -> Axes:
         f"Without a share, as not over yet or without users: {style.counted(missing, 'cohort')}." if missing else "",
     )
     return style.fit(ax)
-
-
-def _nobody(table: pd.DataFrame) -> bool:
-    return not table["rate"].notna().any()
 
 
 def _draw(

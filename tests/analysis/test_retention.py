@@ -300,6 +300,7 @@ def test_the_arguments_stay_as_they_were():
         ({"week_start": "mon"}, "week_start='mon' is not known"),
         ({"periods": 0}, "periods=0 must be a whole number from 1 to 5000"),
         ({"brackets": [(3, 1)]}, r"brackets holds \(3, 1\): periods count from 0"),
+        ({"brackets": (1, 7)}, r"write brackets=\[\(1, 7\)\] or brackets=\[1, 7\]"),
         ({"brackets": [(0, 5), (1, 5)]}, "must end later than the one before"),
         ({"brackets": [1], "criterion": "on_or_after"}, "brackets take the place"),
         ({"users": people(ana=1), "start_event": "A"}, "both say when a user starts"),
@@ -325,6 +326,7 @@ def test_what_cannot_be_is_refused_with_what_to_write(asked, message):
         ({"brackets": "1-3"}, "for example brackets="),
         ({"brackets": [None]}, "for example brackets="),
         ({"return_event": 3}, "return_event is 3"),
+        ({"first_time": "no"}, "first_time is 'no'; write True or False"),
     ],
     ids=str,
 )
@@ -354,6 +356,22 @@ def test_answers_to_several_questions_are_not_put_together(other):
             function(pd.concat([table, table.assign(**other)]))
 
 
+def test_the_curve_comes_in_the_order_of_periods_however_the_table_is_sorted():
+    events = THREE.assign(**{"data.plan": ["pro", "free", "free", "free", "free", "pro", "pro"]})
+    table = nu.retention(events, by="plan", as_of="2026-09-20")
+    curve = nu.retention_curve(table.sort_values("rate", na_position="first"))
+    assert curve.groupby("segment")["period"].agg(list).tolist() == [[0, 1, 2], [0, 1, 2]]
+    assert curve["segment"].tolist() in (["free"] * 3 + ["pro"] * 3, ["pro"] * 3 + ["free"] * 3)
+
+
+def test_sessions_have_no_events_to_ask_for():
+    sessions = pd.DataFrame({"user_id": ["ana"], "start": instants("2026-09-01")})
+    with pytest.raises(ValueError, match=r"return_event: a table of sessions has no events\. Pass the table of"):
+        nu.retention(sessions, return_event="A")
+    with pytest.raises(ValueError, match="start_event: a table of sessions has no events"):
+        nu.retention(sessions, start_event="A")
+
+
 def test_segments_pool_to_the_whole():
     events = THREE.assign(**{"data.plan": ["free", "pro", "pro", "pro", "pro", None, "free"]})
     table = nu.retention(events, by="plan", as_of="2026-09-20")
@@ -367,6 +385,9 @@ def test_the_trend_is_one_period_of_each_cohort():
     assert trend["cohort"].dt.strftime("%m-%d").tolist() == ["08-31", "09-07"]
     assert trend["rate"].tolist()[0] == 1.0
     assert np.isnan(trend["rate"].tolist()[1])
+    for period in (True, [1, 2], "1"):
+        with pytest.raises(TypeError, match="write the number of one period"):
+            nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"), period=period)
     with pytest.raises(ValueError, match=r"period=4 is not in the table; it has 0, 1, 2\."):
         nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"))
 
