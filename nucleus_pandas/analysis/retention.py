@@ -108,9 +108,9 @@ def retention(
         - freq, clock, criterion: what was asked; ``"brackets"`` for these
         - sample: the fraction of users that the log holds; counts are not scaled
 
-        Cohorts in which nobody started are there. Without `start`, starts of clocks that are wrong, as it seems, are
-        left out, with a warning: where less than 1 % of all starts lie before 7 days or more without any, the first
-        cohort is the one of the start after these days, with all who started in it.
+        Cohorts in which nobody started are there, up to `end` or else to the last start. Without `start`, starts of
+        clocks that are wrong, as it seems, are left out, with a warning: where less than 1 % of all starts lie before 7
+        days or more without any, the first cohort is the one of the start after these days, with all who started in it.
 
     Raises
     ------
