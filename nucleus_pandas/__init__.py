@@ -12,6 +12,7 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.adoption import adoption
 from nucleus_pandas.analysis.breakdown import breakdown, compare_breakdowns
+from nucleus_pandas.analysis.buckets import Buckets
 from nucleus_pandas.analysis.catalog import attribute_catalog
 from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.error_free import crash_free, error_free
@@ -104,6 +105,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AuthenticationError",
+    "Buckets",
     "CacheWarning",
     "Client",
     "ConfigurationError",

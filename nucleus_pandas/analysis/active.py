@@ -10,6 +10,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity, UserDays, as_activity, user_days
 from nucleus_pandas.analysis.attempts import SETTLING
+from nucleus_pandas.analysis.buckets import STARTS, Buckets
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import instants, microseconds
 from nucleus_pandas.analysis.days import (
@@ -21,9 +22,10 @@ from nucleus_pandas.analysis.days import (
     period_numbers,
     period_starts,
 )
+from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
 from nucleus_pandas.analysis.held import held_span
-from nucleus_pandas.analysis.horizon import SILENCE_DAYS, oldest, warn_behind
+from nucleus_pandas.analysis.horizon import SILENCE_DAYS, Times, oldest, warn_behind
 from nucleus_pandas.analysis.question import enough
 from nucleus_pandas.analysis.steps import StepLike, read_step
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
@@ -86,6 +88,65 @@ class Active:
         return {"complete": complete, "settled": complete & (ends <= self.as_of - SETTLING)}
 
 
+@dataclass(frozen=True)
+class Known:
+    """Of which days activity is known, before anybody's is looked at.
+
+    Attributes
+    ----------
+    event : StepLike or None
+        What makes a user active.
+    begins, ends : int or None
+        The first and the last day that are asked for.
+    first : int
+        The first day of the log.
+    since : int or None
+        What is older is left out.
+    oldest : int or None
+        The first event of all; None where there is none.
+    until, as_of, zone, sample
+        As in `Active`.
+    cut : bool
+        Whether `until` itself is no longer known.
+    """
+
+    event: StepLike | None
+    begins: int | None
+    ends: int | None
+    first: int
+    since: int | None
+    oldest: int | None
+    until: int
+    as_of: int
+    cut: bool
+    zone: dt.tzinfo
+    sample: float
+
+    def days(self, log: EventLog) -> UserDays:
+        """Give the days on which the users of a log were active."""
+        return user_days(log, self.zone, self.until - self.cut, self.event, since=self.since)
+
+    def active(self, days: UserDays, last: int | None) -> Active:
+        """Give what was found, given the last day of all on which anybody was active."""
+        if self.oldest is None or (last is None and self.until <= self.oldest):
+            return Active(days, 0, -1, (0, -1), False, self.until, self.as_of, self.zone, self.sample)
+        over = _day(self.until - 1, self.zone)
+        last = over if last is None else max(over, last)
+        shown = (
+            self.first if self.begins is None else self.begins,
+            last if self.ends is None else min(last, self.ends),
+        )
+        beyond = self.ends is not None and self.ends > last
+        return Active(days, self.first, last, shown, beyond, self.until, self.as_of, self.zone, self.sample)
+
+    def rows(self, freq: Freq, week_start: WeekStart = "monday") -> Ints:
+        """Give the numbers of the periods that there can be rows of; there may turn out to be one less."""
+        return self.active(NO_DAYS, _day(self.until, self.zone)).rows(freq, week_start)
+
+
+NO_DAYS = UserDays(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32))
+
+
 def read_active(
     activity: Activity,
     event: StepLike | None,
@@ -100,33 +161,58 @@ def read_active(
 
     Without `start`, `back` says how many days before the end it is about.
     """
+    known, log = read_known(activity, event, start=start, end=end, tz=tz, as_of=as_of, back=back)
+    if not isinstance(log, EventLog):
+        raise TypeError(Buckets.refusal)
+    days = known.days(log)
+    return known.active(days, last_day(days))
+
+
+def last_day(days: UserDays) -> int | None:
+    """Give the last day on which anybody was active, if anybody was."""
+    return int(days.day.max()) if len(days.day) else None
+
+
+def read_known(
+    activity: Activity,
+    event: StepLike | None,
+    *,
+    start: When | None,
+    end: When | None,
+    tz: Zone | None,
+    as_of: When | None,
+    back: int | None = None,
+) -> tuple[Known, EventLog | Parts]:
+    """The same without looking at anybody's activity: what is known of which days, and the log."""
     zone = parse_zone("UTC" if tz is None else tz)
     begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
     given = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     log = _log(activity, event, given)
     known = log.as_of_microseconds if given is None else given
-    held = held_span(activity, begins, ends) if isinstance(activity, EventStore | EventLog) else None
+    synced = activity.whole if isinstance(activity, Buckets) else activity
+    held = held_span(synced, begins, ends) if isinstance(synced, EventStore | EventLog) else None
     # What was synced ends before its end; what is known at an instant is known with it.
     cut = held is not None and held[1] <= known
     until = held[1] if held is not None and cut else known
-    time = _times(log)
     about = held[0] if held is not None and begins is None else begins
     about = about if back is None else min(until, until if ends is None else ends) - (back + 2) * DAY
-    first, since = _first(log, time, about, zone) if len(time) else (0, None)
-    days = user_days(log, zone, until - cut, event, since=since)
-    if not len(time) or (not len(days.day) and until <= int(time.min())):
-        return Active(days, 0, -1, (0, -1), False, until, known, zone, log.sample)
+    time = activity.times if isinstance(activity, Buckets) else Times(_times(log))
+    first, since = (0, None)
+    if len(time.moments):
+        first, since = _first(activity if isinstance(activity, Buckets) else log, time, about, zone)
     if held is not None:
         # A day of which only the rest was synced is not known as a whole.
         first = max(first, _day(held[0] - 1, zone) + 1)
-    last = max(_day(until - 1, zone), int(days.day.max(initial=-(2**31))))
     from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
-    shown = (first if from_ is None else from_, last if to is None else min(last, to))
-    return Active(days, first, last, shown, to is not None and to > last, until, known, zone, log.sample)
+    oldest_of_all = int(time.moments.min()) if len(time.moments) else None
+    return Known(event, from_, to, first, since, oldest_of_all, until, known, cut, zone, log.sample), log
 
 
-def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> EventLog:
+def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> EventLog | Parts:
     """The log: of sessions, or of the events that are asked for."""
+    if isinstance(activity, Buckets):
+        steps = [] if event is None else [("event", read_step(event, "event"))]
+        return activity.parts(as_of=as_of, steps=steps, columns=STARTS if event is None else (), every=event is None)
     if isinstance(activity, pd.DataFrame) and "event" not in activity.columns:
         if "start" not in activity.columns and "created_at" in activity.columns:
             raise ValueError(
@@ -143,33 +229,42 @@ def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> Event
     return as_event_log(activity, only=enough(activity, [read_step(event, "event")], None), as_of=as_of)
 
 
-def _first(log: EventLog, time: Ints, start: int | None, zone: dt.tzinfo) -> tuple[int, int | None]:
+def _first(log: EventLog | Parts | Buckets, time: Times, start: int | None, zone: dt.tzinfo) -> tuple[int, int | None]:
     """Give the first day of a log, and the time before which its rows are left out, if any are.
 
     It begins with its first event, whenever the session of that began. Clocks that are years behind tell nothing: a
     warning says how many rows are left out; but from `start` on, where that is given, all rows are believed.
     """
-    if "begin" not in log.kept:
-        log.kept["begin"] = _begin(time), int(time.min())
-    begin, oldest_of_all = log.kept["begin"]
+    begin, oldest_of_all = _begin(log, time), int(time.moments.min())
     if start is None and oldest_of_all < begin:
         warn_behind(time, begin, "events", "If that is wrong, and to be rid of this warning, pass start=.")
     since = begin if start is None else min(begin, start)
     if since < begin:
-        begin = int(time[time >= since].min())
+        begin = log.first_since(since) if isinstance(log, Buckets) else int(time.moments[time.moments >= since].min())
     return _day(begin, zone), since if oldest_of_all < since else None
 
 
-def _times(log: EventLog) -> Ints:
+def _times(log: EventLog | Parts) -> Ints:
     """When all events of the frame happened, also those that were not asked for."""
+    log = log if isinstance(log, EventLog) else log.whole
     if len(log) == len(log.frame):
         return log.time
     time, missing = instants(log.frame["time"])
     return time[~missing]
 
 
-def _begin(time: Ints) -> int:
-    """The first time that can be right."""
+def _begin(log: EventLog | Parts | Buckets, time: Times) -> int:
+    """The first time that can be right; a log keeps it."""
+    if not isinstance(log, EventLog):
+        return oldest(time)
+    if "begin" not in log.kept:
+        log.kept["begin"] = _oldest(time.moments)
+    begin: int = log.kept["begin"]
+    return begin
+
+
+def _oldest(time: Ints) -> int:
+    """The oldest time that can be right, found quickly where that is all of them."""
     day = time // DAY
     lowest, span = int(day.min()), int(day.max()) - int(day.min()) + 1
     if span <= len(day):

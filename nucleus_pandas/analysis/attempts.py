@@ -101,6 +101,19 @@ def look_up(log: EventLog, asked: Question) -> Found:
     return Found(line, steps, excluded, entries)
 
 
+def put_together(one: Standing, other: Standing) -> Standing:
+    """Put the attempts of other users behind these; which rows of the log they began with is no longer told."""
+    return Standing(
+        entry=one.entry[:0],
+        period=np.concatenate([one.period, other.period]),
+        depth=np.concatenate([one.depth, other.depth]),
+        times=np.concatenate([one.times, other.times], axis=1),
+        status=np.concatenate([one.status, other.status]),
+        settled=np.concatenate([one.settled, other.settled]),
+        young=np.union1d(one.young, other.young),
+    )
+
+
 def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> Standing:
     """Find the attempt that stands for each user; with `edges`, in order, for each user and period between them."""
     line, steps, excluded, entries = found

@@ -10,7 +10,7 @@ import numpy as np
 
 from nucleus_pandas.analysis.codes import Bools, Ints, begins
 from nucleus_pandas.analysis.days import WeekStart, day_numbers, period_days, period_numbers, period_starts
-from nucleus_pandas.analysis.horizon import oldest, warn_behind
+from nucleus_pandas.analysis.horizon import Times, oldest, warn_behind
 from nucleus_pandas.analysis.retention_tables import Clock
 from nucleus_pandas.api.windows import Freq
 
@@ -99,30 +99,64 @@ class Cohorts:
         return over & whole[:, None]
 
 
-def make_cohorts(starts: Starts, clocks: Clocks, *, recurring: bool) -> Cohorts:
-    """Put starts into cohorts by their periods; with `recurring` a user has one in each."""
-    starts = starts.where(starts.time <= clocks.as_of)
-    low = _low(starts.time, clocks) if clocks.start is None and len(starts.time) else clocks.start
+@dataclass(frozen=True)
+class Grid:
+    """The cohorts that there are rows of: the number of the first, how many, and the instant from which starts count.
+
+    `earliest` is the first start that counts; None where there is none.
+    """
+
+    first: int
+    number: int
+    low: int | None
+    earliest: int | None
+
+    def last_over(self, clocks: Clocks) -> int:
+        """Give the last period that was over for anybody, 0 where there is none."""
+        if self.earliest is None:
+            return 0
+        if clocks.clock == "rolling":
+            return max(0, (clocks.as_of - self.earliest) // UNITS[clocks.freq] - 1)
+        return max(0, clocks.current - 1 - int(clocks.periods(np.array([self.earliest]))[0]))
+
+    def place(self, starts: Starts, clocks: Clocks, *, recurring: bool) -> Cohorts:
+        """Put starts into cohorts by their periods; with `recurring` a user has one in each."""
+        starts = starts.where(starts.time <= clocks.as_of)
+        if self.low is not None:
+            starts = starts.where(starts.time >= self.low)
+        if clocks.end is not None:
+            starts = starts.where(starts.time < clocks.end)
+        place = clocks.periods(starts.time).astype(np.int64) - self.first
+        cohorts = Cohorts(starts, self.first, self.number, place)
+        return _once(cohorts) if recurring else cohorts
+
+
+def find_grid(times: Times, clocks: Clocks) -> Grid:
+    """Find the cohorts that starts make; of those that are thinned by local days none lies outside what is asked for.
+
+    Where `clocks` has no start, all starts up to `as_of` are there.
+    """
+    times = times.until(clocks.as_of)
+    low = _low(times, clocks) if clocks.start is None and len(times.moments) else clocks.start
     if low is not None:
-        starts = starts.where(starts.time >= low)
+        times = times.since(low)
     if clocks.end is not None:
-        starts = starts.where(starts.time < clocks.end)
-    first, last = _span(starts.time, clocks)
+        times = times.until(clocks.end - 1)
+    first, last = _span(times.moments, clocks)
     if last - first >= _MOST:
         days = period_days(np.array([first, last]), clocks.freq, clocks.week_start).astype(str)
         raise ValueError(
             f"freq={clocks.freq!r} makes {last - first + 1:,} cohorts, from {days[0]} to {days[1]}; there can be "
             f"{_MOST:,}. Pass start= and end=, in case a clock is wrong, or a longer freq."
         )
-    place = clocks.periods(starts.time).astype(np.int64) - first
-    cohorts = Cohorts(starts, first, last - first + 1, place)
-    return _once(cohorts) if recurring else cohorts
+    earliest = int(times.moments.min()) if len(times.moments) else None
+    return Grid(first, last - first + 1, low, earliest)
 
 
-def _low(time: Ints, clocks: Clocks) -> int:
+def _low(times: Times, clocks: Clocks) -> int:
     """The first instant of the oldest cohort that can be right: all starts of it count. A warning tells of others."""
-    low = int(clocks.edges(clocks.periods(np.array([oldest(time)])))[0])
-    warn_behind(time, low, "starts of users", "If that is wrong, and to be rid of this warning, pass start=.")
+    low = int(clocks.edges(clocks.periods(np.array([oldest(times)])))[0])
+    warn_behind(times, low, "starts of users", "If that is wrong, and to be rid of this warning, pass start=.")
     return low
 
 

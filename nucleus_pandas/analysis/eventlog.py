@@ -22,6 +22,13 @@ from nucleus_pandas.store.eventstore import EventStore
 CONTEXT = ("platform", "os_version", "version", "locale", "country", "arch", "ram_gb")
 
 
+class Parted:
+    """Events that are too many for one log, and come in parts; `Buckets` is one."""
+
+    #: What an analysis says that cannot go through them part by part.
+    refusal = ""
+
+
 class EventLog:
     """An event log made ready once, to be asked many times.
 
@@ -123,16 +130,7 @@ class EventLog:
             info = frame.info()
             sample, as_of = info.sample if sample is None else sample, info.as_of if as_of is None else as_of
             frame, self.spans = frame.events(), info.spans
-        sample = 1.0 if sample is None else sample
-        if (
-            isinstance(sample, bool)
-            or not isinstance(sample, int | float | np.integer | np.floating)
-            or not 0 < sample <= 1
-        ):
-            raise ValueError(
-                f"sample={sample!r} must be above 0 and at most 1: the fraction of users that the log holds."
-            )
-        self.sample = float(sample)
+        self.sample = checked_sample(sample)
         self._known = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
         self._make(frame, None, "the event log")
 
@@ -143,6 +141,14 @@ class EventLog:
         log.sample = 1.0
         log._known = as_of
         log._make(frame, only, "the events that are asked for")
+        return log
+
+    @classmethod
+    def part(cls, frame: pd.DataFrame, whole: EventLog, as_of: int) -> EventLog:
+        """Make the log of some users of a larger one, with its names and counts; what is left out is not told."""
+        log = cls.__new__(cls)
+        log.sample, log.spans, log._known = whole.sample, whole.spans, as_of
+        log._make(frame, None, None, whole)
         return log
 
     @classmethod
@@ -159,10 +165,32 @@ class EventLog:
         log._make(sessions.assign(time=sessions["start"], event=event), None, "the sessions")
         return log
 
-    def _make(self, frame: pd.DataFrame, only: Collection[str] | None, whose: str) -> None:
+    @classmethod
+    def whole(
+        cls,
+        columns: pd.DataFrame,
+        counts: dict[str, int],
+        sample: float,
+        spans: tuple[tuple[dt.datetime, dt.datetime], ...],
+    ) -> EventLog:
+        """Make a log without events that stands for one that comes in parts: its columns, and how often what occurs."""
+        log = cls.__new__(cls)
+        log.sample, log.spans, log._known = sample, spans, None
+        log._make(columns, None, None)
+        log.names, log.counts = list(counts), np.array(list(counts.values()), dtype=np.int64)
+        log._rows, log._ends = _by_code(log.event, len(counts))
+        return log
+
+    def _make(
+        self, frame: pd.DataFrame, only: Collection[str] | None, whose: str | None, whole: EventLog | None = None
+    ) -> None:
         require(frame, ["user_id", "time", "event"])
         self.frame = frame = frame.copy(deep=False)
         event, self.names = names(frame["event"])
+        if whole is not None:
+            place = {name: code for code, name in enumerate(whole.names)}
+            event = small(np.array([*(place[name] for name in self.names), -1])[event], len(place))
+            self.names, self.counts = whole.names, whole.counts
         rows, times = None, frame["time"]
         if only is not None:
             wanted = np.array([*(name in only for name in self.names), False], dtype=np.bool_)
@@ -184,7 +212,7 @@ class EventLog:
         order, self.user, self.time, self.event = sort_rows(user, time, event, first)
         self.order = order if rows is None else rows[order].astype(order.dtype)
         self._rows, self._ends = _by_code(self.event, len(self.names))
-        if only is None:
+        if only is None and whole is None:
             self.counts = np.diff(self._ends)
 
     def __len__(self) -> int:
@@ -316,6 +344,8 @@ def as_event_log(
     within : tuple of datetime or None
         The instants between which it looks: no more than the sessions that touch them are read from a store.
     """
+    if isinstance(source, Parted):
+        raise TypeError(source.refusal)
     if isinstance(source, EventLog):
         return source
     if isinstance(source, EventStore):
@@ -329,17 +359,38 @@ def as_event_log(
     return EventLog(source) if only is None else EventLog._holding(source, only, as_of)
 
 
+def checked_sample(sample: object) -> float:
+    """Check the fraction of the users that a log holds; by default it holds all."""
+    if sample is None:
+        return 1.0
+    if (
+        isinstance(sample, bool)
+        or not isinstance(sample, int | float | np.integer | np.floating)
+        or not 0 < sample <= 1
+    ):
+        raise ValueError(f"sample={sample!r} must be above 0 and at most 1: the fraction of users that the log holds.")
+    return float(sample)
+
+
 #: What an analysis can be asked of.
-Events = pd.DataFrame | EventLog | EventStore
+Events = pd.DataFrame | EventLog | EventStore | Parted
 
 
-def _kept(lacks: dict[str, Bools], whose: str) -> Ints | None:
-    """The rows that lack nothing, None for all; those that do are told in one warning."""
-    told = [f"{int(lack.sum()):,} have no {what}" for what, lack in lacks.items() if lack.any()]
-    if not told:
-        return None
+def tell_left_out(lacking: dict[str, int], left_out: int, of: int, whose: str) -> None:
+    """Warn of rows that lack something."""
+    if left_out:
+        told = ", ".join(f"{number:,} have no {what}" for what, number in lacking.items() if number)
+        warn_incomplete(f"{left_out:,} of {of:,} rows of {whose} are left out: {told}.")
+
+
+def _kept(lacks: dict[str, Bools], whose: str | None) -> Ints | None:
+    """The rows that lack nothing, None for all; those that do are told in one warning, unless that was done."""
     bad = np.logical_or.reduce(list(lacks.values()))
-    warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} rows of {whose} are left out: {', '.join(told)}.")
+    if not bad.any():
+        return None
+    if whose is not None:
+        lacking = {what: int(lack.sum()) for what, lack in lacks.items()}
+        tell_left_out(lacking, int(bad.sum()), len(bad), whose)
     return np.flatnonzero(~bad)
 
 

@@ -7,12 +7,16 @@ from dataclasses import replace
 import pandas as pd
 
 from nucleus_pandas.analysis.attempts import Order, find_standing, look_up
-from nucleus_pandas.analysis.eventlog import Events
-from nucleus_pandas.analysis.funnel_tables import people, summary, who_counts
+from nucleus_pandas.analysis.buckets import Buckets
+from nucleus_pandas.analysis.engines import answer
+from nucleus_pandas.analysis.eventlog import EventLog, Events
+from nucleus_pandas.analysis.funnel_counts import EntryTimes, FunnelTable, entry_times
+from nucleus_pandas.analysis.funnel_tables import people, who_counts
 from nucleus_pandas.analysis.periods import make_calendar
 from nucleus_pandas.analysis.question import Entry, OnExclude, Ties, Window, read_question
 from nucleus_pandas.analysis.segments import TOP, find_segments
 from nucleus_pandas.analysis.steps import ExcludeLike, StepLike
+from nucleus_pandas.analysis.timeline import LeftOut
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone, parse_zone
 
@@ -158,9 +162,7 @@ def funnel(
         by=by,
     )
     top = checked_number("top", top, None, TOP)
-    found = find_standing(look_up(log, asked), asked)
-    segments = None if by is None else find_segments(log, by, found.entry, who_counts(found, asked), top)
-    return summary(log, asked, found, segments, None)
+    return answer(FunnelTable(asked, by, top, log.sample), log)
 
 
 def funnel_users(
@@ -246,7 +248,11 @@ def funnel_users(
         by=by,
     )
     top = checked_number("top", top, None, TOP)
-    found = find_standing(look_up(log, asked), asked)
+    if not isinstance(log, EventLog):
+        raise TypeError(Buckets.refusal)
+    events_found = look_up(log, asked)
+    found = find_standing(events_found, asked)
+    LeftOut(events_found.line.left_out, len(log)).warn()
     segments = None if by is None else find_segments(log, by, found.entry, who_counts(found, asked), top)
     return people(log, asked, found, segments)
 
@@ -345,13 +351,13 @@ def funnel_trend(
         by=by,
     )
     top = checked_number("top", top, None, TOP)
-    events_found = look_up(log, asked)
-    times = events_found.entries.time
-    known = times[times <= asked.as_of]
+    # What was looked up in a log in memory need not be looked up again.
+    whole = log if isinstance(log, EventLog) else None
+    found = None if whole is None else look_up(whole, asked)
+    times = answer(EntryTimes(asked), log) if found is None else entry_times(found, asked)
     zone = parse_zone("UTC" if tz is None else tz)
-    calendar = make_calendar(freq, known, asked.start, asked.end, asked.as_of, zone)
+    calendar = make_calendar(freq, times, asked.start, asked.end, asked.as_of, zone)
     if len(calendar.edges):
         asked = replace(asked, start=int(calendar.edges[0]), end=int(calendar.edges[-1]))
-    found = find_standing(events_found, asked, calendar.edges)
-    segments = None if by is None else find_segments(log, by, found.entry, who_counts(found, asked), top)
-    return summary(log, asked, found, segments, calendar)
+    table = FunnelTable(asked, by, top, log.sample, calendar)
+    return answer(table, log) if whole is None or found is None else table.finish(table.count(whole, found))

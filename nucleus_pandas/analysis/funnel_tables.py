@@ -46,7 +46,7 @@ def who_counts(found: Standing, asked: Question) -> Bools:
 
 
 def summary(
-    log: EventLog, asked: Question, found: Standing, segments: Segments | None, calendar: Calendar | None
+    sample: float, asked: Question, found: Standing, segments: Segments | None, calendar: Calendar | None
 ) -> pd.DataFrame:
     """The table of `funnel` and `funnel_trend`: a row for each period, segment and step."""
     names = [""] if segments is None else segments.names
@@ -70,16 +70,16 @@ def summary(
         columns |= {name: np.where(unknown, np.nan, columns[name]) for name in _JUDGED}
         schema = {"period": DAY, **schema, **_STATES}
         columns["period"] = np.repeat(np.array(calendar.labels, dtype=DAY), each)
-    return make_frame(schema | _ASKED, columns | _asked(log, asked, groups * steps))
+    return make_frame(schema | _ASKED, columns | _asked(sample, asked, groups * steps))
 
 
-def _asked(log: EventLog, asked: Question, rows: int) -> dict[str, Any]:
+def _asked(sample: float, asked: Question, rows: int) -> dict[str, Any]:
     """What was asked, in every row: a table that is kept, or drawn, tells what it means."""
     window = "session" if asked.window is None else spell_duration(asked.window)
     values = {"order": asked.order, "window": window}
     same = {name: pd.array([value], dtype=TEXT).take(np.zeros(rows, dtype=np.intp)) for name, value in values.items()}
     flag = np.full(rows, asked.include_pending)
-    return {**same, "include_pending": flag, "sample": np.full(rows, log.sample)}
+    return {**same, "include_pending": flag, "sample": np.full(rows, sample)}
 
 
 def _labels(asked: Question) -> list[str]:
@@ -167,7 +167,7 @@ def people(log: EventLog, asked: Question, found: Standing, segments: Segments |
     if segments is not None:
         columns["segment"] = pd.array(segments.names, dtype=TEXT).take(segments.code[order])
         schema["segment"] = TEXT
-    columns |= {"settled": found.settled[order], **_asked(log, asked, len(entry))}
+    columns |= {"settled": found.settled[order], **_asked(log.sample, asked, len(entry))}
     schema["settled"] = np.dtype(bool)
     table = make_frame(schema | _ASKED, columns)
     table.insert(0, "user_id", user_id)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.active import read_active
-from nucleus_pandas.analysis.activity import Activity, UserDays
+from nucleus_pandas.analysis.active import NO_DAYS, Active, Known, last_day, read_known
+from nucleus_pandas.analysis.activity import Activity
 from nucleus_pandas.analysis.codes import Bools, Ints, begins
 from nucleus_pandas.analysis.days import WeekStart, period_days, period_numbers
+from nucleus_pandas.analysis.engines import answer
+from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.steps import StepLike
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
@@ -118,12 +121,13 @@ def active_users(
     >>> bool((settled["dau"] <= settled["wau"]).all() and (settled["wau"] <= settled["mau"]).all())
     True
     """
-    found = read_active(activity, event, start=start, end=end, tz=tz, as_of=as_of)
+    known, log = read_known(activity, event, start=start, end=end, tz=tz, as_of=as_of)
+    found, table = answer(_Windows(known, known.rows("D")), log)
     days = found.rows("D")
     states = found.states(days, "D")
     counts = {
         name: _whole(users, days - length + 1 < found.first)
-        for (name, length), users in zip(_WINDOWS.items(), _in_windows(found.days, days), strict=True)
+        for (name, length), users in zip(_WINDOWS.items(), _in_windows(table, len(days)), strict=True)
     }
     dau, mau = (counts[name].to_numpy(dtype="float64", na_value=np.nan) for name in ("dau", "mau"))
     columns = {
@@ -208,11 +212,12 @@ def growth(
     >>> bool((came == table["active"]).all())
     True
     """
-    found = read_active(activity, event, start=start, end=end, tz=tz, as_of=as_of)
+    known, log = read_known(activity, event, start=start, end=end, tz=tz, as_of=as_of)
+    found, table = answer(_Changes(known, known.rows(freq, week_start), freq, week_start), log)
     numbers = found.rows(freq, week_start)
     states = found.states(numbers, freq, week_start)
     before, after = (period_days(numbers + later, freq, week_start).astype(np.int64) for later in (-1, 1))
-    counted = _came_and_went(found.days, numbers, freq, week_start)
+    counted = dict(zip(_KINDS, table[:, : len(numbers)], strict=True))
     unknown = before < found.first
     counts = {name: _whole(users, unknown) for name, users in counted.items()}
     counts["dormant"] = _whole(counted["dormant"], unknown | ~states["complete"])
@@ -235,50 +240,107 @@ def _whole(users: Ints, missing: Bools) -> Any:
     return pd.arrays.IntegerArray(users.astype(np.int64), missing)
 
 
-def _in_windows(active: UserDays, days: Ints) -> Iterator[Ints]:
-    """Users active in the days up to and with each day, for each window.
+class _Counted(NamedTuple):
+    """Users of each row of a table, and the last day on which anybody was active."""
+
+    table: Ints
+    last: int | None
+
+    def and_also(self, other: _Counted) -> _Counted:
+        """Add the users of another part."""
+        lasts = [last for last in (self.last, other.last) if last is not None]
+        return _Counted(self.table + other.table, max(lasts, default=None))
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Users by the day of an activity and how long it was until the next: one table serves all windows.
 
     A user who was active on a day counts from it until the window is over or they are active again, from when on that
-    day tells. So no user counts twice, and where the next day of each lies tells everything: one table of day and
-    distance serves all windows.
+    day tells. So no user counts twice, and where the next day of each lies tells everything.
     """
-    # Days long before the first window tell nothing, and clocks that are wrong would make a long table of them.
-    near = active.day >= days.min(initial=0) - _LONGEST
-    user, day = active if near.all() else (active.user[near], active.day[near])
-    lowest, span = int(day.min(initial=0)), int(day.max(initial=0)) - int(day.min(initial=0)) + 1
-    distance = np.full(len(day), _LONGEST, dtype=day.dtype)
-    same = user[1:] == user[:-1]
-    distance[:-1][same] = np.minimum(day[1:] - day[:-1], _LONGEST)[same]
-    table = np.bincount((day - lowest) * (_LONGEST + 1) + distance, minlength=span * (_LONGEST + 1))
-    table = table.reshape(span, _LONGEST + 1)
-    place = days - lowest
-    inside = (place >= 0) & (place < span + _LONGEST)
+
+    known: Known
+    days: Ints
+
+    def partial(self, log: EventLog) -> _Counted:
+        """Count the users of one part."""
+        found = self.known.days(log)
+        last = last_day(found)
+        if not len(self.days):
+            return _Counted(np.zeros((0, _LONGEST + 1), dtype=np.int64), last)
+        # Days before the first window tell nothing, nor do those after the last.
+        lowest, span = int(self.days[0]) - _LONGEST, len(self.days) + _LONGEST
+        near = found.day >= lowest
+        user, day = found if near.all() else (found.user[near], found.day[near])
+        distance = np.full(len(day), _LONGEST, dtype=day.dtype)
+        same = user[1:] == user[:-1]
+        distance[:-1][same] = np.minimum(day[1:] - day[:-1], _LONGEST)[same]
+        there = day < lowest + span
+        if not there.all():
+            day, distance = day[there], distance[there]
+        table = np.bincount((day - lowest) * (_LONGEST + 1) + distance, minlength=span * (_LONGEST + 1))
+        return _Counted(table.reshape(span, _LONGEST + 1), last)
+
+    def merge(self, one: _Counted, other: _Counted) -> _Counted:
+        """Add two parts up."""
+        return one.and_also(other)
+
+    def finish(self, state: _Counted) -> tuple[Active, Ints]:
+        """Give the days that there are rows of, and the table."""
+        return self.known.active(NO_DAYS, state.last), state.table
+
+
+def _in_windows(table: Ints, days: int) -> Iterator[Ints]:
+    """Users active in the days up to and with each of the first days of a table of `_Windows`, for each window."""
+    span = len(table)
     for length in _WINDOWS.values():
         change = np.zeros(span + _LONGEST, dtype=np.int64)
         change[:span] += table.sum(axis=1)
         for apart in range(1, _LONGEST + 1):
             ends = min(apart, length)
             change[ends : ends + span] -= table[:, apart]
-        yield np.where(inside, np.cumsum(change)[np.where(inside, place, 0)], 0)
+        yield np.cumsum(change)[_LONGEST : _LONGEST + days]
 
 
-def _came_and_went(active: UserDays, numbers: Ints, freq: Freq, week_start: WeekStart) -> dict[str, Ints]:
+_KINDS = ("new", "returning", "resurrected", "dormant", "active")
+
+
+@dataclass(frozen=True)
+class _Changes:
     """Users of each period by what they did before, and those who did not come again in it."""
-    period = period_numbers(active.day, freq, week_start).astype(np.int64)
-    once = begins(active.user) | begins(period)
-    user, period = active.user[once], period[once]
-    first = begins(user)
-    since = np.diff(period, prepend=0)
-    stays = np.zeros(len(period), dtype=np.bool_)
-    stays[:-1] = ~first[1:] & (since[1:] == 1)
-    kinds = {
-        "new": period[first],
-        "returning": period[~first & (since == 1)],
-        "resurrected": period[~first & (since > 1)],
-        "dormant": period[~stays] + 1,
-        "active": period,
-    }
-    return {name: _counted(which, numbers) for name, which in kinds.items()}
+
+    known: Known
+    numbers: Ints
+    freq: Freq
+    week_start: WeekStart
+
+    def partial(self, log: EventLog) -> _Counted:
+        """Count the users of one part."""
+        found = self.known.days(log)
+        period = period_numbers(found.day, self.freq, self.week_start).astype(np.int64)
+        once = begins(found.user) | begins(period)
+        user, period = found.user[once], period[once]
+        first = begins(user)
+        since = np.diff(period, prepend=0)
+        stays = np.zeros(len(period), dtype=np.bool_)
+        stays[:-1] = ~first[1:] & (since[1:] == 1)
+        kinds = (
+            period[first],
+            period[~first & (since == 1)],
+            period[~first & (since > 1)],
+            period[~stays] + 1,
+            period,
+        )
+        return _Counted(np.stack([_counted(which, self.numbers) for which in kinds]), last_day(found))
+
+    def merge(self, one: _Counted, other: _Counted) -> _Counted:
+        """Add two parts up."""
+        return one.and_also(other)
+
+    def finish(self, state: _Counted) -> tuple[Active, Ints]:
+        """Give the days that there are rows of, and the counts of each kind."""
+        return self.known.active(NO_DAYS, state.last), state.table
 
 
 def _counted(periods: Ints, numbers: Ints) -> Ints:

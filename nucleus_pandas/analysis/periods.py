@@ -10,7 +10,7 @@ import numpy as np
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import instant_of, microseconds
 from nucleus_pandas.analysis.days import DAY, MOST_ROWS
-from nucleus_pandas.analysis.horizon import oldest
+from nucleus_pandas.analysis.horizon import Times, oldest
 from nucleus_pandas.api.windows import Freq, Window
 
 # Longer than any period, so that no period at the edge of the data is cut.
@@ -27,18 +27,22 @@ class Calendar:
     whole: Bools
 
 
-def make_calendar(freq: Freq, times: Ints, start: int | None, end: int | None, as_of: int, zone: dt.tzinfo) -> Calendar:
+def make_calendar(
+    freq: Freq, times: Ints | Times, start: int | None, end: int | None, as_of: int, zone: dt.tzinfo
+) -> Calendar:
     """Cut [start, end) into periods; where it is open, as far as there are times in it that can be right.
 
-    Where there are none, the periods from `start` go as far as the data are known.
+    Where there are none, the periods from `start` go as far as the data are known. Times that are thinned lie in
+    [start, end) already.
     """
-    times = times if start is None else times[times >= start]
-    times = times if end is None else times[times < end]
-    if not len(times) and (start is None or (end is None and as_of < start)):
+    times = times if isinstance(times, Times) else Times(times)
+    times = times if start is None else times.since(start)
+    times = times if end is None else times.until(end - 1)
+    if not len(times.moments) and (start is None or (end is None and as_of < start)):
         Window(instant_of(0), instant_of(1), zone).periods(freq)  # an unknown freq is refused all the same
         return Calendar([], np.empty(0, dtype=np.int64), np.empty(0, dtype=np.bool_))
     low = oldest(times) if start is None else start
-    high = (int(times.max()) if len(times) else as_of) + 1 if end is None else end
+    high = (int(times.moments.max()) if len(times.moments) else as_of) + 1 if end is None else end
     if (number := (high - low) // _SHORTEST.get(freq, _SHORTEST["M"])) > MOST_ROWS:
         raise ValueError(
             f"freq={freq!r} makes some {number:,} periods, from {instant_of(low):%Y-%m-%d} to "

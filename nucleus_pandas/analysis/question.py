@@ -8,10 +8,13 @@ from typing import Literal, get_args
 import pandas as pd
 
 from nucleus_pandas.analysis.attempts import Order, Question
+from nucleus_pandas.analysis.buckets import SESSION, Buckets
 from nucleus_pandas.analysis.columns import microseconds
+from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, as_event_log
 from nucleus_pandas.analysis.steps import (
     MOST_TANGLED,
+    Exclusion,
     Step,
     columns_of,
     read_exclusions,
@@ -46,7 +49,7 @@ def read_question(
     as_of: When | None,
     include_pending: bool,
     by: str | None,
-) -> tuple[EventLog, Question]:
+) -> tuple[EventLog | Parts, Question]:
     """Check the arguments of a funnel; give the log that it is asked of, and the question."""
     wanted = read_steps(steps)
     exclusions = read_exclusions(exclude, len(wanted))
@@ -70,11 +73,8 @@ def read_question(
     within = make_interval(start, end, zone)
     begins, ends = (None if one is None else microseconds(one) for one in within)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    looked_at = [*wanted, *(exclusion.step for exclusion in exclusions)]
-    only = None if span is None or order == "strict" else enough(events, looked_at, by)
-    log = as_event_log(events, only=only, as_of=known, within=(within[0], _until(within[1], span)))
-    if span is None and "session_id" not in log.frame.columns:
-        raise ValueError('window="session" needs the column session_id, which the log does not have; use a duration.')
+    reach = (within[0], _until(within[1], span))
+    log = _log(events, wanted, exclusions, by, known, reach, sessions=span is None, strict=order == "strict")
     asked = Question(
         steps=wanted,
         window=span,
@@ -89,6 +89,37 @@ def read_question(
         include_pending=bool(include_pending),
     )
     return log, asked
+
+
+def _log(
+    events: object,
+    steps: list[Step],
+    exclusions: list[Exclusion],
+    by: str | None,
+    known: int | None,
+    within: tuple[dt.datetime | None, dt.datetime | None],
+    *,
+    sessions: bool,
+    strict: bool,
+) -> EventLog | Parts:
+    """The log that a funnel is asked of, with the events and columns that it looks at."""
+    every = sessions or strict
+    looked_at = [*steps, *(exclusion.step for exclusion in exclusions)]
+    if isinstance(events, Buckets):
+        _check_sessions(events.whole, sessions=sessions)
+        columns = [*(SESSION if sessions else ()), *(["kind"] if strict else [])]
+        places = [*(f"step {number}" for number in range(1, len(steps) + 1)), *("exclude" for _ in exclusions)]
+        named = list(zip(places, looked_at, strict=True))
+        return events.parts(as_of=known, steps=named, by=by, columns=columns, every=every)
+    only = None if every else enough(events, looked_at, by)
+    log = as_event_log(events, only=only, as_of=known, within=within)
+    _check_sessions(log, sessions=sessions)
+    return log
+
+
+def _check_sessions(log: EventLog, *, sessions: bool) -> None:
+    if sessions and "session_id" not in log.frame.columns:
+        raise ValueError('window="session" needs the column session_id, which the log does not have; use a duration.')
 
 
 def _until(end: dt.datetime | None, span: int | None) -> dt.datetime | None:

@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity
-from nucleus_pandas.analysis.cohorts import make_cohorts
+from nucleus_pandas.analysis.cohorts import find_grid
 from nucleus_pandas.analysis.days import WeekStart
+from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.horizon import Times
 from nucleus_pandas.analysis.people import check_acquainted
-from nucleus_pandas.analysis.retention_counts import count_cells, find_starts, segments_of
+from nucleus_pandas.analysis.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
+from nucleus_pandas.analysis.retention_parts import cells_of_parts
 from nucleus_pandas.analysis.retention_question import BracketLike, find_log, read_asked, read_clocks
 from nucleus_pandas.analysis.retention_tables import Clock, Criterion, pooled, require_retention, retention_table
 from nucleus_pandas.analysis.steps import StepLike
@@ -169,13 +172,18 @@ def retention(
     clocks = read_clocks(freq=freq, clock=clock, week_start=week_start, start=start, end=end, tz=tz, as_of=as_of)
     top = checked_number("top", top, None, _TOP)
     log, clocks = find_log(activity, asked, clocks, created=users is not None, by=by, first_time=first_time)
-    cohorts = make_cohorts(find_starts(log, users, asked, first_time=first_time), clocks, recurring=not first_time)
+    told = criterion if brackets is None else "brackets"
+    if isinstance(log, Parts):
+        cells = cells_of_parts(log, asked, clocks, by, top, first_time=first_time)
+        return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
+    starts = find_starts(log, users, asked, first_time=first_time)
+    grid = find_grid(Times(starts.time), clocks)
+    cohorts = grid.place(starts, clocks, recurring=not first_time)
     whole = not isinstance(activity, EventStore) or asked.return_event is None
     if users is not None and whole and isinstance(log, EventLog):
         check_acquainted(log, users, cohorts.starts.row)
     segments = None if by is None or not isinstance(log, EventLog) else segments_of(log, users, by, cohorts.starts, top)
-    cells = count_cells(log, asked, clocks, cohorts, segments)
-    told = criterion if brackets is None else "brackets"
+    cells = count_cells(log, asked, clocks, cohorts, segments, period_numbers_of(asked, clocks, grid))
     return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.activity import moments, user_days
 from nucleus_pandas.analysis.codes import Ints, begins
-from nucleus_pandas.analysis.cohorts import UNITS, Clocks, Cohorts, Starts
+from nucleus_pandas.analysis.cohorts import UNITS, Clocks, Cohorts, Grid, Starts
 from nucleus_pandas.analysis.columns import find_column
 from nucleus_pandas.analysis.days import period_numbers
 from nucleus_pandas.analysis.eventlog import EventLog
@@ -79,15 +79,19 @@ def _once(user: Ints, period: Ints) -> Returns:
 
 
 def count_cells(
-    log: EventLog | PlainDays, asked: Asked, clocks: Clocks, cohorts: Cohorts, segments: Segments | None
+    log: EventLog | PlainDays,
+    asked: Asked,
+    clocks: Clocks,
+    cohorts: Cohorts,
+    segments: Segments | None,
+    numbers: Ints,
 ) -> Cells:
-    """Count the users of each segment, cohort and period, and those of them who came back."""
+    """Count the users of each segment, cohort and period (by `numbers`), and those of them who came back."""
     names = 1 if segments is None else len(segments.names)
     group = cohorts.place if segments is None else segments.code * cohorts.number + cohorts.place
     rolling = clocks.clock == "rolling"
     place = cohorts.starts.time if rolling else cohorts.place + cohorts.first
     begun = Begun(cohorts.starts.user, place, group, cohorts.reach(clocks), names * cohorts.number)
-    numbers = _periods(asked, begun)
     _check_size(begun.groups, len(numbers), clocks)
     retained = _retained(begun, _returns(log, asked, clocks), asked, int(numbers.max(initial=0)))
     shape = (names, cohorts.number, len(numbers))
@@ -103,12 +107,11 @@ def count_cells(
     )
 
 
-def _periods(asked: Asked, begun: Begun) -> Ints:
+def period_numbers_of(asked: Asked, clocks: Clocks, grid: Grid) -> Ints:
     """The numbers of the periods, by default all that were over for anybody."""
     if asked.brackets is not None:
         return np.array([last for _, last in asked.brackets])
-    last = max(0, int(begun.reach.max(initial=0))) if asked.last is None else asked.last
-    return np.arange(last + 1)
+    return np.arange((grid.last_over(clocks) if asked.last is None else asked.last) + 1)
 
 
 def _check_size(groups: int, periods: int, clocks: Clocks) -> None:

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity, as_activity
+from nucleus_pandas.analysis.buckets import STARTS, Buckets
 from nucleus_pandas.analysis.cohorts import UNTOLD, Clocks
 from nucleus_pandas.analysis.cohorts_of_store import of_store, within_held
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.days import WeekStart, check_week_start
+from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.plain_days import PlainDays, plain_days
 from nucleus_pandas.analysis.question import enough
@@ -104,7 +106,7 @@ def read_clocks(
 
 def find_log(
     activity: Activity, asked: Asked, clocks: Clocks, *, created: bool, by: str | None, first_time: bool
-) -> tuple[EventLog | PlainDays, Clocks]:
+) -> tuple[EventLog | PlainDays | Parts, Clocks]:
     """Give the log that is asked, and until when it is known; of a store only what it holds.
 
     The commonest question, by first sessions on the calendar, is answered from a plain frame without making a log.
@@ -115,6 +117,8 @@ def find_log(
     if isinstance(activity, EventStore):
         return of_store(activity, events, clocks, sessions=len(events) < len(steps), by=by)
     told = None if clocks.as_of == UNTOLD else clocks.as_of
+    if isinstance(activity, Buckets):
+        return _of_buckets(activity, steps, clocks, told, created=created, by=by)
     if not (created or events or by is not None) and first_time and clocks.clock == "calendar":
         plain = plain_days(activity, clocks.zone, told)
         if plain is not None:
@@ -124,6 +128,23 @@ def find_log(
     clocks, held = within_held(log, clocks)
     until = log.as_of_microseconds if told is None else told
     return log, replace(clocks, as_of=until if held is None else min(until, held))
+
+
+def _of_buckets(
+    buckets: Buckets, steps: Sequence[Step | None], clocks: Clocks, told: int | None, *, created: bool, by: str | None
+) -> tuple[Parts, Clocks]:
+    if created:
+        raise TypeError(
+            "users= cannot be told to Buckets yet. Leave it out, so that a user starts with the first session; or pass "
+            "what fits into memory: an EventStore, or the sessions of some users."
+        )
+    places = ("start_event", "return_event")
+    events = [(place, one) for place, one in zip(places, steps, strict=True) if one is not None]
+    sessions = len(events) < len(steps)
+    parts = buckets.parts(as_of=told, steps=events, by=by, columns=STARTS if sessions else (), every=sessions)
+    clocks, held = within_held(buckets.whole, clocks)
+    until = parts.as_of_microseconds
+    return parts, replace(clocks, as_of=until if held is None else min(until, held))
 
 
 def _read_brackets(brackets: object) -> list[Bracket]:

@@ -37,6 +37,8 @@ class Timeline:
         In microseconds since 1970.
     instant : array of int or None
         For each row the first of its group at the same time; None if each row is the only one.
+    left_out : int
+        The events that have no session, where groups are sessions.
     """
 
     log: EventLog
@@ -44,6 +46,7 @@ class Timeline:
     group: Ints
     time: Ints
     instant: Ints | None
+    left_out: int = 0
 
     @classmethod
     def of_users(cls, log: EventLog) -> Timeline:
@@ -52,17 +55,14 @@ class Timeline:
 
     @classmethod
     def of_sessions(cls, log: EventLog) -> Timeline:
-        """Each session's events; those without a session are left out, and a warning says how many."""
+        """Each session's events; those without a session are left out."""
         order = np.flatnonzero(log.session >= 0).astype(log.order.dtype)
-        if without := len(log) - len(order):
-            warn_incomplete(
-                f'{without:,} of {len(log):,} events have no session, so that window="session" leaves them out.'
-            )
+        left_out = len(log) - len(order)
         order = order[np.argsort(log.session[order], kind="stable")]
         group, time = log.session[order], log.time[order]
         new = begins(group) | begins(time)
         first = np.maximum.accumulate(np.where(new, np.arange(len(order), dtype=order.dtype), 0))
-        return cls(log, order, group, time, first)
+        return cls(log, order, group, time, first, left_out)
 
     @cached_property
     def _places(self) -> Ints:
@@ -108,6 +108,20 @@ class Timeline:
         group = self.group[known]
         ends = known[np.append(group[1:] != group[:-1], True)] if len(known) else known
         return self.time[ends[np.searchsorted(ends, rows)]]
+
+
+class LeftOut(NamedTuple):
+    """How many events have no session, of how many."""
+
+    events: int
+    of: int
+
+    def warn(self) -> None:
+        """Tell it, if there are any."""
+        if self.events:
+            warn_incomplete(
+                f'{self.events:,} of {self.of:,} events have no session, so that window="session" leaves them out.'
+            )
 
 
 def following(marks: Ints, current: Ints, *, later: bool) -> tuple[Ints, Bools]:

@@ -336,8 +336,8 @@ class EventStore:
             Made if it does not exist; it must be empty.
         format : {"parquet", "csv"}
             ``parquet``: users.parquet, devices.parquet, sessions.parquet, and events in a folder for each of 64
-            buckets, ``events/bucket=7/...``: all events of a user lie in one. ``csv``: a file each; cells that a
-            spreadsheet would take for a formula have a quote in front.
+            buckets, ``events/bucket=7/...``: all events of a user lie in one, see `Buckets`. ``csv``: a file
+            each; cells that a spreadsheet would take for a formula have a quote in front.
 
         Returns
         -------
@@ -353,14 +353,15 @@ class EventStore:
 
         Notes
         -----
-        The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them: of type boolean, integer or
-        float where all values are and fit, else text. A key that differs from another only in the case of its letters
-        has an underscore at the end. Events have the bucket as a column, too.
+        Beside Parquet files, ``about.json`` tells until when the data are known, what was synced, and which share of
+        the users that is. The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them: of type
+        boolean, integer or float where all values are and fit, else text. A key that differs from another only in the
+        case of its letters has an underscore at the end. Events have the bucket as a column, too.
 
         What was exported is out of the store's reach: `forget_user` tells which exports there are, by the list that the
         store keeps of them.
         """
-        return export_tables(self.database, Path(folder).expanduser().absolute(), format)
+        return export_tables(self.database, Path(folder).expanduser().absolute(), format, self.info().sample)
 
     def reconcile(self, client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
         """Compare the store's counts of custom events with the service's, and print the gap.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nucleus_pandas.api.columns import FORMULA_STARTS, Losses, clean
 from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS
 from nucleus_pandas.exceptions import StoreError
+from nucleus_pandas.store.coverage import find_gaps, synced_spans
+from nucleus_pandas.store.schema import one_row
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
 
 Format = Literal["parquet", "csv"]
+
+#: The file of an export that tells of the store: until when it is known, what was synced, which share of users.
+ABOUT = "about.json"
 
 _TYPES = {"BOOLEAN": "BOOLEAN", "BIGINT": "BIGINT", "UBIGINT": "BIGINT", "DOUBLE": "DOUBLE"}
 _TABLES = {
@@ -28,7 +34,7 @@ _TABLES = {
 }
 
 
-def export_tables(database: Database, folder: Path, format: Format) -> list[Path]:  # noqa: A002
+def export_tables(database: Database, folder: Path, format: Format, sample: float) -> list[Path]:  # noqa: A002
     """Write users, devices, sessions and events into an empty folder, and note in the store that they are there."""
     if format not in ("parquet", "csv"):
         raise ValueError(f'format={format!r} is not known; write "parquet" or "csv".')
@@ -49,6 +55,8 @@ def export_tables(database: Database, folder: Path, format: Format) -> list[Path
             with database.reading() as connection:
                 for name in _TABLES:
                     _copy(connection, name, folder, format)
+                if format == "parquet":
+                    (folder / ABOUT).write_text(json.dumps(about(connection, sample)), encoding="utf-8")
         except BaseException:
             for path in folder.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -60,10 +68,7 @@ def export_tables(database: Database, folder: Path, format: Format) -> list[Path
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str, folder: Path, format: Format) -> None:  # noqa: A002
-    schema, properties = _TABLES[table]
-    columns = {name: f'"{name}"' for name in schema}
-    if properties:
-        columns |= _property_columns(connection, table, properties)
+    columns = _expressions(connection, table)
     if table == "events":
         columns["bucket"] = "bucket"
     options = "FORMAT csv, HEADER" if format == "csv" else "FORMAT parquet"
@@ -74,9 +79,38 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, folder: Path, forma
         target, options = folder / table, "FORMAT parquet, PARTITION_BY (bucket), WRITE_PARTITION_COLUMNS true"
     else:
         target = folder / f"{table}.parquet"
-    chosen = ", ".join(f"{expression} AS {_name(name)}" for name, expression in columns.items())
-    order = "ORDER BY bucket, user_id, session_no, place" if table == "events" else ""
-    connection.execute(f"COPY (SELECT {chosen} FROM {table} {order}) TO {_text(str(target))} ({options})")
+    chosen = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
+    order = in_order("bucket") if table == "events" else ""
+    connection.execute(f"COPY (SELECT {chosen} FROM {table} {order}) TO {text_literal(str(target))} ({options})")
+
+
+def about(connection: duckdb.DuckDBPyConnection, sample: float) -> dict[str, Any]:
+    """Tell what the events do not: as much as analyses of the store itself know."""
+    (as_of,) = one_row(connection, "SELECT max(as_of) FROM kept.runs WHERE finished")
+    runs = one_row(connection, "SELECT count(*) FROM kept.runs")[0]
+    return {
+        "as_of": as_of and as_of.isoformat(),
+        "sample": sample,
+        "spans": [[span.start.isoformat(), span.end.isoformat()] for span in synced_spans(connection)],
+        "gaps": find_gaps(connection, None, None) if runs else [],
+    }
+
+
+def event_expressions(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Give the expression for each column of the events, properties among them."""
+    return _expressions(connection, "events")
+
+
+def in_order(*first: str) -> str:
+    """Give the order of events: by user and session, as they came."""
+    by = [*first, "user_db_id", "session_start NULLS LAST", "device_id", "session_id", "session_no", "place"]
+    return f"ORDER BY {', '.join(by)}"
+
+
+def _expressions(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    schema, properties = _TABLES[table]
+    columns = {name: f'"{name}"' for name in schema}
+    return columns | _property_columns(connection, table, properties) if properties else columns
 
 
 def _property_columns(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[str, str]:
@@ -106,7 +140,7 @@ def _property_columns(connection: duckdb.DuckDBPyConnection, table: str, column:
         taken.add(name.casefold())
         pointer = "/" + key.replace("~", "~0").replace("/", "~1")
         wanted = "VARCHAR" if too_large else kind
-        columns[name] = f"CAST(json_extract_string({column}, {_text(pointer)}) AS {wanted})"
+        columns[name] = f"CAST(json_extract_string({column}, {text_literal(pointer)}) AS {wanted})"
     return columns
 
 
@@ -114,14 +148,16 @@ def _defused(connection: duckdb.DuckDBPyConnection, table: str, expression: str)
     kinds = connection.execute(f"SELECT typeof({expression}) FROM {table} LIMIT 1").fetchall()
     if kinds != [("VARCHAR",)]:
         return expression
-    starts = ", ".join(map(_text, FORMULA_STARTS))
+    starts = ", ".join(map(text_literal, FORMULA_STARTS))
     return f"CASE WHEN left({expression}, 1) IN ({starts}) THEN '''' || {expression} ELSE {expression} END"
 
 
-def _name(text: str) -> str:
+def quoted(text: str) -> str:
+    """Write the name of a column."""
     return '"' + text.replace('"', '""') + '"'
 
 
-def _text(text: str) -> str:
+def text_literal(text: str) -> str:
+    """Write a text."""
     # A literal cannot hold the character that ends a text in C.
     return "'" + text.replace("'", "''").replace("\0", "' || chr(0) || '") + "'"

@@ -37,7 +37,7 @@ def read(query):
 def test_parquet_files_hold_the_rows_of_the_store(odd, tmp_path):
     files = odd.export(tmp_path / "out")
     assert {path.relative_to(tmp_path / "out").parts[0] for path in files} == {
-        *("devices.parquet", "events", "sessions.parquet", "users.parquet")
+        *("about.json", "devices.parquet", "events", "sessions.parquet", "users.parquet")
     }
     log, events = (
         odd.events(),

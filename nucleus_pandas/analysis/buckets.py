@@ -1,0 +1,341 @@
+"""`Buckets`: events that are too many for memory, asked bucket by bucket."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.codes import Ints, encode
+from nucleus_pandas.analysis.columns import ids, instant_of, instants, microseconds, names, require
+from nucleus_pandas.analysis.engines import Parts, serial
+from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, Parted, checked_sample, tell_left_out
+from nucleus_pandas.analysis.horizon import Times, days_of_utc, newest
+from nucleus_pandas.analysis.steps import Step, columns_of, find_column, rows_of
+from nucleus_pandas.api.columns import INSTANT, TEXT, warn
+from nucleus_pandas.api.windows import When, make_instant
+from nucleus_pandas.api.wording import counted
+from nucleus_pandas.store.buckets import Bucket, ParquetBucket, StoreBucket, parquet_buckets, read_about, store_buckets
+from nucleus_pandas.store.coverage import tell_gaps
+from nucleus_pandas.store.eventstore import EventStore
+from nucleus_pandas.store.export import about
+
+#: The columns that make a session.
+SESSION = ("session_id", "device_id", "session_start")
+#: The columns that tell when sessions start.
+STARTS = (*SESSION, "kind")
+_IDS = ("user_id", "user_db_id")
+# A user with so many events, more than half of their bucket, is told of.
+GIANT = 1_000_000
+
+
+class Buckets(Parted):
+    """Events that are too many for memory, to be asked many times, one bucket of users after the other.
+
+    `active_users`, `growth`, `funnel` and `retention` take it in place of a log, and give the same tables. Memory is
+    bounded by the largest bucket.
+
+    Parameters
+    ----------
+    source : path or EventStore
+        A folder that `EventStore.export` wrote, or one of your own with a folder of Parquet files for each bucket,
+        named ``bucket=0``, ``bucket=1``, …: with the columns user_id, time and event, and all events of a user in one
+        bucket. Times without a zone are UTC. Of a store, all its events.
+    sample : float, optional
+        The fraction of the users that there are, if it is a sample of them. By default 1, or what the store or the
+        export says.
+    as_of : str, date or datetime, optional
+        Until when the data are known; a date is the whole day in UTC. By default when the store was synced last, or the
+        newest time in the data, see `EventLog`.
+
+    Raises
+    ------
+    TypeError
+        If `source` is something else, or times are no instants.
+    ValueError
+        If there are no buckets in the folder, columns are missing, events of a user lie in several buckets, or it is
+        not told by one column alone who a user is.
+    StoreError
+        If files, or the store, cannot be read.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        As `EventLog`, once and about the whole.
+    UserWarning
+        When a user has a million events or more and most of a bucket: all of them have to be in memory.
+
+    Notes
+    -----
+    Numbers are those of an `EventLog` of the same events. A *user* is user_db_id where there is such a column, else
+    user_id.
+
+    Making it goes through all events once, to learn what has to be known of the whole: the names, until when the data
+    are known, and that no user is in two buckets. Each question then reads the columns that it needs, and of the
+    files of a bucket the events, once to three times. Files must not change meanwhile.
+
+    Analyses that do not take it say so.
+
+    Examples
+    --------
+    >>> app = nu.demo_client(scale=0.1)
+    >>> store = nu.EventStore("large.duckdb")
+    >>> report = nu.sync(app, store, "2026-11-01", "2026-11-14")
+    >>> files = store.export("large")
+    >>> large = nu.Buckets("large")
+    >>> table = nu.funnel(large, ["init", "PROJECT_CREATED"])
+    >>> bool(table.equals(nu.funnel(nu.EventLog(store), ["init", "PROJECT_CREATED"])))
+    True
+    """
+
+    refusal = (
+        "This analysis cannot go through Buckets, as it needs all events at once. active_users, growth, funnel and "
+        "retention can. For this one, pass what fits into memory: an EventStore with start= and end=, or the events of "
+        "some users, store.events(users=...)."
+    )
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | EventStore,
+        *,
+        sample: float | None = None,
+        as_of: When | None = None,
+    ) -> None:
+        told: dict[str, Any]
+        buckets: list[StoreBucket] | list[ParquetBucket]
+        if isinstance(source, EventStore):
+            sample = source.info().sample if sample is None else sample
+            buckets = store_buckets(source.database)
+            with source.database.reading() as connection:
+                told = about(connection, 1.0)
+        elif isinstance(source, str | os.PathLike):
+            folder = Path(source).expanduser()
+            buckets = parquet_buckets(folder)
+            told = read_about(folder)
+        else:
+            raise TypeError(
+                f"source is of type {type(source).__name__}; pass the folder that store.export(folder) wrote, or an "
+                "EventStore. A DataFrame fits into memory: pass it to the analysis as it is."
+            )
+        known = told.get("as_of")
+        self._make(
+            buckets,
+            list(buckets[0].kinds),
+            sample=checked_sample(told.get("sample") if sample is None else sample),
+            as_of=_utc(known) if as_of is None and known is not None else as_of,
+            spans=tuple((_utc(begin), _utc(end)) for begin, end in told.get("spans", [])),
+        )
+        tell_gaps(told.get("gaps", []))
+
+    @classmethod
+    def of(
+        cls, buckets: Sequence[Bucket], columns: Iterable[str], *, sample: float = 1.0, as_of: When | None = None
+    ) -> Buckets:
+        """Take buckets that are read in another way; all have the same columns."""
+        made = cls.__new__(cls)
+        made._make(buckets, list(columns), sample=checked_sample(sample), as_of=as_of, spans=())
+        return made
+
+    def _make(
+        self,
+        buckets: Sequence[Bucket],
+        columns: list[str],
+        *,
+        sample: float,
+        as_of: When | None,
+        spans: tuple[tuple[dt.datetime, dt.datetime], ...],
+    ) -> None:
+        dtypes: dict[str, Any] = {"time": INSTANT, "event": TEXT}
+        empty = pd.DataFrame({name: pd.Series(dtype=dtypes.get(name, "object")) for name in columns})
+        require(empty, ["user_id", "time", "event"], "Buckets")
+        self._buckets = buckets
+        self._told = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
+        wanted = [name for name in columns if name in (*_IDS, "time", "event")]
+        facts: _Facts = serial(lambda bucket: _look(bucket.read(wanted, None)), _together, buckets)
+        self._times, self._users = facts.times, len(facts.users)
+        _check(facts)
+        self.whole = EventLog.whole(empty, facts.counts, sample, spans)
+
+    def __repr__(self) -> str:
+        events, names = int(self.whole.counts.sum()), int((self.whole.counts > 0).sum())
+        return (
+            f"Buckets: {counted(len(self._buckets), 'bucket')}, {counted(self._users, 'user')}, "
+            f"{counted(events, 'event')} of {counted(names, 'name')}, known until {self.as_of:%Y-%m-%d %H:%M}"
+        )
+
+    @cached_property
+    def as_of_microseconds(self) -> int:
+        """Until when the data are known, in microseconds since 1970."""
+        return newest(self._times) if self._told is None else self._told
+
+    @property
+    def as_of(self) -> Any:
+        """Until when the data are known; missing where there are none."""
+        if not len(self._times.moments):
+            return pd.NaT
+        return pd.Timestamp(instant_of(self.as_of_microseconds)).as_unit("us")
+
+    @property
+    def times(self) -> Times:
+        """When all events happened, those that are left out among them: of each day of UTC the first and the last."""
+        return self._times
+
+    def first_since(self, moment: int) -> int:
+        """Give the first time from a moment on; there is one."""
+        later = self._times.since(moment)
+        day = int(days_of_utc(np.array([moment]))[0])
+        before = self._times.moments[self._times.moments < moment]
+        if not (days_of_utc(before) == day).any() or int(days_of_utc(later.moments[:1])[0]) != day:
+            return int(later.moments.min())
+        # Of a day that is cut, the first and the last time of all say nothing.
+        return int(serial(lambda bucket: _first_since(bucket, moment), min, self._buckets))
+
+    def parts(
+        self,
+        *,
+        as_of: int | None = None,
+        steps: Collection[tuple[str, Step]] = (),
+        by: str | None = None,
+        columns: Collection[str] = (),
+        every: bool = True,
+    ) -> Parts:
+        """Give the log part by part, with what a question needs.
+
+        Parameters
+        ----------
+        as_of : int, optional
+            Until when the data are known, if the analysis was told.
+        steps : collection of (str, Step)
+            The events that are asked for, each with the name of its place in messages.
+        by : str, optional
+            A column, or property, that values are taken from.
+        columns : collection of str
+            Further columns, as far as there are any.
+        every : bool
+            Whether events other than those of the steps are needed.
+
+        Raises
+        ------
+        ValueError
+            For an event or a column that is not there, before anything is read.
+        """
+        free = False
+        for place, one in steps:
+            free |= callable(one.where)
+            rows_of(Step(one.events) if callable(one.where) else one, self.whole, place)
+        known = self.whole.frame.columns
+        needed = {*_IDS, "time", "event", *columns}
+        needed |= {find_column(self.whole, name, "where") for _, one in steps for name in columns_of(one)}
+        needed |= set() if by is None else {find_column(self.whole, by, "by")}
+        if free:
+            needed, every = set(known), True
+        elif needed & set(CONTEXT) and "session_id" in known:
+            # What the first event of a session tells holds for the others.
+            needed, every = needed | set(SESSION), True
+        return Parts(
+            self.whole,
+            self._buckets,
+            tuple(name for name in known if name in needed),
+            None if every else frozenset(name for _, one in steps for name in one.events),
+            self.as_of_microseconds if as_of is None else as_of,
+        )
+
+
+def _first_since(bucket: Bucket, moment: int) -> int:
+    time, missing = instants(bucket.read(["time"], None)["time"])
+    return int(time[~missing & (time >= moment)].min(initial=np.iinfo(np.int64).max))
+
+
+class _Size(NamedTuple):
+    """How many events a bucket has, and how many of them are of one user."""
+
+    events: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What has to be known of the whole: it adds up over buckets."""
+
+    rows: int
+    lacking: dict[str, int]
+    left_out: int
+    unclear: int
+    counts: dict[str, int]
+    times: Times
+    users: Ints
+    sizes: list[_Size]
+
+
+def _look(frame: pd.DataFrame) -> _Facts:
+    event, known = names(frame["event"])
+    time, no_time = instants(frame["time"])
+    person = ids(frame)
+    lacks = {"user": person < 0, "time": no_time, "event": event < 0}
+    bad = np.logical_or.reduce(list(lacks.values()))
+    column = frame["user_db_id" if "user_db_id" in frame.columns else "user_id"]
+    codes, values = encode(column)
+    there = np.unique(codes[codes >= 0])
+    # Texts are told apart by 64 bits of them: two users look the same once in millions of times.
+    hashes = pd.util.hash_array(np.array([str(values[code]) for code in there], dtype=object), categorize=False)
+    kept = person[~bad]
+    number = np.bincount(event[~bad] + 1, minlength=len(known) + 1)[1:]
+    return _Facts(
+        rows=len(frame),
+        lacking={what: int(lack.sum()) for what, lack in lacks.items()},
+        left_out=int(bad.sum()),
+        unclear=int(np.count_nonzero((codes < 0) & (person >= 0))),
+        counts=dict(zip(known, number.tolist(), strict=True)),
+        times=Times(time[~no_time]).thinned(days_of_utc),
+        users=hashes,
+        sizes=[_Size(len(kept), int(np.bincount(kept).max(initial=0)) if len(kept) else 0)],
+    )
+
+
+def _together(one: _Facts, other: _Facts) -> _Facts:
+    return _Facts(
+        rows=one.rows + other.rows,
+        lacking={what: number + other.lacking[what] for what, number in one.lacking.items()},
+        left_out=one.left_out + other.left_out,
+        unclear=one.unclear + other.unclear,
+        counts={name: one.counts.get(name, 0) + other.counts.get(name, 0) for name in one.counts | other.counts},
+        times=one.times.and_also(other.times).thinned(days_of_utc),
+        users=np.concatenate([one.users, other.users]),
+        sizes=one.sizes + other.sizes,
+    )
+
+
+def _check(facts: _Facts) -> None:
+    """Raise where buckets cannot be counted each on its own; tell what is left out, and which user is a giant."""
+    if facts.unclear:
+        raise ValueError(
+            f"{facts.unclear:,} of {facts.rows:,} rows have a user_id and no user_db_id, so that it cannot be told in "
+            "each bucket alone who they are of. Fill user_db_id in, or leave the column out."
+        )
+    in_order = np.sort(facts.users)
+    if several := len(np.unique(in_order[1:][in_order[1:] == in_order[:-1]])):
+        raise ValueError(
+            f"Events of {counted(several, 'user')} lie in more than one bucket, which would be counted as several "
+            "users. All events of a user must have one bucket, for example "
+            'pandas.util.hash_pandas_object(frame["user_id"], index=False) % 64; store.export(folder) sees to it.'
+        )
+    tell_left_out(facts.lacking, facts.left_out, facts.rows, "the event log")
+    for size in facts.sizes:
+        if size.largest >= GIANT and size.largest > size.events / 2:
+            warn(
+                f"One user has {size.largest:,} of the {size.events:,} events of a bucket (a bucket has some "
+                f"{int(np.median([one.events for one in facts.sizes])):,}). All of them are in memory at once. So many "
+                "are mostly of a test machine or a script; if so, leave that user out.",
+                UserWarning,
+            )
+
+
+def _utc(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)

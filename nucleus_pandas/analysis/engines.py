@@ -1,0 +1,96 @@
+"""How an analysis goes through events that are too many for memory: bucket by bucket.
+
+All events of a user lie in one bucket, so what is counted per user adds up over buckets. An analysis of users is an
+`Analysis`: `partial` asks one bucket, `merge` puts two answers together, `finish` makes the table. Counts add up as
+they are. Medians do not: `funnel` keeps the times of the steps of each user who entered, some 8 bytes a step, and
+`paths` the events of each path; both are exact, and few beside the events.
+
+What has to be known of the whole before the first user can be counted is found by a quick pass that adds up as well,
+and is then given to each bucket: how often each event occurs (so that an unknown one is known), until when the data
+are known and when they begin (the first and the last instant of each day, and how many there were, tell all that the
+rules for wrong clocks ask), the periods between open ends, which segments are the largest. An analysis takes as many
+passes as it has decisions that depend on each other. Warnings come with `finish` or the decisions, once and about the
+whole; `partial` never warns.
+
+An executor runs `partial` over the buckets and merges: here one after the other, so that memory holds one bucket and
+what was found so far. Executors know nothing of analyses, and analyses nothing of executors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.store.buckets import Bucket
+
+State = TypeVar("State")
+Result = TypeVar("Result", covariant=True)
+
+
+class Analysis(Protocol[State, Result]):
+    """What can be asked of each bucket on its own and put together afterwards."""
+
+    def partial(self, log: EventLog) -> State:
+        """Ask the log of one bucket."""
+
+    def merge(self, one: State, other: State) -> State:
+        """Put the answers of two buckets, or of several, together."""
+
+    def finish(self, state: State) -> Result:
+        """Make of the answer of all buckets what was asked for."""
+
+
+#: Goes through buckets, of which there is at least one: asks each, and puts the answers together two by two.
+Executor = Callable[[Callable[[Bucket], Any], Callable[[Any, Any], Any], Sequence[Bucket]], Any]
+
+
+def serial(ask: Callable[[Bucket], Any], merge: Callable[[Any, Any], Any], buckets: Sequence[Bucket]) -> Any:
+    """Ask one bucket after the other, so that one at a time is in memory."""
+    state = ask(buckets[0])
+    for bucket in buckets[1:]:
+        state = merge(state, ask(bucket))
+    return state
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A log that is read bucket by bucket, as far as one question goes.
+
+    Attributes
+    ----------
+    whole : EventLog
+        A log without events that knows of the whole: the names and counts of events, columns, the sample.
+    buckets : sequence of Bucket
+    columns : sequence of str
+        Those that are read.
+    only : collection of str or None
+        The only events that are read.
+    as_of_microseconds : int
+        Until when the data are known, or were told to be.
+    executor : Executor
+    """
+
+    whole: EventLog
+    buckets: Sequence[Bucket]
+    columns: Sequence[str]
+    only: frozenset[str] | None
+    as_of_microseconds: int
+    executor: Executor = field(default=serial)
+
+    @property
+    def sample(self) -> float:
+        """The fraction of the users that there are."""
+        return self.whole.sample
+
+    def read(self, bucket: Bucket) -> EventLog:
+        """Make the log of one bucket."""
+        return EventLog.part(bucket.read(self.columns, self.only), self.whole, self.as_of_microseconds)
+
+
+def answer(analysis: Analysis[State, Result], log: EventLog | Parts) -> Result:
+    """Ask an analysis of a log, or of one that comes in parts."""
+    if isinstance(log, EventLog):
+        return analysis.finish(analysis.partial(log))
+    return analysis.finish(log.executor(lambda bucket: analysis.partial(log.read(bucket)), analysis.merge, log.buckets))

@@ -1,0 +1,135 @@
+"""Retention asked of each bucket of users on its own: the cells of the table add up over users."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nucleus_pandas.analysis.codes import Ints
+from nucleus_pandas.analysis.cohorts import Clocks, Cohorts, Grid, find_grid
+from nucleus_pandas.analysis.days import day_numbers
+from nucleus_pandas.analysis.engines import Parts, answer
+from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.horizon import Times
+from nucleus_pandas.analysis.retention_counts import count_cells, find_starts, period_numbers_of
+from nucleus_pandas.analysis.retention_question import Asked
+from nucleus_pandas.analysis.retention_tables import Cells
+from nucleus_pandas.analysis.segments import Segments, Values, place_names, rank_names, read_values
+from nucleus_pandas.analysis.steps import find_column
+
+
+def cells_of_parts(parts: Parts, asked: Asked, clocks: Clocks, by: str | None, top: int, *, first_time: bool) -> Cells:
+    """Count the cells of a table of retention part by part.
+
+    The first pass finds which cohorts there are, the second, with `by`, which segments; the last one counts.
+    """
+    grid = answer(_StartTimes(asked, clocks, first_time), parts)
+    placed = _Placed(asked, clocks, first_time, grid)
+    segments = None if by is None else answer(_SegmentNames(placed, by, top), parts)
+    return answer(_Cells(placed, period_numbers_of(asked, clocks, grid), by, segments), parts)
+
+
+@dataclass(frozen=True)
+class _StartTimes:
+    """When users start: of each local day the first and the last of them, which is enough to lay out cohorts."""
+
+    asked: Asked
+    clocks: Clocks
+    first_time: bool
+
+    def partial(self, log: EventLog) -> Times:
+        """Look for them in one part."""
+        times = Times(find_starts(log, None, self.asked, first_time=self.first_time).time).until(self.clocks.as_of)
+        if self.clocks.start is not None:
+            times = times.since(self.clocks.start)
+            times = times if self.clocks.end is None else times.until(self.clocks.end - 1)
+        return times.thinned(self._days)
+
+    def _days(self, times: Ints) -> Ints:
+        return day_numbers(times, self.clocks.zone)
+
+    def merge(self, one: Times, other: Times) -> Times:
+        """Put those of two parts together."""
+        return one.and_also(other).thinned(self._days)
+
+    def finish(self, state: Times) -> Grid:
+        """Lay out the cohorts."""
+        return find_grid(state, self.clocks)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Which cohort each start is of."""
+
+    asked: Asked
+    clocks: Clocks
+    first_time: bool
+    grid: Grid
+
+    def cohorts(self, log: EventLog) -> Cohorts:
+        """Give the starts of the users of a log in their cohorts."""
+        starts = find_starts(log, None, self.asked, first_time=self.first_time)
+        return self.grid.place(starts, self.clocks, recurring=not self.first_time)
+
+
+def _values(log: EventLog, by: str, cohorts: Cohorts) -> Values:
+    """The value of a column at each start."""
+    return read_values(log.values(find_column(log, by, "by"), cohorts.starts.row))
+
+
+@dataclass(frozen=True)
+class _SegmentNames:
+    """The segments, those with most users first."""
+
+    placed: _Placed
+    by: str
+    top: int
+
+    def partial(self, log: EventLog) -> Counter[str]:
+        """Count the users of each value in one part."""
+        segment = _values(log, self.by, self.placed.cohorts(log))
+        users = np.bincount(segment.code, minlength=len(segment.names))
+        return Counter(dict(zip(segment.names, users.tolist(), strict=True)))
+
+    def merge(self, one: Counter[str], other: Counter[str]) -> Counter[str]:
+        """Add two parts up."""
+        return one + other
+
+    def finish(self, state: Counter[str]) -> list[str]:
+        """Rank them."""
+        users = np.array(list(state.values()), dtype=np.int64)
+        return rank_names(list(state), users, users, self.top)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The counts of the table."""
+
+    placed: _Placed
+    periods: Ints
+    by: str | None
+    segments: list[str] | None
+
+    def partial(self, log: EventLog) -> Cells:
+        """Count one part."""
+        cohorts = self.placed.cohorts(log)
+        segments = None
+        if self.by is not None and self.segments is not None:
+            segment = _values(log, self.by, cohorts)
+            segments = Segments(self.segments, place_names(segment.names, self.segments)[segment.code])
+        return count_cells(log, self.placed.asked, self.placed.clocks, cohorts, segments, self.periods)
+
+    def merge(self, one: Cells, other: Cells) -> Cells:
+        """Add two parts up."""
+        return replace(
+            one,
+            users=one.users + other.users,
+            eligible=one.eligible + other.eligible,
+            retained=one.retained + other.retained,
+        )
+
+    def finish(self, state: Cells) -> Cells:
+        """Give them as they are."""
+        return state

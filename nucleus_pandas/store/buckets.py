@@ -1,0 +1,244 @@
+"""Events bucket by bucket, of a store or of Parquet files: all events of a user lie in one bucket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.api.columns import COUNT, FLAG, INSTANT, NUMBER, TEXT
+from nucleus_pandas.exceptions import StoreError
+from nucleus_pandas.store.database import Database
+from nucleus_pandas.store.export import ABOUT, event_expressions, in_order, quoted, text_literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Small buckets are read together: each reading costs some hundredths of a second.
+_AT_ONCE = 1_000_000
+# With more different texts than these in a bucket, a dictionary of them is of no use.
+_MOST_WORDS = 200_000
+# Columns of which codes are all that is needed stay as they are: a table of words, and numbers.
+_CODED = ("user_id", "user_db_id", "event", "kind", "device_id", "session_id")
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+_KINDS = {**dict.fromkeys(_WHOLE, "BIGINT"), "BOOLEAN": "BOOLEAN", "VARCHAR": "VARCHAR"}
+_DTYPES: dict[str, Any] = {"BIGINT": COUNT, "BOOLEAN": FLAG, "DOUBLE": NUMBER, "INSTANT": INSTANT, "VARCHAR": TEXT}
+
+#: Columns of a table and what each holds: VARCHAR, BIGINT, DOUBLE, BOOLEAN or INSTANT.
+Kinds = dict[str, str]
+
+
+class Bucket(Protocol):
+    """The events of some users."""
+
+    def read(self, columns: Sequence[str], events: Collection[str] | None) -> pd.DataFrame:
+        """Give some columns of the events, of all names or of these only, in the order in which they came."""
+
+
+@dataclass(frozen=True)
+class ParquetBucket:
+    """A bucket in files; `kinds` are those of all files, of which this bucket may lack a column."""
+
+    files: tuple[str, ...]
+    kinds: Kinds
+
+    def read(self, columns: Sequence[str], events: Collection[str] | None) -> pd.DataFrame:
+        """Give some columns of the events, of all names or of these only."""
+        with _in_memory() as connection:
+            table = parquet(self.files)
+            there = kinds_of(connection, table)
+            expressions = {name: quoted(name) if name in there else "NULL" for name in columns}
+            return _fetch(connection, table, expressions, self.kinds, events)
+
+
+@dataclass(frozen=True)
+class StoreBucket:
+    """A bucket of a store; `expressions` tell the columns that are properties."""
+
+    database: Database
+    numbers: tuple[int, ...]
+    expressions: dict[str, str]
+    kinds: Kinds
+
+    def read(self, columns: Sequence[str], events: Collection[str] | None) -> pd.DataFrame:
+        """Give some columns of the events, of all names or of these only."""
+        with self.database.reading() as connection:
+            expressions = {name: self.expressions[name] for name in columns}
+            table = f"(SELECT * FROM events WHERE bucket IN ({', '.join(map(str, self.numbers))}))"
+            return _fetch(connection, table, expressions, self.kinds, events, order=in_order())
+
+
+def parquet_buckets(folder: Path) -> list[ParquetBucket]:
+    """Find the buckets in a folder: that of an export, or another one with a folder for each, ``bucket=7``.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    StoreError
+        If the files cannot be read.
+    """
+    inside = folder / "events" if (folder / "events").is_dir() else folder
+    files = [tuple(str(file) for file in sorted(place.rglob("*.parquet"))) for place in sorted(inside.glob("bucket=*"))]
+    files = [found for found in files if found]
+    if not files:
+        raise ValueError(
+            f"{folder} holds no events in buckets. Pass the folder that store.export(folder) wrote, as Parquet; or "
+            "one with a folder of Parquet files for each bucket, named bucket=0, bucket=1 and so on, in which all "
+            "events of a user lie in one."
+        )
+    with _in_memory() as connection:
+        every = [file for found in files for file in found]
+        kinds = kinds_of(connection, parquet(every))
+        rows = dict(connection.execute("SELECT file_name, num_rows FROM parquet_file_metadata(?)", [every]).fetchall())
+    sizes = [sum(rows[file] for file in found) for found in files]
+    return [ParquetBucket(tuple(file for n in group for file in files[n]), kinds) for group in _groups(sizes)]
+
+
+def store_buckets(database: Database) -> list[StoreBucket]:
+    """Give the buckets of a store, with the columns that an export has."""
+    with database.reading() as connection:
+        expressions = event_expressions(connection)
+        chosen = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in expressions.items())
+        kinds = kinds_of(connection, f"(SELECT {chosen} FROM events)")
+        rows = connection.execute("SELECT bucket, count(*) FROM events GROUP BY bucket ORDER BY bucket").fetchall()
+    numbers, sizes = zip(*(rows or [(0, 0)]), strict=True)
+    return [StoreBucket(database, tuple(numbers[n] for n in group), expressions, kinds) for group in _groups(sizes)]
+
+
+def _groups(sizes: Sequence[int]) -> list[list[int]]:
+    """Put neighbours together as long as they are small."""
+    groups: list[list[int]] = [[]]
+    room = _AT_ONCE
+    for number, size in enumerate(sizes):
+        if size > room and groups[-1]:
+            groups.append([])
+            room = _AT_ONCE
+        groups[-1].append(number)
+        room -= size
+    return groups
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """Give what an export tells of the store that it is of; nothing for other folders."""
+    file = folder / ABOUT
+    if not file.exists():
+        return {}
+    try:
+        about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise StoreError(f"{file} cannot be read. Export the store again, or delete this file.") from None
+    return about
+
+
+def parquet(files: Sequence[str]) -> str:
+    """Give the table of some files, as SQL."""
+    named = ", ".join(text_literal(file) for file in files)
+    return f"read_parquet([{named}], union_by_name = true, hive_partitioning = false)"
+
+
+def kinds_of(connection: duckdb.DuckDBPyConnection, table: str) -> Kinds:
+    """Give the columns of a table, and what each holds; what is something else is spelled."""
+    found = {}
+    for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall():
+        if kind.startswith("TIMESTAMP"):
+            found[name] = "INSTANT"
+        elif kind in ("FLOAT", "UBIGINT", "HUGEINT", "UHUGEINT") or kind.startswith("DECIMAL"):
+            found[name] = "DOUBLE"
+        else:
+            found[name] = _KINDS.get(kind, "DOUBLE" if kind == "DOUBLE" else "VARCHAR")
+    return found
+
+
+def _fetch(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    expressions: dict[str, str],
+    kinds: Kinds,
+    events: Collection[str] | None,
+    order: str = "",
+) -> pd.DataFrame:
+    """Read some columns, by number: DuckDB takes names for the same that differ in the case of letters only."""
+    chosen = ", ".join(f"{_cast(expression, kinds[name])} AS c{n}" for n, (name, expression) in _numbered(expressions))
+    condition, values = "", []
+    if events is not None and kinds["event"] == "VARCHAR":
+        condition, values = f"WHERE event IN ({', '.join('?' * len(events))})", sorted(events)
+    connection.execute(f"CREATE TEMP TABLE part AS SELECT {chosen} FROM {table} {condition} {order}", values)
+    wanted = []
+    for n, (name, _) in _numbered(expressions):
+        if kinds[name] == "VARCHAR":
+            wanted.append(_words(connection, n))
+        elif kinds[name] == "DOUBLE":
+            wanted.append(f"c{n}")
+        else:
+            wanted.append(f"coalesce(c{n}, CAST(0 AS {_type(kinds[name])})) AS c{n}, c{n} IS NULL AS m{n}")
+    rows = connection.execute(f"SELECT {', '.join(wanted)} FROM part").df()
+    columns = {
+        name: _column(rows[f"c{n}"], rows.get(f"m{n}"), kinds[name], coded=name in _CODED)
+        for n, (name, _) in _numbered(expressions)
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
+
+
+def _numbered(expressions: dict[str, str]) -> list[tuple[int, tuple[str, str]]]:
+    return list(enumerate(expressions.items()))
+
+
+def _type(kind: str) -> str:
+    return "BIGINT" if kind == "INSTANT" else kind
+
+
+def _cast(expression: str, kind: str) -> str:
+    # Whole numbers need neither a zone nor what reads it.
+    plain = f"epoch_us({expression})" if kind == "INSTANT" and expression != "NULL" else expression
+    return f"CAST({plain} AS {_type(kind)})"
+
+
+def _words(connection: duckdb.DuckDBPyConnection, number: int) -> str:
+    """The expression for a column of texts: those that come again and again as numbers, which is far faster."""
+    column = f"c{number}"
+    (found,) = connection.execute(f"SELECT approx_count_distinct({column}) FROM part").fetchall()
+    if not 0 < found[0] <= _MOST_WORDS:
+        return column
+    connection.execute(
+        f"CREATE TEMP TYPE words{number} AS ENUM"
+        f" (SELECT DISTINCT {column} FROM part WHERE {column} IS NOT NULL ORDER BY {column})"
+    )
+    return f"CAST({column} AS words{number}) AS {column}"
+
+
+def _column(values: pd.Series, missing: Any, kind: str, *, coded: bool) -> Any:
+    if kind == "INSTANT":
+        at = values.to_numpy().astype("datetime64[us]")
+        return pd.Series(at).mask(missing.to_numpy(dtype=np.bool_)).dt.tz_localize("UTC").astype(INSTANT).array
+    if missing is not None:
+        array = pd.arrays.IntegerArray if kind == "BIGINT" else pd.arrays.BooleanArray
+        return array(values.to_numpy().copy(), missing.to_numpy(dtype=np.bool_).copy())
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        if coded:
+            return values.array
+        words = pd.array([*values.cat.categories, pd.NA], dtype=TEXT)
+        return words.take(values.cat.codes.to_numpy())  # -1, missing, is the last
+    return values.astype(_DTYPES[kind]).array
+
+
+@contextlib.contextmanager
+def _in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that holds nothing; what goes wrong is told without the words of DuckDB, which can hold data."""
+    import duckdb
+
+    settings: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    try:
+        with duckdb.connect(config=settings) as connection:
+            yield connection
+    except duckdb.Error:
+        raise StoreError(
+            "The Parquet files of a bucket cannot be read: they are damaged, or are gone, or a column is of one type "
+            "in some and of another in others. Export again."
+        ) from None

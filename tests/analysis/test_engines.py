@@ -1,0 +1,104 @@
+"""Of a log that comes in buckets of users, analyses say what they say of the whole."""
+
+import datetime as dt
+
+import hypothesis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nucleus_pandas as nu
+from tests.analysis.split import START, logs, same
+
+quick = settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+zones = st.sampled_from([None, "Europe/Paris", "Asia/Kathmandu", "America/New_York"])
+moments = st.one_of(st.none(), st.integers(-5, 45).map(lambda days: START + dt.timedelta(days=days, hours=7)))
+freqs = st.sampled_from(["D", "W", "M"])
+bys = st.sampled_from([None, None, "version", "plan", "nothing"])
+
+
+@st.composite
+def spans(draw):
+    start, end = draw(moments), draw(moments)
+    if start is not None and end is not None and start >= end:
+        start, end = end, start + dt.timedelta(hours=1)
+    return {"start": start, "end": end, "tz": draw(zones), "as_of": draw(moments)}
+
+
+@st.composite
+def funnels(draw):
+    steps = st.one_of(
+        st.sampled_from(["A", "B", "C", "init", "A", "B", "NOBODY"]),
+        st.just(["B", "C"]),
+        st.sampled_from([{"plan": "x"}, {"version": ["1.0", None]}]).map(lambda where: nu.step("B", where=where)),
+        st.just(nu.step("A", where=lambda frame: frame["data.plan"].eq("x"))),
+    )
+    return draw(st.lists(steps, min_size=1, max_size=3)), {
+        "window": draw(st.sampled_from(["7d", "1h", "session"])),
+        "order": draw(st.sampled_from(["ordered", "strict", "any"])),
+        "entry": draw(st.sampled_from(["any", "first"])),
+        "exclude": draw(st.sampled_from([None, None, "C", "init"])),
+        "on_exclude": draw(st.sampled_from(["drop", "stop"])),
+        "by": draw(bys),
+        "top": draw(st.sampled_from([1, 8])),
+        "ties": draw(st.sampled_from(["either", "strict"])),
+        "include_pending": draw(st.booleans()),
+        **draw(spans()),
+    }
+
+
+@st.composite
+def retentions(draw):
+    events = st.sampled_from([None, None, "A", ["B", "C"], nu.step("B", where={"plan": "x"}), "NOBODY"])
+    how = draw(
+        st.sampled_from([{}, {"criterion": "on_or_after"}, {"criterion": "on_or_before"}, {"brackets": [0, (1, 3)]}])
+    )
+    periods = {} if "brackets" in how else {"periods": draw(st.sampled_from([None, None, 3]))}
+    return {
+        "start_event": draw(events),
+        "return_event": draw(events),
+        "first_time": draw(st.booleans()),
+        "freq": draw(freqs),
+        "clock": draw(st.sampled_from(["calendar", "rolling"])),
+        "week_start": draw(st.sampled_from(["monday", "thursday"])),
+        "by": draw(bys),
+        "top": draw(st.sampled_from([1, 8])),
+        **how,
+        **periods,
+        **draw(spans()),
+    }
+
+
+activities = st.sampled_from([None, None, None, "A", ["A", "B"], nu.step("A", where={"plan": "x"}), "NOBODY"])
+known = st.sampled_from([{}, {}, {"sample": 0.5}, {"as_of": "2026-04-05"}])
+
+
+@given(logs(), activities, spans(), known)
+@quick
+def test_active_users(log, event, asked, known):
+    same(log, lambda events: nu.active_users(events, event=event, **asked), **known)
+
+
+@given(logs(), activities, spans(), known, freqs, st.sampled_from(["monday", "thursday"]))
+@quick
+def test_growth(log, event, asked, known, freq, week_start):
+    same(log, lambda events: nu.growth(events, freq, event=event, week_start=week_start, **asked), **known)
+
+
+@given(logs(), funnels(), known)
+@quick
+def test_a_funnel(log, question, known):
+    steps, asked = question
+    same(log, lambda events: nu.funnel(events, steps, **asked), **known)
+
+
+@given(logs(), funnels(), known, freqs)
+@quick
+def test_a_funnel_trend(log, question, known, freq):
+    steps, asked = question
+    same(log, lambda events: nu.funnel_trend(events, steps, freq=freq, **asked), **known)
+
+
+@given(logs(), retentions(), known)
+@quick
+def test_retention(log, asked, known):
+    same(log, lambda events: nu.retention(events, **asked), **known)
