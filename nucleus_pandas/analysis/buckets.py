@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +21,16 @@ from nucleus_pandas.analysis.horizon import Times, days_of_utc, newest
 from nucleus_pandas.analysis.steps import Step, columns_of, find_column, rows_of
 from nucleus_pandas.api.columns import INSTANT, TEXT, warn
 from nucleus_pandas.api.windows import When, make_instant
-from nucleus_pandas.api.wording import counted
-from nucleus_pandas.store.buckets import Bucket, ParquetBucket, StoreBucket, parquet_buckets, read_about, store_buckets
+from nucleus_pandas.api.wording import counted, shown
+from nucleus_pandas.store.buckets import (
+    Bucket,
+    Kinds,
+    ParquetBucket,
+    StoreBucket,
+    parquet_buckets,
+    read_about,
+    store_buckets,
+)
 from nucleus_pandas.store.coverage import tell_gaps
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.export import about
@@ -74,8 +82,8 @@ class Buckets(Parted):
 
     Notes
     -----
-    Numbers are those of an `EventLog` of the same events. A *user* is user_db_id where there is such a column, else
-    user_id.
+    Numbers are those of an `EventLog` of the same events; but a property whose values are of several types is text in
+    an export. A *user* is user_db_id where there is such a column, else user_id.
 
     Making it goes through all events once, to learn what has to be known of the whole: the names, until when the data
     are known, and that no user is in two buckets. Each question then reads the columns that it needs, and of the
@@ -127,7 +135,7 @@ class Buckets(Parted):
         known = told.get("as_of")
         self._make(
             buckets,
-            list(buckets[0].kinds),
+            buckets[0].kinds,
             sample=checked_sample(told.get("sample") if sample is None else sample),
             as_of=_utc(known) if as_of is None and known is not None else as_of,
             spans=tuple((_utc(begin), _utc(end)) for begin, end in told.get("spans", [])),
@@ -136,28 +144,33 @@ class Buckets(Parted):
 
     @classmethod
     def of(
-        cls, buckets: Sequence[Bucket], columns: Iterable[str], *, sample: float = 1.0, as_of: When | None = None
+        cls,
+        buckets: Sequence[Bucket],
+        columns: Iterable[str],
+        *,
+        sample: float | None = None,
+        as_of: When | None = None,
     ) -> Buckets:
         """Take buckets that are read in another way; all have the same columns."""
         made = cls.__new__(cls)
-        made._make(buckets, list(columns), sample=checked_sample(sample), as_of=as_of, spans=())
+        made._make(buckets, dict.fromkeys(columns, ""), sample=checked_sample(sample), as_of=as_of, spans=())
         return made
 
     def _make(
         self,
         buckets: Sequence[Bucket],
-        columns: list[str],
+        kinds: Kinds,
         *,
         sample: float,
         as_of: When | None,
         spans: tuple[tuple[dt.datetime, dt.datetime], ...],
     ) -> None:
         dtypes: dict[str, Any] = {"time": INSTANT, "event": TEXT}
-        empty = pd.DataFrame({name: pd.Series(dtype=dtypes.get(name, "object")) for name in columns})
+        empty = pd.DataFrame({name: pd.Series(dtype=dtypes.get(name, "object")) for name in kinds})
         require(empty, ["user_id", "time", "event"], "Buckets")
-        self._buckets = buckets
+        self._buckets, self._kinds = buckets, kinds
         self._told = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
-        wanted = [name for name in columns if name in (*_IDS, "time", "event")]
+        wanted = [name for name in kinds if name in (*_IDS, "time", "event")]
         facts: _Facts = serial(lambda bucket: _look(bucket.read(wanted, None)), _together, buckets)
         self._times, self._users = facts.times, len(facts.users)
         _check(facts)
@@ -197,6 +210,17 @@ class Buckets(Parted):
         # Of a day that is cut, the first and the last time of all say nothing.
         return int(serial(lambda bucket: _first_since(bucket, moment), min, self._buckets))
 
+    def _check_types(self, one: Step) -> None:
+        """Raise where a number is looked for among texts: an export spells what is not of one type."""
+        for name, wanted in one.where.items() if isinstance(one.where, Mapping) else ():
+            column = find_column(self.whole, str(name), "where")
+            if self._kinds[column] == "VARCHAR" and not _texts_only(wanted):
+                raise ValueError(
+                    f"where: the column {shown(column)} holds text in these files, as values of several types are "
+                    f"spelled, and {wanted!r:.60} is none. Write it as text, such as {str(wanted)!r:.60}, or pass the "
+                    "store."
+                )
+
     def parts(
         self,
         *,
@@ -230,6 +254,7 @@ class Buckets(Parted):
         for place, one in steps:
             free |= callable(one.where)
             rows_of(Step(one.events) if callable(one.where) else one, self.whole, place)
+            self._check_types(one)
         known = self.whole.frame.columns
         needed = {*_IDS, "time", "event", *columns}
         needed |= {find_column(self.whole, name, "where") for _, one in steps for name in columns_of(one)}
@@ -251,6 +276,11 @@ class Buckets(Parted):
 def _first_since(bucket: Bucket, moment: int) -> int:
     time, missing = instants(bucket.read(["time"], None)["time"])
     return int(time[~missing & (time >= moment)].min(initial=np.iinfo(np.int64).max))
+
+
+def _texts_only(wanted: Any) -> bool:
+    several = isinstance(wanted, Collection) and not isinstance(wanted, str)
+    return not any(isinstance(one, bool | int | float) and one == one for one in (wanted if several else [wanted]))
 
 
 class _Size(NamedTuple):

@@ -57,7 +57,20 @@ def _factorized_objects(values: Ints) -> tuple[Ints, Any]:
     codes, found = pd.factorize(np.append(values, np.array([0], dtype=object)))
     if codes[:-1].max(initial=-1) < codes[-1]:
         found = found[:-1]
-    return codes[:-1], found
+    return _flags_apart(values, codes[:-1], found)
+
+
+def _flags_apart(values: Ints, codes: Ints, found: Any) -> tuple[Ints, Any]:
+    """Tell True from 1 and False from 0, which are equal and thus have one code."""
+    for code in [code for code, value in enumerate(found) if isinstance(value, bool | int | float) and value in (0, 1)]:
+        rows = np.flatnonzero(codes == code)
+        flags = np.array([isinstance(value, bool | np.bool_) for value in values[rows]])
+        if flags.any() and not flags.all():
+            # The one that came first keeps the code.
+            other = rows[flags != isinstance(found[code], bool)]
+            codes[other] = len(found)
+            found = np.append(found, values[other[:1]])
+    return codes, found
 
 
 def _shared(values: Ints) -> bool:

@@ -184,6 +184,8 @@ class EventLog:
     def _make(
         self, frame: pd.DataFrame, only: Collection[str] | None, whose: str | None, whole: EventLog | None = None
     ) -> None:
+        if isinstance(frame, Parted):
+            raise TypeError(frame.refusal)
         require(frame, ["user_id", "time", "event"])
         self.frame = frame = frame.copy(deep=False)
         event, self.names = names(frame["event"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.columns import COUNT, FLAG, INSTANT, NUMBER, TEXT
+from nucleus_pandas.api.columns import COUNT, FLAG, INSTANT, NUMBER, TEXT, Losses, property_column
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import ABOUT, event_expressions, in_order, quoted, text_literal
@@ -30,7 +30,7 @@ _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "
 _KINDS = {**dict.fromkeys(_WHOLE, "BIGINT"), "BOOLEAN": "BOOLEAN", "VARCHAR": "VARCHAR"}
 _DTYPES: dict[str, Any] = {"BIGINT": COUNT, "BOOLEAN": FLAG, "DOUBLE": NUMBER, "INSTANT": INSTANT, "VARCHAR": TEXT}
 
-#: Columns of a table and what each holds: VARCHAR, BIGINT, DOUBLE, BOOLEAN or INSTANT.
+#: Columns of a table and what each holds: VARCHAR, BIGINT, DOUBLE, BOOLEAN, INSTANT, or JSON, values of several types.
 Kinds = dict[str, str]
 
 
@@ -104,9 +104,9 @@ def parquet_buckets(folder: Path) -> list[ParquetBucket]:
 def store_buckets(database: Database) -> list[StoreBucket]:
     """Give the buckets of a store, with the columns that an export has."""
     with database.reading() as connection:
-        expressions = event_expressions(connection)
+        expressions, mixed = event_expressions(connection)
         chosen = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in expressions.items())
-        kinds = kinds_of(connection, f"(SELECT {chosen} FROM events)")
+        kinds = kinds_of(connection, f"(SELECT {chosen} FROM events)") | dict.fromkeys(mixed, "JSON")
         rows = connection.execute("SELECT bucket, count(*) FROM events GROUP BY bucket ORDER BY bucket").fetchall()
     numbers, sizes = zip(*(rows or [(0, 0)]), strict=True)
     return [StoreBucket(database, tuple(numbers[n] for n in group), expressions, kinds) for group in _groups(sizes)]
@@ -172,7 +172,7 @@ def _fetch(
     connection.execute(f"CREATE TEMP TABLE part AS SELECT {chosen} FROM {table} {condition} {order}", values)
     wanted = []
     for n, (name, _) in _numbered(expressions):
-        if kinds[name] == "VARCHAR":
+        if kinds[name] in ("VARCHAR", "JSON"):
             wanted.append(_words(connection, n))
         elif kinds[name] == "DOUBLE":
             wanted.append(f"c{n}")
@@ -191,7 +191,7 @@ def _numbered(expressions: dict[str, str]) -> list[tuple[int, tuple[str, str]]]:
 
 
 def _type(kind: str) -> str:
-    return "BIGINT" if kind == "INSTANT" else kind
+    return {"INSTANT": "BIGINT", "JSON": "VARCHAR"}.get(kind, kind)
 
 
 def _cast(expression: str, kind: str) -> str:
@@ -220,12 +220,26 @@ def _column(values: pd.Series, missing: Any, kind: str, *, coded: bool) -> Any:
     if missing is not None:
         array = pd.arrays.IntegerArray if kind == "BIGINT" else pd.arrays.BooleanArray
         return array(values.to_numpy().copy(), missing.to_numpy(dtype=np.bool_).copy())
+    if kind == "JSON":
+        return _mixed(values)
     if isinstance(values.dtype, pd.CategoricalDtype):
         if coded:
             return values.array
         words = pd.array([*values.cat.categories, pd.NA], dtype=TEXT)
         return words.take(values.cat.codes.to_numpy())  # -1, missing, is the last
     return values.astype(_DTYPES[kind]).array
+
+
+def _mixed(values: pd.Series) -> Any:
+    """Values of several types, of which each bucket may hold one only: as objects, like those of all buckets."""
+    codes, words = pd.factorize(values)
+    told = [json.loads(word) for word in words]
+    there = [place for place, value in enumerate(told) if value is not None]
+    # With a text and a truth value among them, no type is taken for that of all.
+    column = property_column(
+        [*there, len(told), len(told) + 1], [*(told[place] for place in there), "", True], len(told) + 3, Losses("data")
+    )
+    return column[np.where(codes < 0, len(told) + 2, codes)]
 
 
 @contextlib.contextmanager

@@ -96,9 +96,11 @@ def about(connection: duckdb.DuckDBPyConnection, sample: float) -> dict[str, Any
     }
 
 
-def event_expressions(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Give the expression for each column of the events, properties among them."""
-    return _expressions(connection, "events")
+def event_expressions(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, str], set[str]]:
+    """Give the expression for each column of the events, and which of these are JSON: values of several types."""
+    columns = _expressions(connection, "events")
+    plain = _property_columns(connection, "events", "data", spelled=False)
+    return columns | plain, {name for name, expression in plain.items() if expression != columns[name]}
 
 
 def in_order(*first: str) -> str:
@@ -113,8 +115,13 @@ def _expressions(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str,
     return columns | _property_columns(connection, table, properties) if properties else columns
 
 
-def _property_columns(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[str, str]:
-    """The expression for each key of the JSON objects, of the type that all its values have and fit, else text."""
+def _property_columns(
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, *, spelled: bool = True
+) -> dict[str, str]:
+    """The expression for each key of the JSON objects, of the type that all its values have and fit, else text.
+
+    That is the values as text, or if they are not to be spelled, as JSON.
+    """
     rows = connection.execute(
         f"""
         SELECT key, list(DISTINCT json_type({column}, pointer)),
@@ -140,6 +147,9 @@ def _property_columns(connection: duckdb.DuckDBPyConnection, table: str, column:
         taken.add(name.casefold())
         pointer = "/" + key.replace("~", "~0").replace("/", "~1")
         wanted = "VARCHAR" if too_large else kind
+        if not spelled and wanted == "VARCHAR" and set(types) - {"VARCHAR", "NULL"}:
+            columns[name] = f"CAST(json_extract({column}, {text_literal(pointer)}) AS VARCHAR)"
+            continue
         columns[name] = f"CAST(json_extract_string({column}, {text_literal(pointer)}) AS {wanted})"
     return columns
 

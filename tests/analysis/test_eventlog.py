@@ -32,6 +32,13 @@ def told(log):
     return log.order.tolist()
 
 
+@pytest.mark.parametrize("values", [[True, 1, 1.0, "1", None], [1, True, 1, "1", None]])
+def test_true_is_not_one(values):
+    found, known = codes.encode(pd.Series(values, dtype=object))
+    kinds = [None if code < 0 else type(known[code]) for code in found]
+    assert kinds == [None if value is None else {float: int}.get(type(value), type(value)) for value in values]
+
+
 def test_events_stand_by_user_then_time():
     log = nu.EventLog(frame([("b", 3, "X"), ("a", 2, "Y"), ("b", 1, "X"), ("a", 1, "X")]))
     assert told(log) == [2, 0, 3, 1]

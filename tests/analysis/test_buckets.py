@@ -1,0 +1,229 @@
+"""`Buckets`: what a folder of Parquet files, an export and a store say, and what is refused."""
+
+import datetime as dt
+import json
+
+import duckdb
+import pandas as pd
+import pytest
+
+import nucleus_pandas as nu
+from nucleus_pandas.analysis import buckets as buckets_module
+from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.service import DemoService
+from nucleus_pandas.store import buckets as reading
+from tests.analysis.split import FrameBucket
+from tests.conftest import AUTUMN
+
+STEPS = ["init", "PROJECT_CREATED", "EXPORT_PDF"]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    made = nu.EventStore(tmp_path_factory.mktemp("store") / "app.duckdb")
+    with nu.demo.DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 22)), as_of=AUTUMN)) as app:
+        nu.sync(app, made, start="2026-09-01", end="2026-10-31", progress=False)
+    return made
+
+
+@pytest.fixture(scope="module")
+def log(store):
+    return nu.EventLog(store)
+
+
+@pytest.fixture(scope="module", params=["export", "store"])
+def split(request, store, tmp_path_factory):
+    """The store in several buckets, from files or from itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_AT_ONCE", 1_000)
+        if request.param == "store":
+            return nu.Buckets(store)
+        folder = tmp_path_factory.mktemp("export") / "out"
+        store.export(folder)
+        return nu.Buckets(folder)
+
+
+def write(folder, query, bucket=0):
+    """One Parquet file of a bucket."""
+    (folder / f"bucket={bucket}").mkdir(parents=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({query}) TO '{folder}/bucket={bucket}/part.parquet' (FORMAT parquet)")
+
+
+def rows(users, day="2026-03-02", event="OPEN"):
+    """A query for an event of each of some users."""
+    values = ", ".join(f"('{user}', TIMESTAMP '{day} 10:00:00', '{event}')" for user in users)
+    return f"SELECT * FROM (VALUES {values}) AS events (user_id, time, event)"
+
+
+QUESTIONS = {
+    "active_users": lambda events: nu.active_users(events, tz="Europe/Paris"),
+    "growth": lambda events: nu.growth(events, "W", event="EXPORT_PDF"),
+    "funnel": lambda events: nu.funnel(events, STEPS, by="version"),
+    "funnel by a property": lambda events: nu.funnel(events, STEPS, by="plan", order="any"),
+    "funnel by values of several types": lambda events: nu.funnel(events, ["EXPORT_PDF"], by="pages"),
+    "funnel in a session": lambda events: nu.funnel(events, STEPS, window="session", exclude="UNDO"),
+    "funnel on a condition": lambda events: nu.funnel(
+        events, ["init", nu.step("EXPORT_PDF", where=lambda frame: frame["data.format"].eq("A4"))]
+    ),
+    "funnel on a number": lambda events: nu.funnel(events, [nu.step("COMMENT_ADDED", where={"length": [12, 31]})]),
+    "funnel_trend": lambda events: nu.funnel_trend(events, STEPS, freq="W", order="strict"),
+    "retention": lambda events: nu.retention(events, freq="W", by="platform"),
+    "retention of an event": lambda events: nu.retention(
+        events, freq="D", start_event="init", return_event="EXPORT_PDF", first_time=False, clock="rolling"
+    ),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_an_export_and_a_store_in_buckets_say_what_the_log_says(question, split, log):
+    assert len(split.parts().buckets) > 3
+    ask = QUESTIONS[question]
+    pd.testing.assert_frame_equal(ask(split), ask(log), rtol=1e-12, atol=0)
+
+
+def test_an_export_knows_the_store_that_it_is_of(store, tmp_path):
+    store.export(tmp_path / "out")
+    info, told = store.info(), json.loads((tmp_path / "out" / "about.json").read_text(encoding="utf-8"))
+    assert nu.Buckets(tmp_path / "out").as_of == pd.Timestamp(info.as_of)
+    assert told["sample"] == 1
+    assert [[dt.datetime.fromisoformat(one).replace(tzinfo=dt.UTC) for one in span] for span in told["spans"]] == [
+        list(span) for span in info.spans
+    ]
+
+
+def test_a_bucket_is_read_as_far_as_a_question_goes(store, tmp_path):
+    store.export(tmp_path / "out")
+    parts = nu.Buckets(tmp_path / "out").parts(steps=[("step 1", nu.step("init"))], every=False)
+    assert set(parts.columns) == {"user_id", "user_db_id", "time", "event"}
+    assert set(parts.read(parts.buckets[0]).frame["event"]) == {"init"}
+
+
+def test_a_property_of_several_types_is_what_it_is_in_a_store_and_text_in_an_export(split, log):
+    steps = [nu.step("EXPORT_PDF", where={"pages": 1})]
+    if isinstance(split.parts().buckets[0], reading.ParquetBucket):
+        with pytest.raises(
+            ValueError, match=r'"data.pages" holds text in these files.* such as \'1\', or pass the store'
+        ):
+            nu.funnel(split, steps)
+    else:
+        pd.testing.assert_frame_equal(nu.funnel(split, steps), nu.funnel(log, steps), rtol=1e-12, atol=0)
+
+
+def test_your_own_files_will_do(tmp_path):
+    write(tmp_path, rows(["ann", "bob"]), 0)
+    write(tmp_path, rows(["cid"], "2026-03-03").replace("TIMESTAMP", "TIMESTAMPTZ").replace(":00'", ":00+00'"), 1)
+    table = nu.active_users(nu.Buckets(tmp_path))
+    assert table["day"].dt.day.tolist() == [2, 3]
+    assert table["dau"].tolist() == [2, 1]
+
+
+def test_a_column_that_some_files_lack_is_missing_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_AT_ONCE", 0)
+    write(tmp_path, f"SELECT *, 'pro' AS plan FROM ({rows(['ann', 'bob'])})", 0)
+    write(tmp_path, rows(["cid"]), 1)
+    table = nu.funnel(nu.Buckets(tmp_path), ["OPEN"], by="plan", include_pending=True)
+    assert table[["segment", "users"]].to_numpy().tolist() == [["pro", 2], ["(none)", 1]]
+
+
+def test_a_user_in_two_buckets_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_AT_ONCE", 0)
+    write(tmp_path, rows(["ann", "bob"]), 0)
+    write(tmp_path, rows(["bob", "cid"]), 1)
+    with pytest.raises(ValueError, match="Events of 1 user lie in more than one bucket") as told:
+        nu.Buckets(tmp_path)
+    assert "bob" not in str(told.value)
+
+
+def test_users_who_are_told_by_two_columns_are_refused(tmp_path):
+    write(tmp_path, f"SELECT *, CASE WHEN user_id = 'ann' THEN 'db1' END AS user_db_id FROM ({rows(['ann', 'bob'])})")
+    with pytest.raises(ValueError, match="1 of 2 rows have a user_id and no user_db_id"):
+        nu.Buckets(tmp_path)
+
+
+def test_the_user_of_a_row_is_the_one_of_the_service(tmp_path):
+    # The app's id changed from ann to bob.
+    write(tmp_path, f"SELECT *, 'db1' AS user_db_id FROM ({rows(['ann', 'bob'])})")
+    assert nu.active_users(nu.Buckets(tmp_path))["dau"].tolist() == [1]
+
+
+def test_a_user_who_fills_a_bucket_is_told_of(monkeypatch):
+    monkeypatch.setattr(buckets_module, "GIANT", 5)
+    frame = pd.DataFrame({"user_id": ["ann"] * 6 + ["bob"], "time": pd.Timestamp("2026-03-02", tz="UTC"), "event": "A"})
+    small = FrameBucket(frame.tail(1).assign(user_id="cid"))
+    with pytest.warns(UserWarning, match=r"One user has 6 of the 7 events of a bucket \(a bucket has some 4\)"):
+        nu.Buckets.of([FrameBucket(frame), small], frame.columns)
+    even = FrameBucket(frame.assign(user_id=["ann", "bob"] * 3 + ["ann"]))
+    assert nu.Buckets.of([even], frame.columns)
+
+
+def test_rows_that_lack_something_are_told_of_once_and_of_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_AT_ONCE", 0)
+    for bucket, user in enumerate(["ann", "bob"]):
+        write(tmp_path, f"{rows([user])} UNION ALL SELECT NULL, TIMESTAMP '2026-03-02', 'OPEN'", bucket)
+    with pytest.warns(nu.IncompleteDataWarning, match="2 of 4 rows of the event log are left out: 2 have no user"):
+        split = nu.Buckets(tmp_path)
+    assert nu.active_users(split)["dau"].tolist() == [2]
+
+
+def test_its_repr_says_how_much_it_holds_and_names_nobody(tmp_path):
+    write(tmp_path, rows(["ann", "bob"]))
+    assert repr(nu.Buckets(tmp_path)) == (
+        "Buckets: 1 bucket, 2 users, 2 events of 1 name, known until 2026-03-02 10:00"
+    )
+
+
+@pytest.mark.parametrize("place", ["nowhere", "."])
+def test_a_folder_without_buckets_is_refused(tmp_path, place):
+    with pytest.raises(ValueError, match=r"holds no events in buckets. Pass the folder that store.export"):
+        nu.Buckets(tmp_path / place)
+
+
+def test_something_else_than_a_folder_or_a_store_is_refused():
+    with pytest.raises(TypeError, match="A DataFrame fits into memory"):
+        nu.Buckets(pd.DataFrame())
+
+
+def test_files_that_lack_a_column_are_refused(tmp_path):
+    write(tmp_path, "SELECT 'ann' AS user_id, TIMESTAMP '2026-03-02' AS timestamp, 'OPEN' AS event")
+    with pytest.raises(ValueError, match="needs the columns user_id, time and event: missing time"):
+        nu.Buckets(tmp_path)
+
+
+def test_a_damaged_file_is_told_without_what_is_in_it(tmp_path):
+    (tmp_path / "bucket=0").mkdir()
+    (tmp_path / "bucket=0" / "part.parquet").write_bytes(b"PAR1 zoe@example.com PAR1")
+    with pytest.raises(nu.StoreError, match="cannot be read") as told:
+        nu.Buckets(tmp_path)
+    assert "zoe" not in str(told.value)
+
+
+def test_an_unknown_event_or_column_is_told_with_what_there_is(split):
+    with pytest.raises(ValueError, match=r'step 2: there is no event "EXPORT_PFD"\. Did you mean "EXPORT_PDF"'):
+        nu.funnel(split, ["init", "EXPORT_PFD"])
+    with pytest.raises(ValueError, match='by: the log has no column "versoin"'):
+        nu.retention(split, by="versoin")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        nu.adoption,
+        nu.compare_releases,
+        nu.crash_free,
+        nu.days_active,
+        nu.error_free,
+        nu.impact_of_errors,
+        nu.top_errors,
+        nu.usage_interval,
+        nu.EventLog,
+        nu.survival,
+        nu.unbounded_retention,
+        lambda events: nu.paths(events, "init"),
+        lambda events: nu.funnel_users(events, STEPS),
+        lambda events: nu.retention(events, users=pd.DataFrame({"user_id": [], "created_at": []})),
+    ],
+)
+def test_an_analysis_that_does_not_take_buckets_says_what_to_pass(split, ask):
+    with pytest.raises(TypeError, match=r"Buckets.* pass"):
+        ask(split)
