@@ -81,12 +81,7 @@ def test_active_users(log, event, asked, known):
 @given(logs(), activities, spans(), made, freqs, st.sampled_from(["monday", "thursday"]))
 @quick
 def test_growth(log, event, asked, known, freq, week_start):
-    same(
-        log,
-        lambda events: nu.growth(events, freq, event=event, week_start=week_start, **asked),
-        sample=sample,
-        as_of=asked["as_of"],
-    )
+    same(log, lambda events: nu.growth(events, freq, event=event, week_start=week_start, **asked), asked, **known)
 
 
 @given(logs(), funnels(), made)
