@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,9 +11,12 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.attempts import SETTLING
+from nucleus_pandas.analysis.buckets import Buckets
+from nucleus_pandas.analysis.codes import small
 from nucleus_pandas.analysis.columns import microseconds
+from nucleus_pandas.analysis.engines import Parts, answer
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.analysis.steps import StepLike, read_step, rows_of
+from nucleus_pandas.analysis.steps import Step, StepLike, read_step, rows_of
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT, warn_incomplete
 from nucleus_pandas.api.durations import read_duration
 from nucleus_pandas.api.frames import Schema, make_frame
@@ -134,18 +138,59 @@ def paths(
     around = read_step(after, "after") if before is None else read_step(before, "before")
     zone = parse_zone("UTC" if tz is None else tz)
     within = make_interval(start, end, zone)
-    log = as_event_log(events)
-    until = log.as_of_microseconds if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    rows = rows_of(around, log, "after" if before is None else "before")
-    starts = _within(log, rows[log.time[rows] <= until], within)
-    walked = _walk(log, starts, until, silence, steps if before is None else -steps)
-    known = walked.over <= until - SETTLING
-    pending = int((~known).sum())
-    if pending == len(known) > 0:
-        warn_incomplete(
-            f"There is no path to count: {counted(pending, 'user')} had one that was not over 48 hours before as_of."
-        )
-    return _table(walked.columns[:, known], log, around.label, top, pending, forwards=before is None)
+    place = "after" if before is None else "before"
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    log: EventLog | Parts
+    if isinstance(events, Buckets):
+        log = events.parts(as_of=known, steps=[(place, around)], columns=["kind"])
+    else:
+        log = as_event_log(events)
+    until = log.as_of_microseconds if known is None else known
+    return answer(_Paths(around, place, within, until, silence, steps, top, log.sample), log)
+
+
+@dataclass(frozen=True)
+class _Walks:
+    """The events of each path that is known, a column a path, the names of their codes, and how many are not known."""
+
+    columns: Ints
+    names: list[str]
+    pending: int
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """The table of `paths`. The events of each path are kept: which keep their name is known at the end."""
+
+    around: Step
+    place: str
+    within: tuple[dt.datetime | None, dt.datetime | None]
+    until: int
+    silence: int | None
+    steps: int
+    top: int
+    sample: float
+
+    def partial(self, log: EventLog) -> _Walks:
+        """Follow the paths of one part."""
+        rows = rows_of(self.around, log, self.place)
+        starts = _within(log, rows[log.time[rows] <= self.until], self.within)
+        walked = _walk(log, starts, self.until, self.silence, self.steps if self.place == "after" else -self.steps)
+        known = walked.over <= self.until - SETTLING
+        return _Walks(small(walked.columns[:, known], len(log.names)), log.names, int((~known).sum()))
+
+    def merge(self, one: _Walks, other: _Walks) -> _Walks:
+        """Put the paths of two parts together."""
+        return _Walks(np.concatenate([one.columns, other.columns], axis=1), one.names, one.pending + other.pending)
+
+    def finish(self, state: _Walks) -> pd.DataFrame:
+        """Count the transitions."""
+        if state.pending and not state.columns.shape[1]:
+            warn_incomplete(
+                f"There is no path to count: {counted(state.pending, 'user')} had one that was not over 48 hours before "
+                "as_of."
+            )
+        return _table(state, self.around.label, self.top, self.sample, forwards=self.place == "after")
 
 
 def _within(log: EventLog, rows: Ints, interval: tuple[dt.datetime | None, dt.datetime | None]) -> Ints:
@@ -196,12 +241,13 @@ def _visits(user: Ints, time: Ints, silence: int | None) -> Ints:
     return np.concatenate([np.zeros(min(len(user), 1), dtype=np.int64), np.cumsum(new)])
 
 
-def _table(columns: Ints, log: EventLog, label: str, top: int, pending: int, *, forwards: bool) -> pd.DataFrame:
+def _table(walks: _Walks, label: str, top: int, sample: float, *, forwards: bool) -> pd.DataFrame:
     """Count the transitions between neighbouring columns, and from the event that was asked for to the first."""
     # Codes beyond those of the log: where a path has ended, what is beyond top, and the event that was asked for.
-    names = [f'"{name}"' if name in (ENTRY, EXIT, OTHER) else name for name in [*log.names, label]]
+    names = [f'"{name}"' if name in (ENTRY, EXIT, OTHER) else name for name in [*walks.names, label]]
     names[-1:] = [EXIT if forwards else ENTRY, OTHER, names[-1]]
-    ended, other, asked, width = *range(len(log.names), len(names)), len(names)
+    ended, other, asked, width = *range(len(walks.names), len(names)), len(names)
+    columns = walks.columns.astype(np.int64)
     columns = np.where(columns < 0, ended, columns)
     columns = np.vstack([np.full_like(columns[:1], asked), *(_summed(one, names, top, other) for one in columns)])
     rows: list[tuple[int, str, str, int]] = []
@@ -215,7 +261,7 @@ def _table(columns: Ints, log: EventLog, label: str, top: int, pending: int, *, 
         name: [row[place] for row in rows] for place, name in enumerate(("step", "source", "target", "users"))
     }
     share = np.array(values["users"], dtype=np.float64) / columns.shape[1]
-    same = {"pending": np.full(len(rows), pending), "sample": np.full(len(rows), log.sample)}
+    same = {"pending": np.full(len(rows), walks.pending), "sample": np.full(len(rows), sample)}
     return make_frame(PATHS, values | {"share": share} | same)
 
 

@@ -68,6 +68,7 @@ QUESTIONS = {
     ),
     "funnel on a number": lambda events: nu.funnel(events, [nu.step("COMMENT_ADDED", where={"length": [12, 31]})]),
     "funnel_trend": lambda events: nu.funnel_trend(events, STEPS, freq="W", order="strict"),
+    "paths": lambda events: nu.paths(events, before="EXPORT_PDF", steps=3, top=4),
     "retention": lambda events: nu.retention(events, freq="W", by="platform"),
     "retention of an event": lambda events: nu.retention(
         events, freq="D", start_event="init", return_event="EXPORT_PDF", first_time=False, clock="rolling"
@@ -219,7 +220,6 @@ def test_an_unknown_event_or_column_is_told_with_what_there_is(split):
         nu.EventLog,
         nu.survival,
         nu.unbounded_retention,
-        lambda events: nu.paths(events, "init"),
         lambda events: nu.funnel_users(events, STEPS),
         lambda events: nu.retention(events, users=pd.DataFrame({"user_id": [], "created_at": []})),
     ],

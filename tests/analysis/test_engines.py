@@ -102,3 +102,23 @@ def test_a_funnel_trend(log, question, known, freq):
 @quick
 def test_retention(log, asked, known):
     same(log, lambda events: nu.retention(events, **asked), asked, **known)
+
+
+@st.composite
+def walks(draw):
+    around = draw(
+        st.sampled_from(["A", "init", ["B", "C"], "nucleus:heartbeat", nu.step("B", where={"plan": "x"}), "NOBODY"])
+    )
+    return {
+        draw(st.sampled_from(["after", "before"])): around,
+        "steps": draw(st.integers(1, 4)),
+        "top": draw(st.sampled_from([1, 2, 10])),
+        "gap": draw(st.sampled_from(["30min", "7d", None])),
+        **draw(spans()),
+    }
+
+
+@given(logs(), walks(), made)
+@quick
+def test_paths(log, asked, known):
+    same(log, lambda events: nu.paths(events, **asked), asked, **known)
