@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity, as_activity
 from nucleus_pandas.analysis.attempts import SETTLING
+from nucleus_pandas.analysis.buckets import STARTS, Buckets
 from nucleus_pandas.analysis.codes import Bools, Ints, distinct
 from nucleus_pandas.analysis.columns import microseconds
+from nucleus_pandas.analysis.engines import answer
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.analysis.failures import Failure, Sessions, between, find_sessions, held_within, session_rows
-from nucleus_pandas.analysis.horizon import oldest
+from nucleus_pandas.analysis.horizon import Times, oldest
 from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
 from nucleus_pandas.analysis.segments import Segments, rank_segments
+from nucleus_pandas.analysis.session_parts import SessionSegments, SessionTimes, Wanted, narrowed, segments_of
 from nucleus_pandas.analysis.steps import find_column
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
@@ -110,6 +114,8 @@ def error_free(
     """
     zone = parse_zone("UTC" if tz is None else tz)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    if isinstance(activity, Buckets):
+        return _table_of_parts(activity, "error", freq, by, top, make_interval(start, end, zone), zone, known)
     within = held_within(activity, *make_interval(start, end, zone))
     log = as_activity(activity, as_of=known, within=_readable(within))
     return _table(log, "error", freq, by, top, within, zone, known)
@@ -167,6 +173,8 @@ def crash_free(
     """
     zone = parse_zone("UTC" if tz is None else tz)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    if isinstance(events, Buckets):
+        return _table_of_parts(events, "crash", freq, by, top, make_interval(start, end, zone), zone, known)
     within = held_within(events, *make_interval(start, end, zone))
     if isinstance(events, pd.DataFrame) and "event" not in events.columns and "start" in events.columns:
         log = as_activity(events)
@@ -208,35 +216,112 @@ def _table(
         column = find_column(log, by, "by")
         rows = session_rows(log, found, column)
         segments = rank_segments(log.values(column, rows), np.ones(len(rows), dtype=np.bool_), top)
-    return _lay_out(log, failure, found, period, calendar, segments, until)
+    counts = _count(found, period, calendar, segments)
+    names = None if segments is None else segments.names
+    return _lay_out(counts, failure, calendar, names, until, log.sample)
 
 
-def _calendar(freq: Freq, times: Ints, start: int | None, end: int | None, until: int, zone: dt.tzinfo) -> Calendar:
+def _table_of_parts(
+    buckets: Buckets,
+    failure: Failure,
+    freq: Freq | None,
+    by: str | None,
+    top: int,
+    asked: Span,
+    zone: dt.tzinfo,
+    known: int | None,
+) -> pd.DataFrame:
+    """The table part by part: first the periods, then, with `by`, the segments, then the counts."""
+    top = checked_number("top", top, None, "how many values get rows of their own")
+    begins, ends = (None if one is None else microseconds(one) for one in held_within(buckets.whole, *asked))
+    parts = buckets.parts(as_of=known, by=by, columns=STARTS)
+    until = parts.as_of_microseconds
+    wanted = Wanted(failure, until, begins, ends)
+    times = answer(SessionTimes(wanted, zone), parts)
+    calendar = None if freq is None else _calendar(freq, times, begins, ends, until, zone)
+    if calendar is None:
+        wanted = narrowed(wanted, oldest(times) if begins is None and len(times.moments) else None, None)
+    elif len(calendar.edges):
+        wanted = narrowed(wanted, int(calendar.edges[0]), int(calendar.edges[-1]))
+    column = None if by is None else find_column(buckets.whole, by, "by")
+    segments = None if column is None else answer(SessionSegments(wanted, column, top), parts)
+    counts = answer(_Count(wanted, calendar, column, segments), parts)
+    return _lay_out(counts, failure, calendar, segments, until, buckets.whole.sample)
+
+
+def _calendar(
+    freq: Freq, times: Ints | Times, start: int | None, end: int | None, until: int, zone: dt.tzinfo
+) -> Calendar:
     """The periods; none of an interval that is empty, as of a store that holds nothing of it."""
     if start is not None and start == end:
-        start, end, until, times = None, None, 0, times[:0]
+        start, end, until, times = None, None, 0, np.empty(0, dtype=np.int64)
     return make_calendar(freq, times, start, end, until, zone)
 
 
+class _Counts(NamedTuple):
+    """Of each period and segment the sessions, the users, and those of both with a failure."""
+
+    sessions: Ints
+    users: Ints
+    failed_sessions: Ints
+    failed_users: Ints
+
+
+def _count(found: Sessions, period: Ints, calendar: Calendar | None, segments: Segments | None) -> _Counts:
+    names = 1 if segments is None else len(segments.names)
+    groups = (1 if calendar is None else len(calendar.labels)) * names
+    group = period * names + (0 if segments is None else segments.code)
+    failed = found.failed
+    return _Counts(
+        np.bincount(group, minlength=groups),
+        _users(group, found.user, groups),
+        np.bincount(group[failed], minlength=groups),
+        _users(group[failed], found.user[failed], groups),
+    )
+
+
+@dataclass(frozen=True)
+class _Count:
+    """The counts of the table; a user is in one part, so users add up, too."""
+
+    wanted: Wanted
+    calendar: Calendar | None
+    column: str | None
+    segments: list[str] | None
+
+    def partial(self, log: EventLog) -> _Counts:
+        """Count one part."""
+        found = self.wanted.find(log)
+        period = np.zeros(len(found.time), dtype=np.int64)
+        if self.calendar is not None:
+            period = np.searchsorted(self.calendar.edges, found.time, side="right") - 1
+        segments = None
+        if self.column is not None and self.segments is not None:
+            segments = segments_of(log, found, self.column, self.segments)
+        return _count(found, period, self.calendar, segments)
+
+    def merge(self, one: _Counts, other: _Counts) -> _Counts:
+        """Add two parts up."""
+        return _Counts(*(mine + others for mine, others in zip(one, other, strict=True)))
+
+    def finish(self, state: _Counts) -> _Counts:
+        """Give them as they are."""
+        return state
+
+
 def _lay_out(
-    log: EventLog,
+    counts: _Counts,
     failure: Failure,
-    found: Sessions,
-    period: Ints,
     calendar: Calendar | None,
-    segments: Segments | None,
+    segments: list[str] | None,
     until: int,
+    sample: float,
 ) -> pd.DataFrame:
-    names = [""] if segments is None else segments.names
+    names = [""] if segments is None else segments
     periods = 1 if calendar is None else len(calendar.labels)
     groups = periods * len(names)
-    group = period * len(names) + (0 if segments is None else segments.code)
-    sessions = np.bincount(group, minlength=groups)
-    users = _users(group, found.user, groups)
-    failed = {
-        "sessions": np.bincount(group[found.failed], minlength=groups),
-        "users": _users(group[found.failed], found.user[found.failed], groups),
-    }
+    sessions, users = counts.sessions, counts.users
+    failed = {"sessions": counts.failed_sessions, "users": counts.failed_users}
     states = {} if calendar is None else _states(calendar, until)
     complete = np.repeat(states["complete"], len(names)) if states else np.ones(groups, dtype=np.bool_)
     schema: Schema = {}
@@ -257,7 +342,7 @@ def _lay_out(
     columns["low_n"] = users < LOW_N
     for name, values in states.items():
         schema[name], columns[name] = np.dtype(bool), np.repeat(values, len(names))
-    return make_frame(schema | {"sample": NUMBER}, columns | {"sample": np.full(groups, log.sample)})
+    return make_frame(schema | {"sample": NUMBER}, columns | {"sample": np.full(groups, sample)})
 
 
 def _users(group: Ints, user: Ints, groups: int) -> Ints:

@@ -95,18 +95,44 @@ def find_sessions(
     IncompleteDataWarning
         When events have no session, or sessions no number of errors: they are left out.
     """
+    found, lacking = look_for_sessions(log, failure, until, start=start, end=end)
+    lacking.warn()
+    return found
+
+
+class Lacking(NamedTuple):
+    """How many events have no session, or sessions no number of errors, of how many."""
+
+    number: int
+    of: int
+    of_sessions: bool
+
+    def and_also(self, other: Lacking) -> Lacking:
+        """Add those of another part."""
+        return Lacking(self.number + other.number, self.of + other.of, self.of_sessions)
+
+    def warn(self) -> None:
+        """Tell it, if there are any."""
+        if self.number and self.of_sessions:
+            warn_incomplete(
+                f"{self.number:,} of {self.of:,} sessions are left out: it is not known whether they had errors."
+            )
+        elif self.number:
+            warn_incomplete(f"{self.number:,} of {self.of:,} events have no session and are left out.")
+
+
+def look_for_sessions(
+    log: EventLog, failure: Failure, until: int, *, start: int | None = None, end: int | None = None
+) -> tuple[Sessions, Lacking]:
+    """Do as `find_sessions`, and give what to warn of."""
     found, told = all_sessions(log, failure, until)
     asked = between(found.time, start, end)
     if log.holds_sessions:
-        if lack := int(np.count_nonzero(asked & ~told)):
-            every = int(np.count_nonzero(asked))
-            warn_incomplete(f"{lack:,} of {every:,} sessions are left out: it is not known whether they had errors.")
+        lacking = Lacking(int(np.count_nonzero(asked & ~told)), int(np.count_nonzero(asked)), True)
     else:
         events = between(log.time, start, end) & (log.time <= until)
-        if without := int(np.count_nonzero(events & (log.session < 0))):
-            every = int(np.count_nonzero(events))
-            warn_incomplete(f"{without:,} of {every:,} events have no session and are left out.")
-    return Sessions(*(values[asked & told] for values in found))
+        lacking = Lacking(int(np.count_nonzero(events & (log.session < 0))), int(np.count_nonzero(events)), False)
+    return Sessions(*(values[asked & told] for values in found)), lacking
 
 
 def all_sessions(log: EventLog, failure: Failure, until: int) -> tuple[Sessions, Bools]:

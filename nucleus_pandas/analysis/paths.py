@@ -187,8 +187,8 @@ class _Paths:
         """Count the transitions."""
         if state.pending and not state.columns.shape[1]:
             warn_incomplete(
-                f"There is no path to count: {counted(state.pending, 'user')} had one that was not over 48 hours before "
-                "as_of."
+                f"There is no path to count: {counted(state.pending, 'user')} had one that was not over 48 hours "
+                "before as_of."
             )
         return _table(state, self.around.label, self.top, self.sample, forwards=self.place == "after")
 

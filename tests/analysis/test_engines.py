@@ -122,3 +122,9 @@ def walks(draw):
 @quick
 def test_paths(log, asked, known):
     same(log, lambda events: nu.paths(events, **asked), asked, **known)
+
+
+@given(logs(), st.sampled_from([nu.error_free, nu.crash_free]), spans(), made, st.sampled_from([None, "D", "M"]), bys)
+@quick
+def test_error_free_and_crash_free(log, analysis, asked, known, freq, by):
+    same(log, lambda events: analysis(events, freq=freq, by=by, top=2, **asked), asked, **known)
