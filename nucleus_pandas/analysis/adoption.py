@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.activity import as_activity
 from nucleus_pandas.analysis.attempts import SETTLING
+from nucleus_pandas.analysis.buckets import STARTS, Buckets
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import microseconds
+from nucleus_pandas.analysis.engines import answer
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.analysis.failures import Sessions, find_sessions, session_rows
 from nucleus_pandas.analysis.held import held_span
-from nucleus_pandas.analysis.horizon import oldest
+from nucleus_pandas.analysis.horizon import Times, oldest
 from nucleus_pandas.analysis.intervals import wilson
-from nucleus_pandas.analysis.periods import make_calendar
+from nucleus_pandas.analysis.periods import Calendar, make_calendar
 from nucleus_pandas.analysis.segments import find_segments
+from nucleus_pandas.analysis.session_parts import SessionSegments, SessionTimes, Wanted, segments_of
 from nucleus_pandas.analysis.versions import version_order
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
@@ -105,30 +108,124 @@ def adoption(
     """
     check_unit(per)
     top = checked_number("top", top, None, "how many versions get rows of their own")
-    read = read_versions(events, "adoption", start, end, tz, as_of, top)
-    calendar = make_calendar(freq, read.found.time, read.start, read.end, read.until, read.zone)
-    placed = np.searchsorted(calendar.edges, read.found.time, side="right") - 1
-    inside = (placed >= 0) & (placed < len(calendar.labels))
-    read, period = read.only(inside), placed[inside]
+    if isinstance(events, Buckets):
+        shares = _shares_of_parts(events, freq, per, start, end, tz, as_of, top)
+    else:
+        read = read_versions(events, "adoption", start, end, tz, as_of, top)
+        calendar = make_calendar(freq, read.found.time, read.start, read.end, read.until, read.zone)
+        counts = _count(read.found, read.version, len(read.names), calendar, per)
+        shares = _Shares(counts, read.names, calendar, read.until, read.log.sample)
+    return _share_table(shares, per)
+
+
+class _Shares(NamedTuple):
+    """Sessions, or users, of each period and version, and what they are told with."""
+
+    counts: Ints
+    names: list[str]
+    calendar: Calendar
+    until: int
+    sample: float
+
+
+def _count(found: Sessions, version: Ints, versions: int, calendar: Calendar, per: Unit) -> Ints:
+    """Count sessions, or users, by period and version."""
+    period = np.searchsorted(calendar.edges, found.time, side="right") - 1
+    inside = (period >= 0) & (period < len(calendar.labels))
+    user, period, version = found.user[inside], period[inside], version[inside]
     if per == "users":
-        last = _last_of(read.found.user, period)
-        read, period = read.only(last), period[last]
-    periods, width = len(calendar.labels), len(read.names)
-    counts = np.bincount(period * width + read.version, minlength=periods * width).reshape(periods, width)
-    complete = calendar.whole & (calendar.edges[1:] <= read.until) if periods else calendar.whole
+        last = _last_of(user, period)
+        period, version = period[last], version[last]
+    periods = len(calendar.labels)
+    return np.bincount(period * versions + version, minlength=periods * versions).reshape(periods, versions)
+
+
+def _shares_of_parts(
+    buckets: Buckets,
+    freq: Freq,
+    per: Unit,
+    start: When | None,
+    end: When | None,
+    tz: Zone | None,
+    as_of: When | None,
+    top: int,
+) -> _Shares:
+    """The counts part by part: first the periods, then which versions have rows of their own, then the counts."""
+    _check_version(buckets.whole, "adoption")
+    zone = parse_zone("UTC" if tz is None else tz)
+    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    parts = buckets.parts(as_of=known, columns=(*STARTS, "version"))
+    until = parts.as_of_microseconds
+    # Which sessions have no version to tell is found in all of them; clocks that are behind, too.
+    times = answer(SessionTimes(Wanted("error", until), zone), parts)
+    if begins is None:
+        wanted = Wanted("error", until, oldest(times) if len(times.moments) else None, ends)
+        calendar = make_calendar(freq, _inside(times, wanted), begins, ends, until, zone)
+    else:
+        wanted = Wanted("error", until, begins, ends)
+        calendar = make_calendar(
+            freq, answer(SessionTimes(wanted, zone, warns=False), parts), begins, ends, until, zone
+        )
+    segments = answer(SessionSegments(wanted, "version", top), parts)
+    names = version_order(segments)
+    counts = answer(_AdoptionCounts(wanted, segments, names, calendar, per), parts)
+    return _Shares(counts, names, calendar, until, buckets.whole.sample)
+
+
+def _inside(times: Times, wanted: Wanted) -> Times:
+    times = times if wanted.start is None else times.since(wanted.start)
+    return times if wanted.end is None else times.until(wanted.end - 1)
+
+
+@dataclass(frozen=True)
+class _AdoptionCounts:
+    """The counts of the table; a user is in one part, so users add up, too."""
+
+    wanted: Wanted
+    segments: list[str]
+    names: list[str]
+    calendar: Calendar
+    per: Unit
+
+    def partial(self, log: EventLog) -> Ints:
+        """Count one part."""
+        found = self.wanted.find(log)
+        code = segments_of(log, found, "version", self.segments).code
+        return _count(found, _in_order(self.segments, self.names)[code], len(self.names), self.calendar, self.per)
+
+    def merge(self, one: Ints, other: Ints) -> Ints:
+        """Add two parts up."""
+        return one + other
+
+    def finish(self, state: Ints) -> Ints:
+        """Give them as they are."""
+        return state
+
+
+def _in_order(segments: list[str], names: list[str]) -> Ints:
+    """The place of each segment in the order of versions."""
+    places = {name: place for place, name in enumerate(names)}
+    return np.array([places[name] for name in segments], dtype=np.int64)
+
+
+def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
+    counts, names, calendar, until, sample = shares
+    periods, width = counts.shape
+    complete = calendar.whole & (calendar.edges[1:] <= until) if periods else calendar.whole
     base = np.where(complete, counts.sum(axis=1), 0)[:, None]
     low, high = wilson(np.where(base > 0, counts, 0), base)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(base > 0, counts / base, np.nan)
-    settled = complete & (calendar.edges[1:] <= read.until - SETTLING) if periods else complete
+    settled = complete & (calendar.edges[1:] <= until - SETTLING) if periods else complete
     columns: dict[str, Any] = {
         "period": np.repeat(np.array(calendar.labels, dtype=DAY), width),
-        "version": read.names * periods,
+        "version": names * periods,
         per: counts.reshape(-1),
         **{name: values.reshape(-1) for name, values in (("share", share), ("low", low), ("high", high))},
         "complete": np.repeat(complete, width),
         "settled": np.repeat(settled, width),
-        "sample": np.full(periods * width, read.log.sample),
+        "sample": np.full(periods * width, sample),
     }
     schema: Schema = {"period": DAY, "version": TEXT, per: COUNT, "share": NUMBER, "low": NUMBER, "high": NUMBER}
     schema |= {"complete": np.dtype(bool), "settled": np.dtype(bool), "sample": NUMBER}
@@ -191,9 +288,7 @@ def read_versions(
     rows = session_rows(log, found, "version")
     segments = find_segments(log, "version", rows, np.ones(len(rows), np.bool_), len(rows) if top is None else top)
     names = version_order(segments.names)
-    places = {name: place for place, name in enumerate(names)}
-    place = np.array([places[name] for name in segments.names], dtype=np.int64)
-    return Versions(log, found, names, place[segments.code], begins, ends, until, zone)
+    return Versions(log, found, names, _in_order(segments.names, names)[segments.code], begins, ends, until, zone)
 
 
 def _with_versions(events: object, analysis: str, known: int | None, within: Any) -> EventLog:
@@ -204,12 +299,16 @@ def _with_versions(events: object, analysis: str, known: int | None, within: Any
             f"{analysis} needs the version of each session, which the table of load_sessions does not tell: pass "
             "nu.load_session_events(app, sessions), an EventLog of it, or an EventStore."
         )
+    _check_version(log, analysis)
+    return log
+
+
+def _check_version(log: EventLog, analysis: str) -> None:
     if "version" not in log.frame.columns:
         raise ValueError(
             f"{analysis} needs the column version, which the log does not have; rename yours, for example "
             'frame.rename(columns={"app_version": "version"}).'
         )
-    return log
 
 
 def check_unit(per: object) -> None:

@@ -42,6 +42,7 @@ class SessionTimes:
 
     wanted: Wanted
     zone: dt.tzinfo
+    warns: bool = True
 
     def partial(self, log: EventLog) -> _Started:
         """Look for them in one part."""
@@ -57,8 +58,9 @@ class SessionTimes:
         return _Started(one.times.and_also(other.times).thinned(self._days), one.lacking.and_also(other.lacking))
 
     def finish(self, state: _Started) -> Times:
-        """Warn of what has no session."""
-        state.lacking.warn()
+        """Warn of what has no session, unless that was done."""
+        if self.warns:
+            state.lacking.warn()
         return state.times
 
 

@@ -68,6 +68,9 @@ QUESTIONS = {
     ),
     "funnel on a number": lambda events: nu.funnel(events, [nu.step("COMMENT_ADDED", where={"length": [12, 31]})]),
     "funnel_trend": lambda events: nu.funnel_trend(events, STEPS, freq="W", order="strict"),
+    "error_free": lambda events: nu.error_free(events, freq="W", by="version"),
+    "crash_free": lambda events: nu.crash_free(events, freq=None, by="platform"),
+    "adoption": lambda events: nu.adoption(events, freq="W", per="users", top=3),
     "paths": lambda events: nu.paths(events, before="EXPORT_PDF", steps=3, top=4),
     "retention": lambda events: nu.retention(events, freq="W", by="platform"),
     "retention of an event": lambda events: nu.retention(
@@ -209,11 +212,8 @@ def test_an_unknown_event_or_column_is_told_with_what_there_is(split):
 @pytest.mark.parametrize(
     "ask",
     [
-        nu.adoption,
         nu.compare_releases,
-        nu.crash_free,
         nu.days_active,
-        nu.error_free,
         nu.impact_of_errors,
         nu.top_errors,
         nu.usage_interval,

@@ -128,3 +128,9 @@ def test_paths(log, asked, known):
 @quick
 def test_error_free_and_crash_free(log, analysis, asked, known, freq, by):
     same(log, lambda events: analysis(events, freq=freq, by=by, top=2, **asked), asked, **known)
+
+
+@given(logs(), st.sampled_from(["sessions", "users"]), spans(), made, freqs, st.sampled_from([1, 2, 8]))
+@quick
+def test_adoption(log, per, asked, known, freq, top):
+    same(log, lambda events: nu.adoption(events, freq=freq, per=per, top=top, **asked), asked, **known)
