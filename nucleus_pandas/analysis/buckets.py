@@ -5,21 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.codes import Ints, encode
-from nucleus_pandas.analysis.columns import ids, instant_of, instants, microseconds, names, require
+from nucleus_pandas.analysis.columns import instant_of, instants, microseconds, require
 from nucleus_pandas.analysis.engines import Parts, serial
-from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, Parted, checked_sample, tell_left_out
+from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, Parted
+from nucleus_pandas.analysis.facts import Facts, check, look, together
 from nucleus_pandas.analysis.horizon import Times, days_of_utc, newest
+from nucleus_pandas.analysis.rows import checked_sample
 from nucleus_pandas.analysis.steps import Step, columns_of, find_column, rows_of
-from nucleus_pandas.api.columns import INSTANT, TEXT, warn
+from nucleus_pandas.api.columns import INSTANT, TEXT
 from nucleus_pandas.api.windows import When, make_instant
 from nucleus_pandas.api.wording import counted, shown
 from nucleus_pandas.store.buckets import (
@@ -31,7 +31,7 @@ from nucleus_pandas.store.buckets import (
     read_about,
     store_buckets,
 )
-from nucleus_pandas.store.coverage import tell_gaps
+from nucleus_pandas.store.coverage import find_gaps, tell_gaps
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.export import about
 
@@ -40,15 +40,14 @@ SESSION = ("session_id", "device_id", "session_start")
 #: The columns that tell when sessions start.
 STARTS = (*SESSION, "kind")
 _IDS = ("user_id", "user_db_id")
-# A user with so many events, more than half of their bucket, is told of.
-GIANT = 1_000_000
 
 
 class Buckets(Parted):
     """Events that are too many for memory, to be asked many times, one bucket of users after the other.
 
-    `active_users`, `growth`, `funnel` and `retention` take it in place of a log, and give the same tables. Memory is
-    bounded by the largest bucket.
+    `funnel`, `funnel_trend`, `paths`, `retention`, `active_users`, `growth`, `error_free`, `crash_free` and `adoption`
+    take it in place of a log, and give the same tables. Memory holds one bucket at a time, or of small ones a million
+    events; and for `funnel` and `paths`, some bytes a step for each user who entered.
 
     Parameters
     ----------
@@ -86,8 +85,9 @@ class Buckets(Parted):
     an export. A *user* is user_db_id where there is such a column, else user_id.
 
     Making it goes through all events once, to learn what has to be known of the whole: the names, until when the data
-    are known, and that no user is in two buckets. Each question then reads the columns that it needs, and of the
-    files of a bucket the events, once to three times. Files must not change meanwhile.
+    are known, and that no user is in two buckets. Each question then reads the columns and events that it needs, one
+    to three times: where ends are open it first finds the periods, and then, with ``by=``, the segments. After a sync,
+    or when files have changed, make it again.
 
     Analyses that do not take it say so.
 
@@ -104,9 +104,9 @@ class Buckets(Parted):
     """
 
     refusal = (
-        "This analysis cannot go through Buckets, as it needs all events at once. active_users, growth, funnel and "
-        "retention can. For this one, pass what fits into memory: an EventStore with start= and end=, or the events of "
-        "some users, store.events(users=...)."
+        "This cannot go through Buckets, one of them after the other; funnel, funnel_trend, paths, retention, "
+        "active_users, growth, error_free, crash_free and adoption can. Here, pass what fits into memory: an "
+        "EventStore, or the events of some users, store.events(users=...)."
     )
 
     def __init__(
@@ -122,7 +122,7 @@ class Buckets(Parted):
             sample = source.info().sample if sample is None else sample
             buckets = store_buckets(source.database)
             with source.database.reading() as connection:
-                told = about(connection, 1.0)
+                told = about(connection, 1.0) | {"gaps": find_gaps(connection, None, None)}
         elif isinstance(source, str | os.PathLike):
             folder = Path(source).expanduser()
             buckets = parquet_buckets(folder)
@@ -171,9 +171,9 @@ class Buckets(Parted):
         self._buckets, self._kinds = buckets, kinds
         self._told = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
         wanted = [name for name in kinds if name in (*_IDS, "time", "event")]
-        facts: _Facts = serial(lambda bucket: _look(bucket.read(wanted, None)), _together, buckets)
+        facts: Facts = serial(lambda bucket: look(bucket.read(wanted, None)), together, buckets)
         self._times, self._users = facts.times, len(facts.users)
-        _check(facts)
+        check(facts)
         self.whole = EventLog.whole(empty, facts.counts, sample, spans)
 
     def __repr__(self) -> str:
@@ -281,90 +281,6 @@ def _first_since(bucket: Bucket, moment: int) -> int:
 def _texts_only(wanted: Any) -> bool:
     several = isinstance(wanted, Collection) and not isinstance(wanted, str)
     return not any(isinstance(one, bool | int | float) and one == one for one in (wanted if several else [wanted]))
-
-
-class _Size(NamedTuple):
-    """How many events a bucket has, and how many of them are of one user."""
-
-    events: int
-    largest: int
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What has to be known of the whole: it adds up over buckets."""
-
-    rows: int
-    lacking: dict[str, int]
-    left_out: int
-    unclear: int
-    counts: dict[str, int]
-    times: Times
-    users: Ints
-    sizes: list[_Size]
-
-
-def _look(frame: pd.DataFrame) -> _Facts:
-    event, known = names(frame["event"])
-    time, no_time = instants(frame["time"])
-    person = ids(frame)
-    lacks = {"user": person < 0, "time": no_time, "event": event < 0}
-    bad = np.logical_or.reduce(list(lacks.values()))
-    column = frame["user_db_id" if "user_db_id" in frame.columns else "user_id"]
-    codes, values = encode(column)
-    there = np.unique(codes[codes >= 0])
-    # Texts are told apart by 64 bits of them: two users look the same once in millions of times.
-    hashes = pd.util.hash_array(np.array([str(values[code]) for code in there], dtype=object), categorize=False)
-    kept = person[~bad]
-    number = np.bincount(event[~bad] + 1, minlength=len(known) + 1)[1:]
-    return _Facts(
-        rows=len(frame),
-        lacking={what: int(lack.sum()) for what, lack in lacks.items()},
-        left_out=int(bad.sum()),
-        unclear=int(np.count_nonzero((codes < 0) & (person >= 0))),
-        counts=dict(zip(known, number.tolist(), strict=True)),
-        times=Times(time[~no_time]).thinned(days_of_utc),
-        users=hashes,
-        sizes=[_Size(len(kept), int(np.bincount(kept).max(initial=0)) if len(kept) else 0)],
-    )
-
-
-def _together(one: _Facts, other: _Facts) -> _Facts:
-    return _Facts(
-        rows=one.rows + other.rows,
-        lacking={what: number + other.lacking[what] for what, number in one.lacking.items()},
-        left_out=one.left_out + other.left_out,
-        unclear=one.unclear + other.unclear,
-        counts={name: one.counts.get(name, 0) + other.counts.get(name, 0) for name in one.counts | other.counts},
-        times=one.times.and_also(other.times).thinned(days_of_utc),
-        users=np.concatenate([one.users, other.users]),
-        sizes=one.sizes + other.sizes,
-    )
-
-
-def _check(facts: _Facts) -> None:
-    """Raise where buckets cannot be counted each on its own; tell what is left out, and which user is a giant."""
-    if facts.unclear:
-        raise ValueError(
-            f"{facts.unclear:,} of {facts.rows:,} rows have a user_id and no user_db_id, so that it cannot be told in "
-            "each bucket alone who they are of. Fill user_db_id in, or leave the column out."
-        )
-    in_order = np.sort(facts.users)
-    if several := len(np.unique(in_order[1:][in_order[1:] == in_order[:-1]])):
-        raise ValueError(
-            f"Events of {counted(several, 'user')} lie in more than one bucket, which would be counted as several "
-            "users. All events of a user must have one bucket, for example "
-            'pandas.util.hash_pandas_object(frame["user_id"], index=False) % 64; store.export(folder) sees to it.'
-        )
-    tell_left_out(facts.lacking, facts.left_out, facts.rows, "the event log")
-    for size in facts.sizes:
-        if size.largest >= GIANT and size.largest > size.events / 2:
-            warn(
-                f"One user has {size.largest:,} of the {size.events:,} events of a bucket (a bucket has some "
-                f"{int(np.median([one.events for one in facts.sizes])):,}). All of them are in memory at once. So many "
-                "are mostly of a test machine or a script; if so, leave that user out.",
-                UserWarning,
-            )
 
 
 def _utc(text: str) -> dt.datetime:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,16 +11,17 @@ import pandas as pd
 from nucleus_pandas.analysis.activity import Activity, as_activity
 from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.buckets import STARTS, Buckets
-from nucleus_pandas.analysis.codes import Bools, Ints, distinct
+from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.engines import answer
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
+from nucleus_pandas.analysis.failure_counts import CountFailures, FailureCounts, count_failures
 from nucleus_pandas.analysis.failures import Failure, Sessions, between, find_sessions, held_within, session_rows
 from nucleus_pandas.analysis.horizon import Times, oldest
 from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
-from nucleus_pandas.analysis.segments import Segments, rank_segments
-from nucleus_pandas.analysis.session_parts import SessionSegments, SessionTimes, Wanted, narrowed, segments_of
+from nucleus_pandas.analysis.segments import rank_segments
+from nucleus_pandas.analysis.session_parts import SessionSegments, SessionTimes, Wanted, narrowed
 from nucleus_pandas.analysis.steps import find_column
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
@@ -216,7 +216,7 @@ def _table(
         column = find_column(log, by, "by")
         rows = session_rows(log, found, column)
         segments = rank_segments(log.values(column, rows), np.ones(len(rows), dtype=np.bool_), top)
-    counts = _count(found, period, calendar, segments)
+    counts = count_failures(found, period, calendar, segments)
     names = None if segments is None else segments.names
     return _lay_out(counts, failure, calendar, names, until, log.sample)
 
@@ -245,7 +245,7 @@ def _table_of_parts(
         wanted = narrowed(wanted, int(calendar.edges[0]), int(calendar.edges[-1]))
     column = None if by is None else find_column(buckets.whole, by, "by")
     segments = None if column is None else answer(SessionSegments(wanted, column, top), parts)
-    counts = answer(_Count(wanted, calendar, column, segments), parts)
+    counts = answer(CountFailures(wanted, calendar, column, segments), parts)
     return _lay_out(counts, failure, calendar, segments, until, buckets.whole.sample)
 
 
@@ -258,59 +258,8 @@ def _calendar(
     return make_calendar(freq, times, start, end, until, zone)
 
 
-class _Counts(NamedTuple):
-    """Of each period and segment the sessions, the users, and those of both with a failure."""
-
-    sessions: Ints
-    users: Ints
-    failed_sessions: Ints
-    failed_users: Ints
-
-
-def _count(found: Sessions, period: Ints, calendar: Calendar | None, segments: Segments | None) -> _Counts:
-    names = 1 if segments is None else len(segments.names)
-    groups = (1 if calendar is None else len(calendar.labels)) * names
-    group = period * names + (0 if segments is None else segments.code)
-    failed = found.failed
-    return _Counts(
-        np.bincount(group, minlength=groups),
-        _users(group, found.user, groups),
-        np.bincount(group[failed], minlength=groups),
-        _users(group[failed], found.user[failed], groups),
-    )
-
-
-@dataclass(frozen=True)
-class _Count:
-    """The counts of the table; a user is in one part, so users add up, too."""
-
-    wanted: Wanted
-    calendar: Calendar | None
-    column: str | None
-    segments: list[str] | None
-
-    def partial(self, log: EventLog) -> _Counts:
-        """Count one part."""
-        found = self.wanted.find(log)
-        period = np.zeros(len(found.time), dtype=np.int64)
-        if self.calendar is not None:
-            period = np.searchsorted(self.calendar.edges, found.time, side="right") - 1
-        segments = None
-        if self.column is not None and self.segments is not None:
-            segments = segments_of(log, found, self.column, self.segments)
-        return _count(found, period, self.calendar, segments)
-
-    def merge(self, one: _Counts, other: _Counts) -> _Counts:
-        """Add two parts up."""
-        return _Counts(*(mine + others for mine, others in zip(one, other, strict=True)))
-
-    def finish(self, state: _Counts) -> _Counts:
-        """Give them as they are."""
-        return state
-
-
 def _lay_out(
-    counts: _Counts,
+    counts: FailureCounts,
     failure: Failure,
     calendar: Calendar | None,
     segments: list[str] | None,
@@ -343,13 +292,6 @@ def _lay_out(
     for name, values in states.items():
         schema[name], columns[name] = np.dtype(bool), np.repeat(values, len(names))
     return make_frame(schema | {"sample": NUMBER}, columns | {"sample": np.full(groups, sample)})
-
-
-def _users(group: Ints, user: Ints, groups: int) -> Ints:
-    """How many different users each group has."""
-    width = int(user.max(initial=0)) + 1
-    pairs = distinct(group.astype(np.int64) * width + user)
-    return np.bincount(pairs // width, minlength=groups)
 
 
 def _rates(name: str, free: Ints, all_of: Ints, known: Bools) -> dict[str, Any]:

@@ -13,9 +13,10 @@ import pandas as pd
 from nucleus_pandas.analysis.codes import Bools, Ints, begins, combine, encode, small, sort_rows
 from nucleus_pandas.analysis.columns import ids, instants, microseconds, names, require
 from nucleus_pandas.analysis.horizon import newest
-from nucleus_pandas.api.columns import warn_incomplete
+from nucleus_pandas.analysis.rows import by_code, checked_sample, kept_rows
 from nucleus_pandas.api.windows import When, make_instant
 from nucleus_pandas.api.wording import counted
+from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.eventstore import EventStore
 
 #: What comes with `init` and errors only: filled forward within a session before it is used.
@@ -178,7 +179,7 @@ class EventLog:
         log.sample, log.spans, log._known = sample, spans, None
         log._make(columns, None, None)
         log.names, log.counts = list(counts), np.array(list(counts.values()), dtype=np.int64)
-        log._rows, log._ends = _by_code(log.event, len(counts))
+        log._rows, log._ends = by_code(log.event, len(counts))
         return log
 
     def _make(
@@ -190,8 +191,7 @@ class EventLog:
         self.frame = frame = frame.copy(deep=False)
         event, self.names = names(frame["event"])
         if whole is not None:
-            place = {name: code for code, name in enumerate(whole.names)}
-            event = small(np.array([*(place[name] for name in self.names), -1])[event], len(place))
+            event = _renumbered(event, self.names, whole.names)
             self.names, self.counts = whole.names, whole.counts
         rows, times = None, frame["time"]
         if only is not None:
@@ -204,7 +204,7 @@ class EventLog:
             times, event = times.iloc[rows], event[rows]
         time, no_time = instants(times)
         user = ids(frame, rows)
-        kept = _kept({"user": user < 0, "time": no_time, "event": event < 0}, whose)
+        kept = kept_rows({"user": user < 0, "time": no_time, "event": event < 0}, whose)
         if kept is not None:
             # Rows that are left out tell all the same until when the data are known.
             self._known = newest(time[~no_time]) if self._known is None else self._known
@@ -213,7 +213,7 @@ class EventLog:
         first = self.names.index("init") if "init" in self.names else -1
         order, self.user, self.time, self.event = sort_rows(user, time, event, first)
         self.order = order if rows is None else rows[order].astype(order.dtype)
-        self._rows, self._ends = _by_code(self.event, len(self.names))
+        self._rows, self._ends = by_code(self.event, len(self.names))
         if only is None and whole is None:
             self.counts = np.diff(self._ends)
 
@@ -361,42 +361,16 @@ def as_event_log(
     return EventLog(source) if only is None else EventLog._holding(source, only, as_of)
 
 
-def checked_sample(sample: object) -> float:
-    """Check the fraction of the users that a log holds; by default it holds all."""
-    if sample is None:
-        return 1.0
-    if (
-        isinstance(sample, bool)
-        or not isinstance(sample, int | float | np.integer | np.floating)
-        or not 0 < sample <= 1
-    ):
-        raise ValueError(f"sample={sample!r} must be above 0 and at most 1: the fraction of users that the log holds.")
-    return float(sample)
-
-
 #: What an analysis can be asked of.
 Events = pd.DataFrame | EventLog | EventStore | Parted
 
 
-def tell_left_out(lacking: dict[str, int], left_out: int, of: int, whose: str) -> None:
-    """Warn of rows that lack something."""
-    if left_out:
-        told = ", ".join(f"{number:,} have no {what}" for what, number in lacking.items() if number)
-        warn_incomplete(f"{left_out:,} of {of:,} rows of {whose} are left out: {told}.")
-
-
-def _kept(lacks: dict[str, Bools], whose: str | None) -> Ints | None:
-    """The rows that lack nothing, None for all; those that do are told in one warning, unless that was done."""
-    bad = np.logical_or.reduce(list(lacks.values()))
-    if not bad.any():
-        return None
-    if whose is not None:
-        lacking = {what: int(lack.sum()) for what, lack in lacks.items()}
-        tell_left_out(lacking, int(bad.sum()), len(bad), whose)
-    return np.flatnonzero(~bad)
-
-
-def _by_code(event: Ints, names: int) -> tuple[Ints, Ints]:
-    """The rows by code, in order, and where those of each code begin."""
-    rows = np.argsort(event, kind="stable").astype(np.int32 if len(event) < 2**31 else np.int64)
-    return rows, np.concatenate([[0], np.cumsum(np.bincount(event, minlength=names))])
+def _renumbered(event: Ints, names: list[str], of_whole: list[str]) -> Ints:
+    """The codes that the names have in the whole."""
+    place = {name: code for code, name in enumerate(of_whole)}
+    if set(names) - set(place):
+        raise StoreError(
+            "There are events of other names than when Buckets was made, so the files or the store have changed since. "
+            "Make it again: nu.Buckets(...)."
+        )
+    return small(np.array([*(place[name] for name in names), -1])[event], len(place))

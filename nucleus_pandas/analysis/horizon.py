@@ -39,12 +39,12 @@ class Times(NamedTuple):
     def since(self, moment: int) -> Times:
         """Leave out what lies before a moment; of what is thinned, before one that cuts no day."""
         kept = self.moments >= moment
-        return Times(self.moments[kept], None if self.counts is None else self.counts[kept])
+        return self if kept.all() else Times(self.moments[kept], None if self.counts is None else self.counts[kept])
 
     def until(self, moment: int) -> Times:
         """Leave out what lies after a moment; of what is thinned, after one that cuts no day."""
         kept = self.moments <= moment
-        return Times(self.moments[kept], None if self.counts is None else self.counts[kept])
+        return self if kept.all() else Times(self.moments[kept], None if self.counts is None else self.counts[kept])
 
     def thinned(self, days: Callable[[Ints], Ints]) -> Times:
         """Keep the first and the last instant of each day; `days` gives the number of the day of each."""

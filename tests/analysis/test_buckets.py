@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.analysis import buckets as buckets_module
+from nucleus_pandas.analysis import facts
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
 from nucleus_pandas.store import buckets as reading
@@ -35,7 +35,7 @@ def log(store):
 def split(request, store, tmp_path_factory):
     """The store in several buckets, from files or from itself."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "_AT_ONCE", 1_000)
+        patch.setattr(reading, "_AT_ONCE", 1_500)
         if request.param == "store":
             return nu.Buckets(store)
         folder = tmp_path_factory.mktemp("export") / "out"
@@ -81,7 +81,7 @@ QUESTIONS = {
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_an_export_and_a_store_in_buckets_say_what_the_log_says(question, split, log):
-    assert len(split.parts().buckets) > 3
+    assert len(split.parts().buckets) > 2
     ask = QUESTIONS[question]
     pd.testing.assert_frame_equal(ask(split), ask(log), rtol=1e-12, atol=0)
 
@@ -152,7 +152,7 @@ def test_the_user_of_a_row_is_the_one_of_the_service(tmp_path):
 
 
 def test_a_user_who_fills_a_bucket_is_told_of(monkeypatch):
-    monkeypatch.setattr(buckets_module, "GIANT", 5)
+    monkeypatch.setattr(facts, "GIANT", 5)
     frame = pd.DataFrame({"user_id": ["ann"] * 6 + ["bob"], "time": pd.Timestamp("2026-03-02", tz="UTC"), "event": "A"})
     small = FrameBucket(frame.tail(1).assign(user_id="cid"))
     with pytest.warns(UserWarning, match=r"One user has 6 of the 7 events of a bucket \(a bucket has some 4\)"):

@@ -1,0 +1,105 @@
+"""What has to be known of all events before those of a bucket can be asked on their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.codes import Ints, encode
+from nucleus_pandas.analysis.columns import ids, instants, names
+from nucleus_pandas.analysis.horizon import Times, days_of_utc
+from nucleus_pandas.analysis.rows import tell_left_out
+from nucleus_pandas.api.columns import warn
+from nucleus_pandas.api.wording import counted
+
+# A user with so many events, more than half of their bucket, is told of.
+GIANT = 1_000_000
+
+
+class Size(NamedTuple):
+    """How many events a bucket has, and how many of them are of one user."""
+
+    events: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What has to be known of the whole: it adds up over buckets."""
+
+    rows: int
+    lacking: dict[str, int]
+    left_out: int
+    unclear: int
+    counts: dict[str, int]
+    times: Times
+    users: Ints
+    sizes: list[Size]
+
+
+def look(frame: pd.DataFrame) -> Facts:
+    """Look at the users, times and names of events of a bucket."""
+    event, known = names(frame["event"])
+    time, no_time = instants(frame["time"])
+    person = ids(frame)
+    lacks = {"user": person < 0, "time": no_time, "event": event < 0}
+    bad = np.logical_or.reduce(list(lacks.values()))
+    column = frame["user_db_id" if "user_db_id" in frame.columns else "user_id"]
+    codes, values = encode(column)
+    there = np.unique(codes[codes >= 0])
+    # Texts are told apart by 64 bits of them: two users look the same once in millions of times.
+    hashes = pd.util.hash_array(np.array([str(values[code]) for code in there], dtype=object), categorize=False)
+    kept = person[~bad]
+    number = np.bincount(event[~bad] + 1, minlength=len(known) + 1)[1:]
+    return Facts(
+        rows=len(frame),
+        lacking={what: int(lack.sum()) for what, lack in lacks.items()},
+        left_out=int(bad.sum()),
+        unclear=int(np.count_nonzero((codes < 0) & (person >= 0))),
+        counts=dict(zip(known, number.tolist(), strict=True)),
+        times=Times(time[~no_time]).thinned(days_of_utc),
+        users=hashes,
+        sizes=[Size(len(kept), int(np.bincount(kept).max(initial=0)) if len(kept) else 0)],
+    )
+
+
+def together(one: Facts, other: Facts) -> Facts:
+    """Put what is known of two parts together."""
+    return Facts(
+        rows=one.rows + other.rows,
+        lacking={what: number + other.lacking[what] for what, number in one.lacking.items()},
+        left_out=one.left_out + other.left_out,
+        unclear=one.unclear + other.unclear,
+        counts={name: one.counts.get(name, 0) + other.counts.get(name, 0) for name in one.counts | other.counts},
+        times=one.times.and_also(other.times).thinned(days_of_utc),
+        users=np.concatenate([one.users, other.users]),
+        sizes=one.sizes + other.sizes,
+    )
+
+
+def check(facts: Facts) -> None:
+    """Raise where buckets cannot be counted each on its own; tell what is left out, and which user is a giant."""
+    if facts.unclear:
+        raise ValueError(
+            f"{facts.unclear:,} of {facts.rows:,} rows have a user_id and no user_db_id, so that it cannot be told in "
+            "each bucket alone who they are of. Fill user_db_id in, or leave the column out."
+        )
+    in_order = np.sort(facts.users)
+    if several := len(np.unique(in_order[1:][in_order[1:] == in_order[:-1]])):
+        raise ValueError(
+            f"Events of {counted(several, 'user')} lie in more than one bucket, which would be counted as several "
+            "users. All events of a user must have one bucket, for example "
+            'pandas.util.hash_pandas_object(frame["user_id"], index=False) % 64; store.export(folder) sees to it.'
+        )
+    tell_left_out(facts.lacking, facts.left_out, facts.rows, "the event log")
+    for size in facts.sizes:
+        if size.largest >= GIANT and size.largest > size.events / 2:
+            warn(
+                f"One user has {size.largest:,} of the {size.events:,} events of a bucket (a bucket has some "
+                f"{int(np.median([one.events for one in facts.sizes])):,}). All of them are in memory at once. So many "
+                "are mostly of a test machine or a script; if so, leave that user out.",
+                UserWarning,
+            )

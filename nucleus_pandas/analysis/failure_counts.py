@@ -1,0 +1,76 @@
+"""How many sessions and users there are, and how many of them had an error or a crash, by period and segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from nucleus_pandas.analysis.codes import Ints, distinct
+from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.failures import Sessions
+from nucleus_pandas.analysis.periods import Calendar
+from nucleus_pandas.analysis.segments import Segments
+from nucleus_pandas.analysis.session_parts import Wanted, segments_of
+
+
+class FailureCounts(NamedTuple):
+    """Of each period and segment the sessions, the users, and those of both with a failure."""
+
+    sessions: Ints
+    users: Ints
+    failed_sessions: Ints
+    failed_users: Ints
+
+
+def count_failures(
+    found: Sessions, period: Ints, calendar: Calendar | None, segments: Segments | None
+) -> FailureCounts:
+    """Count sessions and users by period and segment."""
+    names = 1 if segments is None else len(segments.names)
+    groups = (1 if calendar is None else len(calendar.labels)) * names
+    group = period * names + (0 if segments is None else segments.code)
+    failed = found.failed
+    return FailureCounts(
+        np.bincount(group, minlength=groups),
+        _users(group, found.user, groups),
+        np.bincount(group[failed], minlength=groups),
+        _users(group[failed], found.user[failed], groups),
+    )
+
+
+@dataclass(frozen=True)
+class CountFailures:
+    """The counts of the table; a user is in one part, so users add up, too."""
+
+    wanted: Wanted
+    calendar: Calendar | None
+    column: str | None
+    segments: list[str] | None
+
+    def partial(self, log: EventLog) -> FailureCounts:
+        """Count one part."""
+        found = self.wanted.find(log)
+        period = np.zeros(len(found.time), dtype=np.int64)
+        if self.calendar is not None:
+            period = np.searchsorted(self.calendar.edges, found.time, side="right") - 1
+        segments = None
+        if self.column is not None and self.segments is not None:
+            segments = segments_of(log, found, self.column, self.segments)
+        return count_failures(found, period, self.calendar, segments)
+
+    def merge(self, one: FailureCounts, other: FailureCounts) -> FailureCounts:
+        """Add two parts up."""
+        return FailureCounts(*(mine + others for mine, others in zip(one, other, strict=True)))
+
+    def finish(self, state: FailureCounts) -> FailureCounts:
+        """Give them as they are."""
+        return state
+
+
+def _users(group: Ints, user: Ints, groups: int) -> Ints:
+    """How many different users each group has."""
+    width = int(user.max(initial=0)) + 1
+    pairs = distinct(group.astype(np.int64) * width + user)
+    return np.bincount(pairs // width, minlength=groups)

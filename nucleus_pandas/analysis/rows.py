@@ -1,0 +1,45 @@
+"""Which rows make a log: checks, what is left out, and where the rows of each event stand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nucleus_pandas.analysis.codes import Bools, Ints
+from nucleus_pandas.api.columns import warn_incomplete
+
+
+def checked_sample(sample: object) -> float:
+    """Check the fraction of the users that a log holds; by default it holds all."""
+    if sample is None:
+        return 1.0
+    if (
+        isinstance(sample, bool)
+        or not isinstance(sample, int | float | np.integer | np.floating)
+        or not 0 < sample <= 1
+    ):
+        raise ValueError(f"sample={sample!r} must be above 0 and at most 1: the fraction of users that the log holds.")
+    return float(sample)
+
+
+def tell_left_out(lacking: dict[str, int], left_out: int, of: int, whose: str) -> None:
+    """Warn of rows that lack something."""
+    if left_out:
+        told = ", ".join(f"{number:,} have no {what}" for what, number in lacking.items() if number)
+        warn_incomplete(f"{left_out:,} of {of:,} rows of {whose} are left out: {told}.")
+
+
+def kept_rows(lacks: dict[str, Bools], whose: str | None) -> Ints | None:
+    """Give the rows that lack nothing, None for all; those that do are told in one warning, unless that was done."""
+    bad = np.logical_or.reduce(list(lacks.values()))
+    if not bad.any():
+        return None
+    if whose is not None:
+        lacking = {what: int(lack.sum()) for what, lack in lacks.items()}
+        tell_left_out(lacking, int(bad.sum()), len(bad), whose)
+    return np.flatnonzero(~bad)
+
+
+def by_code(event: Ints, names: int) -> tuple[Ints, Ints]:
+    """Give the rows by code, in order, and where those of each code begin."""
+    rows = np.argsort(event, kind="stable").astype(np.int32 if len(event) < 2**31 else np.int64)
+    return rows, np.concatenate([[0], np.cumsum(np.bincount(event, minlength=names))])
