@@ -43,18 +43,17 @@ class Bucket(Protocol):
 
 @dataclass(frozen=True)
 class ParquetBucket:
-    """A bucket in files; `kinds` are those of all files, of which this bucket may lack a column."""
+    """A bucket in files; `kinds` are those of all files, and `there` the columns that these have."""
 
     files: tuple[str, ...]
     kinds: Kinds
+    there: frozenset[str]
 
     def read(self, columns: Sequence[str], events: Collection[str] | None) -> pd.DataFrame:
         """Give some columns of the events, of all names or of these only."""
         with _in_memory() as connection:
-            table = parquet(self.files)
-            there = kinds_of(connection, table)
-            expressions = {name: quoted(name) if name in there else "NULL" for name in columns}
-            return _fetch(connection, table, expressions, self.kinds, events)
+            expressions = {name: quoted(name) if name in self.there else "NULL" for name in columns}
+            return _fetch(connection, parquet(self.files), expressions, self.kinds, events)
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,15 @@ def parquet_buckets(folder: Path) -> list[ParquetBucket]:
             "one with a folder of Parquet files for each bucket, named bucket=0, bucket=1 and so on, in which all "
             "events of a user lie in one."
         )
+    every = [file for found in files for file in found]
     with _in_memory() as connection:
-        every = [file for found in files for file in found]
         kinds = kinds_of(connection, parquet(every))
         rows = dict(connection.execute("SELECT file_name, num_rows FROM parquet_file_metadata(?)", [every]).fetchall())
-    sizes = [sum(rows[file] for file in found) for found in files]
-    return [ParquetBucket(tuple(file for n in group for file in files[n]), kinds) for group in _groups(sizes)]
+        buckets = []
+        for group in _groups([sum(rows[file] for file in found) for found in files]):
+            some = tuple(file for number in group for file in files[number])
+            buckets.append(ParquetBucket(some, kinds, frozenset(kinds_of(connection, parquet(some)))))
+    return buckets
 
 
 def store_buckets(database: Database) -> list[StoreBucket]:

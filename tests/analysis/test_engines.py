@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.split import START, logs, same
 
-quick = settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+quick = settings(max_examples=30, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 zones = st.sampled_from([None, "Europe/Paris", "Asia/Kathmandu", "America/New_York"])
 moments = st.one_of(st.none(), st.integers(-5, 45).map(lambda days: START + dt.timedelta(days=days, hours=7)))
 freqs = st.sampled_from(["D", "W", "M"])
