@@ -49,7 +49,7 @@ def adoption(
 
     Parameters
     ----------
-    events : DataFrame, EventLog or EventStore
+    events : DataFrame, EventLog, EventStore or Buckets
         An event log with sessions and the column version. A table of `load_sessions` does not tell versions.
     freq : {"D", "W", "M"}
         Days, weeks from Monday, or calendar months in which sessions start.

@@ -46,7 +46,7 @@ def error_free(
 
     Parameters
     ----------
-    activity : DataFrame, EventLog or EventStore
+    activity : DataFrame, EventLog, EventStore or Buckets
         The table of `load_sessions` (one request a user), whose column `errors` tells; or an event log with sessions.
         Of a store its sessions, of the interval that was synced: of other days it knows only some users.
     freq : {"D", "W", "M"} or None
@@ -136,7 +136,7 @@ def crash_free(
 
     Parameters
     ----------
-    events : DataFrame, EventLog or EventStore
+    events : DataFrame, EventLog, EventStore or Buckets
         An event log with sessions.
     freq, by, top, start, end, tz, as_of
         As for `error_free`; ``by="version"``, ``"platform"`` or ``"country"`` tells where it crashes.

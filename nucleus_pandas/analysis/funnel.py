@@ -43,7 +43,7 @@ def funnel(
 
     Parameters
     ----------
-    events : DataFrame, EventLog or EventStore
+    events : DataFrame, EventLog, EventStore or Buckets
         A log that is asked more than once is best made ready with `EventLog`, which then answers at once.
     steps : list
         From 1 to 30 steps: each the name of an event, a list of names of which any will do, or `step` for events on a
@@ -188,7 +188,7 @@ def funnel_users(
     Parameters
     ----------
     events, steps, window, order, entry, exclude, on_exclude, by, top, ties, start, end, tz, as_of, include_pending
-        As for `funnel`.
+        As for `funnel`; it takes no Buckets.
 
     Returns
     -------

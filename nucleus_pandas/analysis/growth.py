@@ -55,7 +55,7 @@ def active_users(
 
     Parameters
     ----------
-    activity : DataFrame, EventLog or EventStore
+    activity : DataFrame, EventLog, EventStore or Buckets
         An event log or the table of `load_sessions`. A log that is asked more than once is best made ready with
         `EventLog`, which then answers at once. Of a store, its sessions.
     event : str, list of str or step, optional

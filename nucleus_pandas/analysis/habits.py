@@ -59,7 +59,7 @@ def days_active(
         The last of them; an instant means the day before which or in which it lies. By default the last one that is
         over at `as_of`.
     activity, event, tz, as_of
-        As for `active_users`.
+        As for `active_users`; it takes no Buckets.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def usage_interval(
     start, end : str, date or datetime, optional
         The days that [start, end) touches, each as a whole. By default all.
     activity, event, tz, as_of
-        As for `active_users`.
+        As for `active_users`; it takes no Buckets.
 
     Returns
     -------

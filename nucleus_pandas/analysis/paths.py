@@ -60,7 +60,7 @@ def paths(
 
     Parameters
     ----------
-    events : DataFrame, EventLog or EventStore
+    events : DataFrame, EventLog, EventStore or Buckets
         The event log.
     after : str, list of str or Step
         The event at which paths begin: its name, several of which any will do, or `step` for events on a condition.

@@ -52,11 +52,11 @@ def retention(
 
     Parameters
     ----------
-    activity : DataFrame, EventLog or EventStore
+    activity : DataFrame, EventLog, EventStore or Buckets
         The table of `load_sessions`, or an event log: that of `load_session_events` or any frame with user_id, time
         and event. A user is active where a session starts; where the log has no sessions, with each event.
     users : DataFrame, optional
-        The table of `load_users`, or any with user_id and created_at. A user then starts when the
+        Not with Buckets. The table of `load_users`, or any with user_id and created_at. A user then starts when the
         account was created, and who never came counts as well. Without it a user starts with the start event.
     start_event : name, list of names, or step, optional
         What a user starts with; by default any start of a session. `step` adds a condition on properties.
