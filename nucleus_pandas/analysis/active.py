@@ -204,7 +204,7 @@ def read_known(
         # A day of which only the rest was synced is not known as a whole.
         first = max(first, _day(held[0] - 1, zone) + 1)
     from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
-    oldest_of_all = int(time.moments.min()) if len(time.moments) else None
+    oldest_of_all = _begin(log, time)[1] if len(time.moments) else None
     return Known(event, from_, to, first, since, oldest_of_all, until, known, cut, zone, log.sample), log
 
 
@@ -235,7 +235,7 @@ def _first(log: EventLog | Parts | Buckets, time: Times, start: int | None, zone
     It begins with its first event, whenever the session of that began. Clocks that are years behind tell nothing: a
     warning says how many rows are left out; but from `start` on, where that is given, all rows are believed.
     """
-    begin, oldest_of_all = _begin(log, time), int(time.moments.min())
+    begin, oldest_of_all = _begin(log, time)
     if start is None and oldest_of_all < begin:
         warn_behind(time, begin, "events", "If that is wrong, and to be rid of this warning, pass start=.")
     since = begin if start is None else min(begin, start)
@@ -253,14 +253,14 @@ def _times(log: EventLog | Parts) -> Ints:
     return time[~missing]
 
 
-def _begin(log: EventLog | Parts | Buckets, time: Times) -> int:
-    """The first time that can be right; a log keeps it."""
+def _begin(log: EventLog | Parts | Buckets, time: Times) -> tuple[int, int]:
+    """The first time that can be right, and the first of all; a log keeps them."""
     if not isinstance(log, EventLog):
-        return oldest(time)
+        return oldest(time), int(time.moments.min())
     if "begin" not in log.kept:
-        log.kept["begin"] = _oldest(time.moments)
-    begin: int = log.kept["begin"]
-    return begin
+        log.kept["begin"] = _oldest(time.moments), int(time.moments.min())
+    kept: tuple[int, int] = log.kept["begin"]
+    return kept
 
 
 def _oldest(time: Ints) -> int:

@@ -82,7 +82,8 @@ class Buckets(Parted):
     Notes
     -----
     Numbers are those of an `EventLog` of the same events; but a property whose values are of several types is text in
-    an export. A *user* is user_db_id where there is such a column, else user_id.
+    an export. Of a store, too, its events count; ``growth(store)`` and ``retention(store)`` go by its sessions, of
+    which it may know more. A *user* is user_db_id where there is such a column, else user_id.
 
     Making it goes through all events once, to learn what has to be known of the whole: the names, until when the data
     are known, and that no user is in two buckets. Each question then reads the columns and events that it needs, one
@@ -99,7 +100,7 @@ class Buckets(Parted):
     >>> files = store.export("large")
     >>> large = nu.Buckets("large")
     >>> table = nu.funnel(large, ["init", "PROJECT_CREATED"])
-    >>> bool(table.equals(nu.funnel(nu.EventLog(store), ["init", "PROJECT_CREATED"])))
+    >>> table["users"].tolist() == nu.funnel(store, ["init", "PROJECT_CREATED"])["users"].tolist()
     True
     """
 
@@ -178,10 +179,8 @@ class Buckets(Parted):
 
     def __repr__(self) -> str:
         events, names = int(self.whole.counts.sum()), int((self.whole.counts > 0).sum())
-        return (
-            f"Buckets: {counted(len(self._buckets), 'bucket')}, {counted(self._users, 'user')}, "
-            f"{counted(events, 'event')} of {counted(names, 'name')}, known until {self.as_of:%Y-%m-%d %H:%M}"
-        )
+        known = f", known until {self.as_of:%Y-%m-%d %H:%M}" if events else ""
+        return f"Buckets: {counted(self._users, 'user')}, {counted(events, 'event')} of {counted(names, 'name')}{known}"
 
     @cached_property
     def as_of_microseconds(self) -> int:
@@ -270,6 +269,7 @@ class Buckets(Parted):
             tuple(name for name in known if name in needed),
             None if every else frozenset(name for _, one in steps for name in one.events),
             self.as_of_microseconds if as_of is None else as_of,
+            plain=free,
         )
 
 
@@ -280,7 +280,9 @@ def _first_since(bucket: Bucket, moment: int) -> int:
 
 def _texts_only(wanted: Any) -> bool:
     several = isinstance(wanted, Collection) and not isinstance(wanted, str)
-    return not any(isinstance(one, bool | int | float) and one == one for one in (wanted if several else [wanted]))
+    return not any(
+        isinstance(one, int | float | np.number | np.bool_) and one == one for one in (wanted if several else [wanted])
+    )
 
 
 def _utc(text: str) -> dt.datetime:

@@ -22,7 +22,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+import pandas as pd
+
 from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.api.columns import TEXT
 from nucleus_pandas.store.buckets import Bucket
 
 State = TypeVar("State")
@@ -69,6 +72,8 @@ class Parts:
         The only events that are read.
     as_of_microseconds : int
         Until when the data are known, or were told to be.
+    plain : bool
+        Whether texts are to be plain, as somebody's function is to look at them.
     executor : Executor
     """
 
@@ -77,6 +82,7 @@ class Parts:
     columns: Sequence[str]
     only: frozenset[str] | None
     as_of_microseconds: int
+    plain: bool = False
     executor: Executor = field(default=serial)
 
     @property
@@ -86,7 +92,11 @@ class Parts:
 
     def read(self, bucket: Bucket) -> EventLog:
         """Make the log of one bucket."""
-        return EventLog.part(bucket.read(self.columns, self.only), self.whole, self.as_of_microseconds)
+        frame = bucket.read(self.columns, self.only)
+        if self.plain:
+            coded = [name for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
+            frame = frame.astype(dict.fromkeys(coded, TEXT))
+        return EventLog.part(frame, self.whole, self.as_of_microseconds)
 
 
 def answer(analysis: Analysis[State, Result], log: EventLog | Parts) -> Result:

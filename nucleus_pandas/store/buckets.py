@@ -252,7 +252,14 @@ def _in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
     settings: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     try:
         with duckdb.connect(config=settings) as connection:
+            # What does not fit would be written into the current folder, where others may read it.
+            connection.execute("SET temp_directory = ''")
             yield connection
+    except duckdb.OutOfMemoryException:
+        raise StoreError(
+            "A bucket does not fit into memory. Export with a store on a machine with more of it, or spread the users "
+            "of your own files over more buckets."
+        ) from None
     except duckdb.Error:
         raise StoreError(
             "The Parquet files of a bucket cannot be read: they are damaged, or are gone, or a column is of one type "

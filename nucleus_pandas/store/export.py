@@ -7,7 +7,7 @@ import json
 import shutil
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nucleus_pandas.api.columns import FORMULA_STARTS, Losses, clean
 from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS
@@ -98,9 +98,10 @@ def about(connection: duckdb.DuckDBPyConnection, sample: float) -> dict[str, Any
 
 def event_expressions(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, str], set[str]]:
     """Give the expression for each column of the events, and which of these are JSON: values of several types."""
-    columns = _expressions(connection, "events")
-    plain = _property_columns(connection, "events", "data", spelled=False)
-    return columns | plain, {name for name, expression in plain.items() if expression != columns[name]}
+    columns = {name: f'"{name}"' for name in EVENT_LOG}
+    found = _property_columns(connection, "events", "data")
+    columns |= {name: one.json if one.mixed else one.spelled for name, one in found.items()}
+    return columns, {name for name, one in found.items() if one.mixed}
 
 
 def in_order(*first: str) -> str:
@@ -112,16 +113,21 @@ def in_order(*first: str) -> str:
 def _expressions(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     schema, properties = _TABLES[table]
     columns = {name: f'"{name}"' for name in schema}
-    return columns | _property_columns(connection, table, properties) if properties else columns
+    if properties:
+        columns |= {name: one.spelled for name, one in _property_columns(connection, table, properties).items()}
+    return columns
 
 
-def _property_columns(
-    connection: duckdb.DuckDBPyConnection, table: str, column: str, *, spelled: bool = True
-) -> dict[str, str]:
-    """The expression for each key of the JSON objects, of the type that all its values have and fit, else text.
+class _Property(NamedTuple):
+    """Expressions for a property: of the type that all values have and fit, else text; as JSON, if types are mixed."""
 
-    That is the values as text, or if they are not to be spelled, as JSON.
-    """
+    spelled: str
+    json: str
+    mixed: bool
+
+
+def _property_columns(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[str, _Property]:
+    """The expressions for each key of the JSON objects."""
     rows = connection.execute(
         f"""
         SELECT key, list(DISTINCT json_type({column}, pointer)),
@@ -133,7 +139,7 @@ def _property_columns(
         GROUP BY key ORDER BY key
         """
     ).fetchall()
-    columns: dict[str, str] = {}
+    columns: dict[str, _Property] = {}
     taken: set[str] = set()
     for key, types, too_large in rows:
         kinds = {_TYPES.get(kind, "VARCHAR") for kind in types if kind != "NULL"}
@@ -147,10 +153,12 @@ def _property_columns(
         taken.add(name.casefold())
         pointer = "/" + key.replace("~", "~0").replace("/", "~1")
         wanted = "VARCHAR" if too_large else kind
-        if not spelled and wanted == "VARCHAR" and set(types) - {"VARCHAR", "NULL"}:
-            columns[name] = f"CAST(json_extract({column}, {text_literal(pointer)}) AS VARCHAR)"
-            continue
-        columns[name] = f"CAST(json_extract_string({column}, {text_literal(pointer)}) AS {wanted})"
+        at = f"{column}, {text_literal(pointer)}"
+        columns[name] = _Property(
+            f"CAST(json_extract_string({at}) AS {wanted})",
+            f"CAST(json_extract({at}) AS VARCHAR)",
+            wanted == "VARCHAR" and bool(set(types) - {"VARCHAR", "NULL"}),
+        )
     return columns
 
 

@@ -181,11 +181,33 @@ def test_rows_that_lack_something_are_told_of_once_and_of_the_whole(tmp_path, mo
     assert nu.active_users(split)["dau"].tolist() == [2]
 
 
+def test_files_that_change_are_noticed_by_their_events(tmp_path):
+    write(tmp_path, rows(["ann"]))
+    split = nu.Buckets(tmp_path)
+    (tmp_path / "bucket=0" / "part.parquet").unlink()
+    (tmp_path / "bucket=0").rmdir()
+    write(tmp_path, rows(["ann"], event="CLOSE"))
+    with pytest.raises(nu.StoreError, match=r"have changed since\. Make it again"):
+        nu.active_users(split)
+
+
+def test_without_any_event_tables_are_empty(tmp_path):
+    write(tmp_path, f"{rows(['ann'])} WHERE false")
+    split = nu.Buckets(tmp_path)
+    assert repr(split) == "Buckets: 0 users, 0 events of 0 names"
+    for table in (nu.active_users(split), nu.growth(split), nu.retention(split)):
+        assert table.empty
+    assert nu.funnel(split, ["OPEN"])["users"].tolist() == [0]
+
+
+def test_a_condition_that_is_a_function_sees_texts_as_in_a_log(export, log):
+    steps = [nu.step("init", where=lambda frame: (frame["kind"] + frame["event"]).eq("initinit"))]
+    assert nu.funnel(export, steps)["users"].tolist() == nu.funnel(log, steps)["users"].tolist()
+
+
 def test_its_repr_says_how_much_it_holds_and_names_nobody(tmp_path):
     write(tmp_path, rows(["ann", "bob"]))
-    assert repr(nu.Buckets(tmp_path)) == (
-        "Buckets: 1 bucket, 2 users, 2 events of 1 name, known until 2026-03-02 10:00"
-    )
+    assert repr(nu.Buckets(tmp_path)) == ("Buckets: 2 users, 2 events of 1 name, known until 2026-03-02 10:00")
 
 
 @pytest.mark.parametrize("place", ["nowhere", "."])
