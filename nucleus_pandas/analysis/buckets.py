@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.columns import instant_of, instants, microseconds, require
-from nucleus_pandas.analysis.engines import Parts, serial
+from nucleus_pandas.analysis.engines import Engine, Parts, executor_of
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, Parted
 from nucleus_pandas.analysis.facts import Facts, check, look, together
 from nucleus_pandas.analysis.horizon import Times, days_of_utc, newest
@@ -61,6 +61,9 @@ class Buckets(Parted):
     as_of : str, date or datetime, optional
         Until when the data are known; a date is the whole day in UTC. By default when the store was synced last, or the
         newest time in the data, see `EventLog`.
+    engine : {"serial", "dask"}
+        Serial: one bucket after the other. Dask (``pip install "nucleus-pandas[dask]"``): as many at a time as there
+        are workers of the current scheduler or cluster, each of which must be able to read the files.
 
     Raises
     ------
@@ -68,7 +71,9 @@ class Buckets(Parted):
         If `source` is something else, or times are no instants.
     ValueError
         If there are no buckets in the folder, columns are missing, events of a user lie in several buckets, or it is
-        not told by one column alone who a user is.
+        not told by one column alone who a user is; for an `engine` that is not known.
+    ImportError
+        If Dask is not installed, for its engine.
     StoreError
         If files, or the store, cannot be read.
 
@@ -116,6 +121,7 @@ class Buckets(Parted):
         *,
         sample: float | None = None,
         as_of: When | None = None,
+        engine: Engine = "serial",
     ) -> None:
         told: dict[str, Any]
         buckets: list[StoreBucket] | list[ParquetBucket]
@@ -140,6 +146,7 @@ class Buckets(Parted):
             sample=checked_sample(told.get("sample") if sample is None else sample),
             as_of=_utc(known) if as_of is None and known is not None else as_of,
             spans=tuple((_utc(begin), _utc(end)) for begin, end in told.get("spans", [])),
+            engine=engine,
         )
         tell_gaps(told.get("gaps", []))
 
@@ -151,10 +158,13 @@ class Buckets(Parted):
         *,
         sample: float | None = None,
         as_of: When | None = None,
+        engine: Engine = "serial",
     ) -> Buckets:
         """Take buckets that are read in another way; all have the same columns."""
         made = cls.__new__(cls)
-        made._make(buckets, dict.fromkeys(columns, ""), sample=checked_sample(sample), as_of=as_of, spans=())
+        made._make(
+            buckets, dict.fromkeys(columns, ""), sample=checked_sample(sample), as_of=as_of, spans=(), engine=engine
+        )
         return made
 
     def _make(
@@ -165,6 +175,7 @@ class Buckets(Parted):
         sample: float,
         as_of: When | None,
         spans: tuple[tuple[dt.datetime, dt.datetime], ...],
+        engine: Engine,
     ) -> None:
         dtypes: dict[str, Any] = {"time": INSTANT, "event": TEXT}
         empty = pd.DataFrame({name: pd.Series(dtype=dtypes.get(name, "object")) for name in kinds})
@@ -172,7 +183,8 @@ class Buckets(Parted):
         self._buckets, self._kinds = buckets, kinds
         self._told = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
         wanted = [name for name in kinds if name in (*_IDS, "time", "event")]
-        facts: Facts = serial(lambda bucket: look(bucket.read(wanted, None)), together, buckets)
+        self._executor = executor_of(engine)
+        facts: Facts = self._executor(lambda bucket: look(bucket.read(wanted, None)), together, buckets)
         self._times, self._users = facts.times, len(facts.users)
         check(facts)
         self.whole = EventLog.whole(empty, facts.counts, sample, spans)
@@ -207,7 +219,7 @@ class Buckets(Parted):
         if not (days_of_utc(before) == day).any() or int(days_of_utc(later.moments[:1])[0]) != day:
             return int(later.moments.min())
         # Of a day that is cut, the first and the last time of all say nothing.
-        return int(serial(lambda bucket: _first_since(bucket, moment), min, self._buckets))
+        return int(self._executor(lambda bucket: _first_since(bucket, moment), min, self._buckets))
 
     def _check_types(self, one: Step) -> None:
         """Raise where a number is looked for among texts: an export spells what is not of one type."""
@@ -270,6 +282,7 @@ class Buckets(Parted):
             None if every else frozenset(name for _, one in steps for name in one.events),
             self.as_of_microseconds if as_of is None else as_of,
             plain=free,
+            executor=self._executor,
         )
 
 

@@ -12,15 +12,17 @@ rules for wrong clocks ask), the periods between open ends, which segments are t
 passes as it has decisions that depend on each other. Warnings come with `finish` or the decisions, once and about the
 whole; `partial` never warns.
 
-An executor runs `partial` over the buckets and merges: here one after the other, so that memory holds one bucket and
-what was found so far. Executors know nothing of analyses, and analyses nothing of executors.
+An executor runs `partial` over the buckets and merges: `serial` one after the other, so that memory holds one bucket
+and what was found so far, `with_dask` as many at a time as there are workers. Executors know nothing of analyses, and
+analyses nothing of executors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, Protocol, TypeVar
 
 import pandas as pd
 
@@ -57,6 +59,32 @@ def serial(ask: Callable[[Bucket], Any], merge: Callable[[Any, Any], Any], bucke
     return state
 
 
+def with_dask(ask: Callable[[Bucket], Any], merge: Callable[[Any, Any], Any], buckets: Sequence[Bucket]) -> Any:
+    """Let Dask ask buckets, on whichever of its schedulers or clusters is the current one."""
+    try:
+        from dask.delayed import delayed
+    except ImportError:
+        raise ImportError('engine="dask" needs Dask: pip install "nucleus-pandas[dask]".') from None
+    # As a function without arguments, as Dask would take a bucket apart to look for something to compute.
+    states = [delayed(partial(ask, bucket), pure=False)() for bucket in buckets]
+    while len(states) > 1:
+        pairs = [states[place : place + 2] for place in range(0, len(states), 2)]
+        states = [delayed(merge, pure=False)(*pair) if len(pair) > 1 else pair[0] for pair in pairs]
+    return states[0].compute()
+
+
+#: Who goes through the buckets.
+Engine = Literal["serial", "dask"]
+_EXECUTORS: dict[Engine, Executor] = {"serial": serial, "dask": with_dask}
+
+
+def executor_of(engine: Engine) -> Executor:
+    """Give the executor of a name."""
+    if engine not in _EXECUTORS:
+        raise ValueError(f"engine={engine!r} is not known; write one of {', '.join(map(repr, _EXECUTORS))}.")
+    return _EXECUTORS[engine]
+
+
 @dataclass(frozen=True)
 class Parts:
     """A log that is read bucket by bucket, as far as one question goes.
@@ -82,8 +110,8 @@ class Parts:
     columns: Sequence[str]
     only: frozenset[str] | None
     as_of_microseconds: int
-    plain: bool = False
-    executor: Executor = field(default=serial)
+    plain: bool
+    executor: Executor
 
     @property
     def sample(self) -> float:

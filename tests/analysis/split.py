@@ -74,13 +74,13 @@ def logs(draw):
     return frame.drop(columns=drop), pd.Series(buckets, index=frame.index, dtype="int64"), number
 
 
-def whole_and_split(log, ask, **made):
+def whole_and_split(log, ask, engine="serial", **made):
     """What a log says and what its buckets say: the table, or the error, and the warnings of each."""
     frame, bucket, number = log
     parts = [FrameBucket(frame[bucket == place]) for place in range(number)]
     return (
         _said(lambda: ask(nu.EventLog(frame, **made))),
-        _said(lambda: ask(nu.Buckets.of(parts, frame.columns, **made))),
+        _said(lambda: ask(nu.Buckets.of(parts, frame.columns, engine=engine, **made))),
     )
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 
+import dask
 import duckdb
 import pandas as pd
 import pytest
@@ -99,6 +100,14 @@ def test_a_store_in_buckets_says_what_the_log_says(question, stored, log):
     assert len(stored.parts().buckets) > 2
     ask = QUESTIONS[question]
     pd.testing.assert_frame_equal(ask(stored), ask(log), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("question", ["active_users", "funnel_trend", "paths", "adoption"])
+def test_dask_says_what_the_log_says_of_an_export(question, store, several, log, tmp_path):
+    store.export(tmp_path / "out")
+    ask = QUESTIONS[question]
+    with dask.config.set(scheduler="synchronous"):
+        pd.testing.assert_frame_equal(ask(nu.Buckets(tmp_path / "out", engine="dask")), ask(log), rtol=1e-12, atol=0)
 
 
 def test_an_export_knows_the_store_that_it_is_of(store, tmp_path):

@@ -2,7 +2,9 @@
 
 import datetime as dt
 
+import dask
 import hypothesis
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,3 +136,17 @@ def test_error_free_and_crash_free(log, analysis, asked, known, freq, by):
 @quick
 def test_adoption(log, per, asked, known, freq, top):
     same(log, lambda events: nu.adoption(events, freq=freq, per=per, top=top, **asked), asked, **known)
+
+
+@given(logs(), funnels(), retentions(), made)
+@settings(quick, max_examples=10)
+def test_dask_says_what_the_log_says(log, question, cohorts, known):
+    steps, asked = question
+    with dask.config.set(scheduler="synchronous"):
+        same(log, lambda events: nu.funnel(events, steps, **asked), asked, engine="dask", **known)
+        same(log, lambda events: nu.retention(events, **cohorts), cohorts, engine="dask", **known)
+
+
+def test_an_engine_that_is_not_known_is_refused():
+    with pytest.raises(ValueError, match="engine='ray' is not known; write one of 'serial', 'dask'"):
+        nu.Buckets.of([], ["user_id", "time", "event"], engine="ray")
