@@ -21,8 +21,15 @@ class Created(NamedTuple):
     row: Ints
 
 
-def created(log: EventLog, users: pd.DataFrame) -> Created:
-    """Give when each user of a list was created, once a user."""
+class Listed(NamedTuple):
+    """When each user of a list was created, once a user, and the row that tells."""
+
+    time: Ints
+    row: Ints
+
+
+def list_users(users: pd.DataFrame) -> Listed:
+    """Give when each user of a list was created; a warning tells of those of whom it does not."""
     require(users, ["user_id", "created_at"], "users")
     time, missing = instants(users["created_at"])
     person = ids(users)
@@ -32,18 +39,36 @@ def created(log: EventLog, users: pd.DataFrame) -> Created:
     row = np.flatnonzero(told)
     row = row[np.lexsort((time[row], person[row]))]
     row = row[begins(person[row])]
-    user = codes_of(log, users.iloc[row])
+    return Listed(time[row], row)
+
+
+def place_users(log: EventLog, users: pd.DataFrame, listed: Listed) -> Created:
+    """Find users of a list in a log."""
+    user = codes_of(log, users.iloc[listed.row])
     order = np.argsort(user, kind="stable")
-    return Created(user[order], time[row][order], row[order])
+    return Created(user[order], listed.time[order], listed.row[order])
 
 
-def check_acquainted(log: EventLog, users: pd.DataFrame, rows: Ints) -> None:
-    """Raise where a list of users is another app's, and warn where most of some rows of it have no activity at all."""
+def created(log: EventLog, users: pd.DataFrame) -> Created:
+    """Give when each user of a list was created, once a user."""
+    return place_users(log, users, list_users(users))
+
+
+def known_in(log: EventLog, users: pd.DataFrame) -> Bools:
+    """Say whose id, of either kind, a log has."""
     known = np.zeros(len(users), dtype=np.bool_)
     for column in ("user_db_id", "user_id"):
         if column in users.columns and column in log.frame.columns:
             known |= users[column].isin(list(_places(log, column))).to_numpy(dtype=np.bool_)
-    if len(users) and len(log.frame) and not known.any():
+    return known
+
+
+def check_acquainted(known: Bools, rows: Ints, *, anybody: bool) -> None:
+    """Raise where a list of users is another app's, and warn where most of some rows of it have no activity at all.
+
+    `known` tells whose ids the log has, `anybody` whether it has any.
+    """
+    if len(known) and anybody and not known.any():
         raise ValueError(
             "users and activity have nobody in common, by user_db_id or user_id: pass the users of the same app, for "
             "example those of load_users or store.users()."

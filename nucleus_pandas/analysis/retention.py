@@ -13,9 +13,9 @@ from nucleus_pandas.analysis.days import WeekStart
 from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.horizon import Times
-from nucleus_pandas.analysis.people import check_acquainted
+from nucleus_pandas.analysis.people import check_acquainted, known_in
 from nucleus_pandas.analysis.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
-from nucleus_pandas.analysis.retention_parts import cells_of_parts
+from nucleus_pandas.analysis.retention_parts import cells_of_parts, cells_of_users
 from nucleus_pandas.analysis.retention_question import BracketLike, find_log, read_asked, read_clocks
 from nucleus_pandas.analysis.retention_tables import Clock, Criterion, pooled, require_retention, retention_table
 from nucleus_pandas.analysis.steps import StepLike
@@ -56,8 +56,9 @@ def retention(
         The table of `load_sessions`, or an event log: that of `load_session_events` or any frame with user_id, time
         and event. A user is active where a session starts; where the log has no sessions, with each event.
     users : DataFrame, optional
-        Not with Buckets. The table of `load_users`, or any with user_id and created_at. A user then starts when the
-        account was created, and who never came counts as well. Without it a user starts with the start event.
+        The table of `load_users`, or any with user_id and created_at. A user then starts when the
+        account was created, and who never came counts as well. Without it a user starts with the start event. With
+        Buckets that have user_db_id, so must they.
     start_event : name, list of names, or step, optional
         What a user starts with; by default any start of a session. `step` adds a condition on properties.
     return_event : name, list of names, or step, optional
@@ -174,14 +175,17 @@ def retention(
     log, clocks = find_log(activity, asked, clocks, created=users is not None, by=by, first_time=first_time)
     told = criterion if brackets is None else "brackets"
     if isinstance(log, Parts):
-        cells = cells_of_parts(log, asked, clocks, by, top, first_time=first_time)
+        if users is None:
+            cells = cells_of_parts(log, asked, clocks, by, top, first_time=first_time)
+        else:
+            cells = cells_of_users(log, asked, clocks, users, by, top)
         return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
     starts = find_starts(log, users, asked, first_time=first_time)
     grid = find_grid(Times(starts.time), clocks)
     cohorts = grid.place(starts, clocks, recurring=not first_time)
     whole = not isinstance(activity, EventStore) or asked.return_event is None
     if users is not None and whole and isinstance(log, EventLog):
-        check_acquainted(log, users, cohorts.starts.row)
+        check_acquainted(known_in(log, users), cohorts.starts.row, anybody=len(log.frame) > 0)
     segments = None if by is None or not isinstance(log, EventLog) else segments_of(log, users, by, cohorts.starts, top)
     cells = count_cells(log, asked, clocks, cohorts, segments, period_numbers_of(asked, clocks, grid))
     return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)

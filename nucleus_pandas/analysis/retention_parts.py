@@ -6,14 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
-from nucleus_pandas.analysis.codes import Ints
-from nucleus_pandas.analysis.cohorts import Clocks, Cohorts, Grid, find_grid
+from nucleus_pandas.analysis.codes import Bools, Ints
+from nucleus_pandas.analysis.cohorts import Clocks, Cohorts, Grid, Starts, find_grid
 from nucleus_pandas.analysis.days import day_numbers
 from nucleus_pandas.analysis.engines import Parts, answer
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.horizon import Times
-from nucleus_pandas.analysis.retention_counts import count_cells, find_starts, period_numbers_of
+from nucleus_pandas.analysis.people import Listed, check_acquainted, known_in, list_users, place_users
+from nucleus_pandas.analysis.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
 from nucleus_pandas.analysis.retention_question import Asked
 from nucleus_pandas.analysis.retention_tables import Cells
 from nucleus_pandas.analysis.segments import Segments, Values, place_names, rank_names, read_values
@@ -29,6 +31,86 @@ def cells_of_parts(parts: Parts, asked: Asked, clocks: Clocks, by: str | None, t
     placed = _Placed(asked, clocks, first_time, grid)
     segments = None if by is None else answer(_SegmentNames(placed, by, top), parts)
     return answer(_Cells(placed, period_numbers_of(asked, clocks, grid), by, segments), parts)
+
+
+def cells_of_users(parts: Parts, asked: Asked, clocks: Clocks, users: pd.DataFrame, by: str | None, top: int) -> Cells:
+    """Count the cells of a table of retention of a list of users: one pass, as the list tells who started when."""
+    if "user_db_id" in parts.whole.frame.columns:
+        without = users["user_db_id"].isna() if "user_db_id" in users.columns else pd.Series(True, index=users.index)
+        if without.any():
+            raise ValueError(
+                f"{int(without.sum()):,} of {len(users):,} users have no user_db_id, by which Buckets tell users "
+                "apart: pass the table of load_users or store.users(), or only those that have one."
+            )
+    listed = list_users(users)
+    grid = find_grid(Times(listed.time), clocks)
+    nobody = np.full(len(listed.row), -1)
+    cohorts = grid.place(Starts(nobody, *listed), clocks, recurring=False)
+    segments = None if by is None else segments_of(parts.whole, users, by, cohorts.starts, top)
+    code = np.zeros(len(users), dtype=np.int64)
+    if segments is not None:
+        code[cohorts.starts.row] = segments.code
+    names = None if segments is None else segments.names
+    count = _UserCells(parts.whole, asked, clocks, users, listed, grid, names, code)
+    return answer(count, parts)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The counts of users who were found, which rows of the list these are, and whose ids were."""
+
+    cells: Cells
+    found: Bools
+    known: Bools
+
+
+@dataclass(frozen=True)
+class _UserCells:
+    """The counts of the table, of a list of users; who is found nowhere never came, and counts in the end."""
+
+    whole: EventLog
+    asked: Asked
+    clocks: Clocks
+    users: pd.DataFrame
+    listed: Listed
+    grid: Grid
+    segments: list[str] | None
+    code: Ints
+
+    def partial(self, log: EventLog) -> _Seen:
+        """Count those who are found in one part."""
+        starts = Starts(*place_users(log, self.users, self.listed))
+        starts = starts.where(starts.user >= 0)
+        found = np.zeros(len(self.users), dtype=np.bool_)
+        found[starts.row] = True
+        return _Seen(self._count(log, starts), found, known_in(log, self.users))
+
+    def _count(self, log: EventLog, starts: Starts) -> Cells:
+        cohorts = self.grid.place(starts, self.clocks, recurring=False)
+        segments = None if self.segments is None else Segments(self.segments, self.code[cohorts.starts.row])
+        periods = period_numbers_of(self.asked, self.clocks, self.grid)
+        return count_cells(log, self.asked, self.clocks, cohorts, segments, periods)
+
+    def merge(self, one: _Seen, other: _Seen) -> _Seen:
+        """Add two parts up."""
+        return _Seen(add_cells(one.cells, other.cells), one.found | other.found, one.known | other.known)
+
+    def finish(self, state: _Seen) -> Cells:
+        """Count those who were found nowhere, too."""
+        every = self.grid.place(Starts(np.full(len(self.listed.row), -1), *self.listed), self.clocks, recurring=False)
+        check_acquainted(state.known, every.starts.row, anybody=bool(self.whole.counts.any()))
+        rest = every.starts.where(~state.found[every.starts.row])
+        return add_cells(state.cells, self._count(self.whole, rest))
+
+
+def add_cells(one: Cells, other: Cells) -> Cells:
+    """Add up the counts of users of two parts."""
+    return replace(
+        one,
+        users=one.users + other.users,
+        eligible=one.eligible + other.eligible,
+        retained=one.retained + other.retained,
+    )
 
 
 @dataclass(frozen=True)
@@ -123,12 +205,7 @@ class _Cells:
 
     def merge(self, one: Cells, other: Cells) -> Cells:
         """Add two parts up."""
-        return replace(
-            one,
-            users=one.users + other.users,
-            eligible=one.eligible + other.eligible,
-            retained=one.retained + other.retained,
-        )
+        return add_cells(one, other)
 
     def finish(self, state: Cells) -> Cells:
         """Give them as they are."""

@@ -133,15 +133,12 @@ def find_log(
 def _of_buckets(
     buckets: Buckets, steps: Sequence[Step | None], clocks: Clocks, told: int | None, *, created: bool, by: str | None
 ) -> tuple[Parts, Clocks]:
-    if created:
-        raise TypeError(
-            "users= cannot be told to Buckets yet. Leave it out, so that a user starts with the first session; or pass "
-            "what fits into memory: an EventStore, or the sessions of some users."
-        )
-    places = ("start_event", "return_event")
+    places = ("return_event",) if created else ("start_event", "return_event")
     events = [(place, one) for place, one in zip(places, steps, strict=True) if one is not None]
     sessions = len(events) < len(steps)
-    parts = buckets.parts(as_of=told, steps=events, by=by, columns=STARTS if sessions else (), every=sessions)
+    # A list of users is compared with all who were ever there.
+    every = sessions or created
+    parts = buckets.parts(as_of=told, steps=events, by=by, columns=STARTS if sessions else (), every=every)
     clocks, held = within_held(buckets.whole, clocks)
     until = parts.as_of_microseconds
     return parts, replace(clocks, as_of=until if held is None else min(until, held))

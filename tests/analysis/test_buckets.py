@@ -110,6 +110,17 @@ def test_dask_says_what_the_log_says_of_an_export(question, store, several, log,
         pd.testing.assert_frame_equal(ask(nu.Buckets(tmp_path / "out", engine="dask")), ask(log), rtol=1e-12, atol=0)
 
 
+def test_retention_of_a_list_of_users_is_that_of_the_log(export, store, log):
+    users, asked = store.users(), {"by": "plan", "return_event": "EXPORT_PDF", "start": "2026-09-01"}
+    split, whole = (nu.retention(events, users=users, **asked) for events in (export, log))
+    pd.testing.assert_frame_equal(split, whole)
+
+
+def test_a_list_of_users_must_have_the_id_by_which_buckets_tell_users_apart(export, store):
+    with pytest.raises(ValueError, match="249 of 249 users have no user_db_id"):
+        nu.retention(export, users=store.users().drop(columns="user_db_id"))
+
+
 def test_an_export_knows_the_store_that_it_is_of(store, tmp_path):
     store.export(tmp_path / "out")
     info, told = store.info(), json.loads((tmp_path / "out" / "about.json").read_text(encoding="utf-8"))
@@ -263,7 +274,6 @@ def test_an_unknown_event_or_column_is_told_with_what_there_is(export):
         nu.survival,
         nu.unbounded_retention,
         lambda events: nu.funnel_users(events, STEPS),
-        lambda events: nu.retention(events, users=pd.DataFrame({"user_id": [], "created_at": []})),
     ],
 )
 def test_an_analysis_that_does_not_take_buckets_says_what_to_pass(export, ask):

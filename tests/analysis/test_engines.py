@@ -4,6 +4,7 @@ import datetime as dt
 
 import dask
 import hypothesis
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,6 +119,31 @@ def walks(draw):
         "gap": draw(st.sampled_from(["30min", "7d", None])),
         **draw(spans()),
     }
+
+
+@st.composite
+def user_lists(draw):
+    """Some of the users of a log, strangers, and rows that tell nothing; some were created long ago."""
+    row = st.tuples(st.one_of(st.integers(0, 9), st.none()), moments, st.sampled_from(["x", "y", None]))
+    rows = draw(st.lists(row, max_size=12))
+    table = pd.DataFrame(
+        {
+            "user_id": pd.array([None if user is None else f"u{user}" for user, *_ in rows], dtype="string[python]"),
+            "created_at": pd.to_datetime([at for _, at, _ in rows], utc=True).astype("datetime64[us, UTC]"),
+            "props.plan": pd.array([plan for *_, plan in rows], dtype="string[python]"),
+        }
+    )
+    table.loc[table["user_id"].eq("u0"), "created_at"] -= draw(
+        st.sampled_from([pd.Timedelta(0), pd.Timedelta(days=900)])
+    )
+    return table
+
+
+@given(logs(), user_lists(), retentions(), made, st.sampled_from([None, "plan"]))
+@quick
+def test_retention_of_a_list_of_users(log, users, asked, known, by):
+    asked |= {"users": users, "start_event": None, "first_time": True, "by": by}
+    same(log, lambda events: nu.retention(events, **asked), asked, **known)
 
 
 @given(logs(), walks(), made)
