@@ -1,6 +1,7 @@
 """A log split into buckets of users, to compare what both answer."""
 
 import datetime as dt
+import random
 import warnings
 from dataclasses import dataclass
 
@@ -24,54 +25,66 @@ class FrameBucket:
         return frame if events is None else frame[frame["event"].isin(events)]
 
 
+def seldom(rare, often):
+    """One of some things, of which the first are rare."""
+    return st.integers(0, 9).flatmap(lambda n: st.sampled_from(rare if n == 9 else often))
+
+
 @st.composite
 def logs(draw):
-    """A frame and the bucket of each row; some clocks are wrong by years, many events share an instant."""
-    minutes = st.one_of(
-        st.integers(0, 40).map(lambda n: n * 20),
-        st.integers(0, 60).map(lambda n: n * 8 * 60),
-        st.integers(0, 60 * 24 * 40),
-        *([st.sampled_from([-3, -2, 3]).map(lambda years: years * 365 * 24 * 60)] if draw(st.booleans()) else []),
+    """A frame, the bucket of each row and the number of buckets; many events share an instant."""
+    rows = draw(st.lists(ROWS, max_size=12)) + _many(
+        draw(st.integers(0, 10_000)), draw(st.sampled_from([0, 40, 150, 150]))
     )
-    row = st.tuples(
-        st.integers(0, 6) if draw(st.booleans()) else st.one_of(st.integers(0, 6), st.none()),
-        minutes,
-        st.sampled_from(EVENTS),
-        st.sampled_from(["s1", "s2", None]),
-        st.sampled_from(["1.0", "1.1", "2.0", "", None]),
-        st.sampled_from(["x", "y", None]),
-        st.sampled_from(["", "", "", "time", "event"]) if draw(st.booleans()) else st.just(""),
-    )
-    rows = draw(st.lists(row, max_size=35))
-    # Often enough for few wrong clocks to be told from the rest.
-    rows += [(number % 7, number * 300, "A", f"t{number}", "1.0", "x", "") for number in range(150)] * draw(
-        st.sampled_from([0, 0, 1])
-    )
-    users, late, event, session, version, plan, lacks = zip(*rows, strict=True) if rows else ([],) * 7
+    if draw(seldom([True], [False])):
+        # Clocks that are wrong by years: few enough to be told from the rest, or not.
+        years = draw(st.sampled_from([-3, -2, 3]))
+        rows += [(3, years * 365 * 24 * 60, "A", "s9", "1.0", "x")] * draw(st.integers(1, 2))
+    users, late, event, session, version, plan = zip(*rows, strict=True) if rows else ([],) * 6
+    times = [START + dt.timedelta(minutes=minutes) for minutes in late]
     frame = pd.DataFrame(
         {
-            "user_id": pd.array([None if user is None else f"u{user}" for user in users], dtype="string[python]"),
-            "time": pd.to_datetime(
-                [
-                    None if lack == "time" else START + dt.timedelta(minutes=n)
-                    for n, lack in zip(late, lacks, strict=True)
-                ],
-                utc=True,
-            ).astype("datetime64[us, UTC]"),
-            "event": pd.array(
-                [None if lack == "event" else name for name, lack in zip(event, lacks, strict=True)],
-                dtype="string[python]",
-            ),
-            "session_id": pd.array(session, dtype="string[python]"),
-            "version": pd.array(version, dtype="string[python]"),
-            "data.plan": pd.array(plan, dtype="string[python]"),
+            "user_id": _texts(None if user is None else f"u{user}" for user in users),
+            "time": pd.to_datetime(times, utc=True).astype("datetime64[us, UTC]"),
+            "event": _texts(event),
+            "session_id": _texts(session),
+            "version": _texts(version),
+            "data.plan": _texts(plan),
         }
     )
-    drop = draw(st.sampled_from([[], ["session_id"], ["session_id", "version"]]))
+    if len(frame) and draw(seldom([True], [False])):
+        column = draw(st.sampled_from(["user_id", "time", "event"]))
+        frame.loc[draw(st.integers(0, len(frame) - 1)), column] = None
     number = draw(st.integers(1, 4))
     bucket_of = draw(st.lists(st.integers(0, number - 1), min_size=7, max_size=7))
-    buckets = [0 if user is None else bucket_of[user] for user in users]
-    return frame.drop(columns=drop), pd.Series(buckets, index=frame.index, dtype="int64"), number
+    buckets = pd.Series([0 if user is None else bucket_of[user] for user in users], dtype="int64")
+    return frame.drop(columns=draw(seldom([["session_id"], ["session_id", "version"]], [[]]))), buckets, number
+
+
+ROWS = st.tuples(
+    st.integers(0, 6),
+    st.one_of(st.integers(0, 40).map(lambda n: n * 20), st.integers(0, 60).map(lambda n: n * 8 * 60)),
+    st.sampled_from(EVENTS),
+    st.sampled_from(["s1", "s2", None]),
+    st.sampled_from(["1.0", "1.1", "2.0", "", None]),
+    st.sampled_from(["x", "y", None]),
+)
+
+
+def _many(seed, number):
+    """Rows of seven users over seven weeks, with sessions of a day."""
+    chance = random.Random(seed)
+    rows = []
+    for _ in range(number):
+        user, day, minute = chance.randrange(7), chance.choice([*range(50), 1, 1, 2, 2, 3]), chance.randrange(600)
+        session, version = f"d{day}" if chance.random() < 0.95 else None, chance.choice(["1.0", "1.1", "2.0", None])
+        event = chance.choice([*EVENTS, "A", "A", "B", "B"])
+        rows.append((user, day * 1440 + minute, event, session, version, chance.choice(["x", "y", "z", None])))
+    return rows
+
+
+def _texts(values):
+    return pd.array(list(values), dtype="string[python]")
 
 
 def whole_and_split(log, ask, engine="serial", **made):
