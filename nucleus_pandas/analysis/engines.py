@@ -20,7 +20,7 @@ analyses nothing of executors.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -131,4 +131,7 @@ def answer(analysis: Analysis[State, Result], log: EventLog | Parts) -> Result:
     """Ask an analysis of a log, or of one that comes in parts."""
     if isinstance(log, EventLog):
         return analysis.finish(analysis.partial(log))
-    return analysis.finish(log.executor(lambda bucket: analysis.partial(log.read(bucket)), analysis.merge, log.buckets))
+    # Other processes are sent what reads one bucket, without all the others.
+    reader = replace(log, buckets=())
+    state = log.executor(lambda bucket: analysis.partial(reader.read(bucket)), analysis.merge, log.buckets)
+    return analysis.finish(state)
