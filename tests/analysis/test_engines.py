@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from tests.analysis.split import START, logs, same, seldom
+from tests.analysis.split import START, FrameBucket, logs, same, seldom
 
 quick = settings(max_examples=20, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 zones = st.sampled_from([None, "Europe/Paris", "Asia/Kathmandu", "America/New_York"])
@@ -179,3 +179,17 @@ def test_dask_says_what_the_log_says(log, question, cohorts, known):
 def test_an_engine_that_is_not_known_is_refused():
     with pytest.raises(ValueError, match="engine='ray' is not known; write one of 'serial', 'dask'"):
         nu.Buckets.of([], ["user_id", "time", "event"], engine="ray")
+
+
+def test_a_session_that_goes_on_keeps_its_period_unsettled_whichever_bucket_it_is_in():
+    day = pd.Timestamp("2026-03-02 10:00", tz="UTC")
+    rows = [("u0", day, "s"), ("u1", day, "t"), ("u1", day + pd.Timedelta(days=6), "t")]
+    frame = pd.DataFrame(rows, columns=["user_id", "time", "session_id"]).assign(event="A")
+    for first in ("u0", "u1"):
+        split = nu.Buckets.of(
+            [FrameBucket(frame[frame["user_id"].eq(first)]), FrameBucket(frame[~frame["user_id"].eq(first)])],
+            frame.columns,
+        )
+        table = nu.funnel_trend(split, ["A"], freq="D", window="session")
+        assert table["complete"].tolist() == [True] + [True] * 5 + [False]
+        assert table["settled"].tolist() == [False] + [True] * 3 + [False] * 3
