@@ -181,15 +181,37 @@ def test_an_engine_that_is_not_known_is_refused():
         nu.Buckets.of([], ["user_id", "time", "event"], engine="ray")
 
 
+def in_two(frame, first):
+    """The buckets of a user and of all others."""
+    theirs = frame["user_id"].eq(first)
+    return nu.Buckets.of([FrameBucket(frame[theirs]), FrameBucket(frame[~theirs])], frame.columns)
+
+
 def test_a_session_that_goes_on_keeps_its_period_unsettled_whichever_bucket_it_is_in():
     day = pd.Timestamp("2026-03-02 10:00", tz="UTC")
     rows = [("u0", day, "s"), ("u1", day, "t"), ("u1", day + pd.Timedelta(days=6), "t")]
     frame = pd.DataFrame(rows, columns=["user_id", "time", "session_id"]).assign(event="A")
     for first in ("u0", "u1"):
-        split = nu.Buckets.of(
-            [FrameBucket(frame[frame["user_id"].eq(first)]), FrameBucket(frame[~frame["user_id"].eq(first)])],
-            frame.columns,
-        )
+        split = in_two(frame, first)
         table = nu.funnel_trend(split, ["A"], freq="D", window="session")
         assert table["complete"].tolist() == [True] + [True] * 5 + [False]
         assert table["settled"].tolist() == [False] + [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize("first", ["u0", "u1"])
+def test_a_day_that_begins_with_the_last_event_is_there_whichever_bucket_that_is_in(first):
+    times = pd.to_datetime(["2026-03-02 10:00", "2026-03-04 00:00"], utc=True).astype("datetime64[us, UTC]")
+    split = in_two(pd.DataFrame({"user_id": ["u0", "u1"], "time": times, "event": "A"}), first)
+    assert nu.active_users(split)["dau"].tolist() == [1, 0, 1]
+    assert nu.growth(split, "D")["active"].tolist() == [1, 0, 1]
+
+
+def test_the_first_time_from_a_moment_on_is_found_within_a_day():
+    times = pd.to_datetime([f"2026-03-02 {hour:02}:00" for hour in (8, 14, 16, 20)], utc=True)
+    frame = pd.DataFrame(
+        {"user_id": ["u0", "u1", "u0", "u1"], "time": times.astype("datetime64[us, UTC]"), "event": "A"}
+    )
+    hours = [int(one.timestamp() * 1e6) for one in times]
+    split = in_two(frame, "u0")
+    assert [split.first_since(hours[0] + late) for late in (-1, 0, 1)] == [hours[0], hours[0], hours[1]]
+    assert split.first_since(hours[2] + 1) == hours[3]
