@@ -1,6 +1,7 @@
 """Of a log that comes in buckets of users, analyses say what they say of the whole."""
 
 import datetime as dt
+import sys
 
 import dask
 import hypothesis
@@ -12,7 +13,12 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.split import START, FrameBucket, logs, same, seldom
 
-quick = settings(max_examples=20, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+# More of them: python -m tests.analysis.test_engines 1000
+quick = settings(
+    max_examples=int(sys.argv[1]) if __name__ == "__main__" else 12,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
 zones = st.sampled_from([None, "Europe/Paris", "Asia/Kathmandu", "America/New_York"])
 moments = st.integers(-5, 55).map(lambda days: START + dt.timedelta(days=days, hours=7))
 bounds = st.one_of(st.none(), st.none(), st.none(), moments)
@@ -168,7 +174,7 @@ def test_adoption(log, per, asked, known, freq, top):
 
 
 @given(logs(), funnels(), retentions(), made)
-@settings(quick, max_examples=10)
+@settings(quick, max_examples=5)
 def test_dask_says_what_the_log_says(log, question, cohorts, known):
     steps, asked = question
     with dask.config.set(scheduler="synchronous"):
@@ -215,3 +221,10 @@ def test_the_first_time_from_a_moment_on_is_found_within_a_day():
     split = in_two(frame, "u0")
     assert [split.first_since(hours[0] + late) for late in (-1, 0, 1)] == [hours[0], hours[0], hours[1]]
     assert split.first_since(hours[2] + 1) == hours[3]
+
+
+if __name__ == "__main__":
+    for name, test in list(globals().items()):
+        if hasattr(test, "hypothesis"):
+            test()
+            print(name)
