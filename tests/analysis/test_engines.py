@@ -223,6 +223,32 @@ def test_the_first_time_from_a_moment_on_is_found_within_a_day():
     assert split.first_since(hours[2] + 1) == hours[3]
 
 
+def test_an_event_that_nobody_in_a_bucket_did_is_known_all_the_same():
+    times = pd.to_datetime([f"2026-03-{day:02}" for day in (2, 3, 3, 29)], utc=True).astype("datetime64[us, UTC]")
+    frame = pd.DataFrame({"user_id": ["u0", "u0", "u1", "u1"], "time": times, "event": ["A", "B", "A", "A"]})
+    split = in_two(frame, "u0")
+    assert nu.funnel(split, ["A", "B"])["users"].tolist() == [2, 1]
+    assert nu.funnel(split, ["B"])["users"].tolist() == [1]
+    assert nu.retention(split, start_event="B", periods=1)["users"].tolist() == [1, 1]
+    assert nu.active_users(split, event="B")["dau"].sum() == 1
+
+
+def test_paths_that_are_not_over_are_counted_in_every_bucket():
+    times = pd.to_datetime(["2026-03-02", "2026-03-29", "2026-03-29"], utc=True).astype("datetime64[us, UTC]")
+    frame = pd.DataFrame({"user_id": ["u0", "u1", "u2"], "time": times, "event": "A"})
+    for first in ("u0", "u1"):
+        table = nu.paths(in_two(frame, first), "A", steps=1)
+        assert table[["target", "users", "pending"]].to_numpy().tolist() == [["(exit)", 1, 2]]
+
+
+def test_a_version_that_only_a_clock_that_is_behind_tells_has_no_rows():
+    times = pd.date_range("2026-03-02", periods=150, freq="h", tz="UTC").insert(0, pd.Timestamp("2020-01-01", tz="UTC"))
+    frame = pd.DataFrame({"user_id": "u0", "time": times.as_unit("us"), "event": "init", "session_id": range(151)})
+    frame = frame.assign(version=["0.1", *["1.0"] * 150])
+    frame.loc[75:, "user_id"] = "u1"
+    assert nu.adoption(in_two(frame, "u0"), freq="W")["version"].unique().tolist() == ["1.0"]
+
+
 if __name__ == "__main__":
     for name, test in list(globals().items()):
         if hasattr(test, "hypothesis"):
