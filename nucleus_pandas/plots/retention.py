@@ -78,7 +78,7 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     _check_segment(table)
     if nobody(table):
         return style.no_data(style.axes_for(ax), TITLE)
-    grid = _pivot(table)
+    grid = grid_of(table)
     rows, columns = grid.rate.shape
     ax = style.axes_for(ax, height=min(_TALLEST, 1.7 + 0.3 * rows), width=min(_WIDEST, max(6.0, 3.2 + 0.55 * columns)))
     mesh = _draw(ax, grid)
@@ -95,7 +95,7 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-class _Grid(NamedTuple):
+class Grid(NamedTuple):
     """A row a cohort, a column a period."""
 
     cohorts: pd.DatetimeIndex
@@ -131,7 +131,8 @@ def _check_segment(table: pd.DataFrame) -> None:
         )
 
 
-def _pivot(table: pd.DataFrame) -> _Grid:
+def grid_of(table: pd.DataFrame) -> Grid:
+    """Order a table by cohort and period."""
     cohorts = pd.DatetimeIndex(np.sort(table["cohort"].unique()))
     numbers = np.sort(table["period"].unique())
     at = cohorts.get_indexer(pd.DatetimeIndex(table["cohort"])), np.searchsorted(numbers, table["period"])
@@ -149,10 +150,10 @@ def _pivot(table: pd.DataFrame) -> _Grid:
     later = told & (numbers > 0)
     scale = next((rate[some] for some in (later & ~few, later, told) if some.any()), np.ones(1))
     top = float(scale.max())
-    return _Grid(cohorts, users, [names[n] for n in numbers.tolist()], rate, part & told, few & told, top or 1.0)
+    return Grid(cohorts, users, [names[n] for n in numbers.tolist()], rate, part & told, few & told, top or 1.0)
 
 
-def _draw(ax: Axes, grid: _Grid) -> QuadMesh:
+def _draw(ax: Axes, grid: Grid) -> QuadMesh:
     from matplotlib.collections import PolyCollection
 
     rows, columns = grid.rate.shape
@@ -183,7 +184,7 @@ def _colors() -> Any:
     return LinearSegmentedColormap.from_list("retention", ["#DCE9F5", "#7FB2D9", "#0072B2", "#062B4F"])
 
 
-def _label(ax: Axes, grid: _Grid) -> None:
+def _label(ax: Axes, grid: Grid) -> None:
     """Name rows and columns, as many as there is room for."""
     rows, columns = grid.rate.shape
     width, height = style.inches(ax)
@@ -199,7 +200,7 @@ def _label(ax: Axes, grid: _Grid) -> None:
     ax.set_xticks(places + 0.5, [grid.periods[n] for n in places], fontsize=size, **style.PLAIN)
 
 
-def _write(ax: Axes, grid: _Grid, mesh: QuadMesh) -> None:
+def _write(ax: Axes, grid: Grid, mesh: QuadMesh) -> None:
     """Write the shares into their cells, if they can be read."""
     rows, columns = grid.rate.shape
     width, height = style.inches(ax)
@@ -215,7 +216,7 @@ def _write(ax: Axes, grid: _Grid, mesh: QuadMesh) -> None:
         ax.text(
             column + 0.5,
             row + 0.5,
-            f"{_percent(grid.rate[row, column])}{few}",
+            f"{percent(grid.rate[row, column])}{few}",
             ha="center",
             va="center",
             fontsize=size,
@@ -224,7 +225,7 @@ def _write(ax: Axes, grid: _Grid, mesh: QuadMesh) -> None:
         )
 
 
-def _percent(rate: float) -> str:
+def percent(rate: float) -> str:
     """Write a share in whole per cent; 0 is nobody, and 100 is everybody."""
     text = f"{100 * rate:.0f}"
     if text == "0" and rate > 0:
@@ -232,7 +233,7 @@ def _percent(rate: float) -> str:
     return ">99" if text == "100" and rate < 1 else text
 
 
-def _color_bar(ax: Axes, mesh: QuadMesh, grid: _Grid) -> None:
+def _color_bar(ax: Axes, mesh: QuadMesh, grid: Grid) -> None:
     """Say what the colours mean, on an inset, so that no other Axes of the figure is made smaller."""
     from matplotlib.colorbar import Colorbar
     from matplotlib.ticker import PercentFormatter
@@ -259,7 +260,7 @@ def asked_note(table: pd.DataFrame) -> str:
     return f"Per cent of those for whom the {noun} was over, {how}; {noun}s {cut}."
 
 
-def _notes(table: pd.DataFrame, grid: _Grid) -> list[str]:
+def _notes(table: pd.DataFrame, grid: Grid) -> list[str]:
     return [
         _segment_note(table),
         asked_note(table),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
@@ -14,7 +16,7 @@ from nucleus_pandas.api.wording import OTHER as OTHER
 from nucleus_pandas.api.wording import counted as counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -31,6 +33,18 @@ MOST_CATEGORIES: Final = 30
 
 PLAIN: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
 
+_WIDEST: ContextVar[float | None] = ContextVar("widest", default=None)
+
+
+@contextmanager
+def figures_for_page(widest: float) -> Iterator[None]:
+    """Within it, figures that plots make for themselves are at most so many inches wide, and unknown to pyplot."""
+    before = _WIDEST.set(widest)
+    try:
+        yield
+    finally:
+        _WIDEST.reset(before)
+
 
 def axes_for(ax: Axes | None, *, height: float = 4.5, width: float = 9.0) -> Axes:
     """Give back the Axes, or one on a new figure where there is none."""
@@ -42,6 +56,10 @@ def axes_for(ax: Axes | None, *, height: float = 4.5, width: float = 9.0) -> Axe
                 f"ax is of type {type(ax).__name__}; pass one Axes, such as plt.gca(), or axes[0] of several."
             )
         return ax
+    if (widest := _WIDEST.get()) is not None:
+        from matplotlib.figure import Figure
+
+        return Figure(figsize=(min(width, widest), height), layout="constrained").add_subplot()
     import matplotlib.pyplot as plt
 
     _, made = plt.subplots(figsize=(width, height), layout="constrained")

@@ -8,11 +8,12 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import TYPE_CHECKING
 
+from nucleus_pandas.report.tables import Cells
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucleus_pandas.report.report import Section
-    from nucleus_pandas.report.tables import Cells
 
 _ROWS = 15
 _ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
@@ -56,6 +57,7 @@ def _cid(number: int) -> str:
 
 def _text(section: Section) -> str:
     parts = [section.heading, "-" * len(section.heading), *section.paragraphs]
+    parts += [f"{card.name}: {card.value} ({card.change}){card.note and f'. {card.note}'}" for card in section.cards]
     if section.png:
         parts.append("(A picture; see the attached page.)")
     elif section.cells is not None:
@@ -67,8 +69,11 @@ def _text(section: Section) -> str:
 
 
 def _html(section: Section, number: int) -> str:
-    parts = [f"<h2>{html.escape(section.heading)}</h2>"]
+    parts = [f"<h{section.level}>{html.escape(section.heading)}</h{section.level}>"]
     parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in section.paragraphs]
+    if section.cards:
+        rows = [[card.name, card.value, card.change, card.note] for card in section.cards]
+        parts.append(_table(Cells(["", "", "", ""], [False, True, False, False], rows)))
     if section.png:
         alt = html.escape(f"Picture: {section.heading}")
         parts.append(f'<img src="cid:{_cid(number)}" alt="{alt}" style="max-width:100%">')
@@ -96,5 +101,6 @@ def _table(cells: Cells) -> str:
         )
         return f"<tr>{''.join(made)}</tr>"
 
-    lines = [row(cells.names, "th"), *(row(values, "td") for values in cells.rows[:_ROWS])]
+    lines = [row(cells.names, "th")] if any(cells.names) else []
+    lines += [row(values, "td") for values in cells.rows[:_ROWS]]
     return f'<table style="border-collapse:collapse">{"".join(lines)}</table>'

@@ -47,8 +47,8 @@ def png_of(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def svg_of(figure: Figure, *, prefix: str, title: str, description: str) -> str:
-    """Give the picture as an SVG element: text is text, ids begin with `prefix`, nothing points out of the page."""
+def svg_of(figure: Figure, *, prefix: str, look: str, title: str, description: str) -> str:
+    """Give the picture as an SVG element of a class: text is text, ids begin with `prefix`, nothing points outside."""
     import matplotlib as mpl
 
     file = io.StringIO()
@@ -59,7 +59,7 @@ def svg_of(figure: Figure, *, prefix: str, title: str, description: str) -> str:
     _rename(root, prefix)
     for attribute in ("width", "height"):
         root.attrib.pop(attribute, None)
-    root.attrib |= {"role": "img", "aria-labelledby": f"{prefix}-title {prefix}-desc", "class": "picture"}
+    root.attrib |= {"role": "img", "aria-labelledby": f"{prefix}-title {prefix}-desc", "class": look}
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ET.Element(f"{{{_SVG}}}{tag}", {"id": f"{prefix}-{tag}"})
         element.text = safe(text)

@@ -5,38 +5,46 @@ from __future__ import annotations
 import html
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from nucleus_pandas.plots.style import figures_for_page
+from nucleus_pandas.report.cards import Card
+from nucleus_pandas.report.heatmap import SHADES
 from nucleus_pandas.report.mail import make_mail
 from nucleus_pandas.report.pictures import DARK, png_of, safe, svg_of
 from nucleus_pandas.report.tables import Cells, cells_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from email.message import EmailMessage
 
     from jinja2 import Template
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_HEADING = 200
+# Inches: what fits on a page, and on a telephone, where text keeps its size.
+_WIDE, _NARROW = 10.0, 3.6
 
 
 @dataclass(frozen=True)
 class Section:
-    """What stands below one heading."""
+    """What stands below one heading; `narrow` is the picture as a telephone shows it."""
 
     heading: str
-    note: str
-    paragraphs: list[str]
-    svg: str
-    png: bytes
-    cells: Cells | None
+    note: str = ""
+    level: int = 2
+    paragraphs: list[str] = field(default_factory=list)
+    cards: list[Card] = field(default_factory=list)
+    svg: str = ""
+    narrow: str = ""
+    png: bytes = b""
+    cells: Cells | None = None
 
 
 class Report:
@@ -63,7 +71,7 @@ class Report:
     >>> app = nu.demo_client()
     >>> daily = nu.load_daily(app, "2026-09-01", "2026-10-31")
     >>> report = nu.Report("Two months", "made-up app, days in UTC")
-    >>> report = report.add("Users and sessions", nu.plot_daily(daily), data=daily)
+    >>> report = report.add("Users and sessions", nu.plot_daily, data=daily)
     >>> report.add("The last days", daily.tail(7), note="Younger than 48 hours: still growing.")
     Report: Two months, 2 sections
     """
@@ -80,10 +88,11 @@ class Report:
     def add(
         self,
         heading: str,
-        content: pd.DataFrame | Axes | Figure | str,
+        content: pd.DataFrame | Axes | Figure | Callable[[pd.DataFrame], Axes] | str,
         note: str | None = None,
         *,
         data: pd.DataFrame | None = None,
+        level: Literal[2, 3] = 2,
     ) -> Report:
         """Add a section; return the report, so that calls can be chained.
 
@@ -91,13 +100,16 @@ class Report:
         ----------
         heading : str
             Its heading.
-        content : DataFrame, Axes, Figure or str
+        content : DataFrame, Axes, Figure, plot function or str
             A table, of which up to 200 rows and 30 columns are shown; a picture as it is drawn now, all of its figure;
-            or text, with paragraphs where a line is empty.
+            a plot function of this library, which draws `data` twice, for wide and for narrow screens; or text, with
+            paragraphs where a line is empty.
         note : str, optional
             A small line below: what the numbers mean, who is not in them.
         data : DataFrame, optional
             The numbers of a picture, to be unfolded below it, and for those who do not see it.
+        level : {2, 3}, default 2
+            3 puts the section below the one before it.
 
         Returns
         -------
@@ -107,34 +119,47 @@ class Report:
         Raises
         ------
         TypeError
-            For content of another type, and for data without a picture.
+            For content of another type, for data without a picture, and for a plot function without data.
+        ValueError
+            For another level, or one of 3 where nothing stands above.
         """
         heading, note = _line("heading", heading), "" if note is None else _line("note", note)
+        if level not in (2, 3) or (level == 3 and not self.sections):
+            raise ValueError(f"level={level!r}: write 2, or 3 below a section of level 2.")
         if data is not None and not isinstance(data, pd.DataFrame):
             raise TypeError(f"data is of type {type(data).__name__}; pass the DataFrame whose numbers are drawn.")
         figure = _figure_of(content)
-        if figure is not None:
-            section = self._picture(heading, note, figure, data)
-        elif data is not None:
+        if isinstance(content, pd.DataFrame | str) and data is not None:
             raise TypeError(
-                "data are the numbers of a picture: pass an Axes or a Figure as content, or leave data out."
+                "data are the numbers of a picture: pass an Axes, a Figure or a plot function as content, or leave "
+                "data out."
             )
-        elif isinstance(content, pd.DataFrame):
-            section = Section(heading, note, [], "", b"", cells_of(content))
+        if isinstance(content, pd.DataFrame):
+            section = Section(heading, note, level, cells=cells_of(content))
         elif isinstance(content, str):
             paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", content) if part.strip()]
-            section = Section(heading, note, [safe(part) for part in paragraphs], "", b"", None)
+            section = Section(heading, note, level, paragraphs=[safe(part) for part in paragraphs])
+        elif figure is not None:
+            section = self._picture(Section(heading, note, level), figure, None, data)
+        elif callable(content):
+            if data is None:
+                raise TypeError(
+                    "a plot function draws data: pass the table, report.add(heading, nu.plot_daily, data=daily)."
+                )
+            section = self.drawn(Section(heading, note, level), content, data, data)
         else:
             raise TypeError(
-                f"content is of type {type(content).__name__}; pass a DataFrame, an Axes or a Figure of Matplotlib, or "
-                "text."
+                f"content is of type {type(content).__name__}; pass a DataFrame, an Axes or a Figure of Matplotlib, a "
+                "plot function, or text."
             )
         self.sections.append(section)
         return self
 
     def to_html(self) -> str:
         """Give the page as text."""
-        return _page().render(title=self.title, subtitle=self.subtitle, sections=self.sections, dark=DARK)
+        return _page().render(
+            title=self.title, subtitle=self.subtitle, sections=self.sections, dark=DARK, shades=SHADES
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file, in place of one that is there; return its path.
@@ -188,13 +213,31 @@ class Report:
             'style="width:100%;height:40rem;border:1px solid #ccc"></iframe>'
         )
 
-    def _picture(self, heading: str, note: str, figure: Figure, data: pd.DataFrame | None) -> Section:
+    def drawn(
+        self, section: Section, plot: Callable[[pd.DataFrame], Axes], table: pd.DataFrame, numbers: pd.DataFrame
+    ) -> Section:
+        """Give the section with a picture of the table, for wide and for narrow screens, and its numbers."""
+        figures = []
+        for widest in (_WIDE, _NARROW):
+            with figures_for_page(widest):
+                figure = _figure_of(plot(table))
+            if figure is None:
+                raise TypeError("the plot function gives no Axes; pass one such as nu.plot_daily.")
+            figures.append(figure)
+        wide, narrow = figures
+        return self._picture(section, wide, narrow if narrow.get_figwidth() <= _NARROW else None, numbers)
+
+    def _picture(self, section: Section, figure: Figure, narrow: Figure | None, data: pd.DataFrame | None) -> Section:
         axes = figure.axes
-        title = next((text for ax in axes if (text := ax.get_title(loc="left") or ax.get_title())), heading)
+        title = next((text for ax in axes if (text := ax.get_title(loc="left") or ax.get_title())), section.heading)
         labels = [text for ax in axes for text in (ax.get_xlabel(), ax.get_ylabel()) if text]
         described = f"A chart. Axes: {', '.join(dict.fromkeys(labels))}." if labels else "A chart."
-        svg = svg_of(figure, prefix=f"p{len(self.sections) + 1}", title=safe(title), description=safe(described))
-        return Section(heading, note, [], svg, png_of(figure), None if data is None else cells_of(data))
+        number = len(self.sections) + 1
+        told = {"title": safe(title), "description": safe(described)}
+        svg = svg_of(figure, prefix=f"p{number}", look="picture", **told)
+        small = "" if narrow is None else svg_of(narrow, prefix=f"n{number}", look="picture narrow", **told)
+        cells = None if data is None else cells_of(data)
+        return replace(section, svg=svg, narrow=small, png=png_of(figure), cells=cells)
 
 
 @cache

@@ -20,13 +20,17 @@ _ABSENT = "–"
 
 @dataclass(frozen=True)
 class Cells:
-    """A table as text: names, which columns hold numbers, rows, and how many rows and columns are not shown."""
+    """A table as text: names, which columns hold numbers, rows, and how many rows and columns are not shown.
+
+    `shades`, where it is a heatmap, has a word for the look of each cell, see `page.html`.
+    """
 
     names: list[str]
     numeric: list[bool]
     rows: list[list[str]]
-    more_rows: int
-    more_columns: int
+    more_rows: int = 0
+    more_columns: int = 0
+    shades: list[list[str]] | None = None
 
 
 def cells_of(table: pd.DataFrame, most_rows: int = MOST_ROWS) -> Cells:

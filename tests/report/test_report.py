@@ -209,6 +209,45 @@ def test_the_numbers_of_a_picture_can_be_unfolded():
     assert cells(html) == ["7"]
 
 
+DAILY = pd.DataFrame(
+    {
+        "day": pd.date_range("2026-10-01", periods=3),
+        "new_users": [1, 2, 3],
+        "active_users": [4, 5, 6],
+        "returning_users": [3, 3, 3],
+        "sessions": [7, 8, 9],
+        "avg_session_seconds": [60.0, 61.0, 62.0],
+        "complete": True,
+        "settled": True,
+    }
+)
+
+
+def test_a_plot_function_draws_for_wide_and_for_narrow_screens():
+    pictures = svgs(nu.Report("r").add("Days", nu.plot_daily, data=DAILY).to_html())
+    widths = [float(picture.get("viewBox").split()[2]) for picture in pictures]
+    assert widths == [pytest.approx(648), pytest.approx(259.2)]  # 9 and 3.6 inches
+    assert not plt.get_fignums()
+
+
+def test_a_picture_that_was_drawn_already_scrolls_in_a_box_of_its_own():
+    html = nu.Report("r").add("Days", figure()).to_html()
+    assert len(svgs(html)) == 1
+    assert '<div class="wide" role="region" tabindex="0" aria-label="Days, picture"><svg' in html
+
+
+def test_sections_below_others_have_smaller_headings_and_are_not_in_the_contents():
+    report = nu.Report("r").add("A", "x").add("B", "x", level=3).add("C", "x").to_html()
+    assert re.findall(r"<(h[23]) id[^>]*>(.)", report) == [("h2", "A"), ("h3", "B"), ("h2", "C")]
+    assert re.findall(r"<a href[^>]*>(.)", report) == ["A", "C"]
+
+
+@pytest.mark.parametrize("level", [1, 3, "2"])
+def test_a_level_that_makes_no_sense_is_refused(level):
+    with pytest.raises(ValueError, match="write 2, or 3 below a section"):
+        nu.Report("r").add("A", "x", level=level)
+
+
 def test_the_same_content_gives_the_same_bytes():
     def make():
         return nu.Report("r").add("One", figure(), data=pd.DataFrame({"n": [7]})).to_html()
@@ -243,7 +282,12 @@ def test_where_it_cannot_be_saved_the_message_says_what_to_do(tmp_path):
     [
         (lambda r: r.add("h", 7), "content is of type int; pass a DataFrame, an Axes or a Figure"),
         (lambda r: r.add(7, "text"), "heading is of type int; write a text"),
-        (lambda r: r.add("h", "text", data=pd.DataFrame()), "pass an Axes or a Figure as content, or leave data out"),
+        (
+            lambda r: r.add("h", "text", data=pd.DataFrame()),
+            "pass an Axes, a Figure or a plot function as content, or leave",
+        ),
+        (lambda r: r.add("h", nu.plot_daily), "pass the table, report.add"),
+        (lambda r: r.add("h", lambda table: 7, data=pd.DataFrame()), "the plot function gives no Axes"),
         (lambda r: r.add("h", figure(), data=[1]), "data is of type list; pass the DataFrame"),
     ],
 )
