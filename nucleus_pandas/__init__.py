@@ -94,6 +94,7 @@ from nucleus_pandas.plots import (
     plot_usage_interval,
 )
 from nucleus_pandas.report.report import Report
+from nucleus_pandas.report.weekly import daily_report, monthly_report, weekly_report
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.forget import forget_user
 from nucleus_pandas.store.person import export_user
@@ -127,6 +128,7 @@ __all__ = [
     "compare_funnels",
     "compare_releases",
     "crash_free",
+    "daily_report",
     "days_active",
     "demo",
     "demo_client",
@@ -157,6 +159,7 @@ __all__ = [
     "load_totals",
     "load_user",
     "load_users",
+    "monthly_report",
     "new_errors",
     "paths",
     "plan_sync",
@@ -194,4 +197,5 @@ __all__ = [
     "top_errors",
     "unbounded_retention",
     "usage_interval",
+    "weekly_report",
 ]

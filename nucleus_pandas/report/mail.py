@@ -35,9 +35,9 @@ def make_mail(
     )
     page_part = mail.get_payload()[1]  # type: ignore[index]
     for number, section in enumerate(sections, 1):
-        if section.png:
+        if section.png is not None:
             page_part.add_related(  # type: ignore[union-attr]
-                section.png, "image", "png", cid=f"<{_cid(number)}>", filename=f"picture-{number}.png"
+                section.png(), "image", "png", cid=f"<{_cid(number)}>", filename=f"picture-{number}.png"
             )
     mail.add_attachment(page, subtype="html", filename="report.html")
     return mail

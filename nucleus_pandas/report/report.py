@@ -6,7 +6,7 @@ import html
 import os
 import re
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +21,7 @@ from nucleus_pandas.report.pictures import DARK, png_of, safe, svg_of
 from nucleus_pandas.report.tables import Cells, cells_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
     from email.message import EmailMessage
 
     from jinja2 import Template
@@ -43,7 +43,7 @@ class Section:
     cards: list[Card] = field(default_factory=list)
     svg: str = ""
     narrow: str = ""
-    png: bytes = b""
+    png: Callable[[], bytes] | None = None
     cells: Cells | None = None
 
 
@@ -92,6 +92,7 @@ class Report:
         note: str | None = None,
         *,
         data: pd.DataFrame | None = None,
+        numbers: pd.DataFrame | None = None,
         level: Literal[2, 3] = 2,
     ) -> Report:
         """Add a section; return the report, so that calls can be chained.
@@ -107,7 +108,10 @@ class Report:
         note : str, optional
             A small line below: what the numbers mean, who is not in them.
         data : DataFrame, optional
-            The numbers of a picture, to be unfolded below it, and for those who do not see it.
+            The table that a plot function draws; the numbers of a picture that is drawn already. They are unfolded
+            below it, and are there for those who do not see it.
+        numbers : DataFrame, optional
+            What is unfolded in place of `data`, such as its last rows.
         level : {2, 3}, default 2
             3 puts the section below the one before it.
 
@@ -123,35 +127,23 @@ class Report:
         ValueError
             For another level, or one of 3 where nothing stands above.
         """
-        heading, note = _line("heading", heading), "" if note is None else _line("note", note)
         if level not in (2, 3) or (level == 3 and not self.sections):
             raise ValueError(f"level={level!r}: write 2, or 3 below a section of level 2.")
-        if data is not None and not isinstance(data, pd.DataFrame):
-            raise TypeError(f"data is of type {type(data).__name__}; pass the DataFrame whose numbers are drawn.")
-        figure = _figure_of(content)
-        if isinstance(content, pd.DataFrame | str) and data is not None:
-            raise TypeError(
-                "data are the numbers of a picture: pass an Axes, a Figure or a plot function as content, or leave "
-                "data out."
-            )
-        if isinstance(content, pd.DataFrame):
-            section = Section(heading, note, level, cells=cells_of(content))
-        elif isinstance(content, str):
-            paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", content) if part.strip()]
-            section = Section(heading, note, level, paragraphs=[safe(part) for part in paragraphs])
-        elif figure is not None:
-            section = self._picture(Section(heading, note, level), figure, None, data)
-        elif callable(content):
-            if data is None:
+        section = Section(_line("heading", heading), "" if note is None else _line("note", note), level)
+        for name, table in (("data", data), ("numbers", numbers)):
+            if table is not None and not isinstance(table, pd.DataFrame):
                 raise TypeError(
-                    "a plot function draws data: pass the table, report.add(heading, nu.plot_daily, data=daily)."
+                    f"{name} is of type {type(table).__name__}; pass the DataFrame whose numbers are drawn."
                 )
-            section = self.drawn(Section(heading, note, level), content, data, data)
+        if isinstance(content, pd.DataFrame | str):
+            if data is not None or numbers is not None:
+                raise TypeError(
+                    "data are the numbers of a picture: pass an Axes, a Figure or a plot function as content, or leave "
+                    "data out."
+                )
+            section = _written(section, content)
         else:
-            raise TypeError(
-                f"content is of type {type(content).__name__}; pass a DataFrame, an Axes or a Figure of Matplotlib, a "
-                "plot function, or text."
-            )
+            section = self._pictured(section, content, data, numbers)
         self.sections.append(section)
         return self
 
@@ -171,11 +163,7 @@ class Report:
         FileNotFoundError
             If the folder does not exist.
         """
-        target = Path(path).expanduser()
-        if target.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"A report is a page: name the file {target.with_suffix('.html').name}.")
-        if not target.parent.is_dir():
-            raise FileNotFoundError(f"The folder {target.parent} does not exist. Make it, then save again.")
+        target = check_page(path)
         # A reader never finds half a page, nor is the last one lost where the disk is full.
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
@@ -213,19 +201,23 @@ class Report:
             'style="width:100%;height:40rem;border:1px solid #ccc"></iframe>'
         )
 
-    def drawn(
-        self, section: Section, plot: Callable[[pd.DataFrame], Axes], table: pd.DataFrame, numbers: pd.DataFrame
+    def _pictured(
+        self, section: Section, content: Any, data: pd.DataFrame | None, numbers: pd.DataFrame | None
     ) -> Section:
-        """Give the section with a picture of the table, for wide and for narrow screens, and its numbers."""
-        figures = []
-        for widest in (_WIDE, _NARROW):
-            with figures_for_page(widest):
-                figure = _figure_of(plot(table))
-            if figure is None:
-                raise TypeError("the plot function gives no Axes; pass one such as nu.plot_daily.")
-            figures.append(figure)
-        wide, narrow = figures
-        return self._picture(section, wide, narrow if narrow.get_figwidth() <= _NARROW else None, numbers)
+        shown = data if numbers is None else numbers
+        if (figure := _figure_of(content)) is not None:
+            return self._picture(section, figure, None, shown)
+        if not callable(content):
+            raise TypeError(
+                f"content is of type {type(content).__name__}; pass a DataFrame, an Axes or a Figure of Matplotlib, a "
+                "plot function, or text."
+            )
+        if data is None:
+            raise TypeError(
+                "a plot function draws data: pass the table, report.add(heading, nu.plot_daily, data=daily)."
+            )
+        wide, narrow = (_drawn(content, data, widest) for widest in (_WIDE, _NARROW))
+        return self._picture(section, wide, narrow if narrow.get_figwidth() <= _NARROW else None, shown)
 
     def _picture(self, section: Section, figure: Figure, narrow: Figure | None, data: pd.DataFrame | None) -> Section:
         axes = figure.axes
@@ -237,7 +229,9 @@ class Report:
         svg = svg_of(figure, prefix=f"p{number}", look="picture", **told)
         small = "" if narrow is None else svg_of(narrow, prefix=f"n{number}", look="picture narrow", **told)
         cells = None if data is None else cells_of(data)
-        return replace(section, svg=svg, narrow=small, png=png_of(figure), cells=cells)
+        # The reader's own figure may change after this; ours does not, and only a mail needs it as PNG.
+        made = partial(png_of, figure) if narrow is not None else partial(bytes, png_of(figure))
+        return replace(section, svg=svg, narrow=small, png=made, cells=cells)
 
 
 @cache
@@ -247,6 +241,38 @@ def _page() -> Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     text = resources.files("nucleus_pandas.report").joinpath("page.html").read_text(encoding="utf-8")
     return environment.from_string(text)
+
+
+def check_page(path: str | os.PathLike[str]) -> Path:
+    """Give the place of a page, or raise where none can be written."""
+    target = Path(path).expanduser()
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"A report is a page: name the file {target.with_suffix('.html').name}.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"The folder {target.parent} does not exist. Make it, then save again.")
+    return target
+
+
+def table_section(
+    heading: str, columns: Mapping[str, Any], note: str = "", *, level: int = 2, tenths: Collection[str] = ()
+) -> Section:
+    """Make a section of columns; `tenths`: those written with one digit behind the point, as per cent are."""
+    return Section(heading, note, level, cells=cells_of(pd.DataFrame(columns), tenths=tenths))
+
+
+def _written(section: Section, content: pd.DataFrame | str) -> Section:
+    """Give the section with a table or with text."""
+    if isinstance(content, pd.DataFrame):
+        return replace(section, cells=cells_of(content))
+    return replace(section, paragraphs=[_plain(part) for part in re.split(r"\n\s*\n", content) if part.strip()])
+
+
+def _drawn(plot: Callable[[pd.DataFrame], Axes], table: pd.DataFrame, widest: float) -> Figure:
+    with figures_for_page(widest):
+        figure = _figure_of(plot(table))
+    if figure is None:
+        raise TypeError("the plot function gives no Axes; pass one such as nu.plot_daily.")
+    return figure
 
 
 def _figure_of(content: Any) -> Figure | None:
@@ -264,4 +290,8 @@ def _line(name: str, text: object) -> str:
     """Check a text that stands on one line."""
     if not isinstance(text, str):
         raise TypeError(f"{name} is of type {type(text).__name__}; write a text.")
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
     return safe(" ".join(text.split()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -33,12 +34,15 @@ class Cells:
     shades: list[list[str]] | None = None
 
 
-def cells_of(table: pd.DataFrame, most_rows: int = MOST_ROWS) -> Cells:
-    """Write a table as text; an index that is not just a count is a column too."""
+def cells_of(table: pd.DataFrame, most_rows: int = MOST_ROWS, *, tenths: Collection[str] = ()) -> Cells:
+    """Write a table as text; an index that is not just a count is a column too; `tenths`: numbers with one digit."""
     frame = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
     shown = frame.iloc[:most_rows, :MOST_COLUMNS]
     numeric = [pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype) for dtype in shown.dtypes]
-    columns = [[_written(value) for value in shown.iloc[:, place]] for place in range(shown.shape[1])]
+    columns = [
+        [_tenth(value) if name in tenths else _written(value) for value in shown.iloc[:, place]]
+        for place, name in enumerate(shown.columns)
+    ]
     return Cells(
         [plain(name, _WIDTH) for name in shown.columns],
         numeric,
@@ -63,6 +67,11 @@ def _written(value: Any) -> str:
             return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
         return f"{value:%Y-%m-%d}" if value.time() == dt.time() else f"{value:%Y-%m-%d %H:%M}"
     return plain(value, _WIDTH)
+
+
+def _tenth(value: Any) -> str:
+    written = _ABSENT if pd.isna(value) else f"{value:,.1f}"
+    return "0.0" if written == "-0.0" else written.replace("-", "−")
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,253 @@
+"""The report of a period shows what the functions give that it names, for the same days, and nobody's id."""
+
+import datetime as dt
+import warnings
+
+import pandas as pd
+import pytest
+
+import nucleus_pandas as nu
+from nucleus_pandas.demo import DemoClient
+from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.service import DemoService
+from nucleus_pandas.report.tables import cells_of
+
+NOW = dt.datetime(2026, 11, 18, 9, tzinfo=dt.UTC)  # a Wednesday
+ZONE = "Europe/Paris"
+WEEK = {"start": "2026-11-09", "end": "2026-11-15", "tz": ZONE}
+BEFORE = {"start": "2026-11-02", "end": "2026-11-08", "tz": ZONE}
+TREND = {"start": "2026-09-14", "end": "2026-11-15", "tz": ZONE}
+STEPS = ["init", "PROJECT_CREATED", "EXPORT_PDF"]
+HEADINGS = [
+    *("At a glance", "Active users", "New, returning and resurrected users", "Retention", "Funnel", "Events", "Errors"),
+    *("Versions", "Platforms", "Countries", "init: plan", "What the numbers mean"),
+]
+
+
+@pytest.fixture(scope="module")
+def app():
+    with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 22)), as_of=NOW), tz=ZONE) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def store(app, tmp_path_factory):
+    made = nu.EventStore(tmp_path_factory.mktemp("store") / "app.duckdb")
+    nu.sync(app, made, TREND["start"], NOW, progress=False)
+    return made
+
+
+@pytest.fixture(scope="module")
+def log(store):
+    return nu.EventLog(store)
+
+
+@pytest.fixture(scope="module")
+def full(app, store):
+    return nu.weekly_report(app, store, funnel=STEPS, attribute=("init", "plan"))
+
+
+@pytest.fixture(scope="module")
+def plain(app):
+    return nu.weekly_report(app, attribute=("init", "plan"))
+
+
+def section(report, heading):
+    (found,) = [one for one in report.sections if one.heading == heading]
+    return found
+
+
+def column(report, heading, name):
+    cells = section(report, heading).cells
+    place = cells.names.index(name)
+    return [row[place] for row in cells.rows]
+
+
+def numbers(values):
+    return [f"{value:,}" for value in values]
+
+
+def tenths(values):
+    return [f"{100 * value:,.1f}".replace("-0.0", "0.0").replace("-", "−") for value in values]
+
+
+@pytest.mark.parametrize("kind", ["full", "plain"])
+def test_it_has_all_sections_with_and_without_a_store(kind, request):
+    report = request.getfixturevalue(kind)
+    assert [one.heading for one in report.sections if one.level == 2] == HEADINGS
+    assert report.title == "Weekly report, 2026-11-09 to 2026-11-15"
+    assert report.subtitle == "App demo. 2026-11-09 to 2026-11-15, days in Europe/Paris. Made 2026-11-18 09:00 UTC."
+
+
+def test_the_cards_are_the_service_s_numbers_beside_those_before(app, full):
+    daily, before = nu.load_daily(app, **WEEK), nu.load_daily(app, **BEFORE)
+    errors, errors_before = (nu.load_errors(app, **days)["count"].sum() for days in (WEEK, BEFORE))
+    users, users_before = (nu.load_totals(app, **days)["users"].iloc[0] for days in (WEEK, BEFORE))
+    seconds = (daily["avg_session_seconds"] * daily["sessions"]).sum() / daily["sessions"].sum()
+    cards = {card.name: card for card in section(full, "At a glance").cards}
+    assert {name: card.value for name, card in cards.items()} == {
+        "Active users": f"{users:,}",
+        "New users": f"{daily['new_users'].sum():,}",
+        "Sessions": f"{daily['sessions'].sum():,}",
+        "Mean session": f"{seconds / 60:.1f} min",
+        "Errors per 100 sessions": f"{100 * errors / daily['sessions'].sum():.2f}",
+    }
+    assert f"from {users_before:,}" in cards["Active users"].change
+    assert f" {before['sessions'].sum():,}" in cards["Sessions"].change
+    assert f" {100 * errors_before / before['sessions'].sum():.2f}" in cards["Errors per 100 sessions"].change
+
+
+def test_pictures_show_the_tables_of_the_store(store, full):
+    users = nu.active_users(store, **TREND).drop(columns="sample").tail(14)
+    growth = nu.growth(store, "W", **TREND).drop(columns=["freq", "sample"])
+    assert section(full, "Active users").cells == cells_of(users)
+    assert section(full, "New, returning and resurrected users").cells == cells_of(growth)
+    for heading in ("Active users", "New, returning and resurrected users", "Funnel", "Rate by day", "Versions"):
+        assert section(full, heading).svg
+        assert section(full, heading).narrow
+
+
+def test_retention_is_that_of_users_by_their_creation(store, full):
+    table = nu.retention(store, users=store.users(), freq="W", **TREND)
+    wide = table.pivot_table(index="cohort", columns="period", values="rate")
+    for period in (0, 1, 4):
+        told = [text.rstrip("*") for text in column(full, "Retention", f"Week {period}")]
+        assert told == ["" if pd.isna(rate) else f"{100 * rate:.0f}" for rate in wide[period].to_list()]
+    first = nu.retention_curve(table).iloc[1]
+    assert (
+        section(full, "Retention")
+        .paragraphs[0]
+        .startswith(f"Of {first['eligible']} users, all cohorts together, {100 * first['rate']:.0f} % (95 %: ")
+    )
+
+
+def test_without_a_store_retention_is_told_from_the_list_of_users(app, plain):
+    table = nu.unbounded_retention(nu.load_users(app), freq="W", as_of=NOW, **TREND)
+    first = table[table["period"] == 1].sort_values("cohort")
+    told = [text.rstrip("*") for text in column(plain, "Retention", "Week 1")]
+    assert told == ["" if pd.isna(rate) else f"{100 * rate:.0f}" for rate in first["rate"]]
+
+
+def test_the_funnel_is_of_28_days_beside_the_28_before(log, full):
+    now = nu.funnel(log, STEPS, start="2026-10-19", end="2026-11-15", tz=ZONE)
+    before = nu.funnel(log, STEPS, start="2026-09-21", end="2026-10-18", tz=ZONE)
+    compared = nu.compare_funnels(before, now)
+    assert column(full, "Funnel", "users") == numbers(now["users"])
+    assert f"{now['pending'].iloc[0]:,} users who entered have not had 7 days" in section(full, "Funnel").note
+    assert column(full, "Beside the 28 days before", "Users") == numbers(compared["users_b"])
+    assert column(full, "Beside the 28 days before", "Difference, points") == tenths(compared["difference"])
+
+
+def test_events_are_the_most_frequent_with_their_rates(app, full):
+    count = nu.load_events(app, **WEEK).groupby("event")["count"].sum().sort_values(ascending=False)
+    assert column(full, "Events", "Count") == numbers(count.head(10))
+    before = nu.load_events(app, **BEFORE).groupby("event")["count"].sum()
+    first = column(full, "Events", "Event")[0]
+    assert column(full, "Events", "Count before")[0] == f"{before[first]:,}"
+    sessions = nu.load_daily(app, **WEEK)["sessions"].sum()
+    assert column(full, "Events", "Per 100 sessions")[0] == f"{100 * count.iloc[0] / sessions:.3g}"
+
+
+def test_errors_are_told_by_rate_and_version(app, log, full):
+    trend = nu.error_trend(nu.load_errors(app, **TREND), nu.load_daily(app, **TREND))
+    week = trend[trend["day"] >= WEEK["start"]]
+    assert column(full, "Rate by day", "count") == numbers(week["count"])
+    free = nu.error_free(log, freq=None, by="version", **WEEK)
+    heading = "Sessions without an error, by version"
+    assert column(full, heading, "Version") == free["segment"].tolist()
+    assert column(full, heading, "Without an error, %") == tenths(free["error_free_sessions"])
+    crash = nu.crash_free(log, freq=None, by="version", **WEEK)
+    assert column(full, heading, "Without a crash, %") == tenths(crash["crash_free_sessions"])
+
+
+def test_a_spike_of_the_week_is_named(app):
+    day = nu.demo.truth(scale=0.1, as_of=NOW).spike_day
+    report = nu.weekly_report(app, week=day)
+    assert str(day) in column(report, "Spikes", "Day")
+
+
+def test_releases_stand_beside_those_before(log, full):
+    releases = nu.compare_releases(log, **TREND).iloc[::-1]
+    assert column(full, "Releases", "Version") == releases["version"].tolist()
+    assert column(full, "Releases", "Sessions") == numbers(releases["sessions"])
+
+
+def test_shares_stand_beside_those_before(app, full):
+    now, before = nu.load_dimensions(app, **WEEK), nu.load_dimensions(app, **BEFORE)
+    platforms = [table[table["dimension"] == "platform"] for table in (before, now)]
+    compared = nu.compare_breakdowns(*platforms)
+    assert column(full, "Platforms", "Value") == compared["value"].tolist()
+    assert column(full, "Platforms", "Share, %") == tenths(compared["share_after"])
+    plans = nu.load_attribute(app, "init", "plan", **WEEK)
+    assert sorted(column(full, "init: plan", "Count")) == sorted(numbers(plans["count"]))
+
+
+def test_without_a_store_each_section_says_what_a_sync_would_add(plain):
+    notes = [one.note for one in plain.sections if "nucleus-pandas sync" in one.note]
+    assert len(notes) == 6
+
+
+def test_nobody_s_id_is_on_the_page(app, store, full, plain):
+    users, devices = store.users(), store.devices()
+    ids = {*users["user_id"], *users["user_db_id"], *devices["device_id"]}
+    html = full.to_html() + plain.to_html()
+    assert len(ids) > 300
+    assert not [one for one in ids if one in html]
+    assert app.service.token not in html
+
+
+def test_the_page_is_small_and_the_same_each_time(app, store, full):
+    again = nu.weekly_report(app, store, funnel=STEPS, attribute=("init", "plan"))
+    assert full.to_html() == again.to_html()
+    assert len(full.to_html().encode()) < 300_000
+
+
+def test_the_report_of_a_day_and_of_a_month(app, store):
+    day = nu.daily_report(app, store)
+    assert day.title == "Daily report, 2026-11-17"
+    assert "Compared with 2026-11-10." in section(day, "At a glance").note
+    month = nu.monthly_report(app, store, month="2026-10-05", compare=None)
+    assert month.title == "Monthly report, 2026-10-01 to 2026-10-31"
+    assert {card.change for card in section(month, "At a glance").cards} == {""}
+    assert "Movers" not in [one.heading for one in month.sections]
+
+
+def test_days_that_may_still_grow_are_told(app):
+    report = nu.weekly_report(app, week="2026-11-17")
+    assert section(report, "At a glance").note.startswith(
+        "The week is not over: 2 days of it are here. Not settled: 2 of 2 days younger than 48 hours"
+    )
+    assert "so far" in section(report, "At a glance").cards[0].change
+
+
+def test_a_store_that_was_not_synced_since_is_said(store):
+    later = NOW + dt.timedelta(days=5)
+    with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 29)), as_of=later), tz=ZONE) as client:
+        with pytest.warns(nu.IncompleteDataWarning, match="known until 2026-11-18 09:00 UTC"):
+            report = nu.weekly_report(client, store, week="2026-11-20")
+        assert report.sections[1].heading == "What is missing"
+        with pytest.warns(nu.IncompleteDataWarning, match="holds nothing of 2026-06-01 to 2026-06-07"):
+            early = nu.weekly_report(client, store, week="2026-06-01")
+        assert "nucleus-pandas sync" in section(early, "Active users").note
+
+
+def test_a_store_of_another_app_is_refused(app, store, monkeypatch):
+    monkeypatch.setattr(app, "app_id", "another")
+    with pytest.raises(nu.StoreError, match="of another app"):
+        nu.weekly_report(app, store)
+
+
+def test_a_funnel_that_was_not_asked_for_says_how(app, store):
+    assert "Pass its steps" in section(nu.weekly_report(app, store), "Funnel").paragraphs[0]
+
+
+def test_an_app_that_nobody_uses_has_a_report(empty_app, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        alone = nu.weekly_report(empty_app)
+        store = nu.EventStore(tmp_path / "empty.duckdb")
+        nu.sync(empty_app, store, "2026-10-01", "2026-11-20", progress=False)
+        with_store = nu.weekly_report(empty_app, store, attribute=("init", "plan"))
+    for report in (alone, with_store):
+        assert section(report, "At a glance").cards[2].value == "0"
+        assert "No rows." in report.to_html()
