@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import os
 import re
+import warnings
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib import resources
@@ -143,7 +144,10 @@ class Report:
                 )
             section = _written(section, content)
         else:
-            section = self._pictured(section, content, data, numbers)
+            with warnings.catch_warnings():
+                # Text stays text, and is written in a font of the reader's.
+                warnings.filterwarnings("ignore", message="Glyph .* missing from")
+                section = self._pictured(section, content, data, numbers)
         self.sections.append(section)
         return self
 

@@ -10,6 +10,7 @@ from nucleus_pandas.api.windows import parse_zone
 from nucleus_pandas.api.wording import counted
 from nucleus_pandas.exceptions import IncompleteDataWarning
 from nucleus_pandas.report import of_counts, of_people
+from nucleus_pandas.report.changes import percent_of
 from nucleus_pandas.report.glance import cards_of
 from nucleus_pandas.report.loaded import load
 from nucleus_pandas.report.of_people import people_of
@@ -215,6 +216,10 @@ def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
         people = people_of(store, span, client.app_id)
         _add_sections(report, people, span, asked)
     missing = list(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, IncompleteDataWarning)))
+    if people is not None and people.log.sample < 1:
+        missing.append(
+            f"The store follows {percent_of(people.log.sample)} of the users: counts from it are of these only."
+        )
     if missing:
         report.sections.insert(1, Section("What is missing", paragraphs=missing))
     for one in told:

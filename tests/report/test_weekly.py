@@ -231,6 +231,13 @@ def test_a_store_that_was_not_synced_since_is_said(store):
         assert "nucleus-pandas sync" in section(early, "Active users").note
 
 
+def test_a_store_of_some_users_is_said(app, tmp_path):
+    part = nu.EventStore(tmp_path / "part.duckdb")
+    nu.sync(app, part, "2026-11-02", NOW, sample=0.3, progress=False)
+    (told,) = section(nu.weekly_report(app, part, compare=None), "What is missing").paragraphs
+    assert told == f"The store follows {100 * part.info().sample:.0f} % of the users: counts from it are of these only."
+
+
 def test_a_store_of_another_app_is_refused(app, store, monkeypatch):
     monkeypatch.setattr(app, "app_id", "another")
     with pytest.raises(nu.StoreError, match="of another app"):
