@@ -32,9 +32,9 @@ def change_of(now: float, before: float, *, written: str, chance: bool = False, 
         return "nothing to compare with"
     if now == before:
         return f"= as before: {written}"
-    way = "▲ up" if now > before else "▼ down"
+    arrow, way = ("▲", "up") if now > before else ("▼", "down")
     part = f" {percent_of(abs(now / before - 1))}" if before > 0 else ""
-    return f"{way}{part} from {written}{' so far' if so_far else ''}{' (may be chance)' if chance else ''}"
+    return f"{arrow} {'so far ' if so_far else ''}{way}{part} from {written}{' (may be chance)' if chance else ''}"
 
 
 def may_be_chance(now: Counted, before: Counted) -> bool:

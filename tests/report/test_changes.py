@@ -24,7 +24,7 @@ def test_it_says_which_way_how_much_and_from_what(now, before, told):
 
 
 def test_it_says_that_a_number_may_still_grow_and_that_it_may_be_chance():
-    assert change_of(1, 2, written="2", chance=True, so_far=True) == "▼ down 50 % from 2 so far (may be chance)"
+    assert change_of(1, 2, written="2", chance=True, so_far=True) == "▼ so far down 50 % from 2 (may be chance)"
 
 
 @pytest.mark.parametrize(
