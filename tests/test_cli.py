@@ -213,7 +213,7 @@ def test_report_takes_a_store_and_another_period(mine, tmp_path, capsys):
     assert main(["report", "-o", str(page), *arguments, "--funnel", "init", "PROJECT_CREATED"]) == 0
     text = page.read_text(encoding="utf-8")
     assert "<h1>Ours</h1>" in text
-    assert "have not had 7 days" in text
+    assert "Entries of the 28 days" in text
 
 
 def test_report_of_the_made_up_app_has_a_store_of_its_own(monkeypatch, tmp_path, capsys):
@@ -221,6 +221,14 @@ def test_report_of_the_made_up_app_has_a_store_of_its_own(monkeypatch, tmp_path,
     page = tmp_path / "week.html"
     assert main(["report", "--demo", "-o", str(page)]) == 0
     assert "Beside the 28 days before" in page.read_text(encoding="utf-8")
+
+
+def test_a_report_in_which_something_is_missing_exits_with_3(mine, tmp_path, capsys):
+    store, page = tmp_path / "app.duckdb", tmp_path / "week.html"
+    assert main(["sync", str(store), "--start", "2026-11-11", "--end", "2026-11-15"]) == 0
+    assert main(["report", "-o", str(page), "--store", str(store)]) == 3
+    assert "What is missing" in page.read_text(encoding="utf-8")
+    assert "holds only 2026-11-11 to 2026-11-15" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

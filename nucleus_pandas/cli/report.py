@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nucleus_pandas as nu
-from nucleus_pandas.cli.settings import add_app
+from nucleus_pandas.api.windows import make_date
+from nucleus_pandas.cli.settings import INCOMPLETE, add_app
 from nucleus_pandas.report.report import check_page
 
 _REPORTS: dict[str, Callable[..., nu.Report]] = {
@@ -29,7 +31,8 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "report",
         help="make the report of a week, a day or a month as one page",
         description="Make the report of a week, a day or a month as one page that works offline. With --store it "
-        "follows users, too; sync the store before. With --demo it is of a made-up app, whose store is made as well.",
+        "follows users, too; sync the store before. With --demo it is of a made-up app, whose store is made as well. "
+        "Exit code 3 if something is missing, which the page says, too.",
         epilog="example: nucleus-pandas report --store myapp.duckdb --funnel init PROJECT_CREATED -o week.html",
     )
     add_app(report)
@@ -45,7 +48,7 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     report.set_defaults(run=_report)
 
 
-def _report(arguments: argparse.Namespace) -> None:
+def _report(arguments: argparse.Namespace) -> int:
     check_page(arguments.output)
     if arguments.demo and arguments.store is not None:
         raise ValueError("--demo makes a store of its own: leave out --store.")
@@ -63,17 +66,25 @@ def _report(arguments: argparse.Namespace) -> None:
         "title": arguments.title,
     }
     make = _REPORTS[arguments.period]
-    if arguments.demo:
-        report = _of_demo(make, {name: _DEMO.get(name) if value is None else value for name, value in asked.items()})
-    else:
-        with nu.Client.from_env() as client:
-            report = make(client, None if arguments.store is None else nu.EventStore(arguments.store), **asked)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        if arguments.demo:
+            of_demo = {name: _DEMO.get(name) if value is None else value for name, value in asked.items()}
+            report = _of_demo(make, arguments, of_demo)
+        else:
+            with nu.Client.from_env() as client:
+                report = make(client, None if arguments.store is None else nu.EventStore(arguments.store), **asked)
+    for one in told:
+        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     print(report.save(arguments.output).resolve())
+    return INCOMPLETE if any(issubclass(one.category, nu.IncompleteDataWarning) for one in told) else 0
 
 
-def _of_demo(make: Callable[..., nu.Report], asked: dict[str, Any]) -> nu.Report:
-    """Make the report of the made-up app, with a store of its last months."""
+def _of_demo(make: Callable[..., nu.Report], arguments: argparse.Namespace, asked: dict[str, Any]) -> nu.Report:
+    """Make the report of the made-up app, with a store of the months before it."""
     with nu.demo_client(scale=_DEMO_SCALE) as client, tempfile.TemporaryDirectory() as folder:
         store, today = nu.EventStore(Path(folder) / "demo.duckdb"), client.now().date()
-        nu.sync(client, store, today - dt.timedelta(days=70), today)
+        day = today if arguments.day is None else make_date("day", arguments.day, dt.UTC)
+        before = dt.timedelta(days=220 if arguments.period == "month" else 70)
+        nu.sync(client, store, min(day, today) - before, min(day + dt.timedelta(days=31), today))
         return make(client, store, **asked)

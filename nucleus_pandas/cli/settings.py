@@ -8,6 +8,9 @@ import datetime as dt
 import nucleus_pandas as nu
 from nucleus_pandas.api.windows import parse_zone
 
+#: Exit code of what went through with something missing: the same command, perhaps after a sync, gives more.
+INCOMPLETE = 3
+
 
 def add_app(command: argparse.ArgumentParser) -> None:
     """Let the command be of the made-up app."""

@@ -11,9 +11,8 @@ from typing import TypeVar
 import pandas as pd
 
 import nucleus_pandas as nu
-from nucleus_pandas.cli.settings import add_app, add_days, client_of, days_of
+from nucleus_pandas.cli.settings import INCOMPLETE, add_app, add_days, client_of, days_of
 
-_INCOMPLETE = 3
 _T = TypeVar("_T")
 
 
@@ -62,12 +61,12 @@ def _sync(arguments: argparse.Namespace) -> int:
             report = _of_store(nu.sync, arguments, client)
         except KeyboardInterrupt:
             print("Stopped. What came is kept; the same command goes on.", file=sys.stderr)
-            return _INCOMPLETE
+            return INCOMPLETE
         except (nu.NetworkError, nu.ServiceError, nu.RateLimitError) as error:
             print(f"nucleus-pandas: {error}", file=sys.stderr)
-            return _INCOMPLETE
+            return INCOMPLETE
     print(report)
-    return _INCOMPLETE if len(report.failures) else 0
+    return INCOMPLETE if len(report.failures) else 0
 
 
 def _of_store(call: Callable[..., _T], arguments: argparse.Namespace, client: nu.Client) -> _T:

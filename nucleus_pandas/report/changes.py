@@ -1,26 +1,48 @@
-"""How a number changed, in words with an arrow."""
+"""How a number changed, in words with an arrow, and whether such a change is usual."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from nucleus_pandas.analysis.intervals import wilson
+import numpy as np
+
+from nucleus_pandas.analysis.intervals import holm, student_tails
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 # A difference is told where chance alone would make one as large less often than this.
 _CERTAIN = 0.05
+# With fewer pairs of periods nobody knows what is usual.
+_FEWEST = 4
 
 
 @dataclass(frozen=True)
-class Counted:
-    """How many there were, and of how many days or sessions."""
+class Measured:
+    """A number of a period: a count, and of how many sessions or days; or a mean, without a base."""
 
-    count: float
-    base: float
+    value: float
+    base: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a rate, which has a logarithm."""
+        return self.value > 0 if self.base is None else self.value >= 0 and self.base > 0
+
+    @property
+    def log(self) -> float:
+        """The logarithm of the rate; half a count more keeps it away from that of 0."""
+        return math.log((self.value + 0.5) / self.base) if self.base else math.log(self.value)
+
+    @property
+    def variance(self) -> float:
+        """What chance alone makes of the logarithm of a count."""
+        return 1 / (self.value + 0.5) if self.base else 0.0
 
 
 def change_of(now: float, before: float, *, written: str, chance: bool = False, so_far: bool = False) -> str:
@@ -37,18 +59,33 @@ def change_of(now: float, before: float, *, written: str, chance: bool = False, 
     return f"{arrow} {'so far ' if so_far else ''}{way}{part} from {written}{' (may be chance)' if chance else ''}"
 
 
-def may_be_chance(now: Counted, before: Counted) -> bool:
-    """Say whether two counts differ no more than those of two equal periods would in 19 of 20 cases.
+def p_of_change(now: Measured, before: Measured, earlier: Sequence[Measured]) -> float:
+    """How often periods that follow on each other differ as much as these two; NaN if there are too few to tell.
 
-    That is so of counts that have nothing to do with each other (Poisson), of which each is of the later period with
-    the share that this has of both bases. Where they come in bursts, as errors of one session do, chance does more, so
-    that False is no proof.
+    Two periods differ by more than single counts would by chance, as one user does many things. How much more is
+    learned from the periods before: from how much each of them differs from the next one.
     """
-    numbers = [before.count, before.base, now.count, now.base]
-    if any(math.isnan(number) for number in numbers) or not (before.base and now.base and before.count + now.count):
-        return False
-    low, high = wilson(now.count, before.count + now.count)
-    return bool(low <= now.base / (before.base + now.base) <= high)
+    pairs = [(one, other) for one, other in pairwise(earlier) if one.known and other.known]
+    if len(pairs) < _FEWEST or not (now.known and before.known):
+        return math.nan
+    difference = now.log - before.log
+    spread = sum((one.log - other.log) ** 2 for one, other in pairs) / len(pairs)
+    # Pairs that have a period in common tell less than so many that have none (von Neumann).
+    freedom = 2 * len(pairs) ** 2 // (3 * len(pairs) - 1)
+    usual = student_tails(_in_parts(difference, spread), freedom)
+    # Weeks can be alike by luck: what chance alone makes of counts is there all the same.
+    return max(usual, math.erfc(abs(_in_parts(difference, now.variance + before.variance)) / math.sqrt(2)))
+
+
+def _in_parts(difference: float, variance: float) -> float:
+    if difference == 0:
+        return 0.0
+    return difference / math.sqrt(variance) if variance else math.copysign(math.inf, difference)
+
+
+def may_be_chance(p_values: Sequence[float]) -> list[bool]:
+    """Say which of several changes are not more than usual; with many, one is soon unusual (Holm)."""
+    return [not p < _CERTAIN for p in np.atleast_1d(holm(p_values)).tolist()]
 
 
 def percent_of(part: float) -> str:

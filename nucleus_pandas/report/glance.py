@@ -8,41 +8,40 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.report.cards import Card
-from nucleus_pandas.report.changes import Counted, change_of, may_be_chance
+from nucleus_pandas.report.changes import Measured, change_of, may_be_chance, p_of_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nucleus_pandas.report.loaded import Counts
+    from nucleus_pandas.report.loaded import Counts, Loaded
 
     Number = Callable[[Counts], float]
 
 
-def cards_of(now: Counts, before: Counts | None, *, settled: bool) -> list[Card]:
+def cards_of(loaded: Loaded, *, settled: bool) -> list[Card]:
     """Make five cards: users, new users, sessions, their length, errors; so far, where days are not settled."""
-
-    def card(name: str, number: Number, written: str, counted: Callable[[Counts], Counted] | None = None) -> Card:
-        value = number(now)
-        if before is None:
-            return Card(name, _write(value, written), "")
-        old = number(before)
-        chance = counted is not None and may_be_chance(counted(now), counted(before))
-        return Card(
-            name,
-            _write(value, written),
-            change_of(value, old, written=_write(old, written), chance=chance, so_far=not settled),
-        )
-
-    def a_day(number: Number) -> Callable[[Counts], Counted]:
-        return lambda counts: Counted(number(counts), len(counts.daily))
-
-    return [
-        card("Active users", active_users, "{:,.0f}", a_day(active_users)),
-        card("New users", new_users, "{:,.0f}", a_day(new_users)),
-        card("Sessions", sessions, "{:,.0f}", a_day(sessions)),
-        card("Mean session", lambda counts: session_seconds(counts) / 60, "{:,.1f} min"),
-        card("Errors per 100 sessions", error_rate, "{:,.2f}", errors_of_sessions),
+    kinds: list[tuple[str, Number, str, Callable[[Counts], Measured]]] = [
+        ("Active users", active_users, "{:,.0f}", lambda one: Measured(active_users(one), len(one.daily))),
+        ("New users", new_users, "{:,.0f}", lambda one: Measured(new_users(one), len(one.daily))),
+        ("Sessions", sessions, "{:,.0f}", lambda one: Measured(sessions(one), len(one.daily))),
+        ("Mean session", session_minutes, "{:,.1f} min", lambda one: Measured(session_minutes(one))),
+        ("Errors per 100 sessions", error_rate, "{:,.2f}", errors_of_sessions),
     ]
+    if loaded.before is None:
+        return [Card(name, _write(number(loaded.now), written), "") for name, number, written, _ in kinds]
+    chances = may_be_chance([p_of(loaded, measured) for *_, measured in kinds])
+    cards = []
+    for (name, number, written, _), chance in zip(kinds, chances, strict=True):
+        now, before = number(loaded.now), number(loaded.before)
+        told = change_of(now, before, written=_write(before, written), chance=chance, so_far=not settled)
+        cards.append(Card(name, _write(now, written), told))
+    return cards
+
+
+def p_of(loaded: Loaded, measured: Callable[[Counts], Measured]) -> float:
+    """How often the period and the one before differ as much, as far as those before tell."""
+    assert loaded.before is not None  # noqa: S101 - asked where there is one
+    return p_of_change(measured(loaded.now), measured(loaded.before), [measured(one) for one in loaded.periods[1:]])
 
 
 def active_users(counts: Counts) -> float:
@@ -60,23 +59,23 @@ def sessions(counts: Counts) -> float:
     return _sum(counts.daily["sessions"])
 
 
-def session_seconds(counts: Counts) -> float:
+def session_minutes(counts: Counts) -> float:
     """Mean length of a session: of the days, weighted by their sessions."""
     told = counts.daily.dropna(subset=["avg_session_seconds", "sessions"])
     number = told["sessions"].astype("float64")
     total = float(number.sum())
-    return float((told["avg_session_seconds"].astype("float64") * number).sum()) / total if total else np.nan
+    return float((told["avg_session_seconds"].astype("float64") * number).sum()) / total / 60 if total else np.nan
 
 
-def errors_of_sessions(counts: Counts) -> Counted:
+def errors_of_sessions(counts: Counts) -> Measured:
     """How many errors were reported, in how many sessions."""
-    return Counted(_sum(counts.errors["count"]), sessions(counts))
+    return Measured(_sum(counts.errors["count"]), sessions(counts))
 
 
 def error_rate(counts: Counts) -> float:
     """Errors per 100 sessions."""
     errors = errors_of_sessions(counts)
-    return 100 * errors.count / errors.base if errors.base else np.nan
+    return 100 * errors.value / errors.base if errors.base else np.nan
 
 
 def _sum(column: pd.Series) -> float:

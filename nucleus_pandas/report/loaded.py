@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from nucleus_pandas.api.client import Client
     from nucleus_pandas.report.span import Span
 
-#: How many periods of versions are asked for where no store tells them: a request each.
-VERSION_PERIODS = 8
+# How many periods of versions are asked for where no store tells them: a request each.
+_VERSION_PERIODS = 8
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,38 @@ class Counts:
     totals: pd.DataFrame
     events: pd.DataFrame
     errors: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What the service counted by value in some days."""
+
     dimensions: pd.DataFrame
     attribute: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The counts of the period and of the days that it is compared with, and tables that reach further back.
+    """What the service told.
 
-    `versions` and `users` are None where a store tells more.
+    `periods` are the days of the report, and the same of the periods before, the latest first. `before` is what they
+    are compared with, None where there is nothing. `daily` and `errors` are of all days of the trends. `versions` and
+    `users` are None where a store tells more.
     """
 
-    now: Counts
+    periods: list[Counts]
     before: Counts | None
+    shares: Shares
+    shares_before: Shares | None
     daily: pd.DataFrame
     errors: pd.DataFrame
     versions: pd.DataFrame | None
     users: pd.DataFrame | None
+
+    @property
+    def now(self) -> Counts:
+        """The counts of the days of the report."""
+        return self.periods[0]
 
 
 def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, stored: bool) -> Loaded:
@@ -61,30 +76,39 @@ def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, store
     def over(call: Callable[..., pd.DataFrame], first: dt.date, last: dt.date) -> pd.DataFrame:
         return call(client, first, last, tz=span.zone)
 
-    daily, errors = over(load_daily, span.since, span.until), over(load_errors, span.since, span.until)
+    def shares(first: dt.date, last: dt.date) -> Shares:
+        asked = None if attribute is None else load_attribute(client, *attribute, first, last, tz=span.zone)
+        return Shares(over(load_dimensions, first, last), asked)
+
+    calls = (load_daily, load_events, load_errors)
+    daily, events, errors = (over(call, span.since, span.until) for call in calls)
 
     def counts(first: dt.date, last: dt.date) -> Counts:
-        at_hand = first >= span.since
-        asked = None
-        if attribute is not None:
-            asked = load_attribute(client, *attribute, first, last, tz=span.zone)
-        return Counts(
-            _between(daily, first, last) if at_hand else over(load_daily, first, last),
-            over(load_totals, first, last),
-            over(load_events, first, last),
-            _between(errors, first, last) if at_hand else over(load_errors, first, last),
-            over(load_dimensions, first, last),
-            asked,
-        )
+        totals = over(load_totals, first, last)
+        if first < span.since:
+            days = [over(call, first, last) for call in calls]
+        else:
+            days = [_between(table, first, last) for table in (daily, events, errors)]
+        return Counts(days[0], totals, days[1], days[2])
 
+    before = None if span.before is None else counts(*span.before)
+    # Before there was anybody there is nothing to compare with.
+    before = None if before is None or not before.daily["sessions"].sum() else before
     versions = users = None
     if not stored:
         users = load_users(client)
-        begin = span.first_of_periods(VERSION_PERIODS)
+        begin = span.first_of_periods(_VERSION_PERIODS, span.freq)
         versions = load_dimensions(client, begin, span.until, tz=span.zone, freq=span.freq)
         versions = versions[versions["dimension"] == "version"]
     return Loaded(
-        counts(span.first, span.until), counts(*span.before) if span.before else None, daily, errors, versions, users
+        [counts(*window) for window in span.windows],
+        before,
+        shares(span.first, span.until),
+        shares(*span.before) if before is not None and span.before else None,
+        daily,
+        errors,
+        versions,
+        users,
     )
 
 

@@ -9,156 +9,172 @@ import pandas as pd
 
 from nucleus_pandas.analysis.breakdown import breakdown, compare_breakdowns
 from nucleus_pandas.analysis.error_trend import error_trend, new_errors
+from nucleus_pandas.api.wording import counted
 from nucleus_pandas.plots.error_trend import plot_error_trend
 from nucleus_pandas.report import glance
-from nucleus_pandas.report.changes import Counted, change_of, may_be_chance, words_of
+from nucleus_pandas.report.changes import Measured, may_be_chance, p_of_change, percent_of, words_of
 from nucleus_pandas.report.report import table_section
 
 if TYPE_CHECKING:
     from nucleus_pandas.report.loaded import Counts, Loaded
-    from nucleus_pandas.report.report import Report
+    from nucleus_pandas.report.report import Report, Section
     from nucleus_pandas.report.span import Span
 
 _TOP = 10
+_SHARES = (
+    "Of all that the service counted here. Bounds take each count for itself: where few users count often, higher and "
+    "lower are less sure. Unclear also where a range leaves out 0, but not when the number of rows is allowed for."
+)
 # Fewer than so many, and a change is mostly chance; less than so much is not worth a line.
 _MANY, _MUCH = 30, 0.1
 
 
-def add_events(report: Report, loaded: Loaded) -> None:
+def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     """The most frequent events, and those that changed most."""
-    table = event_table(loaded.now, loaded.before)
-    report.add(
-        "Events",
-        _for_reading(table.head(_TOP), loaded.before is not None),
-        f"The {_TOP} most frequent of {len(table):,}. Rates are per 100 sessions, so that more sessions alone change "
-        "nothing.",
+    table = event_table(loaded)
+    found = int((table["count"] > 0).sum())
+    young = "" if span.settled else " Days younger than 48 hours may still grow."
+    note = (
+        f"The most frequent of {counted(found, 'event')} with a name of the app's. Rates are per 100 sessions, so that "
+        f"more sessions alone change nothing.{young}"
     )
+    report.sections.append(_events_section("Events", table[table["count"] > 0].head(_TOP), note, loaded, level=2))
     if loaded.before is None:
         return
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = pd.Series(np.abs(np.log(table["per_100"] / table["per_100_before"])), index=table.index).fillna(0.0)
-    moved = (table[["count", "count_before"]].max(axis=1) >= _MANY) & (ratio >= np.log1p(_MUCH)) & ~table["chance"]
-    movers = table.assign(ratio=ratio)[moved].sort_values(["ratio", "event"], ascending=[False, True]).head(_TOP)
+    many = table[["count", "count_before"]].max(axis=1) >= _MANY
+    unlike = (table["ratio"] - 1).abs() >= _MUCH
+    movers = table[many & unlike & ~table["chance"]]
+    movers = movers.iloc[np.argsort(-np.abs(np.log(movers["ratio"])).to_numpy(), kind="stable")].head(_TOP)
     if len(movers):
-        report.add(
-            "Movers",
-            _for_reading(movers, compared=True),
-            f"Events whose rate changed most, by {100 * _MUCH:.0f} % or more, and by more than chance would make of "
-            f"single events. Those with fewer than {_MANY} in both are left out.",
-            level=3,
+        note = (
+            f"Events with {_MANY} or more whose rate changed by {100 * _MUCH:.0f} % or more, and by more than from one "
+            f"{span.noun} to the next before."
         )
+        report.sections.append(_events_section("Movers", movers, note, loaded, level=3))
     else:
         report.add(
-            "Movers", f"No event with {_MANY} or more changed by {100 * _MUCH:.0f} % and more than by chance.", level=3
+            "Movers",
+            f"No event with {_MANY} or more changed by {100 * _MUCH:.0f} % or more, and by more than from one "
+            f"{span.noun} to the next before.",
+            level=3,
         )
 
 
-def event_table(now: Counts, before: Counts | None) -> pd.DataFrame:
-    """A row an event, the most frequent first: count, per_100 sessions, both before, and whether it may be chance."""
-    table = pd.DataFrame({"count": _of_events(now), "count_before": 0.0 if before is None else _of_events(before)})
-    table = table.fillna(0.0)
-    table = table[(table > 0).any(axis=1)].rename_axis("event").reset_index()
-    bases = [np.nan if one is None else glance.sessions(one) or np.nan for one in (now, before)]
-    table["per_100"], table["per_100_before"] = 100 * table["count"] / bases[0], 100 * table["count_before"] / bases[1]
-    table["chance"] = [
-        may_be_chance(Counted(new, bases[0]), Counted(old, bases[1]))
-        for new, old in zip(table["count"], table["count_before"], strict=True)
-    ]
-    return table.sort_values(["count", "event"], ascending=[False, True])
+def event_table(loaded: Loaded) -> pd.DataFrame:
+    """A row an event, the most frequent first: count, rate per 100 sessions, both before, and whether it is chance.
+
+    `ratio` is the rate in parts of the one before; of frequent events only it is told whether it may be chance.
+    """
+    counts = pd.DataFrame({place: _of_events(one) for place, one in enumerate(loaded.periods)})
+    table = pd.DataFrame({"count": counts[0]})
+    table["count_before"] = 0.0 if loaded.before is None else _of_events(loaded.before)
+    table = table.join(counts.drop(columns=0)).fillna(0.0)
+    table = table[table[["count", "count_before"]].max(axis=1) > 0].rename_axis("event").reset_index()
+    bases = [glance.sessions(one) for one in loaded.periods]
+    base_before = np.nan if loaded.before is None else glance.sessions(loaded.before)
+    table["rate"], table["rate_before"] = (
+        100 * table["count"] / (bases[0] or np.nan),
+        100 * table["count_before"] / (base_before or np.nan),
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table["ratio"] = table["rate"] / table["rate_before"]
+    frequent = table[["count", "count_before"]].max(axis=1) >= _MANY
+    p_values = np.full(len(table), np.nan)
+    for place, row in zip(np.flatnonzero(frequent), table[frequent].to_dict("records"), strict=True):
+        earlier = [Measured(row[number], base) for number, base in enumerate(bases) if number]
+        now, before = Measured(row["count"], bases[0]), Measured(row["count_before"], base_before)
+        p_values[place] = p_of_change(now, before, earlier)
+    table["chance"] = may_be_chance(p_values.tolist()) if len(table) else False
+    return table.sort_values(["count", "event"], ascending=[False, True], ignore_index=True)
 
 
 def _of_events(counts: Counts) -> pd.Series:
     return counts.events.groupby("event", observed=True)["count"].sum().astype("float64")
 
 
-def _for_reading(table: pd.DataFrame, compared: bool) -> pd.DataFrame:
+def _events_section(heading: str, table: pd.DataFrame, note: str, loaded: Loaded, *, level: int) -> Section:
     columns: dict[str, Any] = {
         "Event": table["event"],
         "Count": table["count"].astype("int64"),
-        "Per 100 sessions": table["per_100"],
+        "Per 100 sessions": table["rate"],
     }
-    if compared:
-        columns |= {
-            "Count before": table["count_before"].astype("int64"),
-            "Per 100 before": table["per_100_before"],
-            "Change of the rate": [
-                _change(*row)
-                for row in table[["count", "count_before", "per_100", "per_100_before", "chance"]].itertuples(
-                    index=False
-                )
-            ],
-        }
-    return pd.DataFrame(columns).reset_index(drop=True)
+    if loaded.before is not None:
+        rows = table[["count", "count_before", "ratio", "chance"]].itertuples(index=False)
+        columns |= {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
+    return table_section(heading, columns, note, level=level, tenths=("Per 100 sessions", "Per 100 before"))
 
 
-def _change(count: float, before: float, rate: float, rate_before: float, chance: bool) -> str:
+def _change(count: float, before: float, ratio: float, chance: bool) -> str:
     if not before or not count:
         return "new" if count else "gone"
-    return change_of(rate, rate_before, written=f"{rate_before:,.3g}", chance=chance)
+    if np.isnan(ratio):
+        return "–"
+    arrow = "▲" if ratio > 1 else "▼" if ratio < 1 else "="
+    return f"{arrow} {percent_of(abs(ratio - 1))}{', may be chance' if chance else ''}"
 
 
 def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
     """How often errors are reported, which were more than usual, which are new."""
     trend = error_trend(loaded.errors, loaded.daily)
     days = trend["day"].between(pd.Timestamp(span.first), pd.Timestamp(span.until))
+    number = int(loaded.now.errors["count"].sum())
+    told = f"{counted(number, 'error')} {'was' if number == 1 else 'were'} reported"
     rate = glance.error_rate(loaded.now)
-    reported = int(loaded.now.errors["count"].sum())
-    told = f"{reported:,} errors were reported"
-    told += f", {rate:,.3g} per 100 sessions." if not np.isnan(rate) else "."
-    if loaded.before is not None and not np.isnan(old := glance.error_rate(loaded.before)):
-        counted = (glance.errors_of_sessions(counts) for counts in (loaded.now, loaded.before))
-        told += f" {change_of(rate, old, written=f'{old:,.3g}', chance=may_be_chance(*counted))}."
-    report.add("Errors", f"{told}\n\nEvery report counts: one session can report many.")
+    told += "." if np.isnan(rate) else f", {rate:,.2f} per 100 sessions."
+    report.add("Errors", f"{told} Every report counts: one session can report many.")
     columns = ["day", "error", "count", "base", "rate", "expected", "low", "high", "spike"]
     report.add("Rate by day", plot_error_trend, data=trend, numbers=trend.loc[days, columns], level=3)
     _add_spikes(report, trend[days], span)
-    _add_new(report, loaded.errors, span)
+    _add_new(report, loaded, span)
 
 
 def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
     spikes = trend[trend["spike"].fillna(value=False).astype(bool)]
     judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any())
     left_out = int((~judged).sum())
-    note = f"{left_out} of {len(judged)} days cannot be judged yet, or have no weeks before." if left_out else ""
+    note = (
+        f"{left_out} of {counted(span.days, 'day')} not judged: younger than 48 hours, without sessions, or with fewer "
+        "than four weeks before."
+        if left_out
+        else ""
+    )
     if len(spikes):
-        table = pd.DataFrame(
-            {
-                "Day": spikes["day"],
-                "Error": spikes["error"],
-                "Count": spikes["count"],
-                "Per 100 sessions": spikes["rate"],
-                "Expected": spikes["expected"],
-                "At most": spikes["high"],
-            }
-        )
-        report.add("Spikes", table, f"More than the same weekday of the 8 weeks before lets expect. {note}", level=3)
+        columns = {
+            "Day": spikes["day"],
+            "Error": spikes["error"],
+            "Count": spikes["count"],
+            "Per 100 sessions": spikes["rate"],
+            "Expected": spikes["expected"],
+            "At most": spikes["high"],
+        }
+        note = f"Above the range to be expected from the same weekday of the 8 weeks before. {note}".strip()
+        report.sections.append(table_section("Spikes", columns, note, level=3))
     elif judged.any():
-        report.add("Spikes", f"On no day of the {span.noun} was an error more frequent than expected. {note}", level=3)
+        report.add("Spikes", "No error was above the range to be expected on any day.", note, level=3)
     else:
-        report.add("Spikes", f"No day of the {span.noun} can be judged yet. {note}", level=3)
+        report.add("Spikes", "Nothing can be told.", note, level=3)
 
 
-def _add_new(report: Report, errors: pd.DataFrame, span: Span) -> None:
-    if errors["day"].nunique() <= span.days:
+def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
+    if not loaded.now.errors["count"].sum() or loaded.errors["day"].nunique() <= span.days:
         return
-    new = new_errors(errors, days=span.days)
-    before = (span.first - span.since).days
+    new = new_errors(loaded.errors, days=span.days)
+    before = counted((span.first - span.since).days, "day")
     if len(new):
-        table = pd.DataFrame({"Error": new["error"], "First seen": new["first_seen"], "Count": new["count"]})
-        report.add("New errors", table, f"Not reported in the {before} days before.", level=3)
+        columns = {"Error": new["error"], "First seen": new["first_seen"], "Count": new["count"]}
+        report.sections.append(table_section("New errors", columns, f"Not reported in the {before} before.", level=3))
     else:
-        report.add("New errors", f"Every error was there in the {before} days before.", level=3)
+        report.add("New errors", f"None: every error was reported in the {before} before, too.", level=3)
 
 
 def add_breakdowns(report: Report, loaded: Loaded, attribute: tuple[str, str] | None) -> None:
     """Platforms, countries and the values of an attribute."""
-    before = loaded.before
+    shares, before = loaded.shares, loaded.shares_before
     for heading, dimension in (("Platforms", "platform"), ("Countries", "country")):
-        now, then = (None if one is None else _of(one.dimensions, dimension) for one in (loaded.now, before))
-        _add_shares(report, heading, now, then)
+        tables = [None if one is None else _of(one.dimensions, dimension) for one in (shares, before)]
+        _add_shares(report, heading, *tables)
     if attribute is not None:
-        then = None if before is None else before.attribute
-        _add_shares(report, f"{attribute[0]}: {attribute[1]}", loaded.now.attribute, then)
+        _add_shares(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
 
 
 def _of(dimensions: pd.DataFrame, dimension: str) -> pd.DataFrame:
@@ -184,4 +200,5 @@ def _add_shares(report: Report, heading: str, now: pd.DataFrame | None, before: 
             "Change": words_of(table),
         }
     tenths = [name for name in shown if name not in ("Value", "Count", "Change")]
-    report.sections.append(table_section(heading, shown, tenths=tenths))
+    note = "" if before is None else _SHARES
+    report.sections.append(table_section(heading, shown, note, tenths=tenths))

@@ -294,6 +294,8 @@ def _line(name: str, text: object) -> str:
     """Check a text that stands on one line."""
     if not isinstance(text, str):
         raise TypeError(f"{name} is of type {type(text).__name__}; write a text.")
+    if name != "note" and not text.strip():
+        raise ValueError(f"{name} is empty; write a text.")
     return _plain(text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -11,6 +12,7 @@ from nucleus_pandas.api.windows import SETTLING_TIME, Freq, When, first_instant,
 Compare = Literal["previous", "year"]
 
 _DAY = dt.timedelta(days=1)
+_MONTH = re.compile(r"\d{4}-\d{2}")
 _NOUNS: Final = {"D": "day", "W": "week", "M": "month"}
 
 
@@ -52,11 +54,24 @@ class Span:
         """Whether all of them were."""
         return self.settled_days == self.days
 
-    def first_of_periods(self, number: int) -> dt.date:
+    @property
+    def end(self) -> dt.datetime:
+        """The instant at which the last of its days was over."""
+        return first_instant(self.until + _DAY, self.zone)
+
+    @property
+    def windows(self) -> list[tuple[dt.date, dt.date]]:
+        """The days of the period that are over, and the same ones of the periods before it, as far as trends go."""
+        made: list[tuple[dt.date, dt.date]] = []
+        while (window := _back(self.freq, self.first, self.last, self.until, len(made)))[0] >= self.since:
+            made.append(window)
+        return made
+
+    def first_of_periods(self, number: int, freq: Freq) -> dt.date:
         """The first day of so many periods that end with this one."""
-        first = self.first
+        first = _first(freq, self.first)
         for _ in range(number - 1):
-            first = _first(self.freq, first - _DAY)
+            first = _first(freq, first - _DAY)
         return first
 
 
@@ -66,6 +81,8 @@ def make_span(freq: Freq, day: When | None, zone: dt.tzinfo, now: dt.datetime, c
     if compare is not None and compare not in get_args(Compare):
         raise ValueError(f'compare={compare!r} is not known; write "previous", "year" or None.')
     today = now.astimezone(zone).date()
+    if freq == "M" and isinstance(day, str) and _MONTH.fullmatch(day):
+        day = f"{day}-01"
     first = _first(freq, _first(freq, today) - _DAY if day is None else make_date(argument, day, zone))
     last = _next(freq, first) - _DAY
     until = min(last, today - _DAY)
@@ -74,7 +91,10 @@ def make_span(freq: Freq, day: When | None, zone: dt.tzinfo, now: dt.datetime, c
             f"{argument}={str(day)!r}: no day of that {argument} is over yet. Pass an earlier {argument}, or none for "
             "the latest that is over."
         )
-    return Span(freq, zone, now, first, last, until, _before(freq, first, last, until, compare), _since(freq, first))
+    # A year is 52 weeks, so that weekdays stand beside each other.
+    back = {None: 0, "previous": 1, "year": 12 if freq == "M" else 52}[compare]
+    before = _back(freq, first, last, until, back) if back else None
+    return Span(freq, zone, now, first, last, until, before, _since(freq, first))
 
 
 def _first(freq: Freq, date: dt.date) -> dt.date:
@@ -89,24 +109,21 @@ def _next(freq: Freq, first: dt.date) -> dt.date:
     return first + (1 if freq == "D" else 7) * _DAY
 
 
-def _before(
-    freq: Freq, first: dt.date, last: dt.date, until: dt.date, compare: Compare | None
-) -> tuple[dt.date, dt.date] | None:
-    if compare is None:
-        return None
+def _back(freq: Freq, first: dt.date, last: dt.date, until: dt.date, number: int) -> tuple[dt.date, dt.date]:
+    """The days from `first` to `until` so many periods before."""
     if freq == "M":
-        begin = first.replace(year=first.year - 1) if compare == "year" else _first("M", first - _DAY)
+        begin = _months_before(first, number)
         end = _next("M", begin) - _DAY
         return begin, end if until == last else min(end, begin + (until - first))
-    # Weekdays differ more than weeks do, so that they stand side by side: a day with that of the week before, and a
-    # year is 52 weeks.
-    back = (364 if compare == "year" else 7) * _DAY
-    return first - back, until - back
+    # Weekdays differ more than weeks do: a day stands beside those of the same name.
+    return first - 7 * number * _DAY, until - 7 * number * _DAY
+
+
+def _months_before(first: dt.date, number: int) -> dt.date:
+    month = first.year * 12 + first.month - 1 - number
+    return dt.date(month // 12, month % 12 + 1, 1)
 
 
 def _since(freq: Freq, first: dt.date) -> dt.date:
     # Whether errors are more than usual is judged by the eight weeks before.
-    if freq == "M":
-        month = first.year * 12 + first.month - 1 - 6
-        return dt.date(month // 12, month % 12 + 1, 1)
-    return first - 56 * _DAY
+    return _months_before(first, 6) if freq == "M" else _first("W", first - 56 * _DAY)

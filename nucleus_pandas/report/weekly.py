@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nucleus_pandas.analysis.steps import StepLike
     from nucleus_pandas.api.client import Client
     from nucleus_pandas.api.windows import Freq, When, Zone
+    from nucleus_pandas.report.loaded import Loaded
     from nucleus_pandas.report.of_people import People
     from nucleus_pandas.report.span import Compare, Span
     from nucleus_pandas.store.eventstore import EventStore
@@ -57,7 +58,8 @@ def weekly_report(
     tz : str, int or tzinfo, optional
         The zone of the days; by default the client's.
     funnel : list of steps, optional
-        As for `funnel`; needs the store. Users have 7 days, and entries of the last 28 days count.
+        As for `funnel`; needs the store. Users have 7 days for all steps. Entries count of the latest 28 days of which
+        everybody has had them by now, beside those of the 28 days before.
     attribute : (str, str), optional
         An event and an attribute of it whose values are broken down, such as ``("init", "plan")``.
     compare : {"previous", "year"} or None
@@ -85,7 +87,11 @@ def weekly_report(
 
     Notes
     -----
-    Without a store it takes some 20 requests; with one, 12. The figures are those of the functions that the page names
+    A change is said to be perhaps chance unless it is larger than those from one period to the next before, eight weeks
+    or six months back (Student's t of differences of logarithms, Holm over the numbers of a section), and larger than
+    chance makes of counts. A report of the past knows nothing of what came later, but for its funnel.
+
+    Without a store it takes some 30 requests; with one, 20. The figures are those of the functions that the page names
     at its end, called for the same days. Days younger than 48 hours still grow, as apps send late: the page says how
     many there are. The same answers give the same bytes, but for the time at which it was made.
 
@@ -124,7 +130,7 @@ def daily_report(
     Returns
     -------
     Report
-        As `weekly_report`, with cohorts of days.
+        As `weekly_report`; users are followed by weeks, as a day says little of who comes again.
 
     Raises
     ------
@@ -161,7 +167,7 @@ def monthly_report(
     Parameters
     ----------
     month : date-like, optional
-        Any day of the month; by default the last month that is over.
+        The month, such as ``"2026-10"``, or any day of it; by default the last month that is over.
     compare : {"previous", "year"} or None
         The month before, the same month a year before, or nothing. Months are not of one length: compare rates and
         shares rather than sums.
@@ -206,6 +212,7 @@ class _Asked(NamedTuple):
 
 def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
     client = check_client(asked.client)
+    _check(asked)
     store = None if asked.store is None else check_store(asked.store)
     zone = parse_zone(client.tz if asked.tz is None else asked.tz)
     span = make_span(freq, day, zone, client.now(), asked.compare)
@@ -215,7 +222,9 @@ def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
         warnings.simplefilter("always")
         people = people_of(store, span, client.app_id)
         _add_sections(report, people, span, asked)
-    missing = list(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, IncompleteDataWarning)))
+    missing = list(
+        dict.fromkeys(str(one.message) for one in told if one.category in (IncompleteDataWarning, UserWarning))
+    )
     if people is not None and people.log.sample < 1:
         missing.append(
             f"The store follows {percent_of(people.log.sample)} of the users: counts from it are of these only."
@@ -228,15 +237,23 @@ def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
     return report
 
 
+def _check(asked: _Asked) -> None:
+    if isinstance(asked.funnel, str) or (asked.funnel is not None and not len(asked.funnel)):
+        raise ValueError(f'funnel={asked.funnel!r}: pass its steps, funnel=["init", "PROJECT_CREATED"].')
+    pair = asked.attribute
+    if pair is not None and not (isinstance(pair, tuple | list) and len(pair) == 2 and set(map(type, pair)) == {str}):
+        raise ValueError(f'attribute={pair!r}: pass an event and an attribute of it, attribute=("init", "plan").')
+
+
 def _add_sections(report: Report, people: People | None, span: Span, asked: _Asked) -> None:
     loaded = load(asked.client, span, asked.attribute, stored=people is not None)
-    cards = cards_of(loaded.now, loaded.before, settled=span.settled)
-    report.sections.append(Section("At a glance", f"{_state(span)} {_compared(span)}".strip(), cards=cards))
+    told = " ".join(filter(None, [_state(span), _compared(span, loaded), _silent(loaded)]))
+    report.sections.append(Section("At a glance", told, cards=cards_of(loaded, settled=span.settled)))
     of_people.add_active_users(report, people, loaded.daily)
     of_people.add_growth(report, people)
     of_people.add_retention(report, people, loaded.users, span)
     of_people.add_funnel(report, people, asked.funnel)
-    of_counts.add_events(report, loaded)
+    of_counts.add_events(report, loaded, span)
     of_counts.add_errors(report, loaded, span)
     of_people.add_error_free(report, people)
     of_people.add_releases(report, people, loaded.versions)
@@ -261,21 +278,34 @@ def _state(span: Span) -> str:
     return f"{of}Not settled: {young} of {counted(span.days, 'day')} younger than 48 hours, which may still grow."
 
 
-def _compared(span: Span) -> str:
-    return "" if span.before is None else f"Compared with {_days(*span.before)}."
+def _compared(span: Span, loaded: Loaded) -> str:
+    if span.before is None:
+        return ""
+    if loaded.before is None:
+        return f"There were no sessions in {_days(*span.before)}: nothing to compare with."
+    return f"Compared with {_days(*span.before)}."
+
+
+def _silent(loaded: Loaded) -> str:
+    """Name the days on which nobody was there, or nothing was sent."""
+    days = loaded.now.daily.loc[loaded.now.daily["sessions"] == 0, "day"]
+    named = ", ".join(days.dt.strftime("%Y-%m-%d"))
+    return f"No sessions on {named}: nobody was there, or nothing was sent." if named else ""
 
 
 def _definitions(span: Span, people: People | None) -> str:
     """Say what the numbers are of, and which functions give them."""
     told = [
-        f"Days are local days in {span.zone}, from midnight to midnight. {_compared(span)}",
+        f"Days are local days in {span.zone}, from midnight to midnight.",
         "Active users: different users of the days, as the service counts them (load_totals). New users, sessions and "
         "their mean length: load_daily. Errors per 100 sessions: every report counts (load_errors).",
         "Events: load_events. A rate is per 100 sessions. Spikes: error_trend, against the same weekday of up to 8 "
         "weeks before. New errors: new_errors.",
-        "Shares are of all that was counted, what is missing included as (none) (breakdown). Higher, lower: the "
+        f"May be chance: a change that is no larger than those from one {span.noun} to the next before, over eight "
+        "weeks or six months, allowing for the number of rows. What goes with a change need not have made it.",
+        "Shares are of all that was counted, in which what has no value may be lacking (breakdown). Higher, lower: the "
         "difference is more than chance would make it in 1 of 20 cases, allowing for the number of rows "
-        "(compare_breakdowns, compare_funnels); else it is unclear. What goes with a change need not have made it.",
+        "(compare_breakdowns, compare_funnels); else it is unclear.",
         "95 %: the bounds within which the true share lies in 95 of 100 such cases.",
     ]
     if people is None:

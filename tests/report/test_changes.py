@@ -1,10 +1,12 @@
 """A change is told in words, and whether it may be chance."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from nucleus_pandas.report.changes import Counted, change_of, may_be_chance, percent_of, words_of
+from nucleus_pandas.report.changes import Measured, change_of, may_be_chance, p_of_change, percent_of, words_of
 
 
 @pytest.mark.parametrize(
@@ -35,27 +37,55 @@ def test_per_cent_have_a_digit_behind_the_point_where_they_are_few(part, written
     assert percent_of(part) == written
 
 
+def weeks(*counts, base=100):
+    return [Measured(count, base) for count in counts]
+
+
+def test_a_change_is_judged_by_how_much_weeks_differ_from_each_other():
+    calm, wild = weeks(100, 104, 98, 101, 99), weeks(100, 140, 90, 130, 95)
+    now, before = Measured(140, 100), Measured(100, 100)
+    assert p_of_change(now, before, calm) < 0.05
+    assert p_of_change(now, before, wild) > 0.05
+
+
+def test_weeks_that_were_alike_by_chance_leave_what_chance_makes_of_counts():
+    # The logarithms of 4.5 and 9.5 differ by 0.75, and chance makes 0.57 of such counts (the root of 1/4.5 + 1/9.5).
+    p = 2 * NormalDist().cdf(-np.log(9.5 / 4.5) / np.sqrt(1 / 9.5 + 1 / 4.5))
+    assert p_of_change(Measured(9, 100), Measured(4, 100), weeks(5, 5, 5, 5, 5)) == pytest.approx(p)
+
+
+def test_rates_are_compared_and_not_counts():
+    assert p_of_change(Measured(200, 200), Measured(100, 100), weeks(100, 104, 98, 101, 99)) > 0.9
+
+
+def test_a_mean_has_no_chance_of_counts():
+    means = [Measured(value) for value in (10.0, 10.1, 9.9, 10.0, 10.1)]
+    assert p_of_change(Measured(11.0), Measured(10.0), means) < 0.05
+
+
 @pytest.mark.parametrize(
-    ("now", "before", "chance"),
-    [
-        (Counted(27, 478), Counted(20, 474), True),
-        (Counted(60, 478), Counted(20, 474), False),
-        (Counted(200, 7), Counted(100, 3), True),  # about as many a day
-        (Counted(200, 7), Counted(200, 3), False),
-        (Counted(0, 7), Counted(0, 7), False),
-        (Counted(np.nan, 7), Counted(1, 7), False),
-        (Counted(1, 0), Counted(1, 7), False),
-    ],
+    "earlier", [weeks(1, 2, 3, 4), [], weeks(1, 2, 3, 4, 5, base=0), weeks(1, np.nan, 3, np.nan, 5, 6, np.nan)]
 )
-def test_counts_are_compared_by_what_they_are_of(now, before, chance):
-    assert may_be_chance(now, before) is chance
+def test_with_fewer_than_four_pairs_of_weeks_nothing_is_known_and_all_may_be_chance(earlier):
+    p = p_of_change(Measured(900, 100), Measured(1, 100), earlier)
+    assert np.isnan(p)
+    assert may_be_chance([p]) == [True]
 
 
-def test_of_equal_periods_chance_is_ruled_out_in_one_of_twenty():
+def test_with_many_changes_one_must_be_more_unusual():
+    assert may_be_chance([0.03]) == [False]
+    assert may_be_chance([0.03, 0.5, 0.6]) == [True, True, True]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+def test_of_weeks_in_which_nothing_changed_no_more_than_one_of_twenty_is_called_a_change(spread):
     rng = np.random.default_rng(7)
-    pairs = rng.poisson(80, (2000, 2))
-    found = np.mean([not may_be_chance(Counted(a, 7), Counted(b, 7)) for a, b in pairs.tolist()])
-    assert 0.035 < found < 0.065
+    rates = 200 * np.exp(spread * rng.standard_normal((2000, 9)))
+    found = []
+    for counts in rng.poisson(rates).tolist():
+        now, before, *_ = weeks(*counts)
+        found.append(p_of_change(now, before, weeks(*counts[1:])) < 0.05)
+    assert 0.01 < np.mean(found) < 0.06
 
 
 def test_differences_are_told_only_where_they_are_more_than_chance():

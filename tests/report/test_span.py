@@ -86,7 +86,19 @@ def test_days_are_settled_48_hours_after_their_end():
 def test_trends_begin_eight_weeks_or_six_months_before():
     assert span(day="2026-10-26").since == dt.date(2026, 8, 31)
     assert span("M", "2026-03-01").since == dt.date(2025, 9, 1)
-    assert span("M", "2026-03-01").first_of_periods(8) == dt.date(2025, 8, 1)
+    assert span("D", "2026-11-01").since == dt.date(2026, 8, 31)  # a Monday, as its users are followed by weeks
+    assert span("M", "2026-03-01").first_of_periods(8, "M") == dt.date(2025, 8, 1)
+    assert span("D", "2026-11-01").first_of_periods(2, "W") == dt.date(2026, 10, 19)
+
+
+def test_the_same_days_of_the_periods_before_are_those_that_tell_what_is_usual():
+    assert span(day="2026-11-04").windows[:2] == [dates("2026-11-02", "2026-11-03"), dates("2026-10-26", "2026-10-27")]
+    assert [len(span(freq).windows) for freq in "DWM"] == [9, 9, 7]
+    assert span("M", "2026-03-31").windows[1] == dates("2026-02-01", "2026-02-28")
+
+
+def test_a_month_can_be_written_as_such():
+    assert span("M", "2026-09").last == dt.date(2026, 9, 30)
 
 
 @pytest.mark.parametrize(

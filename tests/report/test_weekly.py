@@ -109,6 +109,7 @@ def test_pictures_show_the_tables_of_the_store(store, full):
 
 def test_retention_is_that_of_users_by_their_creation(store, full):
     table = nu.retention(store, users=store.users(), freq="W", **TREND)
+    table = table[table["cohort"] + pd.to_timedelta(7 * table["period"], unit="D") <= "2026-11-09"]
     wide = table.pivot_table(index="cohort", columns="period", values="rate")
     for period in (0, 1, 4):
         told = [text.rstrip("*") for text in column(full, "Retention", f"Week {period}")]
@@ -117,35 +118,39 @@ def test_retention_is_that_of_users_by_their_creation(store, full):
     assert (
         section(full, "Retention")
         .paragraphs[0]
-        .startswith(f"Of {first['eligible']} users, all cohorts together, {100 * first['rate']:.0f} % (95 %: ")
+        .startswith(f"Of {first['eligible']} users of {first['cohorts']} cohorts, {100 * first['rate']:.0f} % (95 %: ")
     )
 
 
 def test_without_a_store_retention_is_told_from_the_list_of_users(app, plain):
     table = nu.unbounded_retention(nu.load_users(app), freq="W", as_of=NOW, **TREND)
+    table = table[table["cohort"] + pd.to_timedelta(7 * table["period"], unit="D") <= "2026-11-09"]
     first = table[table["period"] == 1].sort_values("cohort")
     told = [text.rstrip("*") for text in column(plain, "Retention", "Week 1")]
-    assert told == ["" if pd.isna(rate) else f"{100 * rate:.0f}" for rate in first["rate"]]
+    assert told == [*(f"{100 * rate:.0f}" for rate in first["rate"]), ""]  # of the latest cohort no week 1 was over
 
 
-def test_the_funnel_is_of_28_days_beside_the_28_before(log, full):
-    now = nu.funnel(log, STEPS, start="2026-10-19", end="2026-11-15", tz=ZONE)
-    before = nu.funnel(log, STEPS, start="2026-09-21", end="2026-10-18", tz=ZONE)
+def test_the_funnel_is_of_28_days_that_all_have_had_the_window_beside_the_28_before(store, full):
+    log = nu.EventLog(store)
+    # Known until Wednesday, 9:00 UTC: who entered on Sunday a week ago has had 7 days and 48 hours.
+    now = nu.funnel(log, STEPS, start="2026-10-12", end="2026-11-08", tz=ZONE)
+    before = nu.funnel(log, STEPS, start="2026-09-14", end="2026-10-11", tz=ZONE)
     compared = nu.compare_funnels(before, now)
+    assert now["pending"].tolist() == [0, 0, 0]
     assert column(full, "Funnel", "users") == numbers(now["users"])
-    assert f"{now['pending'].iloc[0]:,} users who entered have not had 7 days" in section(full, "Funnel").note
+    assert "Entries of the 28 days 2026-10-12 to 2026-11-08" in section(full, "Funnel").note
     assert column(full, "Beside the 28 days before", "Users") == numbers(compared["users_b"])
     assert column(full, "Beside the 28 days before", "Difference, points") == tenths(compared["difference"])
 
 
 def test_events_are_the_most_frequent_with_their_rates(app, full):
     count = nu.load_events(app, **WEEK).groupby("event")["count"].sum().sort_values(ascending=False)
-    assert column(full, "Events", "Count") == numbers(count.head(10))
     before = nu.load_events(app, **BEFORE).groupby("event")["count"].sum()
-    first = column(full, "Events", "Event")[0]
-    assert column(full, "Events", "Count before")[0] == f"{before[first]:,}"
-    sessions = nu.load_daily(app, **WEEK)["sessions"].sum()
-    assert column(full, "Events", "Per 100 sessions")[0] == f"{100 * count.iloc[0] / sessions:.3g}"
+    sessions, sessions_before = (nu.load_daily(app, **days)["sessions"].sum() for days in (WEEK, BEFORE))
+    assert column(full, "Events", "Count") == numbers(count.head(10))
+    names = column(full, "Events", "Event")
+    assert column(full, "Events", "Per 100 sessions") == tenths(count[names] / sessions)
+    assert column(full, "Events", "Per 100 before") == tenths(before[names] / sessions_before)
 
 
 def test_errors_are_told_by_rate_and_version(app, log, full):
@@ -167,9 +172,36 @@ def test_a_spike_of_the_week_is_named(app):
 
 
 def test_releases_stand_beside_those_before(log, full):
-    releases = nu.compare_releases(log, **TREND).iloc[::-1]
+    releases = nu.compare_releases(log, **TREND, as_of="2026-11-15T23:00+00:00").iloc[::-1]
     assert column(full, "Releases", "Version") == releases["version"].tolist()
     assert column(full, "Releases", "Sessions") == numbers(releases["sessions"])
+    assert column(full, "Releases", "Last share, %") == tenths(releases["latest_share"])
+
+
+def test_what_came_before_the_store_begins_was_not_seen_first_in_it(log, full):
+    seen = dict(zip(column(full, "Releases", "Version"), column(full, "Releases", "First seen"), strict=True))
+    planted = nu.demo.truth(scale=0.1, as_of=NOW).releases
+    begin = dt.date(2026, 9, 15)
+    assert {version for version, day in seen.items() if day == "–"} == {
+        version for version in seen if planted[version].date() < begin
+    }
+
+
+def test_a_report_of_the_past_knows_nothing_of_what_came_later(app, store):
+    week = nu.weekly_report(app, store, week="2026-10-05")
+    assert column(week, "Retention", "Cohort")[-1] == "2026-10-05"
+    assert section(week, "Retention").cells.names[-1] == "Week 3"  # the store begins three weeks before
+    end = "2026-10-11T22:00+00:00"
+    shares = nu.compare_releases(store, start=TREND["start"], end="2026-10-11", tz=ZONE, as_of=end)["latest_share"]
+    assert column(week, "Releases", "Last share, %") == tenths(shares.iloc[::-1])
+
+
+def test_growth_of_a_week_that_is_not_over_ends_with_its_days(app, store):
+    running = nu.weekly_report(app, store, week="2026-11-17")
+    table = nu.growth(store, "W", start="2026-09-21", end="2026-11-17", tz=ZONE, as_of="2026-11-17")
+    heading = "New, returning and resurrected users"
+    assert column(running, heading, "active") == numbers(table["active"])
+    assert column(running, heading, "active") != numbers(nu.growth(store, "W", start="2026-09-21", tz=ZONE)["active"])
 
 
 def test_shares_stand_beside_those_before(app, full):
@@ -223,7 +255,7 @@ def test_days_that_may_still_grow_are_told(app):
 def test_a_store_that_was_not_synced_since_is_said(store):
     later = NOW + dt.timedelta(days=5)
     with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 29)), as_of=later), tz=ZONE) as client:
-        with pytest.warns(nu.IncompleteDataWarning, match="known until 2026-11-18 09:00 UTC"):
+        with pytest.warns(nu.IncompleteDataWarning, match="holds only 2026-11-16 to 2026-11-17 of these days"):
             report = nu.weekly_report(client, store, week="2026-11-20")
         assert report.sections[1].heading == "What is missing"
         with pytest.warns(nu.IncompleteDataWarning, match="holds nothing of 2026-06-01 to 2026-06-07"):
@@ -246,6 +278,43 @@ def test_a_store_of_another_app_is_refused(app, store, monkeypatch):
 
 def test_a_funnel_that_was_not_asked_for_says_how(app, store):
     assert "Pass its steps" in section(nu.weekly_report(app, store), "Funnel").paragraphs[0]
+
+
+def test_a_day_without_sessions_is_named(app):
+    silent = nu.load_daily(app, **TREND).set_index("day")["sessions"].loc[lambda sessions: sessions == 0].index[0]
+    report = nu.daily_report(app, day=silent)
+    assert f"No sessions on {silent:%Y-%m-%d}: nobody was there" in section(report, "At a glance").note
+    assert section(report, "Events").cells.rows == []
+    assert section(report, "Spikes").note.startswith("1 of 1 day not judged")
+
+
+def test_before_there_was_anybody_there_is_nothing_to_compare_with(app):
+    report = nu.weekly_report(app, compare="year")
+    note = "There were no sessions in 2025-11-10 to 2025-11-16: nothing to compare with."
+    assert note in section(report, "At a glance").note
+    assert {card.change for card in section(report, "At a glance").cards} == {""}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"attribute": "plan"}, r'attribute=\("init", "plan"\)'),
+        ({"attribute": ("init", 7)}, r'attribute=\("init", "plan"\)'),
+        ({"funnel": "init"}, r'pass its steps, funnel=\["init"'),
+        ({"funnel": []}, r'pass its steps, funnel=\["init"'),
+        ({"title": " "}, "title is empty"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_asked(app, monkeypatch, given, message):
+    monkeypatch.setattr(nu.Client, "get", lambda *_, **__: pytest.fail("asked"))
+    with pytest.raises(ValueError, match=message):
+        nu.weekly_report(app, **given)
+
+
+def test_an_attribute_that_is_not_there_is_said_on_the_page(app):
+    with pytest.warns(UserWarning, match="No values"):
+        report = nu.weekly_report(app, attribute=("init", "plam"), compare=None)
+    assert "No values" in section(report, "What is missing").paragraphs[0]
 
 
 def test_an_app_that_nobody_uses_has_a_report(empty_app, tmp_path):
