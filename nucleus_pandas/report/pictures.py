@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 from nucleus_pandas.plots.style import plain
+from nucleus_pandas.report.grounds import colors_kept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,13 +53,15 @@ def svg_of(figure: Figure, *, prefix: str, look: str, title: str, description: s
     import matplotlib as mpl
 
     file = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nucleus_pandas"}):
+    settings = mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nucleus_pandas"})
+    with settings, colors_kept(figure, DARK):
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
     root = ET.fromstring(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", file.getvalue()))  # noqa: S314 (our own)
     _strip(root)
     _rename(root, prefix)
-    for attribute in ("width", "height"):
-        root.attrib.pop(attribute, None)
+    # As large as it was made, in pixels instead of points; the page may show it in another size.
+    del root.attrib["height"]
+    root.set("width", f"{float(root.attrib['viewBox'].split()[2]) * 4 / 3:.0f}")
     root.attrib |= {"role": "img", "aria-labelledby": f"{prefix}-title {prefix}-desc", "class": look}
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = ET.Element(f"{{{_SVG}}}{tag}", {"id": f"{prefix}-{tag}"})

@@ -19,7 +19,7 @@ from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.heatmap import SHADES
 from nucleus_pandas.report.mail import make_mail
 from nucleus_pandas.report.pictures import DARK, png_of, safe, svg_of
-from nucleus_pandas.report.tables import Cells, cells_of
+from nucleus_pandas.report.tables import MOST_COLUMNS, Cells, cells_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -153,9 +153,8 @@ class Report:
 
     def to_html(self) -> str:
         """Give the page as text."""
-        return _page().render(
-            title=self.title, subtitle=self.subtitle, sections=self.sections, dark=DARK, shades=SHADES
-        )
+        told = {"title": self.title, "subtitle": self.subtitle, "sections": self.sections}
+        return _page().render(**told, dark=DARK, shades=SHADES, most_columns=MOST_COLUMNS)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file, in place of one that is there; return its path.

@@ -237,7 +237,7 @@ def test_names_in_any_script_are_text_and_no_warning():
 def test_a_picture_that_was_drawn_already_scrolls_in_a_box_of_its_own():
     html = nu.Report("r").add("Days", figure()).to_html()
     assert len(svgs(html)) == 1
-    assert '<div class="wide" role="region" tabindex="0" aria-label="Days, picture"><svg' in html
+    assert '<div class="wide" role="group" tabindex="0" aria-label="Days, picture"><svg' in html
 
 
 def test_sections_below_others_have_smaller_headings_and_are_not_in_the_contents():
