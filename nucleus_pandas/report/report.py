@@ -19,6 +19,7 @@ from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.heatmap import SHADES
 from nucleus_pandas.report.mail import make_mail
 from nucleus_pandas.report.pictures import DARK, png_of, safe, svg_of
+from nucleus_pandas.report.shorter import shared_styles
 from nucleus_pandas.report.tables import MOST_COLUMNS, Cells, cells_of
 
 if TYPE_CHECKING:
@@ -153,7 +154,10 @@ class Report:
 
     def to_html(self) -> str:
         """Give the page as text."""
-        told = {"title": self.title, "subtitle": self.subtitle, "sections": self.sections}
+        looks, pictures = shared_styles([text for one in self.sections for text in (one.svg, one.narrow)])
+        pairs = zip(pictures[::2], pictures[1::2], strict=True)
+        shown = [replace(one, svg=svg, narrow=small) for one, (svg, small) in zip(self.sections, pairs, strict=True)]
+        told = {"title": self.title, "subtitle": self.subtitle, "sections": shown, "looks": looks}
         return _page().render(**told, dark=DARK, shades=SHADES, most_columns=MOST_COLUMNS)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
