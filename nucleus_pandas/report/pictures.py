@@ -21,7 +21,9 @@ _ELEMENTS = {"svg", "g", "defs", "path", "use", "clipPath", "rect", "text", "tsp
 _ELEMENTS |= {"linearGradient", "stop", "ellipse", "line", "polyline", "polygon", "mask", "filter", "feColorMatrix"}
 _ATTRIBUTES = {"d", "x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry", "width", "height", "points", "style"}
 _ATTRIBUTES |= {"viewBox", "transform", "clip-path", "patternUnits", "patternTransform", "gradientUnits", "offset"}
-_ATTRIBUTES |= {"fill", "stroke", "stroke-width", "opacity", "preserveAspectRatio", "id", "filter", "mask"}
+_ATTRIBUTES |= {"preserveAspectRatio", "id", "filter", "mask"}
+# What a style says too, and says last.
+_LOOKS = ("fill", "stroke", "stroke-width", "opacity")
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NUMBER = re.compile(r"-?\d+\.\d+")
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
@@ -35,6 +37,9 @@ DARK: Final = {
     "#5f5f5f": "#a8a8a8",
     "#4d4d4d": "#c2c2c2",
     "#e6e6e6": "#33363d",
+    "#ebebeb": "#2a2d33",
+    "#bfbfbf": "#5a5f69",
+    "#cccccc": "#4a4e57",
     "#0072b2": "#4aa3e0",
     "#009e73": "#2bc095",
     "#661100": "#cf8064",
@@ -85,6 +90,9 @@ def _strip(element: ET.Element) -> None:
         _strip(child)
     element.text = safe(element.text or "") if _tag(element) in ("text", "tspan") else None
     element.tail = None
+    looks = [f"{name}:{element.attrib.pop(name)}" for name in _LOOKS if name in element.attrib]
+    if looks:
+        element.set("style", ";".join([*looks, element.get("style", "")]))
     kept = {}
     for name, value in element.attrib.items():
         if name == _HREF and (value.startswith("#") or (_tag(element) == "image" and value.startswith("data:image/"))):

@@ -223,6 +223,12 @@ def test_on_paper_there_is_no_contents_list_and_nothing_is_cut_off(page_of, host
     assert page.evaluate(f"{cut}.map(one => one.ariaLabel.slice(0, 50))") == []
 
 
+def test_on_paper_it_is_light(page_of, kind):
+    page = page_of(kind, "dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
 def test_in_a_notebook_it_follows_light_and_dark_too(browser, tmp_path):
     shown = nu.Report("One cell").add("Text", "text")._repr_html_()
     (tmp_path / "notebook.html").write_text(f"<!DOCTYPE html><title>n</title><body>{shown}", encoding="utf-8")

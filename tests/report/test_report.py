@@ -13,6 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import nucleus_pandas as nu
+from nucleus_pandas.report.report import Section
+from nucleus_pandas.report.tables import Cells
 
 HOSTILE = '<script>alert(1)</script>"onload="x {{7*7}} {% if %} &amp; \u202e$x^2$'
 
@@ -185,6 +187,19 @@ def test_colours_of_the_house_are_named_so_that_a_dark_page_has_others():
     assert re.search(r"prefers-color-scheme:dark\)\{:root\{[^}]*--c0072b2:#4aa3e0", html)
 
 
+def test_so_are_those_behind_a_hatch():
+    ax = figure()
+    ax.axvspan(1, 2, facecolor="white", edgecolor="0.75", hatch="//")
+    picture = nu.Report("r").add("One", ax).sections[0].svg
+    assert 'style="fill:var(--cffffff)"' in picture[picture.index("<pattern") :]
+    assert not re.search('[:"]#(fff|bfb)', picture)
+
+
+def test_a_picture_of_one_form_is_as_large_as_it_was_made():
+    picture = nu.Report("r").add("One", figure().figure).sections[0].svg
+    assert 'width="614" viewBox="0 0 460.8 345.6"' in picture  # 6.4 inches of 96 pixels
+
+
 def test_the_picture_is_that_of_the_moment_when_it_was_added():
     ax = figure()
     report = nu.Report("r").add("One", ax)
@@ -327,6 +342,20 @@ def test_a_mail_has_text_a_page_pictures_and_the_whole_attached():
     assert picture.get_content().startswith(b"\x89PNG")
     (attached,) = list(mail.iter_attachments())
     assert attached.get_content().replace("\r\n", "\n") == report.to_html()
+
+
+def test_a_mail_shows_as_much_of_a_wide_table_as_fits():
+    mail = mail_of(nu.Report("r").add("t", pd.DataFrame([range(13)])))
+    for kind in ("plain", "html"):
+        assert "3 more columns: see the attached page." in mail.get_body((kind,)).get_content()
+    assert cells(mail.get_body(("html",)).get_content()) == [str(number) for number in range(10)]
+
+
+def test_a_heatmap_has_its_colours_in_a_mail_too():
+    report = nu.Report("r")
+    report.sections.append(Section("t", cells=Cells(["a", "b"], [True, True], [["1", "2"]], shades=[["", "s0 part"]])))
+    page = mail_of(report).get_body(("html",)).get_content()
+    assert re.findall("background:(#[0-9a-f]+)[^>]*>(.)<", page) == [("#ebf4f9", "2")]
 
 
 def test_hostile_text_is_text_in_the_mail_too():
