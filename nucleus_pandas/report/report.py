@@ -154,10 +154,14 @@ class Report:
 
     def to_html(self) -> str:
         """Give the page as text."""
+        return self._page("")
+
+    def _page(self, address: str) -> str:
+        """Give the page that will stand at an address, which its links to its own sections begin with."""
         looks, pictures = shared_styles([text for one in self.sections for text in (one.svg, one.narrow)])
         pairs = zip(pictures[::2], pictures[1::2], strict=True)
         shown = [replace(one, svg=svg, narrow=small) for one, (svg, small) in zip(self.sections, pairs, strict=True)]
-        told = {"title": self.title, "subtitle": self.subtitle, "sections": shown, "looks": looks}
+        told = {"title": self.title, "subtitle": self.subtitle, "sections": shown, "looks": looks, "address": address}
         return _page().render(**told, dark=DARK, shades=SHADES, most_columns=MOST_COLUMNS)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -202,7 +206,8 @@ class Report:
         return make_mail(self.title, self.subtitle, self.sections, self.to_html(), to=to, sender=sender)
 
     def _repr_html_(self) -> str:
-        page = html.escape(self.to_html())
+        # There, a link to nothing but a section is one to the notebook's own page.
+        page = html.escape(self._page("about:srcdoc"))
         return (
             f'<iframe title="{html.escape(self.title)}" sandbox="allow-same-origin" srcdoc="{page}" '
             'style="width:100%;height:40rem;border:1px solid #ccc"></iframe>'

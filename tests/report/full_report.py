@@ -42,11 +42,11 @@ def daily() -> pd.DataFrame:
 
 
 def events(names: list[str]) -> pd.DataFrame:
-    """Count each name on each day."""
+    """Count each name on each day of a week."""
     shown = names[:8]
-    days = DAYS.repeat(len(shown))
+    days = DAYS[:7].repeat(len(shown))
     counts = pd.array([1 + place % 11 for place in range(len(days))], dtype="Int64")
-    return pd.DataFrame({"day": days, "event": shown * 28, "count": counts, "complete": True, "settled": True})
+    return pd.DataFrame({"day": days, "event": shown * 7, "count": counts, "complete": True, "settled": True})
 
 
 def log(names: list[str]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """In a real browser the page asks for nothing, runs nothing, can be read by everybody, and fits on any screen."""
 
+import datetime as dt
 import http.server
 import re
 import shutil
@@ -12,6 +13,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import nucleus_pandas as nu
+from nucleus_pandas.demo import DemoClient
+from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.service import DemoService
 from tests.report.full_report import HOSTILE, full_report, harmless
 
 GET = "python -m pip install -e '.[test,browser]' && python -m playwright install chromium (or that of your system)"
@@ -146,10 +150,15 @@ def test_hostile_names_make_no_element_and_no_attribute(page_of, hostile, kind):
 
 @pytest.mark.parametrize(("look", "width"), LOOKS)
 def test_axe_finds_nothing(page_of, hostile, look, width):
-    page = page_of(hostile, look, width, bypass_csp=True)  # for axe is a script
+    page = page_of(hostile, look, width, bypass_csp=True)
+    assert faults(page) == []
+
+
+def faults(page) -> list[tuple[str, str, int]]:
+    """Let axe look; give each rule that is broken, where first, and how often."""
     page.evaluate(axe.AXE_SCRIPT)
     found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-    assert [(one["id"], one["nodes"][0]["html"][:200], len(one["nodes"])) for one in found] == []
+    return [(one["id"], one["nodes"][0]["html"][:200], len(one["nodes"])) for one in found]
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
@@ -229,12 +238,37 @@ def test_on_paper_it_is_light(page_of, kind):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
-def test_in_a_notebook_it_follows_light_and_dark_too(browser, tmp_path):
-    shown = nu.Report("One cell").add("Text", "text")._repr_html_()
-    (tmp_path / "notebook.html").write_text(f"<!DOCTYPE html><title>n</title><body>{shown}", encoding="utf-8")
+def test_in_a_notebook_it_follows_light_and_dark_and_its_links_stay_inside(browser, tmp_path):
+    report = nu.Report("One cell")
+    for name in "abc":
+        report.add(name, "\n\n".join("text" * 20))
+    shown = f"<!DOCTYPE html><title>n</title><body>{report._repr_html_()}"
+    (tmp_path / "notebook.html").write_text(shown, encoding="utf-8")
     for look, color in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 24, 29)")):
         page = browser.new_page(color_scheme=look)
         page.goto((tmp_path / "notebook.html").as_uri())
         inside = page.frames[1]
         assert inside.evaluate("getComputedStyle(document.body).backgroundColor") == color
+        inside.click("nav a >> nth=2")
+        assert inside.evaluate("[location.href, scrollY > 500]") == ["about:srcdoc#section-3", True]
         page.close()
+
+
+@pytest.fixture(scope="module")
+def weekly(tmp_path_factory) -> Path:
+    folder, now = tmp_path_factory.mktemp("weekly"), dt.datetime(2026, 11, 18, 9, tzinfo=dt.UTC)
+    with DemoClient(DemoService(build_app(scale=0.05, end=dt.date(2026, 11, 22)), as_of=now)) as app:
+        store = nu.EventStore(folder / "app.duckdb")
+        nu.sync(app, store, "2026-09-14", now, progress=False)
+        report = nu.weekly_report(app, store, funnel=["init", "PROJECT_CREATED"], attribute=("init", "plan"))
+        return report.save(folder / "week.html")
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_the_report_of_a_week_keeps_to_all_of_that(page_of, weekly, look):
+    page = page_of(weekly, look, 360, bypass_csp=True)
+    outer, inner = page.evaluate(SIDEWAYS)
+    assert outer <= inner
+    assert faults(page) == []
+    page = page_of(weekly, look)
+    assert [one for one in page.evaluate(PAINTED) if contrast(*one[1:]) < 4.5] == []

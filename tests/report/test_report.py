@@ -81,6 +81,19 @@ def test_a_table_is_written_for_reading():
     ]
 
 
+def test_numbers_stand_at_the_right_and_short_columns_are_not_wrapped():
+    text = "some words that take more room than a date"
+    page = page_of(nu.Report("r").add("t", pd.DataFrame({"day": ["2026-01-05"], "n": [7], "what": [text]})))
+    assert [attrs["class"] for tag, attrs in page.elements if tag == "table"] == ["w1 r2 w2"]
+
+
+@pytest.mark.parametrize(("columns", "tight"), [(8, False), (9, True)])
+def test_only_what_is_too_wide_for_paper_is_broken_within_words(columns, tight):
+    page = page_of(nu.Report("r").add("t", pd.DataFrame([["ten_letter"] * columns])))
+    (look,) = [attrs["class"] for tag, attrs in page.elements if tag == "table"]
+    assert ("tight" in look) is tight
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [
