@@ -109,6 +109,12 @@ def test_numbers_have_three_digits(value, written):
     assert cells(nu.Report("r").add("t", pd.DataFrame({"x": [value]})).to_html()) == [written]
 
 
+@pytest.mark.parametrize("dtype", ["bool", "boolean", "object"])
+def test_what_is_true_or_false_is_written_as_words(dtype):
+    table = pd.DataFrame({"x": pd.Series([np.True_, np.False_], dtype=dtype)})
+    assert cells(nu.Report("r").add("t", table).to_html()) == ["yes", "no"]
+
+
 def test_an_index_that_says_something_is_a_column():
     table = pd.DataFrame({"n": [1]}, index=pd.Index(["pdf"], name="format"))
     assert cells(nu.Report("r").add("t", table).to_html()) == ["pdf", "1"]
