@@ -196,7 +196,7 @@ class Report:
         -------
         email.message.EmailMessage
             ``Path("week.eml").write_bytes(mail.as_bytes())`` gives a file that mail programs open;
-            ``smtplib.SMTP(…).send_message(mail)`` would send it. Its tables are cut after 15 rows.
+            ``smtplib.SMTP(…).send_message(mail)`` would send it. Its tables are cut after 15 rows and 10 columns.
 
         Raises
         ------
