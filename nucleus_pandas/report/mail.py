@@ -9,6 +9,7 @@ from email.policy import SMTP
 from typing import TYPE_CHECKING
 
 from nucleus_pandas.report.heatmap import SHADES
+from nucleus_pandas.report.pictures import safe
 from nucleus_pandas.report.tables import Cells
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ def make_mail(
     mail["Subject"] = title
     mail["From"] = _addresses("sender", sender, most=1)
     mail["To"] = _addresses("to", to)
-    mail.set_content("\n\n".join([title, subtitle, *map(_text, sections)]) + "\n")
-    body = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(subtitle)}</p>"]
+    text = "\n\n".join([title, subtitle, *map(_text, sections)])
+    mail.set_content("\n".join(map(safe, text.split("\n"))) + "\n")
+    body = [f"<h1>{_escaped(title)}</h1>", f"<p>{_escaped(subtitle)}</p>"]
     body += [_html(section, number) for number, section in enumerate(sections, 1)]
     mail.add_alternative(
         f'<html><body style="font-family:sans-serif;max-width:800px;line-height:1.4">{"".join(body)}</body></html>',
@@ -74,20 +76,24 @@ def _text(section: Section) -> str:
 
 
 def _html(section: Section, number: int) -> str:
-    parts = [f"<h{section.level}>{html.escape(section.heading)}</h{section.level}>"]
-    parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in section.paragraphs]
+    parts = [f"<h{section.level}>{_escaped(section.heading)}</h{section.level}>"]
+    parts += [f"<p>{_escaped(paragraph)}</p>" for paragraph in section.paragraphs]
     if section.cards:
         rows = [[card.name, card.value, card.change, card.note] for card in section.cards]
         parts.append(_table(Cells(["", "", "", ""], [False, True, False, False], rows)))
     if section.png:
-        alt = html.escape(f"Picture: {section.heading}")
+        alt = _escaped(f"Picture: {section.heading}")
         parts.append(f'<img src="cid:{_cid(number)}" alt="{alt}" style="max-width:100%">')
     elif section.cells is not None:
         cells = _cut(section.cells)
         parts += [_table(cells), *(f"<p>{line}</p>" for line in _rest(cells))]
     if section.note:
-        parts.append(f'<p style="color:#666666">{html.escape(section.note)}</p>')
+        parts.append(f'<p style="color:#666666">{_escaped(section.note)}</p>')
     return "".join(parts)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(safe(text))
 
 
 def _cut(cells: Cells) -> Cells:
@@ -111,7 +117,7 @@ def _table(cells: Cells) -> str:
 
     def row(values: list[str], tag: str, shades: list[str]) -> str:
         made = (
-            f'<{tag} style="{_LOOK};text-align:{side}{_shade(shade)}">{html.escape(value)}</{tag}>'
+            f'<{tag} style="{_LOOK};text-align:{side}{_shade(shade)}">{_escaped(value)}</{tag}>'
             for value, side, shade in zip(values, sides, shades, strict=True)
         )
         return f"<tr>{''.join(made)}</tr>"

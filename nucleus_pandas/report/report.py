@@ -154,9 +154,9 @@ class Report:
 
     def to_html(self) -> str:
         """Give the page as text."""
-        return self._page("")
+        return self._page_at("")
 
-    def _page(self, address: str) -> str:
+    def _page_at(self, address: str) -> str:
         """Give the page that will stand at an address, which its links to its own sections begin with."""
         looks, pictures = shared_styles([text for one in self.sections for text in (one.svg, one.narrow)])
         pairs = zip(pictures[::2], pictures[1::2], strict=True)
@@ -207,7 +207,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         # There, a link to nothing but a section is one to the notebook's own page.
-        page = html.escape(self._page("about:srcdoc"))
+        page = html.escape(self._page_at("about:srcdoc"))
         return (
             f'<iframe title="{html.escape(self.title)}" sandbox="allow-same-origin" srcdoc="{page}" '
             'style="width:100%;height:40rem;border:1px solid #ccc"></iframe>'
@@ -250,9 +250,16 @@ class Report:
 def _page() -> Template:
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment = jinja2.Environment(
+        autoescape=True, finalize=_shown, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
     text = resources.files("nucleus_pandas.report").joinpath("page.html").read_text(encoding="utf-8")
     return environment.from_string(text)
+
+
+def _shown(value: object) -> object:
+    """Text as it can be shown, wherever it came from; markup is a type of its own."""
+    return safe(value) if type(value) is str else value
 
 
 def check_page(path: str | os.PathLike[str]) -> Path:

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import nucleus_pandas as nu
+from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.report import Section
 from nucleus_pandas.report.tables import Cells
 
@@ -144,6 +145,17 @@ def test_hostile_text_makes_no_element_and_no_attribute():
     }
     assert "{{7*7}}" in "".join(other.text)
     assert "\u202e" not in "".join(other.text)
+
+
+def test_nothing_turns_the_reading_direction_wherever_it_stands():
+    report = nu.Report("r")
+    card = Card(*[HOSTILE] * 4)
+    cells = Cells([HOSTILE], [False], [[HOSTILE]])
+    report.sections.append(Section(HOSTILE, HOSTILE, paragraphs=[HOSTILE], cards=[card], cells=cells))
+    mail = mail_of(report)
+    for text in (report.to_html(), *(mail.get_body((kind,)).get_content() for kind in ("plain", "html"))):
+        assert "\u202e" not in text
+        assert text.count("\ufffd") >= 8
 
 
 def test_the_page_asks_for_nothing_and_forbids_it():
