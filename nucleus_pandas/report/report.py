@@ -19,7 +19,8 @@ from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.heatmap import SHADES
 from nucleus_pandas.report.mail import make_mail
 from nucleus_pandas.report.pictures import DARK, png_of, safe, svg_of
-from nucleus_pandas.report.tables import Cells, cells_of
+from nucleus_pandas.report.shorter import shared_styles
+from nucleus_pandas.report.tables import MOST_COLUMNS, Cells, cells_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -153,9 +154,15 @@ class Report:
 
     def to_html(self) -> str:
         """Give the page as text."""
-        return _page().render(
-            title=self.title, subtitle=self.subtitle, sections=self.sections, dark=DARK, shades=SHADES
-        )
+        return self._page_at("")
+
+    def _page_at(self, address: str) -> str:
+        """Give the page that will stand at an address, which its links to its own sections begin with."""
+        looks, pictures = shared_styles([text for one in self.sections for text in (one.svg, one.narrow)])
+        pairs = zip(pictures[::2], pictures[1::2], strict=True)
+        shown = [replace(one, svg=svg, narrow=small) for one, (svg, small) in zip(self.sections, pairs, strict=True)]
+        told = {"title": self.title, "subtitle": self.subtitle, "sections": shown, "looks": looks, "address": address}
+        return _page().render(**told, dark=DARK, shades=SHADES, most_columns=MOST_COLUMNS)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file, in place of one that is there; return its path.
@@ -189,7 +196,7 @@ class Report:
         -------
         email.message.EmailMessage
             ``Path("week.eml").write_bytes(mail.as_bytes())`` gives a file that mail programs open;
-            ``smtplib.SMTP(…).send_message(mail)`` would send it. Its tables are cut after 15 rows.
+            ``smtplib.SMTP(…).send_message(mail)`` would send it. Its tables are cut after 15 rows and 10 columns.
 
         Raises
         ------
@@ -199,7 +206,8 @@ class Report:
         return make_mail(self.title, self.subtitle, self.sections, self.to_html(), to=to, sender=sender)
 
     def _repr_html_(self) -> str:
-        page = html.escape(self.to_html())
+        # There, a link to nothing but a section is one to the notebook's own page.
+        page = html.escape(self._page_at("about:srcdoc"))
         return (
             f'<iframe title="{html.escape(self.title)}" sandbox="allow-same-origin" srcdoc="{page}" '
             'style="width:100%;height:40rem;border:1px solid #ccc"></iframe>'
@@ -242,9 +250,16 @@ class Report:
 def _page() -> Template:
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment = jinja2.Environment(
+        autoescape=True, finalize=_shown, undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
     text = resources.files("nucleus_pandas.report").joinpath("page.html").read_text(encoding="utf-8")
     return environment.from_string(text)
+
+
+def _shown(value: object) -> object:
+    """Text as it can be shown, wherever it came from; markup is a type of its own."""
+    return safe(value) if type(value) is str else value
 
 
 def check_page(path: str | os.PathLike[str]) -> Path:

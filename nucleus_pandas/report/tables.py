@@ -17,6 +17,10 @@ from nucleus_pandas.plots.style import plain
 #: Rows and columns that a page shows of one table.
 MOST_ROWS, MOST_COLUMNS = 200, 30
 _WIDTH = 80
+# As long as a date and a time.
+_SHORT = 16
+# Letters that fit on a line of a table on paper.
+_PAPER = 100
 _ABSENT = "–"
 
 
@@ -33,6 +37,18 @@ class Cells:
     more_rows: int = 0
     more_columns: int = 0
     shades: list[list[str]] | None = None
+
+    @property
+    def look(self) -> str:
+        """Classes of `page.html`: which columns stand at the right, which are not wrapped, what is tight on paper."""
+        classes, letters = ["heat"] if self.shades else [], 0
+        for number, (name, numeric) in enumerate(zip(self.names, self.numeric, strict=True), 1):
+            values = [row[number - 1] for row in self.rows]
+            short = max(map(len, values), default=0) <= _SHORT
+            classes += [f"{letter}{number}" for letter, so in (("r", numeric), ("w", short)) if so]
+            words = [*(values if short else " ".join(values).split()), *name.split()]
+            letters += max(map(len, words), default=0) + 2
+        return " ".join([*classes, *(["tight"] if letters > _PAPER else [])])
 
 
 def cells_of(table: pd.DataFrame, most_rows: int = MOST_ROWS, *, tenths: Collection[str] = ()) -> Cells:
