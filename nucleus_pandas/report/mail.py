@@ -53,7 +53,7 @@ def _addresses(name: str, given: str, most: int | None = None) -> str:
     found = [part.strip() for part in given.split(",")] if isinstance(given, str) else []
     if not found or not all(map(_ADDRESS.fullmatch, found)) or (most and len(found) > most):
         several = "" if most == 1 else ", several separated by commas"
-        raise ValueError(f'{name} must be an address such as "team@example.com", without a name{several}; this is none.')
+        raise ValueError(f'{name} must be an address such as "team@example.com", but no name{several}; this is none.')
     return ", ".join(found)
 
 
