@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _TOP = 10
 _SHARES = (
-    "Of all that the service counted here. Bounds take each count for itself: where few users count often, higher and "
-    "lower are less sure. Unclear also where a range leaves out 0, but not when the number of rows is allowed for."
+    "Shares here and below are of all that the service counted under the heading. Bounds take each count for itself: "
+    "where few users count often, higher and lower are less sure. Unclear also where a range leaves out 0, but not when "
+    "the number of rows is allowed for."
 )
 # Fewer than so many, and a change is mostly chance; less than so much is not worth a line.
 _MANY, _MUCH = 30, 0.1
@@ -172,7 +173,7 @@ def add_breakdowns(report: Report, loaded: Loaded, attribute: tuple[str, str] | 
     shares, before = loaded.shares, loaded.shares_before
     for heading, dimension in (("Platforms", "platform"), ("Countries", "country")):
         tables = [None if one is None else _of(one.dimensions, dimension) for one in (shares, before)]
-        _add_shares(report, heading, *tables)
+        _add_shares(report, heading, *tables, note=_SHARES if dimension == "platform" else "")
     if attribute is not None:
         _add_shares(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
 
@@ -181,7 +182,9 @@ def _of(dimensions: pd.DataFrame, dimension: str) -> pd.DataFrame:
     return dimensions[dimensions["dimension"] == dimension]
 
 
-def _add_shares(report: Report, heading: str, now: pd.DataFrame | None, before: pd.DataFrame | None) -> None:
+def _add_shares(
+    report: Report, heading: str, now: pd.DataFrame | None, before: pd.DataFrame | None, note: str = ""
+) -> None:
     """Shares of each value, beside those before, in per cent."""
     assert now is not None  # noqa: S101 - it was asked for
     table = breakdown(now) if before is None else compare_breakdowns(before, now)
@@ -200,5 +203,4 @@ def _add_shares(report: Report, heading: str, now: pd.DataFrame | None, before: 
             "Change": words_of(table),
         }
     tenths = [name for name in shown if name not in ("Value", "Count", "Change")]
-    note = "" if before is None else _SHARES
-    report.sections.append(table_section(heading, shown, note, tenths=tenths))
+    report.sections.append(table_section(heading, shown, "" if before is None else note, tenths=tenths))
