@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _TOP = 10
 _SHARES = (
     "Shares here and below are of all that the service counted under the heading. Bounds take each count for itself: "
-    "where few users count often, higher and lower are less sure. Unclear also where a range leaves out 0, but not when "
-    "the number of rows is allowed for."
+    "where few users count often, higher and lower are less sure. Unclear also where a range leaves out 0, but not when"
+    " the number of rows is allowed for."
 )
 # Fewer than so many, and a change is mostly chance; less than so much is not worth a line.
 _MANY, _MUCH = 30, 0.1
