@@ -172,8 +172,9 @@ def add_breakdowns(report: Report, loaded: Loaded, attribute: tuple[str, str] | 
     """Platforms, countries and the values of an attribute."""
     shares, before = loaded.shares, loaded.shares_before
     for heading, dimension in (("Platforms", "platform"), ("Countries", "country")):
-        tables = [None if one is None else _of(one.dimensions, dimension) for one in (shares, before)]
-        _add_shares(report, heading, *tables, note=_SHARES if dimension == "platform" else "")
+        then = None if before is None else _of(before.dimensions, dimension)
+        note = _SHARES if dimension == "platform" else ""
+        _add_shares(report, heading, _of(shares.dimensions, dimension), then, note)
     if attribute is not None:
         _add_shares(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
 
