@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.plots import style
-from nucleus_pandas.plots.series import Trace, draw_lines, floats, states, styled, tail_note
+from nucleus_pandas.plots.series import Trace, draw_lines, floats, states, styled, tail_note, thinned
 from nucleus_pandas.plots.shares import Segment, sample_note, segments_of
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
         ax.fill_between(periods.to_numpy(), line.low, line.high, color=line.trace.color, alpha=0.15, linewidth=0)
     draw_lines(ax, traces, state)
     _draw_few(ax, lines, periods)
+    if segments[0].name is None and (legend := ax.get_legend()) is not None:
+        legend.remove()  # the title names the only line
     edges = [line.trace.counts for line in lines] + [line.low for line in bands]
     lowest = min(float(np.nanmin(edge, initial=1.0)) for edge in edges)
     style.finish_axes(ax, x="period start", y=f"share of {of}", grid="y")
@@ -121,8 +123,8 @@ def _line(place: int, segment: Segment, of: Of, rate: str, periods: pd.DatetimeI
 
 def _draw_few(ax: Axes, lines: list[_Line], periods: pd.DatetimeIndex) -> None:
     """Draw hollow what is of few users."""
-    for (_, shares, color, marker), _, _, few in lines:
-        if few.any():
+    for (_, shares, color, marker), _, _, every in lines:
+        if (few := thinned(every)).any():
             look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4.0, "linestyle": "none"}
             ax.plot(periods.to_numpy()[few], shares[few], **look, markerfacecolor="white", zorder=3)
 

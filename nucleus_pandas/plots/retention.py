@@ -25,6 +25,10 @@ NOUNS = {"D": "day", "W": "week", "M": "month"}
 _TALLEST, _WIDEST = 14.0, 16.0
 # Below so many points a number cannot be read, and is left out.
 _SMALLEST_TEXT = 5.0
+# Not quite white and black, which a dark page turns around: it leaves the cells as they are.
+_ON_DARK, _ON_LIGHT = "#FEFEFE", "#111111"
+# So many cells would make a page of megabytes: they are one picture in it.
+_MANY_CELLS = 2_000
 _UNITS = {"D": "24 hours", "W": "7 days", "M": "30 days"}
 _CRITERIA = {
     "on": "active {1} the {0}",
@@ -157,11 +161,13 @@ def _draw(ax: Axes, grid: Grid) -> QuadMesh:
     from matplotlib.collections import PolyCollection
 
     rows, columns = grid.rate.shape
-    edges: dict[str, Any] = {"edgecolors": "white", "linewidth": 0.8 if rows * columns < 2_000 else 0.0}
+    many = rows * columns >= _MANY_CELLS
+    edges: dict[str, Any] = {"edgecolors": "none" if many else "white", "linewidth": 0.0 if many else 0.8}
     values = np.ma.masked_invalid(grid.rate)
     mesh = ax.pcolormesh(
         np.arange(columns + 1), np.arange(rows + 1), values, cmap=_colors(), vmin=0, vmax=grid.top, **edges
     )
+    mesh.set_rasterized(many)
     if grid.part.any():
         y, x = np.nonzero(grid.part)
         corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
@@ -192,7 +198,7 @@ def _label(ax: Axes, grid: Grid) -> None:
     every = max(1, int(np.ceil(rows * 1.25 * size / (height * 72))))
     places = np.arange(0, rows, every)
     day = grid.cohorts.strftime("%Y-%m-%d").tolist()
-    labels = [f"{day[n]}  {'–' if np.isnan(grid.users[n]) else f'{grid.users[n]:,.0f}'}" for n in places]
+    labels = [f"{day[n]} · {'–' if np.isnan(grid.users[n]) else f'{grid.users[n]:,.0f}'}" for n in places]
     ax.set_yticks(places + 0.5, labels, fontsize=size, **style.PLAIN)
     longest = max(map(len, grid.periods)) + 1
     every = max(1, int(np.ceil(columns * longest * 0.65 * size / (width * 72))))
@@ -205,7 +211,7 @@ def _write(ax: Axes, grid: Grid, mesh: QuadMesh) -> None:
     rows, columns = grid.rate.shape
     width, height = style.inches(ax)
     size = min(style.small(), 0.6 * height * 72 / rows, width * 72 / columns / (0.62 * 5))
-    if size < _SMALLEST_TEXT:
+    if size < style.smallest(ax, _SMALLEST_TEXT):
         return
     colors = mesh.get_cmap()(np.clip(grid.rate / grid.top, 0, 1))
     # Black is easier to read than white from this luminance on (WCAG 2).
@@ -220,7 +226,7 @@ def _write(ax: Axes, grid: Grid, mesh: QuadMesh) -> None:
             ha="center",
             va="center",
             fontsize=size,
-            color="white" if dark[row, column] else "black",
+            color=_ON_DARK if dark[row, column] else _ON_LIGHT,
             **style.PLAIN,
         )
 
@@ -234,21 +240,17 @@ def percent(rate: float) -> str:
 
 
 def _color_bar(ax: Axes, mesh: QuadMesh, grid: Grid) -> None:
-    """Say what the colours mean, on an inset, so that no other Axes of the figure is made smaller."""
-    from matplotlib.colorbar import Colorbar
     from matplotlib.ticker import PercentFormatter
 
-    inset = ax.inset_axes((1.02, 0.0, 0.025, 1.0))
     beyond = bool(np.nanmax(grid.rate, initial=0.0) > grid.top + 1e-9)
-    bar = Colorbar(
-        inset,
+    decimals = None if grid.top < 0.05 else 0
+    style.color_bar(
+        ax,
         mesh,
+        "share that came back",
         extend="max" if beyond else "neither",
-        format=PercentFormatter(1.0, symbol=" %", decimals=None if grid.top < 0.05 else 0),
+        format=PercentFormatter(1.0, symbol=" %", decimals=decimals),
     )
-    bar.outline.set_visible(False)
-    bar.set_label("share that came back", fontsize=style.small(), **style.PLAIN)
-    inset.tick_params(labelsize=style.small())
 
 
 def asked_note(table: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.at_risk import Row, write_at_risk
 from nucleus_pandas.plots.retention import COLUMNS, NOUNS, asked_note, check_question, nobody
-from nucleus_pandas.plots.series import Trace, draw_lines, floats
+from nucleus_pandas.plots.series import Trace, draw_lines, floats, thinned
 from nucleus_pandas.plots.shares import percent_axis, sample_note, segments_of
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _draw(
         ax.plot(x, rate, **dots, markersize=4.0, linewidth=1.4)
     if few.any():
         hollow = look | {"linestyle": "none", "markerfacecolor": "white", "zorder": 3}
-        ax.plot(x, np.where(few, rate, np.nan), **hollow, markersize=4.0)
+        ax.plot(x, np.where(thinned(few), rate, np.nan), **hollow, markersize=4.0)
     reach = rate
     if bands:
         low, high = (np.where(few, np.nan, bound) for bound in (low, high))

@@ -78,15 +78,15 @@ def tail_note(state: pd.DataFrame, mark: str, unit: str) -> str:
 
 
 def looks(state: pd.DataFrame, color: str, *, edged: bool) -> list[tuple[NDArray[np.bool_], dict[str, Any]]]:
-    """Give the periods that are settled, unsettled and incomplete, and how the bars of each are drawn."""
+    """Give which bars are drawn how: of settled periods full, of others hatched, of those over on a pale ground."""
     from matplotlib.colors import to_rgba
 
     complete, settled = state["complete"].to_numpy(), state["settled"].to_numpy()
-    hatched = {"edgecolor": color, "hatch": "/////", "linewidth": 0.8}
+    # Two patches where a ground lies below the lines: in an SVG, what lets light through does so for both.
     return [
         (complete & settled, {"facecolor": color, "edgecolor": "white", "linewidth": 0.4 * edged}),
-        (complete & ~settled, {"facecolor": to_rgba(color, 0.35), **hatched}),
-        (~complete, {"facecolor": "none", **hatched}),
+        (complete & ~settled, {"facecolor": to_rgba(color, 0.35), "linewidth": 0.0}),
+        (~complete | ~settled, {"facecolor": "none", "edgecolor": color, "hatch": "/////", "linewidth": 0.8}),
     ]
 
 
@@ -140,6 +140,13 @@ def _marked(counts: NDArray[np.float64], final: NDArray[np.bool_], place: int) -
     spread = np.zeros(len(drawn), dtype=bool)
     spread[(place * step // 4) % step :: step] = True
     return _places(alone | spread)
+
+
+def thinned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Give of a long run of points its ends and some between, so that their markers do not run into each other."""
+    inner = np.concatenate([[False], mask[:-1]]) & np.concatenate([mask[1:], [False]])
+    some = np.arange(len(mask)) % max(1, len(mask) // 40) == 0
+    return np.asarray(mask & (~inner | some), dtype=np.bool_)
 
 
 def _places(mask: NDArray[np.bool_]) -> list[int]:
