@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.plots import style
-from nucleus_pandas.plots.series import Trace, draw_lines, floats, states, styled, tail_note, thinned
+from nucleus_pandas.plots.series import Trace, draw_lines, floats, states, styled, tail_note
 from nucleus_pandas.plots.shares import Segment, sample_note, segments_of
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def _line(place: int, segment: Segment, of: Of, rate: str, periods: pd.DatetimeI
 
 def _draw_few(ax: Axes, lines: list[_Line], periods: pd.DatetimeIndex) -> None:
     """Draw hollow what is of few users."""
-    for (_, shares, color, marker), _, _, every in lines:
-        if (few := thinned(every)).any():
+    for (_, shares, color, marker), _, _, few in lines:
+        if few.any():
             look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4.0, "linestyle": "none"}
             ax.plot(periods.to_numpy()[few], shares[few], **look, markerfacecolor="white", zorder=3)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.plots import style
-from nucleus_pandas.plots.series import Trace, draw_lines, floats, names_of, styled, thinned
+from nucleus_pandas.plots.series import Trace, draw_lines, floats, names_of, styled
 from nucleus_pandas.plots.shares import ASKED, asked_note, percent_axis, sample_note, segments_of
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _hollow(ax: Axes, periods: pd.DatetimeIndex, curve: _Curve) -> None:
     """Mark the periods of a line that are of few users."""
     if curve.few.any():
         look: dict[str, Any] = {"color": curve.trace.color, "marker": curve.trace.marker, "markersize": 4.0}
-        rates = np.where(thinned(curve.few), curve.trace.counts, np.nan)
+        rates = np.where(curve.few, curve.trace.counts, np.nan)
         ax.plot(periods.to_numpy(), rates, **look, linestyle="none", markerfacecolor="white", zorder=3)
 
 

@@ -116,6 +116,7 @@ def fit_narrow(ax: Axes) -> None:
         box, around = ax.get_window_extent(), ax.get_tightbbox(for_layout_only=True)
         if around is None:
             return
+        before = ax.get_position().bounds
         left, right = (max(0.0, part) / dpi for part in (box.x0 - around.x0, around.x1 - box.x1))
         below, above = (max(0.0, part) / dpi for part in (box.y0 - around.y0, around.y1 - box.y1))
         if legend is not None:
@@ -123,6 +124,8 @@ def fit_narrow(ax: Axes) -> None:
             _hang(ax, below)
             below += legend.get_window_extent().height / dpi
         _resize(ax, (width, above + high + below + 2 * _EDGE), (left + _EDGE, right + _EDGE), below + _EDGE)
+        if max(abs(one - other) for one, other in zip(before, ax.get_position().bounds, strict=True)) < 0.002:
+            return
 
 
 def _hang(ax: Axes, below: float) -> None:

@@ -188,7 +188,7 @@ def _write_names(ax: Axes, blocks: Blocks, size: float) -> None:
     for (place, name), block in blocks.items():
         share = percent(block.share)
         beside, gap = (0, "\n") if is_narrow(ax) else (len(share) + 1, " ")
-        text = f"{style.plain(name, max(5, min(40, int(room) - beside)))}{gap}{share}"
+        text = f"{style.plain(name, max(5 + is_narrow(ax), min(40, int(room) - beside)))}{gap}{share}"
         x, y = place + _NODE / 2, block.top + block.height / 2
         ax.annotate(
             text,

@@ -26,7 +26,7 @@ _TALLEST, _WIDEST = 14.0, 16.0
 # Below so many points a number cannot be read, and is left out.
 _SMALLEST_TEXT = 5.0
 # Not quite white and black, which a dark page turns around: it leaves the cells as they are.
-_ON_DARK, _ON_LIGHT = "#FEFEFE", "#111111"
+_ON_DARK, _ON_LIGHT = "#FEFEFE", "#010101"
 # So many cells would make a page of megabytes: they are one picture in it.
 _MANY_CELLS = 2_000
 _UNITS = {"D": "24 hours", "W": "7 days", "M": "30 days"}
@@ -93,10 +93,11 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.spines[:].set_visible(False)
     _label(ax, grid)
     _color_bar(ax, mesh, grid)
-    style.set_titles(ax, TITLE, *_notes(table, grid), beside=0)
-    ax = style.fit(ax)
-    _write(ax, grid, mesh)
-    return ax
+    style.fit(ax)
+    size = _text_size(ax, grid)
+    style.set_titles(ax, TITLE, *_notes(table, grid, written=size > 0), beside=0)
+    _write(ax, grid, mesh, size)
+    return style.fit(ax)
 
 
 class Grid(NamedTuple):
@@ -206,12 +207,17 @@ def _label(ax: Axes, grid: Grid) -> None:
     ax.set_xticks(places + 0.5, [grid.periods[n] for n in places], fontsize=size, **style.PLAIN)
 
 
-def _write(ax: Axes, grid: Grid, mesh: QuadMesh) -> None:
-    """Write the shares into their cells, if they can be read."""
+def _text_size(ax: Axes, grid: Grid) -> float:
+    """Give the size in points of the shares in their cells, 0 if they could not be read."""
     rows, columns = grid.rate.shape
     width, height = style.inches(ax)
     size = min(style.small(), 0.6 * height * 72 / rows, width * 72 / columns / (0.62 * 5))
-    if size < style.smallest(ax, _SMALLEST_TEXT):
+    return size if size >= style.smallest(ax, _SMALLEST_TEXT) else 0.0
+
+
+def _write(ax: Axes, grid: Grid, mesh: QuadMesh, size: float) -> None:
+    """Write the shares into their cells."""
+    if not size:
         return
     colors = mesh.get_cmap()(np.clip(grid.rate / grid.top, 0, 1))
     # Black is easier to read than white from this luminance on (WCAG 2).
@@ -228,7 +234,7 @@ def _write(ax: Axes, grid: Grid, mesh: QuadMesh) -> None:
             fontsize=size,
             color=_ON_DARK if dark[row, column] else _ON_LIGHT,
             **style.PLAIN,
-        )
+        ).set_in_layout(False)  # each lies in its cell: to measure hundreds of them takes seconds
 
 
 def percent(rate: float) -> str:
@@ -262,14 +268,14 @@ def asked_note(table: pd.DataFrame) -> str:
     return f"Per cent of those for whom the {noun} was over, {how}; {noun}s {cut}."
 
 
-def _notes(table: pd.DataFrame, grid: Grid) -> list[str]:
+def _notes(table: pd.DataFrame, grid: Grid, *, written: bool) -> list[str]:
     return [
         _segment_note(table),
         asked_note(table),
         "At the left: first day and users of the cohort.",
         "Empty: not over yet or without users." if np.isnan(grid.rate).any() else "",
         "Hatched: of a part of the cohort only." if grid.part.any() else "",
-        "*: fewer than 30 users." if grid.few.any() else "",
+        "*: fewer than 30 users." if grid.few.any() and written else "",
         sample_note(table),
     ]
 

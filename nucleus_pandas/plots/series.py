@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_DENSE = 400
 _UNHASHABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -78,15 +79,17 @@ def tail_note(state: pd.DataFrame, mark: str, unit: str) -> str:
 
 
 def looks(state: pd.DataFrame, color: str, *, edged: bool) -> list[tuple[NDArray[np.bool_], dict[str, Any]]]:
-    """Give which bars are drawn how: of settled periods full, of others hatched, of those over on a pale ground."""
+    """Give the periods that are settled, unsettled and incomplete, and how the bars of each are drawn."""
     from matplotlib.colors import to_rgba
 
     complete, settled = state["complete"].to_numpy(), state["settled"].to_numpy()
-    # Two patches where a ground lies below the lines: in an SVG, what lets light through does so for both.
+    hatched = {"facecolor": "none", "edgecolor": color, "hatch": "/////", "linewidth": 0.8}
+    # Ground and lines apart: in an SVG, the lines of a patch let as much light through as its ground.
     return [
         (complete & settled, {"facecolor": color, "edgecolor": "white", "linewidth": 0.4 * edged}),
         (complete & ~settled, {"facecolor": to_rgba(color, 0.35), "linewidth": 0.0}),
-        (~complete | ~settled, {"facecolor": "none", "edgecolor": color, "hatch": "/////", "linewidth": 0.8}),
+        (complete & ~settled, hatched),
+        (~complete, hatched),
     ]
 
 
@@ -102,8 +105,10 @@ def draw_lines(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> None:
     near[1:] |= ~final[:-1]
     near[:-1] |= ~final[1:]
     handles = []
+    # Thinner where points are so many that a line would hide the others and its own bounds.
+    width = 1.4 if len(days) <= _DENSE else 0.7
     for place, (_, counts, color, marker) in enumerate(traces):
-        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4.0, "linewidth": 1.4}
+        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4.0, "linewidth": width}
         ax.plot(days, np.where(final, counts, np.nan), **look, markevery=_marked(counts, final, place))
         if near.any():
             dashed = look | {"linestyle": (0, (2.5, 1.5))}
@@ -111,7 +116,7 @@ def draw_lines(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> None:
         if not complete.all():
             hollow = look | {"linestyle": "none", "markerfacecolor": "white", "zorder": 3}
             ax.plot(days, np.where(complete, np.nan, counts), **hollow)
-        handles.append(Line2D([], [], **look))
+        handles.append(Line2D([], [], **look | {"linewidth": 1.4}))
     add_legend(ax, handles, [trace.name for trace in traces])
 
 
@@ -140,13 +145,6 @@ def _marked(counts: NDArray[np.float64], final: NDArray[np.bool_], place: int) -
     spread = np.zeros(len(drawn), dtype=bool)
     spread[(place * step // 4) % step :: step] = True
     return _places(alone | spread)
-
-
-def thinned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Give of a long run of points its ends and some between, so that their markers do not run into each other."""
-    inner = np.concatenate([[False], mask[:-1]]) & np.concatenate([mask[1:], [False]])
-    some = np.arange(len(mask)) % max(1, len(mask) // 40) == 0
-    return np.asarray(mask & (~inner | some), dtype=np.bool_)
 
 
 def _places(mask: NDArray[np.bool_]) -> list[int]:

@@ -106,13 +106,17 @@ def name_width(ax: Axes) -> int:
 def set_titles(ax: Axes, title: str, *definition: str, beside: int = 0) -> None:
     """Write the title and, small below it, what the numbers mean; `beside`: characters taken at the left."""
     size = small()
-    width = inches(ax)[0] * 72
+    width, letter = inches(ax)[0] * 72, 0.52
     if whole := narrow.is_narrow(ax):
-        width, beside = ax.figure.get_figwidth() * 72, 0  # type: ignore[union-attr]
-    per_line = max(24, int(width / (0.52 * size)) - beside)
-    lines = textwrap.wrap(" ".join(part for part in definition if part), per_line)
+        # All the width is taken, so that no letter may be wider than thought.
+        width, letter, beside = ax.figure.get_figwidth() * 72, 0.57, 0  # type: ignore[union-attr]
+    per_line = max(24, int(width / (letter * size)) - beside)
+    text = " ".join(part for part in definition if part).replace(" %", "\u00a0%")  # a number keeps its unit
+    lines = [line.replace("\u00a0%", " %") for line in textwrap.wrap(text, per_line)]
     headline = "\n".join(textwrap.wrap(title, max(24, int(width / (0.85 * size))))) or title
-    heading = ax.set_title(headline, loc="left", pad=5 + 1.3 * size * len(lines), fontweight="bold", **PLAIN)
+    heading = ax.set_title(
+        headline, loc="left", pad=(8 if lines else 5) + 1.3 * size * len(lines), fontweight="bold", **PLAIN
+    )
     if whole:
         narrow.at_left_edge(ax, heading)
     subtitle = ax.annotate(
@@ -175,8 +179,8 @@ def day_axis(ax: Axes, days: pd.DatetimeIndex) -> None:
     ax.xaxis.set_major_formatter(formatter)
     # A few longer periods get a tick each where they begin, unless two of them stand close together.
     steps = (days[1:] - days[:-1])[days[1:] > days[:-1]]
-    if span.days > 8 and len(days) <= _TICKED and steps.min() >= span / 10:
-        ax.set_xticks(days.to_numpy())
+    if not span or (len(days) <= _TICKED and steps.min() > pd.Timedelta(days=1) and steps.min() >= span / 10):
+        ax.set_xticks(days.unique().to_numpy())
     ax.xaxis.get_offset_text().set_fontsize(small())
     margin = pd.Timedelta(hours=12) + 0.01 * span
     ax.set_xlim(days[0] - margin, days[-1] + margin)  # type: ignore[arg-type]

@@ -115,7 +115,7 @@ def _name(ax: Axes, segments: list[Segment]) -> None:
     if named:
         # A word stands before the number: after a name that is read from the right it would jump to its other side.
         days = ["–" if (day := _half_gone(segment.rows)) is None else f"day {day:,}" for segment in named]
-        width = style.legend_width(ax) - max(map(len, days)) - 2
+        width = style.legend_width(ax) - max(map(len, days))
         names = [f"{style.plain(one.name, width)}: {day}" for one, day in zip(named, days, strict=True)]
         style.add_legend(ax, [Line2D([], [], color=one.color, linewidth=1.4) for one in named], names)
 

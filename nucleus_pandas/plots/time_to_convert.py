@@ -157,7 +157,7 @@ def _name(ax: Axes, curves: list[_Curve]) -> None:
     for curve in curves:
         # A word stands before the number: after a name that is read from the right it would jump to its other side.
         median = f"after {duration(float(np.median(curve.seconds)))}" if len(curve.seconds) else "nobody"
-        names.append(f"{style.plain(curve.name, style.legend_width(ax) - len(median) - 2)}: {median}")
+        names.append(f"{style.plain(curve.name, style.legend_width(ax) - len(median) + 4)}: {median}")
     style.add_legend(ax, [Line2D([], [], linewidth=1.4, markersize=5, **curve.look) for curve in curves], names)
 
 

@@ -39,12 +39,11 @@ def renamed(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
         rows = table[table[column] == table[column].iloc[0]]
         table = pd.concat([rows.assign(**{column: name}) for name in names], ignore_index=True)
         for name in {"count", "sessions"} & set(table):
-            table[name] *= range(len(table), 0, -1)
+            table[name] *= np.arange(len(table), 0, -1)
     columns = ["source", "target"] if column == "source" else [column]
     old = dict.fromkeys(table[columns].to_numpy().T.ravel())
     new = old | dict(zip(old, names, strict=False))
-    table[columns] = table[columns].map(lambda name: new[name] or name).astype(conftest.TEXT)
-    return table
+    return table.assign(**table[columns].map(lambda name: new[name] or name).astype(conftest.TEXT))
 
 
 def numbers(table: pd.DataFrame) -> list[str]:
@@ -208,8 +207,11 @@ def variants(name: str) -> Iterator[tuple[str, pd.DataFrame]]:
 def gallery() -> nu.Report:
     report = nu.Report("Gallery", "Every plot at small and large data")
     for name, (plot, _) in conftest.CASES.items():
+        drawn: list[pd.DataFrame] = []
         for what, table in variants(name):
-            report.add(f"{name}: {what}", plot, data=table)
+            if not any(table.equals(other) for other in drawn):
+                report.add(f"{name}: {what}", plot, data=table)
+            drawn.append(table)
     return report
 
 

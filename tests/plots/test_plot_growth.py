@@ -94,7 +94,7 @@ def test_survival_says_by_which_day_half_were_gone(survival, survival_segments):
     assert "Half were gone by day 2." in subtitle(plot_survival(survival))
     assert "More than half are still there." in subtitle(plot_survival(survival.head(2)))
     plt.figure()
-    assert names(plot_survival(survival_segments, plt.gca())) == ["free: 2 d", "pro: –"]
+    assert names(plot_survival(survival_segments, plt.gca())) == ["free: day 2", "pro: –"]
 
 
 def test_survival_says_what_lost_means_and_who_is_left_out(survival):
@@ -112,7 +112,7 @@ def test_names_of_segments_are_drawn_as_plain_text(survival):
     odd = "$x^{2$ \u202egnp.exe\n"
     ax = plot_survival(survival.assign(segment=odd))
     [text] = ax.get_legend().get_texts()
-    assert text.get_text() == "$x^{2$ �gnp.exe�: 2 d"
+    assert text.get_text() == "$x^{2$ �gnp.exe�: day 2"
     assert not text.get_parse_math()
 
 
