@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
+from unicodedata import bidirectional
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.narrow import is_narrow
@@ -182,12 +183,16 @@ def _draw_bands(ax: Axes, table: pd.DataFrame, blocks: Blocks, colors: dict[str,
 
 
 def _write_names(ax: Axes, blocks: Blocks, size: float) -> None:
-    """Write the name of each block to its right, with its share of all paths: in a second line on a narrow Axes."""
+    """Write the name of each block to its right, with its share of all paths.
+
+    The share stands in a second line on a narrow Axes, and where it would jump into a name that is read from the right.
+    """
     columns = len({place for place, _ in blocks})
     room = 72 * style.inches(ax)[0] / (columns - 1 + _LAST) * _ROOM / (0.55 * size)
     for (place, name), block in blocks.items():
         share = percent(block.share)
-        beside, gap = (0, "\n") if is_narrow(ax) else (len(share) + 1, " ")
+        below = is_narrow(ax) or any(bidirectional(letter) in ("R", "AL") for letter in name)
+        beside, gap = (0, "\n") if below else (len(share) + 1, " ")
         text = f"{style.plain(name, max(5 + is_narrow(ax), min(40, int(room) - beside)))}{gap}{share}"
         x, y = place + _NODE / 2, block.top + block.height / 2
         ax.annotate(

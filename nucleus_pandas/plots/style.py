@@ -33,6 +33,8 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 MOST_CATEGORIES: Final = 30
 _USUAL: Final = 4.5  # inches
 _TICKED: Final = 6  # periods
+# Names of so few letters fit in two columns beside an Axes of more inches.
+_SHORT, _ROOMY = 14, 5.0
 
 PLAIN: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
 
@@ -186,20 +188,28 @@ def day_axis(ax: Axes, days: pd.DatetimeIndex) -> None:
     ax.set_xlim(days[0] - margin, days[-1] + margin)  # type: ignore[arg-type]
 
 
-def add_legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str]) -> None:
-    """Name what is drawn in the order of the names: to the right of the Axes, below a narrow one."""
-    width = legend_width(ax)
-    shown = [plain(name, width) for name in names]
-    row = inches(ax)[1] * 72 / max(1, len(names))
+def add_legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str], told: Sequence[str] = ()) -> None:
+    """Name what is drawn in the order of the names: to the right of the Axes, below a narrow one.
+
+    `told` stands after the names, in full however long these are.
+    """
     below = narrow.is_narrow(ax)
-    size = small() if below else min(small(), max(4.0, row / 1.6))
+    width = (32 if below else name_width(ax)) - max(0, max(map(len, told), default=0) - 6)
+    shown = [plain(name, width) for name in names]
+    shown = [name + more for name, more in zip(shown, told, strict=True)] if told else shown
+    longest = max(map(len, shown), default=0)
+    row = inches(ax)[1] * 72 / max(1, len(names))
+    columns = 2 if row < 1.3 * small() and longest <= _SHORT and inches(ax)[0] > _ROOMY else 1
+    size = min(small(), max(4.0, columns * row / 1.6))
+    if below:
+        size, columns = small(), narrow.columns_for(ax, longest, small())
     # Matplotlib leaves out a label that begins with an underscore: the names are written in afterwards.
     legend = ax.legend(
         handles,
         [str(place) for place in range(len(names))],
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
-        ncols=narrow.columns_for(ax, max(map(len, shown), default=0), size) if below else 1,
+        ncols=columns,
         borderaxespad=0,
         borderpad=0 if below else 0.4,
         frameon=False,
@@ -211,11 +221,6 @@ def add_legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str]) -> Non
     )
     for text, name in zip(legend.get_texts(), shown, strict=True):
         text.set(text=name, **PLAIN)
-
-
-def legend_width(ax: Axes) -> int:
-    """Give the number of characters that a name may take in the legend."""
-    return 32 if narrow.is_narrow(ax) else name_width(ax)
 
 
 def color_bar(ax: Axes, mesh: QuadMesh, label: str, **how: Any) -> None:

@@ -108,6 +108,12 @@ def test_survival_of_users_who_are_all_pending_says_no_data(survival):
     assert "no data" in written(plot_survival(survival.head(1).assign(survival=np.nan)))
 
 
+def test_the_day_stands_whole_behind_a_name_that_is_cut(survival):
+    [text] = plot_survival(survival.assign(segment="long " * 1_000)).get_legend().get_texts()
+    assert text.get_text().count("…") == 1
+    assert text.get_text().endswith(": day 2")
+
+
 def test_names_of_segments_are_drawn_as_plain_text(survival):
     odd = "$x^{2$ \u202egnp.exe\n"
     ax = plot_survival(survival.assign(segment=odd))
