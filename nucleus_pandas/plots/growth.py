@@ -162,7 +162,7 @@ def _write_ratios(ax: Axes, table: pd.DataFrame) -> bool:
                 color=_RATIO,
                 **style.PLAIN,
             )
-    return True
+    return bool(table["quick_ratio"].notna().any())
 
 
 def _notes(growth: pd.DataFrame, state: pd.DataFrame, freq: str, *, unsplit: bool, told: bool) -> list[str]:

@@ -108,6 +108,11 @@ def test_survival_of_users_who_are_all_pending_says_no_data(survival):
     assert "no data" in written(plot_survival(survival.head(1).assign(survival=np.nan)))
 
 
+def test_the_quick_ratio_is_explained_only_where_there_is_one(growth):
+    assert "quick ratio" in subtitle(plot_growth(growth))
+    assert "quick ratio" not in subtitle(plot_growth(growth.assign(quick_ratio=np.nan)))
+
+
 def test_the_day_stands_whole_behind_a_name_that_is_cut(survival):
     [text] = plot_survival(survival.assign(segment="long " * 1_000)).get_legend().get_texts()
     assert text.get_text().count("…") == 1
