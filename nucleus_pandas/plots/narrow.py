@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 # Inches. What is wider has a legend at the right of its Axes.
 _NARROW: Final = 5.0
-_EDGE: Final = 0.04
+_EDGE: Final = 0.06
+# The letters of a reader's font may be wider than those that were measured.
+_ROOM: Final = 0.1
 # Of the height of a wide figure, what stands around its Axes; the Axes of a plot that names no height.
 _AROUND, _USUAL = 1.3, 2.5
 _WIDEST: ContextVar[float | None] = ContextVar("widest", default=None)
@@ -39,10 +41,11 @@ def axes_of_page(height: float | None, width: float, *, usual: float) -> Axes | 
     if (widest := _WIDEST.get()) is None:
         return None
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     width = min(width, widest)
     if width > _NARROW:
-        ax = Figure(figsize=(width, height or usual), layout="constrained").add_subplot()
+        ax = Figure(figsize=(width, height or usual), layout=ConstrainedLayoutEngine(w_pad=_ROOM)).add_subplot()
     else:
         high = _USUAL if height is None else max(0.9, height - _AROUND)
         figure = Figure(figsize=(width, high + _AROUND))
