@@ -25,8 +25,6 @@ NOUNS = {"D": "day", "W": "week", "M": "month"}
 _TALLEST, _WIDEST = 14.0, 16.0
 # Below so many points a number cannot be read, and is left out.
 _SMALLEST_TEXT = 5.0
-# Not quite white and black, which a dark page turns around: it leaves the cells as they are.
-_ON_DARK, _ON_LIGHT = "#FEFEFE", "#010101"
 # So many cells would make a page of megabytes: they are one picture in it.
 _MANY_CELLS = 2_000
 _UNITS = {"D": "24 hours", "W": "7 days", "M": "30 days"}
@@ -232,7 +230,7 @@ def _write(ax: Axes, grid: Grid, mesh: QuadMesh, size: float) -> None:
             ha="center",
             va="center",
             fontsize=size,
-            color=_ON_DARK if dark[row, column] else _ON_LIGHT,
+            color="white" if dark[row, column] else "black",
             **style.PLAIN,
         ).set_in_layout(False)  # each lies in its cell: to measure hundreds of them takes seconds
 

@@ -21,7 +21,7 @@ def numbers(ax):
     return {
         (int(text.get_position()[1]), int(text.get_position()[0])): text.get_text()
         for text in ax.texts
-        if text.get_color() in ("#010101", "#FEFEFE")
+        if text.get_color() in ("black", "white")
     }
 
 
@@ -92,7 +92,7 @@ def test_numbers_can_be_read_on_every_colour():
         )
 
     for text in ax.texts:
-        if text.get_color() in ("#010101", "#FEFEFE"):
+        if text.get_color() in ("black", "white"):
             x, y = text.get_position()
             ground, ink = luminance(faces[int(y), int(x)]), luminance(to_rgb(text.get_color()))
             assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) >= 4.5
