@@ -237,7 +237,7 @@ class Report:
         labels = [text for ax in axes for text in (ax.get_xlabel(), ax.get_ylabel()) if text]
         described = f"A chart. Axes: {', '.join(dict.fromkeys(labels))}." if labels else "A chart."
         number = len(self.sections) + 1
-        told = {"title": safe(title), "description": safe(described)}
+        told = {"title": safe(" ".join(title.split())), "description": safe(described)}
         svg = svg_of(figure, prefix=f"p{number}", look="picture", **told)
         small = "" if narrow is None else svg_of(narrow, prefix=f"n{number}", look="picture narrow", **told)
         cells = None if data is None else cells_of(data)
