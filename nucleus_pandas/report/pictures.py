@@ -34,17 +34,21 @@ DARK: Final = {
     "#ffffff": "#16181d",
     "#000000": "#f2f2f2",
     "#666666": "#b4b4b4",
-    "#5f5f5f": "#a8a8a8",
+    "#5f5f5f": "#9da1a3",
     "#4d4d4d": "#c2c2c2",
     "#e6e6e6": "#33363d",
     "#ebebeb": "#2a2d33",
     "#bfbfbf": "#5a5f69",
     "#cccccc": "#4a4e57",
     "#b5b5b5": "#70747d",
-    "#0072b2": "#4aa3e0",
-    "#009e73": "#2bc095",
-    "#661100": "#cf8064",
-    "#56b4e9": "#a5dcff",
+    # The colours of the house: apart from each other for colour-blind readers as on white, see `plots.style`.
+    "#0072b2": "#3088e6",
+    "#d55e00": "#ec3c00",
+    "#009e73": "#50e998",
+    "#cc79a7": "#935a99",
+    "#661100": "#b56554",
+    "#56b4e9": "#add1ff",
+    "#e69f00": "#ffc30c",
 }
 
 

@@ -215,7 +215,7 @@ def test_characters_that_no_xml_holds_are_replaced():
 def test_colours_of_the_house_are_named_so_that_a_dark_page_has_others():
     html = nu.Report("r").add("One", figure()).to_html()
     assert "stroke:var(--c0072b2)" in html
-    assert re.search(r"prefers-color-scheme:dark\)\{:root\{[^}]*--c0072b2:#4aa3e0", html)
+    assert re.search(r"prefers-color-scheme:dark\)\{:root\{[^}]*--c0072b2:#3088e6", html)
 
 
 def test_so_are_those_behind_a_hatch():
