@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Inches. What is wider has a legend at the right of its Axes.
 _NARROW: Final = 5.0
-_EDGE: Final = 0.06
+_EDGE: Final = 0.09
 # The letters of a reader's font may be wider than those that were measured.
 _ROOM: Final = 0.1
 # Of the height of a wide figure, what stands around its Axes; the Axes of a plot that names no height.
