@@ -114,8 +114,8 @@ def fit_narrow(ax: Axes) -> None:
         legend.set_in_layout(False)
     dpi, width = ax.figure.dpi, ax.figure.get_figwidth()  # type: ignore[union-attr]
     high = ax.get_window_extent().height / dpi
-    # Several times, because an Axes of another width may get other ticks with longer labels.
-    for _ in range(3):
+    # Several times: an Axes of another width may get other ticks, and what stands beside a bar moves less than it does.
+    for _ in range(9):
         box, around = ax.get_window_extent(), ax.get_tightbbox(for_layout_only=True)
         if around is None:
             return
