@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Inches. What is wider has a legend at the right of its Axes.
 _NARROW: Final = 5.0
-_EDGE: Final = 0.06
+_EDGE: Final = 0.09
 # The letters of a reader's font may be wider than those that were measured.
 _ROOM: Final = 0.1
 # Of the height of a wide figure, what stands around its Axes; the Axes of a plot that names no height.
@@ -114,8 +114,8 @@ def fit_narrow(ax: Axes) -> None:
         legend.set_in_layout(False)
     dpi, width = ax.figure.dpi, ax.figure.get_figwidth()  # type: ignore[union-attr]
     high = ax.get_window_extent().height / dpi
-    # Several times, because an Axes of another width may get other ticks with longer labels.
-    for _ in range(3):
+    # Several times: an Axes of another width may get other ticks, and what stands beside a bar moves less than it does.
+    for _ in range(9):
         box, around = ax.get_window_extent(), ax.get_tightbbox(for_layout_only=True)
         if around is None:
             return

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from nucleus_pandas.plots import plot_daily, plot_events, plot_hours, plot_paths
+from nucleus_pandas.plots import plot_daily, plot_events, plot_funnel, plot_hours, plot_paths
 from nucleus_pandas.plots.style import figures_for_page
 from tests.plots import conftest
 from tests.plots.gallery import LONG, renamed, small
@@ -85,6 +85,11 @@ def test_long_names_in_the_legend_do_not_make_the_axes_smaller():
     short, long = (narrow(plot_events, renamed(small("events"), names)) for names in (["a", "b", "c"], LONG))
     assert long.bbox.size == pytest.approx(short.bbox.size, abs=1)
     assert len(long.get_legend().get_texts()[0].get_text()) == 32
+
+
+def test_what_stands_beside_a_short_bar_lies_on_the_figure():
+    ax = narrow(plot_funnel, conftest.reached([464, 222, 103], events=["init", "PROJECT_CREATED", "EXPORT_PDF"]))
+    assert max(box(text).x1 for text in ax.texts) <= ax.figure.bbox.x1 - 4
 
 
 def test_a_legend_of_short_names_has_them_side_by_side():
