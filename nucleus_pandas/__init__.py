@@ -95,6 +95,7 @@ from nucleus_pandas.plots import (
     plot_usage_interval,
 )
 from nucleus_pandas.report.report import Report
+from nucleus_pandas.report.weekly import daily_report, monthly_report, weekly_report
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.forget import forget_user
 from nucleus_pandas.store.person import export_user
@@ -129,6 +130,7 @@ __all__ = [
     "compare_funnels",
     "compare_releases",
     "crash_free",
+    "daily_report",
     "days_active",
     "demo",
     "demo_client",
@@ -159,6 +161,7 @@ __all__ = [
     "load_totals",
     "load_user",
     "load_users",
+    "monthly_report",
     "new_errors",
     "paths",
     "plan_sync",
@@ -196,4 +199,5 @@ __all__ = [
     "top_errors",
     "unbounded_retention",
     "usage_interval",
+    "weekly_report",
 ]

@@ -197,3 +197,54 @@ def test_help_shows_an_example(command, capsys):
         main([*command, "--help"])
     assert caught.value.code == 0
     assert "example: nucleus-pandas" in capsys.readouterr().out
+
+
+def test_report_writes_a_page_of_the_app_and_prints_where(mine, tmp_path, capsys):
+    page = tmp_path / "week.html"
+    assert main(["report", "-o", str(page), "--day", "2026-11-10", "--tz", "Europe/Paris"]) == 0
+    assert capsys.readouterr().out == f"{page.resolve()}\n"
+    assert page.read_text(encoding="utf-8") == nu.weekly_report(mine, week="2026-11-10", tz="Europe/Paris").to_html()
+
+
+def test_report_takes_a_store_and_another_period(mine, tmp_path, capsys):
+    store, page = tmp_path / "app.duckdb", tmp_path / "day.html"
+    assert main(["sync", str(store), "--start", "2026-10-01"]) == 0
+    arguments = ["--store", str(store), "--period", "day", "--compare", "none", "--title", "Ours"]
+    assert main(["report", "-o", str(page), *arguments, "--funnel", "init", "PROJECT_CREATED"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>Ours</h1>" in text
+    assert "Entries of the 28 days" in text
+
+
+def test_report_of_the_made_up_app_has_a_store_of_its_own(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("nucleus_pandas.cli.report._DEMO_SCALE", 0.05)
+    page = tmp_path / "week.html"
+    assert main(["report", "--demo", "-o", str(page)]) == 0
+    assert "Beside the 28 days before" in page.read_text(encoding="utf-8")
+
+
+def test_a_report_in_which_something_is_missing_exits_with_3(mine, tmp_path, capsys):
+    store, page = tmp_path / "app.duckdb", tmp_path / "week.html"
+    assert main(["sync", str(store), "--start", "2026-11-11", "--end", "2026-11-15"]) == 0
+    assert main(["report", "-o", str(page), "--store", str(store)]) == 3
+    assert "What is missing" in page.read_text(encoding="utf-8")
+    assert "holds only 2026-11-11 to 2026-11-15" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-o", "week.pdf", "--demo"], "name the file week.html"),
+        (["-o", "week.html", "--store", "none.duckdb"], "nucleus-pandas sync none.duckdb"),
+        (["-o", "week.html", "--store", "none.duckdb", "--demo"], "leave out --store"),
+        (["-o", "week.html", "--day", "2027-01-01"], "no day of that week is over yet"),
+    ],
+)
+def test_a_report_that_cannot_be_made_exits_with_2_before_anything_is_asked(
+    mine, tmp_path, monkeypatch, capsys, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(nu.Client, "get", lambda *_, **__: pytest.fail("asked"))
+    assert main(["report", *arguments]) == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

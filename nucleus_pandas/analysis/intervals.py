@@ -192,6 +192,35 @@ def holm(p_values: Any) -> Floats:
     return adjusted
 
 
+def student_tails(t: float, freedom: int) -> float:
+    """How often a value of Student's distribution lies as far from 0 as `t`, on either side.
+
+    Parameters
+    ----------
+    t : float
+    freedom : int
+        Degrees of freedom, from 1 up.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; NaN for a `t` that is missing.
+
+    Notes
+    -----
+    The finite series of Abramowitz and Stegun, 26.7.3 and 26.7.4.
+    """
+    angle = math.atan2(abs(t), math.sqrt(freedom))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    odd = freedom % 2
+    term, total = (cosine if odd else 1.0), 0.0
+    for number in range(2 + odd, freedom + 1, 2):
+        total += term
+        term *= cosine * cosine * (number - 1) / number
+    within = 2 / math.pi * (angle + sine * total) if odd else sine * total
+    return 1 - within
+
+
 def quantile(confidence: float) -> float:
     """Give the normal quantile z of a two-sided interval."""
     if not 0 < confidence < 1:

@@ -218,6 +218,15 @@ def make_instant(name: str, value: When, tz: Zone) -> dt.datetime:
     return _end(_parse_when(name, value), parse_zone(tz))
 
 
+def make_date(name: str, value: When, zone: dt.tzinfo) -> dt.date:
+    """Turn what a person writes into a date; an instant is in the day that it is in the zone.
+
+    `name` is the argument's, for the message of the errors, which are those of `make_interval`.
+    """
+    moment = _parse_when(name, value)
+    return moment.astimezone(zone).date() if isinstance(moment, dt.datetime) else moment
+
+
 def parse_zone(tz: Zone) -> dt.tzinfo:
     """Read a zone: an IANA name, a fixed offset, or minutes east of Greenwich. Never the machine's zone.
 

@@ -1,8 +1,8 @@
 """Plots: one function a table, drawn on one Axes, which is returned.
 
-A legend or colour bar stands to the right of the Axes. A figure made with ``layout="constrained"`` makes room
-for it; without a layout engine the Axes is made smaller within its cell, and nothing else on the figure moves
-(on a figure of several Axes call ``tight_layout`` before drawing, not after).
+A legend or colour bar stands to the right of the Axes, on the narrow figures of a report below it. A figure made with
+``layout="constrained"`` makes room for it; without a layout engine the Axes is made smaller within its cell, and
+nothing else on the figure moves (on a figure of several Axes call ``tight_layout`` before drawing, not after).
 Characters that the font lacks are drawn as boxes, and Matplotlib warns: name a font that has them in
 ``rcParams["font.family"]``. Matplotlib is imported when the first plot is drawn, not before.
 """

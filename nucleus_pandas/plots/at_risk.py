@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nucleus_pandas.plots import style
+from nucleus_pandas.plots.narrow import label_x
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +51,12 @@ def write_at_risk(ax: Axes, rows: Sequence[Row], *, x: str, what: str) -> str:
                     textcoords="offset points",
                     ha="center",
                     va="top",
-                    fontsize=0.9 * size,
+                    fontsize=size,
                     color=row.color,
                     annotation_clip=False,
                     **style.PLAIN,
                 )
-    ax.set_xlabel(x, fontsize=size, labelpad=4 + line * len(rows), **style.PLAIN)
+    label_x(ax, x, size=size, labelpad=4 + line * len(rows), **style.PLAIN)
     return f"Below: how many users are {what.replace('_', ' ')}."
 
 

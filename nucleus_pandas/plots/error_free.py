@@ -84,6 +84,8 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
         ax.fill_between(periods.to_numpy(), line.low, line.high, color=line.trace.color, alpha=0.15, linewidth=0)
     draw_lines(ax, traces, state)
     _draw_few(ax, lines, periods)
+    if segments[0].name is None and (legend := ax.get_legend()) is not None:
+        legend.remove()  # the title names the only line
     edges = [line.trace.counts for line in lines] + [line.low for line in bands]
     lowest = min(float(np.nanmin(edge, initial=1.0)) for edge in edges)
     style.finish_axes(ax, x="period start", y=f"share of {of}", grid="y")

@@ -72,6 +72,8 @@ def plot_error_trend(
     >>> planted = nu.demo.truth(as_of=app.now())
     >>> ax = nu.plot_error_trend(trend, error="uncaughtException", releases=planted.releases)
     """
+    from matplotlib.ticker import FuncFormatter
+
     style.require(trend, _COLUMNS, plot="plot_error_trend", loader="error_trend")
     marks = _release_days(releases)
     names = names_of(trend, "error")
@@ -97,6 +99,7 @@ def plot_error_trend(
     style.finish_axes(ax, x="day", y=unit, grid="y")
     style.day_axis(ax, days)
     ax.set_ylim(0, _highest(curves))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.10g}"))
     marked = _draw_releases(ax, marks)
     style.set_titles(
         ax,

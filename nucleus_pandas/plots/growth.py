@@ -27,8 +27,6 @@ _LENGTHS = {"D": 1, "W": 7}
 # Between narrower bars, white edges would hide the bars themselves.
 _EDGED = 70
 _SMALLEST_TEXT = 4.5
-# So many periods have room for a tick each.
-_TICKED = 6
 _RATIO = "#4D4D4D"
 
 
@@ -82,7 +80,7 @@ def plot_growth(growth: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax, x="day" if freq == "D" else f"{_UNITS.get(freq, 'period')} that begins on", y="users", grid="y"
     )
     _axis(ax, table)
-    _day_axis(ax, pd.DatetimeIndex(table.index), freq)
+    _day_axis(ax, pd.DatetimeIndex(table.index))
     told = _write_ratios(ax, table)
     style.set_titles(ax, TITLE, *_notes(growth, state[there], freq, unsplit=unsplit, told=told))
     return style.fit(ax)
@@ -127,12 +125,10 @@ def _layer(ax: Axes, below: Floats, above: Floats, edges: NDArray[Any], state: p
             ax.stairs(np.where(mask, above, np.nan), edges, baseline=below, fill=True, **look)
 
 
-def _day_axis(ax: Axes, periods: pd.DatetimeIndex, freq: str) -> None:
-    """Tick dates, of a few longer periods the first day of each, and leave the bars the room that they take."""
+def _day_axis(ax: Axes, periods: pd.DatetimeIndex) -> None:
+    """Tick dates, and leave the bars the room that they take."""
     limits = ax.get_xlim()
     style.day_axis(ax, periods)
-    if freq != "D" and len(periods) <= _TICKED:
-        ax.set_xticks(periods.to_numpy())
     ax.set_xlim(limits)
 
 
@@ -149,7 +145,7 @@ def _axis(ax: Axes, table: pd.DataFrame) -> None:
 def _write_ratios(ax: Axes, table: pd.DataFrame) -> bool:
     """Write the quick ratio above each bar, if there is room for all of them."""
     size = min(style.small(), style.inches(ax)[0] * 72 / len(table) / 2.4)
-    if size < _SMALLEST_TEXT:
+    if size < style.smallest(ax, _SMALLEST_TEXT):
         return False
     edges = ax.get_xlim()
     width = (edges[1] - edges[0]) / len(table)
@@ -166,7 +162,7 @@ def _write_ratios(ax: Axes, table: pd.DataFrame) -> bool:
                 color=_RATIO,
                 **style.PLAIN,
             )
-    return True
+    return bool(table["quick_ratio"].notna().any())
 
 
 def _notes(growth: pd.DataFrame, state: pd.DataFrame, freq: str, *, unsplit: bool, told: bool) -> list[str]:

@@ -142,7 +142,8 @@ def _draw(ax: Axes, table: pd.DataFrame, line: str, meaning: str) -> None:
     bars[(days - days.min()).astype(int)] = share
     ax.stairs(bars, edges, fill=True, facecolor=_BAR, edgecolor="white", linewidth=0.4 * (len(bars) <= 70))
     some = floats(table["users"]) > 0
-    for color, width in (("white", 2.4), ("black", 1.0)):
+    thin = min(1.0, 0.3 * 72 * style.inches(ax)[0] / len(bars))  # and never so wide that it hides its bar
+    for color, width in (("white", 2.4 * thin), ("black", thin)):
         ax.vlines(days[some], low[some], high[some], color=color, linewidth=width, zorder=3)
     ax.plot(days, along, color=_LINE, linewidth=1.4, marker="o", markersize=3, markevery=max(1, len(days) // 30))
     style.whole_ticks(ax, float(days.max()), letters=3)

@@ -11,7 +11,6 @@ from nucleus_pandas.plots import style
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.collections import QuadMesh
 
 TITLE = "Sessions by weekday and hour"
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -74,7 +73,7 @@ def plot_hours(hours: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_ylim(7, 0)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    _color_bar(ax, mesh)
+    style.color_bar(ax, mesh, "mean sessions per hour")
     definition = f"Mean by weekday and hour, over {style.counted(hours['day'].nunique(), 'day')}."
     hatched = "Hatched: not in the table." if np.ma.is_masked(means) else ""
     style.set_titles(ax, TITLE, definition, _still_growing(hours), hatched)
@@ -95,14 +94,3 @@ def _by_weekday(hours: pd.DataFrame) -> np.ma.MaskedArray:
     means = hours.pivot_table("sessions", index=weekday, columns="hour", aggfunc="mean")
     means = means.reindex(index=range(7), columns=range(24))
     return np.ma.masked_invalid(means.to_numpy(dtype="float64", na_value=np.nan))
-
-
-def _color_bar(ax: Axes, mesh: QuadMesh) -> None:
-    """Say what the colours mean, on an inset, so that no other Axes of the figure is made smaller."""
-    from matplotlib.colorbar import Colorbar
-
-    inset = ax.inset_axes((1.02, 0.0, 0.025, 1.0))
-    bar = Colorbar(inset, mesh)
-    bar.outline.set_visible(False)
-    bar.set_label("mean sessions per hour", fontsize=style.small(), **style.PLAIN)
-    inset.tick_params(labelsize=style.small())

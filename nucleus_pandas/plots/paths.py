@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
+from unicodedata import bidirectional
 
 from nucleus_pandas.plots import style
+from nucleus_pandas.plots.narrow import is_narrow
 from nucleus_pandas.plots.series import floats, names_of
 from nucleus_pandas.plots.shares import NOBODY, percent, sample_note
 
@@ -117,7 +119,10 @@ def _text_size(ax: Axes, table: pd.DataFrame) -> tuple[float, float]:
     columns = Counter(place for place, _ in users)
     across = 72 * width / (len(columns) - 1 + _LAST) * _ROOM / (0.55 * 18)
     size = max(_SMALLEST_TEXT, min(style.small(), max(5.0, across), 0.4 * 72 * height / max(columns.values())))
-    return size, min(1.25 * size / (72 * height), 0.6 / max(columns.values()))
+    lines = 1
+    if is_narrow(ax):
+        size, lines = style.small(), 2
+    return size, min(1.25 * lines * size / (72 * height), 0.6 / max(columns.values()))
 
 
 def _blocks(table: pd.DataFrame, gap: float) -> Blocks:
@@ -178,14 +183,28 @@ def _draw_bands(ax: Axes, table: pd.DataFrame, blocks: Blocks, colors: dict[str,
 
 
 def _write_names(ax: Axes, blocks: Blocks, size: float) -> None:
-    """Write the name of each block to its right, with its share of all paths."""
+    """Write the name of each block to its right, with its share of all paths.
+
+    The share stands in a second line on a narrow Axes, and where it would jump into a name that is read from the right.
+    """
     columns = len({place for place, _ in blocks})
     room = 72 * style.inches(ax)[0] / (columns - 1 + _LAST) * _ROOM / (0.55 * size)
     for (place, name), block in blocks.items():
         share = percent(block.share)
-        text = f"{style.plain(name, max(5, min(40, int(room) - len(share) - 1)))} {share}"
+        below = is_narrow(ax) or any(bidirectional(letter) in ("R", "AL") for letter in name)
+        beside, gap = (0, "\n") if below else (len(share) + 1, " ")
+        text = f"{style.plain(name, max(5 + is_narrow(ax), min(40, int(room) - beside)))}{gap}{share}"
         x, y = place + _NODE / 2, block.top + block.height / 2
-        ax.annotate(text, (x, y), (3, 0), textcoords="offset points", va="center", fontsize=size, **style.PLAIN)
+        ax.annotate(
+            text,
+            (x, y),
+            (3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=size,
+            linespacing=1.05,
+            **style.PLAIN,
+        )
 
 
 def _titles(table: pd.DataFrame, width: int, *, backwards: bool) -> list[str]:

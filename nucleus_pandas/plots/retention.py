@@ -25,6 +25,8 @@ NOUNS = {"D": "day", "W": "week", "M": "month"}
 _TALLEST, _WIDEST = 14.0, 16.0
 # Below so many points a number cannot be read, and is left out.
 _SMALLEST_TEXT = 5.0
+# So many cells would make a page of megabytes: they are one picture in it.
+_MANY_CELLS = 2_000
 _UNITS = {"D": "24 hours", "W": "7 days", "M": "30 days"}
 _CRITERIA = {
     "on": "active {1} the {0}",
@@ -78,7 +80,7 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     _check_segment(table)
     if nobody(table):
         return style.no_data(style.axes_for(ax), TITLE)
-    grid = _pivot(table)
+    grid = grid_of(table)
     rows, columns = grid.rate.shape
     ax = style.axes_for(ax, height=min(_TALLEST, 1.7 + 0.3 * rows), width=min(_WIDEST, max(6.0, 3.2 + 0.55 * columns)))
     mesh = _draw(ax, grid)
@@ -89,13 +91,14 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.spines[:].set_visible(False)
     _label(ax, grid)
     _color_bar(ax, mesh, grid)
-    style.set_titles(ax, TITLE, *_notes(table, grid), beside=0)
-    ax = style.fit(ax)
-    _write(ax, grid, mesh)
-    return ax
+    style.fit(ax)
+    size = _text_size(ax, grid)
+    style.set_titles(ax, TITLE, *_notes(table, grid, written=size > 0), beside=0)
+    _write(ax, grid, mesh, size)
+    return style.fit(ax)
 
 
-class _Grid(NamedTuple):
+class Grid(NamedTuple):
     """A row a cohort, a column a period."""
 
     cohorts: pd.DatetimeIndex
@@ -131,7 +134,8 @@ def _check_segment(table: pd.DataFrame) -> None:
         )
 
 
-def _pivot(table: pd.DataFrame) -> _Grid:
+def grid_of(table: pd.DataFrame) -> Grid:
+    """Order a table by cohort and period."""
     cohorts = pd.DatetimeIndex(np.sort(table["cohort"].unique()))
     numbers = np.sort(table["period"].unique())
     at = cohorts.get_indexer(pd.DatetimeIndex(table["cohort"])), np.searchsorted(numbers, table["period"])
@@ -149,18 +153,20 @@ def _pivot(table: pd.DataFrame) -> _Grid:
     later = told & (numbers > 0)
     scale = next((rate[some] for some in (later & ~few, later, told) if some.any()), np.ones(1))
     top = float(scale.max())
-    return _Grid(cohorts, users, [names[n] for n in numbers.tolist()], rate, part & told, few & told, top or 1.0)
+    return Grid(cohorts, users, [names[n] for n in numbers.tolist()], rate, part & told, few & told, top or 1.0)
 
 
-def _draw(ax: Axes, grid: _Grid) -> QuadMesh:
+def _draw(ax: Axes, grid: Grid) -> QuadMesh:
     from matplotlib.collections import PolyCollection
 
     rows, columns = grid.rate.shape
-    edges: dict[str, Any] = {"edgecolors": "white", "linewidth": 0.8 if rows * columns < 2_000 else 0.0}
+    many = rows * columns >= _MANY_CELLS
+    edges: dict[str, Any] = {"edgecolors": "none" if many else "white", "linewidth": 0.0 if many else 0.8}
     values = np.ma.masked_invalid(grid.rate)
     mesh = ax.pcolormesh(
         np.arange(columns + 1), np.arange(rows + 1), values, cmap=_colors(), vmin=0, vmax=grid.top, **edges
     )
+    mesh.set_rasterized(many)
     if grid.part.any():
         y, x = np.nonzero(grid.part)
         corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
@@ -183,7 +189,7 @@ def _colors() -> Any:
     return LinearSegmentedColormap.from_list("retention", ["#DCE9F5", "#7FB2D9", "#0072B2", "#062B4F"])
 
 
-def _label(ax: Axes, grid: _Grid) -> None:
+def _label(ax: Axes, grid: Grid) -> None:
     """Name rows and columns, as many as there is room for."""
     rows, columns = grid.rate.shape
     width, height = style.inches(ax)
@@ -191,7 +197,7 @@ def _label(ax: Axes, grid: _Grid) -> None:
     every = max(1, int(np.ceil(rows * 1.25 * size / (height * 72))))
     places = np.arange(0, rows, every)
     day = grid.cohorts.strftime("%Y-%m-%d").tolist()
-    labels = [f"{day[n]}  {'–' if np.isnan(grid.users[n]) else f'{grid.users[n]:,.0f}'}" for n in places]
+    labels = [f"{day[n]} · {'–' if np.isnan(grid.users[n]) else f'{grid.users[n]:,.0f}'}" for n in places]
     ax.set_yticks(places + 0.5, labels, fontsize=size, **style.PLAIN)
     longest = max(map(len, grid.periods)) + 1
     every = max(1, int(np.ceil(columns * longest * 0.65 * size / (width * 72))))
@@ -199,12 +205,17 @@ def _label(ax: Axes, grid: _Grid) -> None:
     ax.set_xticks(places + 0.5, [grid.periods[n] for n in places], fontsize=size, **style.PLAIN)
 
 
-def _write(ax: Axes, grid: _Grid, mesh: QuadMesh) -> None:
-    """Write the shares into their cells, if they can be read."""
+def _text_size(ax: Axes, grid: Grid) -> float:
+    """Give the size in points of the shares in their cells, 0 if they could not be read."""
     rows, columns = grid.rate.shape
     width, height = style.inches(ax)
     size = min(style.small(), 0.6 * height * 72 / rows, width * 72 / columns / (0.62 * 5))
-    if size < _SMALLEST_TEXT:
+    return size if size >= style.smallest(ax, _SMALLEST_TEXT) else 0.0
+
+
+def _write(ax: Axes, grid: Grid, mesh: QuadMesh, size: float) -> None:
+    """Write the shares into their cells."""
+    if not size:
         return
     colors = mesh.get_cmap()(np.clip(grid.rate / grid.top, 0, 1))
     # Black is easier to read than white from this luminance on (WCAG 2).
@@ -215,16 +226,16 @@ def _write(ax: Axes, grid: _Grid, mesh: QuadMesh) -> None:
         ax.text(
             column + 0.5,
             row + 0.5,
-            f"{_percent(grid.rate[row, column])}{few}",
+            f"{percent(grid.rate[row, column])}{few}",
             ha="center",
             va="center",
             fontsize=size,
             color="white" if dark[row, column] else "black",
             **style.PLAIN,
-        )
+        ).set_in_layout(False)  # each lies in its cell: to measure hundreds of them takes seconds
 
 
-def _percent(rate: float) -> str:
+def percent(rate: float) -> str:
     """Write a share in whole per cent; 0 is nobody, and 100 is everybody."""
     text = f"{100 * rate:.0f}"
     if text == "0" and rate > 0:
@@ -232,22 +243,18 @@ def _percent(rate: float) -> str:
     return ">99" if text == "100" and rate < 1 else text
 
 
-def _color_bar(ax: Axes, mesh: QuadMesh, grid: _Grid) -> None:
-    """Say what the colours mean, on an inset, so that no other Axes of the figure is made smaller."""
-    from matplotlib.colorbar import Colorbar
+def _color_bar(ax: Axes, mesh: QuadMesh, grid: Grid) -> None:
     from matplotlib.ticker import PercentFormatter
 
-    inset = ax.inset_axes((1.02, 0.0, 0.025, 1.0))
     beyond = bool(np.nanmax(grid.rate, initial=0.0) > grid.top + 1e-9)
-    bar = Colorbar(
-        inset,
+    decimals = None if grid.top < 0.05 else 0
+    style.color_bar(
+        ax,
         mesh,
+        "share that came back",
         extend="max" if beyond else "neither",
-        format=PercentFormatter(1.0, symbol=" %", decimals=None if grid.top < 0.05 else 0),
+        format=PercentFormatter(1.0, symbol=" %", decimals=decimals),
     )
-    bar.outline.set_visible(False)
-    bar.set_label("share that came back", fontsize=style.small(), **style.PLAIN)
-    inset.tick_params(labelsize=style.small())
 
 
 def asked_note(table: pd.DataFrame) -> str:
@@ -259,14 +266,14 @@ def asked_note(table: pd.DataFrame) -> str:
     return f"Per cent of those for whom the {noun} was over, {how}; {noun}s {cut}."
 
 
-def _notes(table: pd.DataFrame, grid: _Grid) -> list[str]:
+def _notes(table: pd.DataFrame, grid: Grid, *, written: bool) -> list[str]:
     return [
         _segment_note(table),
         asked_note(table),
         "At the left: first day and users of the cohort.",
         "Empty: not over yet or without users." if np.isnan(grid.rate).any() else "",
         "Hatched: of a part of the cohort only." if grid.part.any() else "",
-        "*: fewer than 30 users." if grid.few.any() else "",
+        "*: fewer than 30 users." if grid.few.any() and written else "",
         sample_note(table),
     ]
 

@@ -185,7 +185,7 @@ def _draw(
         ax.plot(x, rate, **dots, markersize=4.0, linewidth=1.4)
     if few.any():
         hollow = look | {"linestyle": "none", "markerfacecolor": "white", "zorder": 3}
-        ax.plot(x, np.where(few, rate, np.nan), **hollow, markersize=4.0)
+        ax.plot(x, np.where(_spread(few) if line else few, rate, np.nan), **hollow, markersize=4.0)
     reach = rate
     if bands:
         low, high = (np.where(few, np.nan, bound) for bound in (low, high))
@@ -195,6 +195,13 @@ def _draw(
             ax.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
         reach = np.concatenate([rate, high])
     return float(np.nanmax(reach, initial=0.0))
+
+
+def _spread(few: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Give of a long run of points its ends and some between, so that their markers do not run into each other."""
+    inner = np.concatenate([[False], few[:-1]]) & np.concatenate([few[1:], [False]])
+    some = np.arange(len(few)) % max(1, len(few) // _DOTS) == 0
+    return np.asarray(few & (~inner | some), dtype=np.bool_)
 
 
 def _legend(ax: Axes, named: list[tuple[str | None, str]]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_DENSE = 400
 _UNHASHABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -82,11 +83,13 @@ def looks(state: pd.DataFrame, color: str, *, edged: bool) -> list[tuple[NDArray
     from matplotlib.colors import to_rgba
 
     complete, settled = state["complete"].to_numpy(), state["settled"].to_numpy()
-    hatched = {"edgecolor": color, "hatch": "/////", "linewidth": 0.8}
+    hatched = {"facecolor": "none", "edgecolor": color, "hatch": "/////", "linewidth": 0.8}
+    # Ground and lines apart: in an SVG, the lines of a patch let as much light through as its ground.
     return [
         (complete & settled, {"facecolor": color, "edgecolor": "white", "linewidth": 0.4 * edged}),
-        (complete & ~settled, {"facecolor": to_rgba(color, 0.35), **hatched}),
-        (~complete, {"facecolor": "none", **hatched}),
+        (complete & ~settled, {"facecolor": to_rgba(color, 0.35), "linewidth": 0.0}),
+        (complete & ~settled, hatched),
+        (~complete, hatched),
     ]
 
 
@@ -102,8 +105,10 @@ def draw_lines(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> None:
     near[1:] |= ~final[:-1]
     near[:-1] |= ~final[1:]
     handles = []
+    # Thinner where points are so many that a line would hide the others and its own bounds.
+    width = 1.4 if len(days) <= _DENSE else 0.7
     for place, (_, counts, color, marker) in enumerate(traces):
-        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4.0, "linewidth": 1.4}
+        look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4.0, "linewidth": width}
         ax.plot(days, np.where(final, counts, np.nan), **look, markevery=_marked(counts, final, place))
         if near.any():
             dashed = look | {"linestyle": (0, (2.5, 1.5))}
@@ -111,7 +116,7 @@ def draw_lines(ax: Axes, traces: list[Trace], state: pd.DataFrame) -> None:
         if not complete.all():
             hollow = look | {"linestyle": "none", "markerfacecolor": "white", "zorder": 3}
             ax.plot(days, np.where(complete, np.nan, counts), **hollow)
-        handles.append(Line2D([], [], **look))
+        handles.append(Line2D([], [], **look | {"linewidth": 1.4}))
     add_legend(ax, handles, [trace.name for trace in traces])
 
 

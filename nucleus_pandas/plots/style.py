@@ -12,12 +12,15 @@ from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.wording import MISSING as MISSING
 from nucleus_pandas.api.wording import OTHER as OTHER
 from nucleus_pandas.api.wording import counted as counted
+from nucleus_pandas.plots import narrow
+from nucleus_pandas.plots.narrow import figures_for_page as figures_for_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
     from matplotlib.transforms import Bbox
 
 # Okabe and Ito's colours without the yellow, which is lost on white; a dark brown stands in. Under simulated
@@ -28,11 +31,15 @@ QUIET: Final = "#666666"
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 MOST_CATEGORIES: Final = 30
+_USUAL: Final = 4.5  # inches
+_TICKED: Final = 6  # periods
+# Names of so few letters fit in two columns beside an Axes of more inches.
+_SHORT, _ROOMY = 14, 5.0
 
 PLAIN: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
 
 
-def axes_for(ax: Axes | None, *, height: float = 4.5, width: float = 9.0) -> Axes:
+def axes_for(ax: Axes | None, *, height: float | None = None, width: float = 9.0) -> Axes:
     """Give back the Axes, or one on a new figure where there is none."""
     if ax is not None:
         from matplotlib.axes import Axes
@@ -42,10 +49,11 @@ def axes_for(ax: Axes | None, *, height: float = 4.5, width: float = 9.0) -> Axe
                 f"ax is of type {type(ax).__name__}; pass one Axes, such as plt.gca(), or axes[0] of several."
             )
         return ax
+    if (made := narrow.axes_of_page(height, width, usual=_USUAL)) is not None:
+        return made
     import matplotlib.pyplot as plt
 
-    _, made = plt.subplots(figsize=(width, height), layout="constrained")
-    return made
+    return plt.subplots(figsize=(width, height or _USUAL), layout="constrained")[1]
 
 
 def require(frame: pd.DataFrame, columns: Sequence[str], *, plot: str, loader: str) -> None:
@@ -100,13 +108,22 @@ def name_width(ax: Axes) -> int:
 def set_titles(ax: Axes, title: str, *definition: str, beside: int = 0) -> None:
     """Write the title and, small below it, what the numbers mean; `beside`: characters taken at the left."""
     size = small()
-    per_line = max(24, int(inches(ax)[0] * 72 / (0.52 * size)) - beside)
-    lines = textwrap.wrap(" ".join(part for part in definition if part), per_line)
-    ax.set_title(title, loc="left", pad=5 + 1.3 * size * len(lines), fontweight="bold", **PLAIN)
+    width, letter = inches(ax)[0] * 72, 0.52
+    if whole := narrow.is_narrow(ax):
+        # All the width is taken, so that no letter may be wider than thought.
+        width, letter, beside = ax.figure.get_figwidth() * 72, 0.57, 0  # type: ignore[union-attr]
+    per_line = max(24, int(width / (letter * size)) - beside)
+    text = " ".join(part for part in definition if part).replace(" %", "\u00a0%")  # a number keeps its unit
+    lines = [line.replace("\u00a0%", " %") for line in textwrap.wrap(text, per_line)]
+    headline = "\n".join(textwrap.wrap(title, max(24, int(width / (0.85 * size))))) or title
+    heading = ax.set_title(
+        headline, loc="left", pad=(8 if lines else 5) + 1.3 * size * len(lines), fontweight="bold", **PLAIN
+    )
+    if whole:
+        narrow.at_left_edge(ax, heading)
     subtitle = ax.annotate(
         "\n".join(lines),
-        xy=(0, 1),
-        xycoords="axes fraction",
+        **narrow.left_edge(ax),
         xytext=(0, 4),
         textcoords="offset points",
         va="bottom",
@@ -122,7 +139,7 @@ def set_titles(ax: Axes, title: str, *definition: str, beside: int = 0) -> None:
 
 def finish_axes(ax: Axes, *, x: str, y: str, grid: Literal["x", "y"] | None) -> None:
     """Label the axes with their units; a thin grid; no box."""
-    ax.set_xlabel(x, fontsize=small(), **PLAIN)
+    narrow.label_x(ax, x, size=small(), **PLAIN)
     ax.set_ylabel(y, fontsize=small(), **PLAIN)
     ax.tick_params(labelsize=small())
     ax.grid(visible=False)
@@ -162,39 +179,76 @@ def day_axis(ax: Axes, days: pd.DatetimeIndex) -> None:
     # Of a single date the concise form leaves nothing but the time, 00:00.
     formatter: Any = ConciseDateFormatter(locator) if span else DateFormatter("%Y-%m-%d")  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_formatter(formatter)
+    # A few longer periods get a tick each where they begin, unless two of them stand close together.
+    steps = (days[1:] - days[:-1])[days[1:] > days[:-1]]
+    if not span or (len(days) <= _TICKED and steps.min() > pd.Timedelta(days=1) and steps.min() >= span / 10):
+        ax.set_xticks(days.unique().to_numpy())
     ax.xaxis.get_offset_text().set_fontsize(small())
     margin = pd.Timedelta(hours=12) + 0.01 * span
     ax.set_xlim(days[0] - margin, days[-1] + margin)  # type: ignore[arg-type]
 
 
-def add_legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str]) -> None:
-    """Name what is drawn, to the right of the Axes and in the order of the names."""
+def add_legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str], told: Sequence[str] = ()) -> None:
+    """Name what is drawn in the order of the names: to the right of the Axes, below a narrow one.
+
+    `told` stands after the names, in full however long these are.
+    """
+    below = narrow.is_narrow(ax)
+    width = (32 if below else name_width(ax)) - max(0, max(map(len, told), default=0) - 6)
+    shown = [plain(name, width) for name in names]
+    shown = [name + more for name, more in zip(shown, told, strict=True)] if told else shown
+    longest = max(map(len, shown), default=0)
     row = inches(ax)[1] * 72 / max(1, len(names))
+    columns = 2 if row < 1.3 * small() and longest <= _SHORT and inches(ax)[0] > _ROOMY else 1
+    size = min(small(), max(4.0, columns * row / 1.6))
+    if below:
+        size, columns = small(), narrow.columns_for(ax, longest, small())
     # Matplotlib leaves out a label that begins with an underscore: the names are written in afterwards.
     legend = ax.legend(
         handles,
         [str(place) for place in range(len(names))],
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
+        ncols=columns,
         borderaxespad=0,
+        borderpad=0 if below else 0.4,
         frameon=False,
-        fontsize=min(small(), max(4.0, row / 1.6)),
+        fontsize=size,
         labelspacing=0.4,
+        columnspacing=1.2,
         handlelength=1.6,
         handletextpad=0.6,
     )
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set(text=plain(name, name_width(ax)), **PLAIN)
+    for text, name in zip(legend.get_texts(), shown, strict=True):
+        text.set(text=name, **PLAIN)
+
+
+def color_bar(ax: Axes, mesh: QuadMesh, label: str, **how: Any) -> None:
+    """Say what the colours mean, on an inset, so that no other Axes of the figure is made smaller."""
+    from matplotlib.colorbar import Colorbar
+
+    below = narrow.is_narrow(ax)
+    inset = ax.inset_axes(narrow.below_labels(ax, small()) if below else (1.02, 0.0, 0.025, 1.0))
+    bar = Colorbar(inset, mesh, orientation="horizontal" if below else "vertical", **how)
+    bar.outline.set_visible(False)
+    bar.set_label(label, fontsize=small(), **PLAIN)
+    inset.tick_params(labelsize=small())
+
+
+def smallest(ax: Axes, usual: float) -> float:
+    """Give the size in points below which a text is left out: nobody enlarges what stands on a narrow screen."""
+    return max(usual, 0.95 * small()) if narrow.is_narrow(ax) else usual
 
 
 def no_data(ax: Axes, title: str, why: str = "no data") -> Axes:
     """Say that the table has nothing to draw."""
+    narrow.flatten(ax)
     set_titles(ax, title)
     ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=QUIET, **PLAIN)
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return fit(ax)
 
 
 def fit(ax: Axes) -> Axes:
@@ -204,6 +258,10 @@ def fit(ax: Axes) -> Axes:
     figure's edge.
     """
     from matplotlib.transforms import Bbox
+
+    if narrow.is_narrow(ax):
+        narrow.fit_narrow(ax)
+        return ax
 
     figure = ax.figure
     cell = None if figure.get_layout_engine() is not None else _cell(ax)

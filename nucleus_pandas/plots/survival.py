@@ -113,10 +113,10 @@ def _name(ax: Axes, segments: list[Segment]) -> None:
 
     named = [segment for segment in segments if segment.name is not None]
     if named:
-        days = ["–" if (day := _half_gone(segment.rows)) is None else f"{day:,} d" for segment in named]
-        width = style.name_width(ax) - max(map(len, days)) - 2
-        names = [f"{style.plain(one.name, width)}: {day}" for one, day in zip(named, days, strict=True)]
-        style.add_legend(ax, [Line2D([], [], color=one.color, linewidth=1.4) for one in named], names)
+        # A word stands before the number: after a name that is read from the right it would jump to its other side.
+        days = [": –" if (day := _half_gone(segment.rows)) is None else f": day {day:,}" for segment in named]
+        handles = [Line2D([], [], color=one.color, linewidth=1.4) for one in named]
+        style.add_legend(ax, handles, [str(one.name) for one in named], days)
 
 
 def _notes(survival: pd.DataFrame, segments: list[Segment], *, bands: bool) -> list[str]:

@@ -153,11 +153,12 @@ def _name(ax: Axes, curves: list[_Curve]) -> None:
     """Name the curves beside the Axes, each with its median."""
     from matplotlib.lines import Line2D
 
-    names = []
-    for curve in curves:
-        median = duration(float(np.median(curve.seconds))) if len(curve.seconds) else "nobody"
-        names.append(f"{style.plain(curve.name, style.name_width(ax) - len(median) - 2)}: {median}")
-    style.add_legend(ax, [Line2D([], [], linewidth=1.4, markersize=5, **curve.look) for curve in curves], names)
+    # A word stands before the number: after a name that is read from the right it would jump to its other side.
+    told = [
+        f": after {duration(float(np.median(curve.seconds)))}" if len(curve.seconds) else ": nobody" for curve in curves
+    ]
+    handles = [Line2D([], [], linewidth=1.4, markersize=5, **curve.look) for curve in curves]
+    style.add_legend(ax, handles, [curve.name for curve in curves], told)
 
 
 def _limits(curves: list[_Curve]) -> tuple[float, float]:

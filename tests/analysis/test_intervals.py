@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nucleus_pandas.analysis.intervals import equal_rates, holm, newcombe, wilson
+from nucleus_pandas.analysis.intervals import equal_rates, holm, newcombe, student_tails, wilson
 
 CASES = [(0, 10), (10, 10), (1, 2), (3, 29), (29, 30), (450, 1000), (1, 250_000), (999_999, 1_000_000)]
 # Computed once with statsmodels 0.15: proportion_confint(successes, trials, method="wilson").
@@ -170,3 +170,19 @@ def test_holm_agrees_with_statsmodels():
     p_values = np.array([0.04, 0.001, 0.2, 0.2, 0.9, 0.011, 1e-9])
     theirs = multitest.multipletests(p_values, method="holm")[1]
     np.testing.assert_allclose(holm(p_values), theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "t"), [(1, 12.7062), (2, 4.30265), (3, 3.18245), (4, 2.77645), (7, 2.36462), (8, 2.306), (30, 2.04227)]
+)
+def test_beyond_the_values_of_student_s_table_lie_five_per_cent(freedom, t):
+    assert student_tails(t, freedom) == pytest.approx(0.05, abs=1e-6)
+    assert student_tails(-t, freedom) == student_tails(t, freedom)
+    assert student_tails(0.0, freedom) == 1
+
+
+def test_student_s_tails_are_those_of_scipy():
+    stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
+    for freedom in range(1, 12):
+        for t in (0.01, 0.5, 1.0, 2.0, 5.0, 20.0):
+            assert student_tails(t, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), abs=1e-12)

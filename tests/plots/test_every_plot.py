@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from functools import cache
+from typing import NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -12,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from nucleus_pandas.plots.style import plain
+from tests.plots.conftest import CASES
+from tests.plots.gallery import small
 
 # The plots whose names are values from the data, and nothing else.
 NAMING = [
@@ -36,6 +40,36 @@ def drawn_figure(ax: Axes) -> Figure:
     figure = ax.figure
     figure.draw_without_rendering()
     return figure
+
+
+class Drawing(NamedTuple):
+    """A plot of a small table on a figure of its own, and what it did to the table and to the settings."""
+
+    ax: Axes
+    numbers: list[int]
+    table_is_the_same: bool
+    rcparams_are_the_same: bool
+
+
+@cache
+def drawing(name: str) -> Drawing:
+    plot, table = CASES[name][0], small(name)
+    before, settings = table.copy(deep=True), dict(mpl.rcParams)
+    ax = plot(table)
+    ax.figure.canvas.draw()
+    return Drawing(ax, plt.get_fignums(), table.equals(before), settings == dict(mpl.rcParams))
+
+
+@pytest.fixture(params=CASES)
+def drawn(request: pytest.FixtureRequest) -> Drawing:
+    """Made once for all tests that only look at it."""
+    return drawing(request.param)
+
+
+def draw(ax: Axes) -> None:
+    """Draw it as it is: where it stands is seen to elsewhere."""
+    ax.figure.set_layout_engine("none")
+    drawn_figure(ax)
 
 
 def shown(ax: Axes) -> list[str]:
@@ -63,22 +97,17 @@ def test_makes_no_figure_when_axes_are_given(case):
     assert plt.get_fignums() == []
 
 
-def test_makes_one_constrained_figure_when_no_axes_are_given(case):
-    ax = case.plot(case.table)
-    assert plt.get_fignums() == [1]
-    assert ax.figure.get_layout_engine() is not None
+def test_makes_one_constrained_figure_when_no_axes_are_given(drawn):
+    assert drawn.numbers == [1]
+    assert drawn.ax.figure.get_layout_engine() is not None
 
 
-def test_leaves_the_table_as_it_was(case):
-    before = case.table.copy(deep=True)
-    case.plot(case.table)
-    pd.testing.assert_frame_equal(case.table, before)
+def test_leaves_the_table_as_it_was(drawn):
+    assert drawn.table_is_the_same
 
 
-def test_leaves_rcparams_as_they_were(case):
-    before = dict(mpl.rcParams)
-    case.plot(case.table).figure.canvas.draw()
-    assert dict(mpl.rcParams) == before
+def test_leaves_rcparams_as_they_were(drawn):
+    assert drawn.rcparams_are_the_same
 
 
 def test_leaves_the_other_axes_of_a_figure_alone(case):
@@ -94,7 +123,7 @@ def test_leaves_the_other_axes_of_a_figure_alone(case):
 
 def test_empty_table_says_no_data(case):
     ax = case.plot(case.table.iloc[:0])
-    drawn_figure(ax)
+    draw(ax)
     assert "no data" in shown(ax)
 
 
@@ -107,25 +136,25 @@ def test_counts_that_are_all_missing_say_no_data(case):
 
 
 def test_draws_one_row(case):
-    drawn_figure(case.plot(case.table.iloc[[0]]))
+    draw(case.plot(case.table.iloc[[0]]))
 
 
 def test_draws_counts_of_which_some_are_missing(case):
     table = case.table.copy()
     numbers = counts_of(table)
     table.loc[table.index[0], numbers] = pd.NA
-    drawn_figure(case.plot(table))
+    draw(case.plot(table))
 
 
 def test_draws_counts_that_are_all_zero(case):
     table = case.table.copy()
     for name in counts_of(table):
         table[name] = pd.array([0] * len(table), dtype="Int64")
-    drawn_figure(case.plot(table))
+    draw(case.plot(table))
 
 
 def test_draws_rows_in_any_order(case):
-    drawn_figure(case.plot(case.table.iloc[::-1]))
+    draw(case.plot(case.table.iloc[::-1]))
 
 
 def test_says_which_columns_are_missing_and_where_the_table_comes_from(case):
@@ -139,10 +168,9 @@ def test_refuses_what_is_no_table(case):
         case.plot([1, 2, 3])
 
 
-def test_titles_and_axes_are_labelled(case):
-    ax = case.plot(case.table)
-    assert ax.get_title(loc="left")
-    assert ax.get_xlabel()
+def test_titles_and_axes_are_labelled(drawn):
+    assert drawn.ax.get_title(loc="left")
+    assert drawn.ax.get_xlabel()
 
 
 @pytest.mark.parametrize(
@@ -168,9 +196,8 @@ def test_everything_still_fits_after_tight_layout(case):
     assert ax.get_tightbbox().x1 <= figure.bbox.x1
 
 
-def test_subtitle_stands_between_plot_and_title(case):
-    ax = case.plot(case.table)
-    drawn_figure(ax)
+def test_subtitle_stands_between_plot_and_title(drawn):
+    ax = drawn.ax
     [subtitle] = [text for text in ax.texts if text.get_color() == "#666666"]
     assert subtitle.get_window_extent().y0 >= ax.get_window_extent().y1
     assert subtitle.get_window_extent().y1 <= ax._left_title.get_window_extent().y0 + 1

@@ -80,6 +80,16 @@ def test_the_share_without_errors_is_drawn_with_bounds_but_for_few_users(error_f
     assert ax.get_ylim()[0] > 0.8
 
 
+def test_a_line_alone_needs_no_legend_as_the_title_names_it(error_free, crash_free_segments):
+    assert nu.plot_error_free(error_free).get_legend() is None
+    assert nu.plot_error_free(crash_free_segments).get_legend() is not None
+
+
+def test_rates_in_the_thousands_are_written_with_a_comma(error_trend):
+    ax = nu.plot_error_trend(error_trend.assign(rate=1_000.0))
+    assert "1,000" in [tick.get_text() for tick in ax.get_yticklabels()]
+
+
 def test_few_users_are_hollow_and_a_band_is_named_only_where_there_is_one(error_free):
     ax = nu.plot_error_free(error_free)
     hollow = [line for line in ax.lines if line.get_markerfacecolor() == "white"]

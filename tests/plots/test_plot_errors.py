@@ -51,13 +51,15 @@ def test_errors_beyond_top_are_summed_in_grey_on_top(errors):
 
 def test_unsettled_and_incomplete_days_are_hatched(errors):
     ax = plot_errors(errors.query("error == 'DiskFull'"))
-    (settled, plain), (unsettled, hatched), (incomplete, hollow) = layers(ax)
+    (settled, plain), (ground, pale), (unsettled, hatched), (incomplete, hollow) = layers(ax)
     np.testing.assert_equal(settled, [1, 3, np.nan, np.nan])
-    np.testing.assert_equal(unsettled, [np.nan, np.nan, 0, np.nan])
+    np.testing.assert_equal(ground, [np.nan, np.nan, 0, np.nan])
+    np.testing.assert_equal(unsettled, ground)
     np.testing.assert_equal(incomplete, [np.nan, np.nan, np.nan, 1])
     assert not plain
+    assert not pale
     assert hatched == hollow == "/////"
-    assert ax.patches[2].get_facecolor()[3] == 0
+    assert ax.patches[3].get_facecolor()[3] == 0
 
 
 def test_the_subtitle_says_what_hatched_means(errors):

@@ -319,7 +319,7 @@ def test_a_curve_rises_by_one_user_at_each_time(funnel_users):
 
 def test_the_median_is_a_dot_and_stands_beside_the_name(funnel_users):
     ax = plot_time_to_convert(funnel_users)
-    assert legend(ax) == ["step 2: 2 min", "step 3: 12.5 h"]
+    assert legend(ax) == ["step 2: after 2 min", "step 3: after 12.5 h"]
     assert ax.lines[1].get_xdata().tolist() == [120]
 
 
@@ -359,7 +359,7 @@ def test_spoiled_attempts_are_no_entries(funnel_users):
 
 def test_each_segment_has_a_curve_at_the_last_step(funnel_users_segments):
     ax = plot_time_to_convert(funnel_users_segments)
-    assert legend(ax) == ["free: 1 d", "pro: 1 h"]
+    assert legend(ax) == ["free: after 1 d", "pro: after 1 h"]
     assert curve(ax, 0) == [(86_400, 0.5)]
     assert "Reached step 3 so long after" in subtitle(ax)
 

@@ -94,7 +94,7 @@ def test_survival_says_by_which_day_half_were_gone(survival, survival_segments):
     assert "Half were gone by day 2." in subtitle(plot_survival(survival))
     assert "More than half are still there." in subtitle(plot_survival(survival.head(2)))
     plt.figure()
-    assert names(plot_survival(survival_segments, plt.gca())) == ["free: 2 d", "pro: –"]
+    assert names(plot_survival(survival_segments, plt.gca())) == ["free: day 2", "pro: –"]
 
 
 def test_survival_says_what_lost_means_and_who_is_left_out(survival):
@@ -108,11 +108,22 @@ def test_survival_of_users_who_are_all_pending_says_no_data(survival):
     assert "no data" in written(plot_survival(survival.head(1).assign(survival=np.nan)))
 
 
+def test_the_quick_ratio_is_explained_only_where_there_is_one(growth):
+    assert "quick ratio" in subtitle(plot_growth(growth))
+    assert "quick ratio" not in subtitle(plot_growth(growth.assign(quick_ratio=np.nan)))
+
+
+def test_the_day_stands_whole_behind_a_name_that_is_cut(survival):
+    [text] = plot_survival(survival.assign(segment="long " * 1_000)).get_legend().get_texts()
+    assert text.get_text().count("…") == 1
+    assert text.get_text().endswith(": day 2")
+
+
 def test_names_of_segments_are_drawn_as_plain_text(survival):
     odd = "$x^{2$ \u202egnp.exe\n"
     ax = plot_survival(survival.assign(segment=odd))
     [text] = ax.get_legend().get_texts()
-    assert text.get_text() == "$x^{2$ �gnp.exe�: 2 d"
+    assert text.get_text() == "$x^{2$ �gnp.exe�: day 2"
     assert not text.get_parse_math()
 
 

@@ -104,6 +104,11 @@ def test_names_are_drawn_as_plain_text():
     assert max(map(len, shown)) <= 40
 
 
+def test_the_share_does_not_stand_behind_a_name_that_is_read_from_the_right(paths):
+    ax = plot_paths(paths.replace("save", "\u05e9\u05dc\u05d5\u05dd"))
+    assert "\u05e9\u05dc\u05d5\u05dd\n60.0 %" in [text.get_text() for text in ax.texts]
+
+
 @pytest.mark.parametrize("size", [(9, 5.5), (4, 3)])
 def test_ten_names_in_each_of_five_columns_do_not_overlap(size):
     names = [f"EVENT_NUMBER_{i}" for i in range(10)] + ["(other)", "(exit)"]

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PolyCollection, QuadMesh
+from matplotlib.colors import to_rgb
 
 from nucleus_pandas.plots import plot_retention, plot_retention_curve, plot_retention_trend
 from tests.plots.conftest import TEXT, cohorts, pooled, segmented
@@ -47,7 +48,7 @@ def test_each_cohort_is_a_row_and_each_period_a_column(retention):
 
 
 def test_the_users_of_a_cohort_stand_beside_its_first_day(retention):
-    assert ticks(plot_retention(retention).yaxis) == ["2026-09-07  100", "2026-09-14  50", "2026-09-21  10"]
+    assert ticks(plot_retention(retention).yaxis) == ["2026-09-07 · 100", "2026-09-14 · 50", "2026-09-21 · 10"]
 
 
 def test_nobody_is_a_zero_and_what_is_not_over_an_empty_cell(retention):
@@ -93,8 +94,16 @@ def test_numbers_can_be_read_on_every_colour():
     for text in ax.texts:
         if text.get_color() in ("black", "white"):
             x, y = text.get_position()
-            ground, ink = luminance(faces[int(y), int(x)]), 0.0 if text.get_color() == "black" else 1.0
+            ground, ink = luminance(faces[int(y), int(x)]), luminance(to_rgb(text.get_color()))
             assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) >= 4.5
+
+
+def test_an_asterisk_is_explained_only_where_there_is_one():
+    few = cohorts({f"2026-{month:02}-01": [10] * 60 for month in range(1, 13)})
+    assert "*: fewer than 30 users." in subtitle(plot_retention(few.query("period < 5")))
+    _, ax = plt.subplots(figsize=(4, 3))
+    assert "*" not in subtitle(plot_retention(few, ax))
+    assert numbers(ax) == {}
 
 
 def test_few_users_do_not_set_the_scale():
@@ -157,6 +166,15 @@ def lines(ax):
 
 def below(ax):
     return [text.get_text() for text in ax.texts if text.get_color() not in ("#666666", "black", "white")]
+
+
+def test_markers_of_a_long_stretch_of_few_users_do_not_run_into_each_other():
+    curve = pooled([5] * 240, of=[40] * 100 + [20] * 140)
+    hollow = [line for line in plot_retention_curve(curve).get_lines() if line.get_markerfacecolor() == "white"]
+    at = np.flatnonzero(~np.isnan(hollow[0].get_ydata()))
+    assert (at[0], at[-1]) == (100, 239)
+    assert np.diff(at).max() <= 4
+    assert len(at) < 50
 
 
 def test_the_curve_is_the_share_of_each_period_and_its_users_stand_below(retention_curve):

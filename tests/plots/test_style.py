@@ -1,8 +1,11 @@
 """Text from the data, colours, and the number of categories."""
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.dates import date2num
+from matplotlib.figure import Figure
 
 from nucleus_pandas.plots import style
 
@@ -43,8 +46,6 @@ def test_top_out_of_range_is_refused(top):
 
 
 def test_a_column_that_is_no_text_is_named_in_the_message():
-    import pandas as pd
-
     with pytest.raises(ValueError, match="missing day; found 0"):
         style.require(pd.DataFrame({0: [1]}), ["day"], plot="plot_x", loader="load_x")
 
@@ -56,6 +57,26 @@ def test_the_first_six_colours_and_the_grey_stand_out_on_white():
 
 def test_each_colour_has_its_own_marker():
     assert len(set(style.PALETTE)) == len(style.PALETTE) == len(set(style.MARKERS))
+
+
+def test_a_number_and_its_per_cent_stay_on_one_line():
+    ax = Figure(figsize=(4, 3)).add_subplot()
+    for length in range(1, 40):
+        style.set_titles(ax, "Title", f"{'a' * length} and 95 % bounds, and what else there is to say of them")
+        assert "95 %" in ax.texts[-1].get_text()
+
+
+def test_a_long_title_is_written_in_several_lines():
+    ax = Figure(figsize=(4, 3)).add_subplot()
+    style.set_titles(ax, f"Breakdown of {'long ' * 12}: before and after")
+    assert ax.get_title(loc="left").count("\n") >= 2
+
+
+def test_a_few_weeks_have_a_tick_each_where_they_begin():
+    ax = Figure().add_subplot()
+    weeks = pd.date_range("2026-09-07", periods=3, freq="7D")
+    style.day_axis(ax, weeks)
+    assert ax.get_xticks().tolist() == date2num(weeks.to_numpy()).tolist()
 
 
 def test_small_text_follows_the_readers_font_size():

@@ -13,6 +13,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import nucleus_pandas as nu
+from nucleus_pandas.report.cards import Card
+from nucleus_pandas.report.report import Section
+from nucleus_pandas.report.tables import Cells
 
 HOSTILE = '<script>alert(1)</script>"onload="x {{7*7}} {% if %} &amp; \u202e$x^2$'
 
@@ -79,6 +82,19 @@ def test_a_table_is_written_for_reading():
     ]
 
 
+def test_numbers_stand_at_the_right_and_short_columns_are_not_wrapped():
+    text = "some words that take more room than a date"
+    page = page_of(nu.Report("r").add("t", pd.DataFrame({"day": ["2026-01-05"], "n": [7], "what": [text]})))
+    assert [attrs["class"] for tag, attrs in page.elements if tag == "table"] == ["w1 r2 w2"]
+
+
+@pytest.mark.parametrize(("columns", "tight"), [(8, False), (9, True)])
+def test_only_what_is_too_wide_for_paper_is_broken_within_words(columns, tight):
+    page = page_of(nu.Report("r").add("t", pd.DataFrame([["ten_letter"] * columns])))
+    (look,) = [attrs["class"] for tag, attrs in page.elements if tag == "table"]
+    assert ("tight" in look) is tight
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [
@@ -92,6 +108,12 @@ def test_a_table_is_written_for_reading():
 )
 def test_numbers_have_three_digits(value, written):
     assert cells(nu.Report("r").add("t", pd.DataFrame({"x": [value]})).to_html()) == [written]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "boolean", "object"])
+def test_what_is_true_or_false_is_written_as_words(dtype):
+    table = pd.DataFrame({"x": pd.Series([np.True_, np.False_], dtype=dtype)})
+    assert cells(nu.Report("r").add("t", table).to_html()) == ["yes", "no"]
 
 
 def test_an_index_that_says_something_is_a_column():
@@ -125,12 +147,23 @@ def test_hostile_text_makes_no_element_and_no_attribute():
     assert "\u202e" not in "".join(other.text)
 
 
+def test_nothing_turns_the_reading_direction_wherever_it_stands():
+    report = nu.Report("r")
+    card = Card(*[HOSTILE] * 4)
+    cells = Cells([HOSTILE], [False], [[HOSTILE]])
+    report.sections.append(Section(HOSTILE, HOSTILE, paragraphs=[HOSTILE], cards=[card], cells=cells))
+    mail = mail_of(report)
+    for text in (report.to_html(), *(mail.get_body((kind,)).get_content() for kind in ("plain", "html"))):
+        assert "\u202e" not in text
+        assert text.count("\ufffd") >= 8
+
+
 def test_the_page_asks_for_nothing_and_forbids_it():
     html = nu.Report("r").add("p", figure()).add("t", pd.DataFrame({"x": ["https://example.org/a.png"]})).to_html()
     page = Page(html)
     assert not page.tags() & {"script", "link", "iframe", "object", "embed", "base", "form", "img"}
     assert "default-src 'none'" in html
-    pointed = page.attributes("href") + page.attributes("xlink:href") + re.findall(r"url\(([^)]*)\)", html)
+    pointed = page.attributes("href") + re.findall(r"url\(([^)]*)\)", html)
     assert pointed
     assert all(target.startswith("#") for target in pointed)
 
@@ -154,9 +187,7 @@ def test_pictures_are_well_formed_svg_with_text_and_ids_of_their_own():
 def test_every_place_that_a_picture_points_to_is_there():
     (root,) = svgs(nu.Report("r").add("One", figure()).to_html())
     ids = {element.get("id") for element in root.iter()}
-    used = [
-        element.get("{http://www.w3.org/1999/xlink}href")[1:] for element in root.iter() if element.tag.endswith("use")
-    ]
+    used = [element.get("href")[1:] for element in root.iter() if element.tag.endswith("use")]
     clipped = [element.get("clip-path")[5:-1] for element in root.iter() if element.get("clip-path")]
     assert used
     assert clipped
@@ -176,16 +207,28 @@ def test_links_and_ids_of_a_picture_do_not_get_out_of_it():
 def test_characters_that_no_xml_holds_are_replaced():
     ax = figure()
     ax.set_title("a\x01b", loc="left")
-    with pytest.warns(UserWarning, match="Glyph 1"):
-        html = nu.Report("r").add("One", ax).to_html()
+    html = nu.Report("r").add("One", ax).to_html()
     assert "a\ufffdb" in html
     assert svgs(html)
 
 
 def test_colours_of_the_house_are_named_so_that_a_dark_page_has_others():
     html = nu.Report("r").add("One", figure()).to_html()
-    assert "stroke: var(--c0072b2,#0072b2)" in html
-    assert re.search(r"prefers-color-scheme:dark\)\{:root\{[^}]*--c0072b2:#4aa3e0", html)
+    assert "stroke:var(--c0072b2)" in html
+    assert re.search(r"prefers-color-scheme:dark\)\{:root\{[^}]*--c0072b2:#3088e6", html)
+
+
+def test_so_are_those_behind_a_hatch():
+    ax = figure()
+    ax.axvspan(1, 2, facecolor="white", edgecolor="0.75", hatch="//")
+    picture = nu.Report("r").add("One", ax).sections[0].svg
+    assert 'style="fill:var(--cffffff)"' in picture[picture.index("<pattern") :]
+    assert not re.search('[:"]#(fff|bfb)', picture)
+
+
+def test_a_picture_of_one_form_is_as_large_as_it_was_made():
+    picture = nu.Report("r").add("One", figure().figure).sections[0].svg
+    assert 'width="614" viewBox="0 0 460.8 345.6"' in picture  # 6.4 inches of 96 pixels
 
 
 def test_the_picture_is_that_of_the_moment_when_it_was_added():
@@ -207,6 +250,50 @@ def test_the_numbers_of_a_picture_can_be_unfolded():
     html = nu.Report("r").add("One", figure(), data=pd.DataFrame({"n": [7]})).to_html()
     assert "<details>" in html
     assert cells(html) == ["7"]
+
+
+DAILY = pd.DataFrame(
+    {
+        "day": pd.date_range("2026-10-01", periods=3),
+        "new_users": [1, 2, 3],
+        "active_users": [4, 5, 6],
+        "returning_users": [3, 3, 3],
+        "sessions": [7, 8, 9],
+        "avg_session_seconds": [60.0, 61.0, 62.0],
+        "complete": True,
+        "settled": True,
+    }
+)
+
+
+def test_a_plot_function_draws_for_wide_and_for_narrow_screens():
+    pictures = svgs(nu.Report("r").add("Days", nu.plot_daily, data=DAILY).to_html())
+    widths = [float(picture.get("viewBox").split()[2]) for picture in pictures]
+    assert widths == [pytest.approx(648), pytest.approx(259.2)]  # 9 and 3.6 inches
+    assert not plt.get_fignums()
+
+
+def test_names_in_any_script_are_text_and_no_warning():
+    errors = pd.DataFrame({"day": DAILY["day"], "event": "保存", "count": [1, 2, 3], "complete": True, "settled": True})
+    assert "保存</text>" in nu.Report("r").add("Events", nu.plot_events, data=errors).to_html()
+
+
+def test_a_picture_that_was_drawn_already_scrolls_in_a_box_of_its_own():
+    html = nu.Report("r").add("Days", figure()).to_html()
+    assert len(svgs(html)) == 1
+    assert '<div class="wide" role="group" tabindex="0" aria-label="Days, picture"><svg' in html
+
+
+def test_sections_below_others_have_smaller_headings_and_are_not_in_the_contents():
+    report = nu.Report("r").add("A", "x").add("B", "x", level=3).add("C", "x").to_html()
+    assert re.findall(r"<(h[23]) id[^>]*>(.)", report) == [("h2", "A"), ("h3", "B"), ("h2", "C")]
+    assert re.findall(r"<a href[^>]*>(.)", report) == ["A", "C"]
+
+
+@pytest.mark.parametrize("level", [1, 3, "2"])
+def test_a_level_that_makes_no_sense_is_refused(level):
+    with pytest.raises(ValueError, match="write 2, or 3 below a section"):
+        nu.Report("r").add("A", "x", level=level)
 
 
 def test_the_same_content_gives_the_same_bytes():
@@ -243,7 +330,12 @@ def test_where_it_cannot_be_saved_the_message_says_what_to_do(tmp_path):
     [
         (lambda r: r.add("h", 7), "content is of type int; pass a DataFrame, an Axes or a Figure"),
         (lambda r: r.add(7, "text"), "heading is of type int; write a text"),
-        (lambda r: r.add("h", "text", data=pd.DataFrame()), "pass an Axes or a Figure as content, or leave data out"),
+        (
+            lambda r: r.add("h", "text", data=pd.DataFrame()),
+            "pass an Axes, a Figure or a plot function as content, or leave",
+        ),
+        (lambda r: r.add("h", nu.plot_daily), "pass the table, report.add"),
+        (lambda r: r.add("h", lambda table: 7, data=pd.DataFrame()), "the plot function gives no Axes"),
         (lambda r: r.add("h", figure(), data=[1]), "data is of type list; pass the DataFrame"),
     ],
 )
@@ -281,6 +373,20 @@ def test_a_mail_has_text_a_page_pictures_and_the_whole_attached():
     assert picture.get_content().startswith(b"\x89PNG")
     (attached,) = list(mail.iter_attachments())
     assert attached.get_content().replace("\r\n", "\n") == report.to_html()
+
+
+def test_a_mail_shows_as_much_of_a_wide_table_as_fits():
+    mail = mail_of(nu.Report("r").add("t", pd.DataFrame([range(13)])))
+    for kind in ("plain", "html"):
+        assert "3 more columns: see the attached page." in mail.get_body((kind,)).get_content()
+    assert cells(mail.get_body(("html",)).get_content()) == [str(number) for number in range(10)]
+
+
+def test_a_heatmap_has_its_colours_in_a_mail_too():
+    report = nu.Report("r")
+    report.sections.append(Section("t", cells=Cells(["a", "b"], [True, True], [["1", "2"]], shades=[["", "s0 part"]])))
+    page = mail_of(report).get_body(("html",)).get_content()
+    assert re.findall("background:(#[0-9a-f]+)[^>]*>(.)<", page) == [("#ebf4f9", "2")]
 
 
 def test_hostile_text_is_text_in_the_mail_too():

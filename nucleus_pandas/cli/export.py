@@ -1,0 +1,142 @@
+"""``nucleus-pandas export``: every table as CSV, with first plots."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+import nucleus_pandas as nu
+from nucleus_pandas.api.columns import FORMULA_STARTS
+from nucleus_pandas.cli.settings import add_app, add_days, client_of, days_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    export = commands.add_parser(
+        "export",
+        help="load every table and write it as CSV, with first plots",
+        description="Load every table of an app and write it as CSV, with first plots, into one folder. The app is "
+        "that of NUCLEUS_APP_ID and NUCLEUS_TOKEN, or the made-up one.",
+        epilog="example: nucleus-pandas export --demo -o first_look",
+    )
+    add_app(export)
+    export.add_argument("-o", "--output", type=Path, required=True, help="folder; made if it does not exist")
+    add_days(export)
+    export.add_argument(
+        "--users",
+        type=_count,
+        default=25,
+        help="how many users, seen last, to load sessions of; five requests a second",
+    )
+    export.add_argument(
+        "--sessions",
+        type=_count,
+        default=200,
+        help="how many of these, the latest, to load events of; five requests a second",
+    )
+    export.set_defaults(run=_export)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up")
+    return int(text)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    with client_of(arguments) as client:
+        start, end = days_of(arguments, client)
+        folder: Path = arguments.output
+        # The tables hold people's data: nobody else on the machine needs to read them.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tables = _tables(client, (start, end, arguments.tz), arguments.users, arguments.sessions)
+        notes = {
+            "sessions": f": all of the {arguments.users} users seen last, of {len(tables['users']):,}; see --users",
+            "session_events": f": of the {arguments.sessions} latest of these sessions; see --sessions",
+        }
+        for name, table in tables.items():
+            _defused(table).to_csv(folder / f"{name}.csv", index=False)
+            print(f"{name + '.csv':24} {len(table):>8,} rows{notes.get(name, '')}", file=sys.stderr)
+        for name in _plot(tables, folder):
+            print(name, file=sys.stderr)
+    print(folder.resolve())
+
+
+def _tables(client: nu.Client, span: tuple[str, str, str], users: int, sessions: int) -> dict[str, pd.DataFrame]:
+    """Every table by name; sessions of the users seen last, events of the latest of these."""
+    start, end, tz = span
+
+    def over_days(load: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+        return load(client, start, end, tz=tz)
+
+    tables = {
+        "quick_glance": nu.load_quick_glance(client),
+        "daily": over_days(nu.load_daily),
+        "hours": over_days(nu.load_hours),
+        "dimensions": over_days(nu.load_dimensions),
+        "totals": over_days(nu.load_totals),
+        "events": over_days(nu.load_events),
+        "event_properties": over_days(nu.load_event_properties),
+        "errors": over_days(nu.load_errors),
+        "users": nu.load_users(client),
+        "devices": nu.load_devices(client),
+        "live_events": nu.load_live_events(client),
+        "live_user_count": nu.load_live_user_count(client),
+        "live_users": nu.load_live_users(client),
+    }
+    properties = tables["event_properties"]
+    tables["attributes"] = pd.concat(
+        [
+            nu.load_attribute(client, "init", attribute, start, end, tz=tz)
+            for attribute in properties.loc[properties["event"] == "init", "attribute"].dropna().unique()
+            if attribute not in (".", "..")  # no path can carry these
+        ]
+        or [pd.DataFrame(columns=["event", "attribute", "value", "count"])]
+    )
+    tables["sessions"] = nu.load_sessions(client, _latest(tables["users"], "last_seen", client.now(), users))
+    tables["session_events"] = nu.load_session_events(
+        client, _latest(tables["sessions"], "start", client.now(), sessions)
+    )
+    return tables
+
+
+def _latest(table: pd.DataFrame, column: str, now: dt.datetime, count: int) -> pd.DataFrame:
+    """The latest rows. Clocks that run ahead would put the same ones first for ever, so they are passed over."""
+    return table[table[column] <= now].sort_values(column, ascending=False).head(count)
+
+
+def _plot(tables: dict[str, pd.DataFrame], folder: Path) -> list[str]:
+    """Write the first plots and give the names of their files."""
+    from matplotlib.figure import Figure
+
+    plots: dict[str, Callable[..., Axes]] = {
+        "daily": nu.plot_daily,
+        "events": nu.plot_events,
+        "errors": nu.plot_errors,
+        "hours": nu.plot_hours,
+        "dimensions": nu.plot_dimensions,
+    }
+    for name, plot in plots.items():
+        figure = Figure(figsize=(9, 4.5), layout="constrained")
+        plot(tables[name], ax=figure.add_subplot())
+        figure.savefig(folder / f"{name}.png", dpi=150)
+    return [f"{name}.png" for name in plots]
+
+
+def _defused(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a quote before every text that a spreadsheet would run."""
+
+    def defuse(value: object) -> object:
+        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+    texts = {name: table[name] for name in table if table[name].dtype == "string" or table[name].dtype == object}
+    return table.assign(**{str(name): column.astype(object).map(defuse) for name, column in texts.items()})

@@ -1,0 +1,97 @@
+"""The command ``nucleus-pandas``: results on stdout, progress and errors on stderr.
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 incomplete: the same command goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import warnings
+from collections.abc import Sequence
+
+import pandas as pd
+
+import nucleus_pandas as nu
+from nucleus_pandas.cli.export import add_export
+from nucleus_pandas.cli.report import add_report
+from nucleus_pandas.cli.settings import add_app, client_of
+from nucleus_pandas.cli.store import add_store_commands
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit code."""
+    parsed = _parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: print(f"nucleus-pandas: {message}", file=sys.stderr)
+        return _run(parsed)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    """Run what was parsed, with errors in a sentence instead of a traceback."""
+    try:
+        return int(parsed.run(parsed) or 0)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 1
+    except nu.ConfigurationError as error:
+        print(f"nucleus-pandas: {error}", file=sys.stderr)
+        return 2
+    except nu.NucleusError as error:
+        print(f"nucleus-pandas: {error}", file=sys.stderr)
+        return 1
+    except (ValueError, OSError) as error:
+        print(f"nucleus-pandas: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nucleus-pandas",
+        description="Product analytics of desktop apps, over the Data API v1 of Nucleus.",
+        epilog="example: nucleus-pandas report --demo -o week.html",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_report(commands)
+    demo = commands.add_parser(
+        "demo",
+        help="serve a made-up app on this machine",
+        description="Serve a made-up app on 127.0.0.1 until Ctrl-C. It answers like the real service.",
+        epilog="example: nucleus-pandas demo --port 8765",
+    )
+    demo.add_argument("--port", type=int, default=0, help="default: any that is free")
+    demo.add_argument("--scale", type=float, default=1.0, help="1 is some 2,500 users and 100,000 events")
+    demo.set_defaults(run=_demo)
+    add_export(commands)
+    add_store_commands(commands)
+    doctor = commands.add_parser(
+        "doctor",
+        help="check the settings and the service",
+        description="Check the app of NUCLEUS_APP_ID and NUCLEUS_TOKEN, or the made-up one: is it reachable, do the "
+        "settings fit, what does the service do that its reference leaves open. Exit code 1 if something is not well.",
+        epilog="example: nucleus-pandas doctor",
+    )
+    add_app(doctor)
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    client = nu.demo_client(scale=arguments.scale, port=arguments.port)
+    service = client.service
+    print(f"export NUCLEUS_APP_ID={service.app_id}")
+    print(f"export NUCLEUS_TOKEN={service.token}")
+    print(f"export NUCLEUS_BASE_URL={service.base_url}", flush=True)
+    print("Serving a made-up app; the lines above make it yours in another shell. Ctrl-C ends it.", file=sys.stderr)
+    with contextlib.suppress(KeyboardInterrupt):
+        service.serve_forever()
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    with client_of(arguments) as client:
+        table = nu.doctor(client)
+    for check, ok, detail in table.itertuples(index=False):
+        print(f"{'?' if pd.isna(ok) else 'ok' if ok else 'NOT OK':7}{check:17}{detail}")
+    return int((~table["ok"].fillna(value=True)).any())

@@ -1,0 +1,103 @@
+"""How a number changed, in words with an arrow, and whether such a change is usual."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucleus_pandas.analysis.intervals import holm, student_tails
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+# A difference is told where chance alone would make one as large less often than this.
+_CERTAIN = 0.05
+# With fewer pairs of periods nobody knows what is usual.
+_FEWEST = 4
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number of a period: a count, and of how many sessions or days; or a mean, without a base."""
+
+    value: float
+    base: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a rate, which has a logarithm."""
+        return self.value > 0 if self.base is None else self.value >= 0 and self.base > 0
+
+    @property
+    def log(self) -> float:
+        """The logarithm of the rate; half a count more keeps it away from that of 0."""
+        return math.log((self.value + 0.5) / self.base) if self.base else math.log(self.value)
+
+    @property
+    def variance(self) -> float:
+        """What chance alone makes of the logarithm of a count."""
+        return 1 / (self.value + 0.5) if self.base else 0.0
+
+
+def change_of(now: float, before: float, *, written: str, chance: bool = False, so_far: bool = False) -> str:
+    """Say how a number differs from the one before, which is written so.
+
+    `chance`: the difference may be chance; `so_far`: the number may still grow.
+    """
+    if math.isnan(now) or math.isnan(before):
+        return "nothing to compare with"
+    if now == before:
+        return f"= as before: {written}"
+    arrow, way = ("▲", "up") if now > before else ("▼", "down")
+    part = f" {percent_of(abs(now / before - 1))}" if before > 0 else ""
+    return f"{arrow} {'so far ' if so_far else ''}{way}{part} from {written}{' (may be chance)' if chance else ''}"
+
+
+def p_of_change(now: Measured, before: Measured, earlier: Sequence[Measured]) -> float:
+    """How often periods that follow on each other differ as much as these two; NaN if there are too few to tell.
+
+    Two periods differ by more than single counts would by chance, as one user does many things. How much more is
+    learned from the periods before: from how much each of them differs from the next one.
+    """
+    pairs = [(one, other) for one, other in pairwise(earlier) if one.known and other.known]
+    if len(pairs) < _FEWEST or not (now.known and before.known):
+        return math.nan
+    difference = now.log - before.log
+    spread = sum((one.log - other.log) ** 2 for one, other in pairs) / len(pairs)
+    # Pairs that have a period in common tell less than so many that have none (von Neumann).
+    freedom = 2 * len(pairs) ** 2 // (3 * len(pairs) - 1)
+    usual = student_tails(_in_parts(difference, spread), freedom)
+    # Weeks can be alike by luck: what chance alone makes of counts is there all the same.
+    return max(usual, math.erfc(abs(_in_parts(difference, now.variance + before.variance)) / math.sqrt(2)))
+
+
+def _in_parts(difference: float, variance: float) -> float:
+    if difference == 0:
+        return 0.0
+    return difference / math.sqrt(variance) if variance else math.copysign(math.inf, difference)
+
+
+def may_be_chance(p_values: Sequence[float]) -> list[bool]:
+    """Say which of several changes are not more than usual; with many, one is soon unusual (Holm)."""
+    return [not p < _CERTAIN for p in np.atleast_1d(holm(p_values)).tolist()]
+
+
+def percent_of(part: float) -> str:
+    """Write a share as per cent, with a digit behind the point where it is small."""
+    if 0 < part < 0.0005:
+        return "less than 0.1 %"
+    return f"{100 * part:,.1f} %" if part < 0.0995 else f"{100 * part:,.0f} %"
+
+
+def words_of(compared: pd.DataFrame) -> list[str]:
+    """Say which differences are more than chance, after allowing for how many there are."""
+    return [
+        "unclear" if not p < _CERTAIN else "higher" if difference > 0 else "lower"
+        for p, difference in zip(compared["p_adjusted"], compared["difference"], strict=True)
+    ]

@@ -1,0 +1,207 @@
+"""Sections from what the service counts: events, errors, where and on what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.breakdown import breakdown, compare_breakdowns
+from nucleus_pandas.analysis.error_trend import error_trend, new_errors
+from nucleus_pandas.api.wording import counted
+from nucleus_pandas.plots.error_trend import plot_error_trend
+from nucleus_pandas.report import glance
+from nucleus_pandas.report.changes import Measured, may_be_chance, p_of_change, percent_of, words_of
+from nucleus_pandas.report.report import table_section
+
+if TYPE_CHECKING:
+    from nucleus_pandas.report.loaded import Counts, Loaded
+    from nucleus_pandas.report.report import Report, Section
+    from nucleus_pandas.report.span import Span
+
+_TOP = 10
+_SHARES = (
+    "Shares here and below are of all that the service counted under the heading. Bounds take each count for itself: "
+    "where few users count often, higher and lower are less sure. Unclear also where a range leaves out 0, but not when"
+    " the number of rows is allowed for."
+)
+# Fewer than so many, and a change is mostly chance; less than so much is not worth a line.
+_MANY, _MUCH = 30, 0.1
+
+
+def add_events(report: Report, loaded: Loaded, span: Span) -> None:
+    """The most frequent events, and those that changed most."""
+    table = event_table(loaded)
+    found = int((table["count"] > 0).sum())
+    young = "" if span.settled else " Days younger than 48 hours may still grow."
+    note = (
+        f"The most frequent of {counted(found, 'event')} with a name of the app's. Rates are per 100 sessions, so that "
+        f"more sessions alone change nothing.{young}"
+    )
+    report.sections.append(_events_section("Events", table[table["count"] > 0].head(_TOP), note, loaded, level=2))
+    if loaded.before is None:
+        return
+    many = table[["count", "count_before"]].max(axis=1) >= _MANY
+    unlike = (table["ratio"] - 1).abs() >= _MUCH
+    movers = table[many & unlike & ~table["chance"]]
+    movers = movers.iloc[np.argsort(-np.abs(np.log(movers["ratio"])).to_numpy(), kind="stable")].head(_TOP)
+    if len(movers):
+        note = (
+            f"Events with {_MANY} or more whose rate changed by {100 * _MUCH:.0f} % or more, and by more than from one "
+            f"{span.noun} to the next before."
+        )
+        report.sections.append(_events_section("Movers", movers, note, loaded, level=3))
+    else:
+        report.add(
+            "Movers",
+            f"No event with {_MANY} or more changed by {100 * _MUCH:.0f} % or more, and by more than from one "
+            f"{span.noun} to the next before.",
+            level=3,
+        )
+
+
+def event_table(loaded: Loaded) -> pd.DataFrame:
+    """A row an event, the most frequent first: count, rate per 100 sessions, both before, and whether it is chance.
+
+    `ratio` is the rate in parts of the one before; of frequent events only it is told whether it may be chance.
+    """
+    counts = pd.DataFrame({place: _of_events(one) for place, one in enumerate(loaded.periods)})
+    table = pd.DataFrame({"count": counts[0]})
+    table["count_before"] = 0.0 if loaded.before is None else _of_events(loaded.before)
+    table = table.join(counts.drop(columns=0)).fillna(0.0)
+    table = table[table[["count", "count_before"]].max(axis=1) > 0].rename_axis("event").reset_index()
+    bases = [glance.sessions(one) for one in loaded.periods]
+    base_before = np.nan if loaded.before is None else glance.sessions(loaded.before)
+    table["rate"], table["rate_before"] = (
+        100 * table["count"] / (bases[0] or np.nan),
+        100 * table["count_before"] / (base_before or np.nan),
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table["ratio"] = table["rate"] / table["rate_before"]
+    frequent = table[["count", "count_before"]].max(axis=1) >= _MANY
+    p_values = np.full(len(table), np.nan)
+    for place, row in zip(np.flatnonzero(frequent), table[frequent].to_dict("records"), strict=True):
+        earlier = [Measured(row[number], base) for number, base in enumerate(bases) if number]
+        now, before = Measured(row["count"], bases[0]), Measured(row["count_before"], base_before)
+        p_values[place] = p_of_change(now, before, earlier)
+    table["chance"] = may_be_chance(p_values.tolist()) if len(table) else False
+    return table.sort_values(["count", "event"], ascending=[False, True], ignore_index=True)
+
+
+def _of_events(counts: Counts) -> pd.Series:
+    return counts.events.groupby("event", observed=True)["count"].sum().astype("float64")
+
+
+def _events_section(heading: str, table: pd.DataFrame, note: str, loaded: Loaded, *, level: int) -> Section:
+    columns: dict[str, Any] = {
+        "Event": table["event"],
+        "Count": table["count"].astype("int64"),
+        "Per 100 sessions": table["rate"],
+    }
+    if loaded.before is not None:
+        rows = table[["count", "count_before", "ratio", "chance"]].itertuples(index=False)
+        columns |= {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
+    return table_section(heading, columns, note, level=level, tenths=("Per 100 sessions", "Per 100 before"))
+
+
+def _change(count: float, before: float, ratio: float, chance: bool) -> str:
+    if not before or not count:
+        return "new" if count else "gone"
+    if np.isnan(ratio):
+        return "–"
+    arrow = "▲" if ratio > 1 else "▼" if ratio < 1 else "="
+    return f"{arrow} {percent_of(abs(ratio - 1))}{', may be chance' if chance else ''}"
+
+
+def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
+    """How often errors are reported, which were more than usual, which are new."""
+    trend = error_trend(loaded.errors, loaded.daily)
+    days = trend["day"].between(pd.Timestamp(span.first), pd.Timestamp(span.until))
+    number = int(loaded.now.errors["count"].sum())
+    told = f"{counted(number, 'error')} {'was' if number == 1 else 'were'} reported"
+    rate = glance.error_rate(loaded.now)
+    told += "." if np.isnan(rate) else f", {rate:,.2f} per 100 sessions."
+    report.add("Errors", f"{told} Every report counts: one session can report many.")
+    columns = ["day", "error", "count", "base", "rate", "expected", "low", "high", "spike"]
+    report.add("Rate by day", plot_error_trend, data=trend, numbers=trend.loc[days, columns], level=3)
+    _add_spikes(report, trend[days], span)
+    _add_new(report, loaded, span)
+
+
+def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
+    spikes = trend[trend["spike"].fillna(value=False).astype(bool)]
+    judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any())
+    left_out = int((~judged).sum())
+    note = (
+        f"{left_out} of {counted(span.days, 'day')} not judged: younger than 48 hours, without sessions, or with fewer "
+        "than four weeks before."
+        if left_out
+        else ""
+    )
+    if len(spikes):
+        columns = {
+            "Day": spikes["day"],
+            "Error": spikes["error"],
+            "Count": spikes["count"],
+            "Per 100 sessions": spikes["rate"],
+            "Expected": spikes["expected"],
+            "At most": spikes["high"],
+        }
+        note = f"Above the range to be expected from the same weekday of the 8 weeks before. {note}".strip()
+        report.sections.append(table_section("Spikes", columns, note, level=3))
+    elif judged.any():
+        report.add("Spikes", "No error was above the range to be expected on any day.", note, level=3)
+    else:
+        report.add("Spikes", "Nothing can be told.", note, level=3)
+
+
+def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
+    if not loaded.now.errors["count"].sum() or loaded.errors["day"].nunique() <= span.days:
+        return
+    new = new_errors(loaded.errors, days=span.days)
+    before = counted((span.first - span.since).days, "day")
+    if len(new):
+        columns = {"Error": new["error"], "First seen": new["first_seen"], "Count": new["count"]}
+        report.sections.append(table_section("New errors", columns, f"Not reported in the {before} before.", level=3))
+    else:
+        report.add("New errors", f"None: every error was reported in the {before} before, too.", level=3)
+
+
+def add_breakdowns(report: Report, loaded: Loaded, attribute: tuple[str, str] | None) -> None:
+    """Platforms, countries and the values of an attribute."""
+    shares, before = loaded.shares, loaded.shares_before
+    for heading, dimension in (("Platforms", "platform"), ("Countries", "country")):
+        then = None if before is None else _of(before.dimensions, dimension)
+        note = _SHARES if dimension == "platform" else ""
+        _add_shares(report, heading, _of(shares.dimensions, dimension), then, note)
+    if attribute is not None:
+        _add_shares(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
+
+
+def _of(dimensions: pd.DataFrame, dimension: str) -> pd.DataFrame:
+    return dimensions[dimensions["dimension"] == dimension]
+
+
+def _add_shares(
+    report: Report, heading: str, now: pd.DataFrame | None, before: pd.DataFrame | None, note: str = ""
+) -> None:
+    """Shares of each value, beside those before, in per cent."""
+    assert now is not None  # noqa: S101 - it was asked for
+    table = breakdown(now) if before is None else compare_breakdowns(before, now)
+    shown: dict[str, Any]
+    if before is None:
+        shown = {"Value": table["value"], "Count": table["count"], "Share, %": 100 * table["share"]}
+    else:
+        shown = {
+            "Value": table["value"],
+            "Count": table["count_after"],
+            "Share, %": 100 * table["share_after"],
+            "Before, %": 100 * table["share_before"],
+            "Difference, points": 100 * table["difference"],
+            "95 % from": 100 * table["low"],
+            "to": 100 * table["high"],
+            "Change": words_of(table),
+        }
+    tenths = [name for name in shown if name not in ("Value", "Count", "Change")]
+    report.sections.append(table_section(heading, shown, "" if before is None else note, tenths=tenths))

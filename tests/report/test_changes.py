@@ -1,0 +1,93 @@
+"""A change is told in words, and whether it may be chance."""
+
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nucleus_pandas.report.changes import Measured, change_of, may_be_chance, p_of_change, percent_of, words_of
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "told"),
+    [
+        (112, 100, "▲ up 12 % from 100"),
+        (95, 100, "▼ down 5.0 % from 100"),
+        (100, 100, "= as before: 100"),
+        (5, 0, "▲ up from 0"),
+        (0, 5, "▼ down 100 % from 5"),
+        (np.nan, 5, "nothing to compare with"),
+        (5, np.nan, "nothing to compare with"),
+    ],
+)
+def test_it_says_which_way_how_much_and_from_what(now, before, told):
+    assert change_of(now, before, written=f"{before:.0f}") == told
+
+
+def test_it_says_that_a_number_may_still_grow_and_that_it_may_be_chance():
+    assert change_of(1, 2, written="2", chance=True, so_far=True) == "▼ so far down 50 % from 2 (may be chance)"
+
+
+@pytest.mark.parametrize(
+    ("part", "written"),
+    [(0.12345, "12 %"), (0.012, "1.2 %"), (0.0001, "less than 0.1 %"), (3.5, "350 %"), (0, "0.0 %")],
+)
+def test_per_cent_have_a_digit_behind_the_point_where_they_are_few(part, written):
+    assert percent_of(part) == written
+
+
+def weeks(*counts, base=100):
+    return [Measured(count, base) for count in counts]
+
+
+def test_a_change_is_judged_by_how_much_weeks_differ_from_each_other():
+    calm, wild = weeks(100, 104, 98, 101, 99), weeks(100, 140, 90, 130, 95)
+    now, before = Measured(140, 100), Measured(100, 100)
+    assert p_of_change(now, before, calm) < 0.05
+    assert p_of_change(now, before, wild) > 0.05
+
+
+def test_weeks_that_were_alike_by_chance_leave_what_chance_makes_of_counts():
+    # The logarithms of 4.5 and 9.5 differ by 0.75, and chance makes 0.57 of such counts (the root of 1/4.5 + 1/9.5).
+    p = 2 * NormalDist().cdf(-np.log(9.5 / 4.5) / np.sqrt(1 / 9.5 + 1 / 4.5))
+    assert p_of_change(Measured(9, 100), Measured(4, 100), weeks(5, 5, 5, 5, 5)) == pytest.approx(p)
+
+
+def test_rates_are_compared_and_not_counts():
+    assert p_of_change(Measured(200, 200), Measured(100, 100), weeks(100, 104, 98, 101, 99)) > 0.9
+
+
+def test_a_mean_has_no_chance_of_counts():
+    means = [Measured(value) for value in (10.0, 10.1, 9.9, 10.0, 10.1)]
+    assert p_of_change(Measured(11.0), Measured(10.0), means) < 0.05
+
+
+@pytest.mark.parametrize(
+    "earlier", [weeks(1, 2, 3, 4), [], weeks(1, 2, 3, 4, 5, base=0), weeks(1, np.nan, 3, np.nan, 5, 6, np.nan)]
+)
+def test_with_fewer_than_four_pairs_of_weeks_nothing_is_known_and_all_may_be_chance(earlier):
+    p = p_of_change(Measured(900, 100), Measured(1, 100), earlier)
+    assert np.isnan(p)
+    assert may_be_chance([p]) == [True]
+
+
+def test_with_many_changes_one_must_be_more_unusual():
+    assert may_be_chance([0.03]) == [False]
+    assert may_be_chance([0.03, 0.5, 0.6]) == [True, True, True]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+def test_of_weeks_in_which_nothing_changed_no_more_than_one_of_twenty_is_called_a_change(spread):
+    rng = np.random.default_rng(7)
+    rates = 200 * np.exp(spread * rng.standard_normal((2000, 9)))
+    found = []
+    for counts in rng.poisson(rates).tolist():
+        now, before, *_ = weeks(*counts)
+        found.append(p_of_change(now, before, weeks(*counts[1:])) < 0.05)
+    assert 0.01 < np.mean(found) < 0.06
+
+
+def test_differences_are_told_only_where_they_are_more_than_chance():
+    compared = pd.DataFrame({"difference": [0.1, -0.1, 0.1, 0.1], "p_adjusted": [0.01, 0.01, 0.2, np.nan]})
+    assert words_of(compared) == ["higher", "lower", "unclear", "unclear"]

@@ -1,0 +1,329 @@
+"""The report of a period shows what the functions give that it names, for the same days, and nobody's id."""
+
+import datetime as dt
+import warnings
+
+import pandas as pd
+import pytest
+
+import nucleus_pandas as nu
+from nucleus_pandas.demo import DemoClient
+from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.service import DemoService
+from nucleus_pandas.report.tables import cells_of
+
+NOW = dt.datetime(2026, 11, 18, 9, tzinfo=dt.UTC)  # a Wednesday
+ZONE = "Europe/Paris"
+WEEK = {"start": "2026-11-09", "end": "2026-11-15", "tz": ZONE}
+BEFORE = {"start": "2026-11-02", "end": "2026-11-08", "tz": ZONE}
+TREND = {"start": "2026-09-14", "end": "2026-11-15", "tz": ZONE}
+STEPS = ["init", "PROJECT_CREATED", "EXPORT_PDF"]
+HEADINGS = [
+    *("At a glance", "Active users", "New, returning and resurrected users", "Retention", "Funnel", "Events", "Errors"),
+    *("Versions", "Platforms", "Countries", "init: plan", "What the numbers mean"),
+]
+
+
+@pytest.fixture(scope="module")
+def app():
+    with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 22)), as_of=NOW), tz=ZONE) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def store(app, tmp_path_factory):
+    made = nu.EventStore(tmp_path_factory.mktemp("store") / "app.duckdb")
+    nu.sync(app, made, TREND["start"], NOW, progress=False)
+    return made
+
+
+@pytest.fixture(scope="module")
+def log(store):
+    return nu.EventLog(store)
+
+
+@pytest.fixture(scope="module")
+def full(app, store):
+    return nu.weekly_report(app, store, funnel=STEPS, attribute=("init", "plan"))
+
+
+@pytest.fixture(scope="module")
+def plain(app):
+    return nu.weekly_report(app, attribute=("init", "plan"))
+
+
+def section(report, heading):
+    (found,) = [one for one in report.sections if one.heading == heading]
+    return found
+
+
+def column(report, heading, name):
+    cells = section(report, heading).cells
+    place = cells.names.index(name)
+    return [row[place] for row in cells.rows]
+
+
+def numbers(values):
+    return [f"{value:,}" for value in values]
+
+
+def tenths(values):
+    return [f"{100 * value:,.1f}".replace("-0.0", "0.0").replace("-", "−") for value in values]
+
+
+@pytest.mark.parametrize("kind", ["full", "plain"])
+def test_it_has_all_sections_with_and_without_a_store(kind, request):
+    report = request.getfixturevalue(kind)
+    assert [one.heading for one in report.sections if one.level == 2] == HEADINGS
+    assert report.title == "Weekly report, 2026-11-09 to 2026-11-15"
+    assert report.subtitle == "App demo. 2026-11-09 to 2026-11-15, days in Europe/Paris. Made 2026-11-18 09:00 UTC."
+
+
+def test_the_cards_are_the_service_s_numbers_beside_those_before(app, full):
+    daily, before = nu.load_daily(app, **WEEK), nu.load_daily(app, **BEFORE)
+    errors, errors_before = (nu.load_errors(app, **days)["count"].sum() for days in (WEEK, BEFORE))
+    users, users_before = (nu.load_totals(app, **days)["users"].iloc[0] for days in (WEEK, BEFORE))
+    seconds = (daily["avg_session_seconds"] * daily["sessions"]).sum() / daily["sessions"].sum()
+    cards = {card.name: card for card in section(full, "At a glance").cards}
+    assert {name: card.value for name, card in cards.items()} == {
+        "Active users": f"{users:,}",
+        "New users": f"{daily['new_users'].sum():,}",
+        "Sessions": f"{daily['sessions'].sum():,}",
+        "Mean session": f"{seconds / 60:.1f} min",
+        "Errors per 100 sessions": f"{100 * errors / daily['sessions'].sum():.2f}",
+    }
+    assert f"from {users_before:,}" in cards["Active users"].change
+    assert f" {before['sessions'].sum():,}" in cards["Sessions"].change
+    assert f" {100 * errors_before / before['sessions'].sum():.2f}" in cards["Errors per 100 sessions"].change
+
+
+def test_pictures_show_the_tables_of_the_store(store, full):
+    users = nu.active_users(store, **TREND).drop(columns="sample").tail(14)
+    growth = nu.growth(store, "W", **TREND).drop(columns=["freq", "sample"])
+    assert section(full, "Active users").cells == cells_of(users)
+    assert section(full, "New, returning and resurrected users").cells == cells_of(growth)
+    for heading in ("Active users", "New, returning and resurrected users", "Funnel", "Rate by day", "Versions"):
+        assert section(full, heading).svg
+        assert section(full, heading).narrow
+
+
+def test_retention_is_that_of_users_by_their_creation(store, full):
+    table = nu.retention(store, users=store.users(), freq="W", **TREND)
+    table = table[table["cohort"] + pd.to_timedelta(7 * table["period"], unit="D") <= "2026-11-09"]
+    wide = table.pivot_table(index="cohort", columns="period", values="rate")
+    for period in (0, 1, 4):
+        told = [text.rstrip("*") for text in column(full, "Retention", f"Week {period}")]
+        assert told == ["" if pd.isna(rate) else f"{100 * rate:.0f}" for rate in wide[period].to_list()]
+    first = nu.retention_curve(table).iloc[1]
+    assert (
+        section(full, "Retention")
+        .paragraphs[0]
+        .startswith(f"Of {first['eligible']} users of {first['cohorts']} cohorts, {100 * first['rate']:.0f} % (95 %: ")
+    )
+
+
+def test_without_a_store_retention_is_told_from_the_list_of_users(app, plain):
+    table = nu.unbounded_retention(nu.load_users(app), freq="W", as_of=NOW, **TREND)
+    table = table[table["cohort"] + pd.to_timedelta(7 * table["period"], unit="D") <= "2026-11-09"]
+    first = table[table["period"] == 1].sort_values("cohort")
+    told = [text.rstrip("*") for text in column(plain, "Retention", "Week 1")]
+    assert told == [*(f"{100 * rate:.0f}" for rate in first["rate"]), ""]  # of the latest cohort no week 1 was over
+
+
+def test_the_funnel_is_of_28_days_that_all_have_had_the_window_beside_the_28_before(store, full):
+    log = nu.EventLog(store)
+    # Known until Wednesday, 9:00 UTC: who entered on Sunday a week ago has had 7 days and 48 hours.
+    now = nu.funnel(log, STEPS, start="2026-10-12", end="2026-11-08", tz=ZONE)
+    before = nu.funnel(log, STEPS, start="2026-09-14", end="2026-10-11", tz=ZONE)
+    compared = nu.compare_funnels(before, now)
+    assert now["pending"].tolist() == [0, 0, 0]
+    assert column(full, "Funnel", "users") == numbers(now["users"])
+    assert "Entries of the 28 days 2026-10-12 to 2026-11-08" in section(full, "Funnel").note
+    assert column(full, "Beside the 28 days before", "Users") == numbers(compared["users_b"])
+    assert column(full, "Beside the 28 days before", "Difference, points") == tenths(compared["difference"])
+
+
+def test_events_are_the_most_frequent_with_their_rates(app, full):
+    count = nu.load_events(app, **WEEK).groupby("event")["count"].sum().sort_values(ascending=False)
+    before = nu.load_events(app, **BEFORE).groupby("event")["count"].sum()
+    sessions, sessions_before = (nu.load_daily(app, **days)["sessions"].sum() for days in (WEEK, BEFORE))
+    assert column(full, "Events", "Count") == numbers(count.head(10))
+    names = column(full, "Events", "Event")
+    assert column(full, "Events", "Per 100 sessions") == tenths(count[names] / sessions)
+    assert column(full, "Events", "Per 100 before") == tenths(before[names] / sessions_before)
+
+
+def test_errors_are_told_by_rate_and_version(app, log, full):
+    trend = nu.error_trend(nu.load_errors(app, **TREND), nu.load_daily(app, **TREND))
+    week = trend[trend["day"] >= WEEK["start"]]
+    assert column(full, "Rate by day", "count") == numbers(week["count"])
+    free = nu.error_free(log, freq=None, by="version", **WEEK)
+    heading = "Sessions without an error, by version"
+    assert column(full, heading, "Version") == free["segment"].tolist()
+    assert column(full, heading, "Without an error, %") == tenths(free["error_free_sessions"])
+    crash = nu.crash_free(log, freq=None, by="version", **WEEK)
+    assert column(full, heading, "Without a crash, %") == tenths(crash["crash_free_sessions"])
+
+
+def test_a_spike_of_the_week_is_named(app):
+    day = nu.demo.truth(scale=0.1, as_of=NOW).spike_day
+    report = nu.weekly_report(app, week=day)
+    assert str(day) in column(report, "Spikes", "Day")
+
+
+def test_releases_stand_beside_those_before(log, full):
+    releases = nu.compare_releases(log, **TREND, as_of="2026-11-15T23:00+00:00").iloc[::-1]
+    assert column(full, "Releases", "Version") == releases["version"].tolist()
+    assert column(full, "Releases", "Sessions") == numbers(releases["sessions"])
+    assert column(full, "Releases", "Last share, %") == tenths(releases["latest_share"])
+
+
+def test_what_came_before_the_store_begins_was_not_seen_first_in_it(log, full):
+    seen = dict(zip(column(full, "Releases", "Version"), column(full, "Releases", "First seen"), strict=True))
+    planted = nu.demo.truth(scale=0.1, as_of=NOW).releases
+    begin = dt.date(2026, 9, 15)
+    assert {version for version, day in seen.items() if day == "–"} == {
+        version for version in seen if planted[version].date() < begin
+    }
+
+
+def test_a_report_of_the_past_knows_nothing_of_what_came_later(app, store):
+    week = nu.weekly_report(app, store, week="2026-10-05")
+    assert column(week, "Retention", "Cohort")[-1] == "2026-10-05"
+    assert section(week, "Retention").cells.names[-1] == "Week 3"  # the store begins three weeks before
+    end = "2026-10-11T22:00+00:00"
+    shares = nu.compare_releases(store, start=TREND["start"], end="2026-10-11", tz=ZONE, as_of=end)["latest_share"]
+    assert column(week, "Releases", "Last share, %") == tenths(shares.iloc[::-1])
+
+
+def test_growth_of_a_week_that_is_not_over_ends_with_its_days(app, store):
+    running = nu.weekly_report(app, store, week="2026-11-17")
+    table = nu.growth(store, "W", start="2026-09-21", end="2026-11-17", tz=ZONE, as_of="2026-11-17")
+    heading = "New, returning and resurrected users"
+    assert column(running, heading, "active") == numbers(table["active"])
+    assert column(running, heading, "active") != numbers(nu.growth(store, "W", start="2026-09-21", tz=ZONE)["active"])
+
+
+def test_shares_stand_beside_those_before(app, full):
+    now, before = nu.load_dimensions(app, **WEEK), nu.load_dimensions(app, **BEFORE)
+    platforms = [table[table["dimension"] == "platform"] for table in (before, now)]
+    compared = nu.compare_breakdowns(*platforms)
+    assert column(full, "Platforms", "Value") == compared["value"].tolist()
+    assert column(full, "Platforms", "Share, %") == tenths(compared["share_after"])
+    plans = nu.load_attribute(app, "init", "plan", **WEEK)
+    assert sorted(column(full, "init: plan", "Count")) == sorted(numbers(plans["count"]))
+
+
+def test_without_a_store_each_section_says_what_a_sync_would_add(plain):
+    notes = [one.note for one in plain.sections if "nucleus-pandas sync" in one.note]
+    assert len(notes) == 6
+
+
+def test_nobody_s_id_is_on_the_page(app, store, full, plain):
+    users, devices = store.users(), store.devices()
+    ids = {*users["user_id"], *users["user_db_id"], *devices["device_id"]}
+    html = full.to_html() + plain.to_html()
+    assert len(ids) > 300
+    assert not [one for one in ids if one in html]
+    assert app.service.token not in html
+
+
+def test_the_page_is_small_and_the_same_each_time(app, store, full):
+    again = nu.weekly_report(app, store, funnel=STEPS, attribute=("init", "plan"))
+    assert full.to_html() == again.to_html()
+    assert len(full.to_html().encode()) < 300_000
+
+
+def test_the_report_of_a_day_and_of_a_month(app, store):
+    day = nu.daily_report(app, store)
+    assert day.title == "Daily report, 2026-11-17"
+    assert "Compared with 2026-11-10." in section(day, "At a glance").note
+    month = nu.monthly_report(app, store, month="2026-10-05", compare=None)
+    assert month.title == "Monthly report, 2026-10-01 to 2026-10-31"
+    assert {card.change for card in section(month, "At a glance").cards} == {""}
+    assert "Movers" not in [one.heading for one in month.sections]
+
+
+def test_days_that_may_still_grow_are_told(app):
+    report = nu.weekly_report(app, week="2026-11-17")
+    assert section(report, "At a glance").note.startswith(
+        "The week is not over: 2 days of it are here. Not settled: 2 of 2 days younger than 48 hours"
+    )
+    assert "so far" in section(report, "At a glance").cards[0].change
+
+
+def test_a_store_that_was_not_synced_since_is_said(store):
+    later = NOW + dt.timedelta(days=5)
+    with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 29)), as_of=later), tz=ZONE) as client:
+        with pytest.warns(nu.IncompleteDataWarning, match="holds only 2026-11-16 to 2026-11-17 of these days"):
+            report = nu.weekly_report(client, store, week="2026-11-20")
+        assert report.sections[1].heading == "What is missing"
+        with pytest.warns(nu.IncompleteDataWarning, match="holds nothing of 2026-06-01 to 2026-06-07"):
+            early = nu.weekly_report(client, store, week="2026-06-01")
+        assert "nucleus-pandas sync" in section(early, "Active users").note
+
+
+def test_a_store_of_some_users_is_said(app, tmp_path):
+    part = nu.EventStore(tmp_path / "part.duckdb")
+    nu.sync(app, part, "2026-11-02", NOW, sample=0.3, progress=False)
+    (told,) = section(nu.weekly_report(app, part, compare=None), "What is missing").paragraphs
+    assert told == f"The store follows {100 * part.info().sample:.0f} % of the users: counts from it are of these only."
+
+
+def test_a_store_of_another_app_is_refused(app, store, monkeypatch):
+    monkeypatch.setattr(app, "app_id", "another")
+    with pytest.raises(nu.StoreError, match="of another app"):
+        nu.weekly_report(app, store)
+
+
+def test_a_funnel_that_was_not_asked_for_says_how(app, store):
+    assert "Pass its steps" in section(nu.weekly_report(app, store), "Funnel").paragraphs[0]
+
+
+def test_a_day_without_sessions_is_named(app):
+    silent = nu.load_daily(app, **TREND).set_index("day")["sessions"].loc[lambda sessions: sessions == 0].index[0]
+    report = nu.daily_report(app, day=silent)
+    assert f"No sessions on {silent:%Y-%m-%d}: nobody was there" in section(report, "At a glance").note
+    assert section(report, "Events").cells.rows == []
+    assert section(report, "Spikes").note.startswith("1 of 1 day not judged")
+
+
+def test_before_there_was_anybody_there_is_nothing_to_compare_with(app):
+    report = nu.weekly_report(app, compare="year")
+    note = "There were no sessions in 2025-11-10 to 2025-11-16: nothing to compare with."
+    assert note in section(report, "At a glance").note
+    assert {card.change for card in section(report, "At a glance").cards} == {""}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"attribute": "plan"}, r'attribute=\("init", "plan"\)'),
+        ({"attribute": ("init", 7)}, r'attribute=\("init", "plan"\)'),
+        ({"funnel": "init"}, r'pass its steps, funnel=\["init"'),
+        ({"funnel": []}, r'pass its steps, funnel=\["init"'),
+        ({"title": " "}, "title is empty"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_asked(app, monkeypatch, given, message):
+    monkeypatch.setattr(nu.Client, "get", lambda *_, **__: pytest.fail("asked"))
+    with pytest.raises(ValueError, match=message):
+        nu.weekly_report(app, **given)
+
+
+def test_an_attribute_that_is_not_there_is_said_on_the_page(app):
+    with pytest.warns(UserWarning, match="No values"):
+        report = nu.weekly_report(app, attribute=("init", "plam"), compare=None)
+    assert "No values" in section(report, "What is missing").paragraphs[0]
+
+
+def test_an_app_that_nobody_uses_has_a_report(empty_app, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        alone = nu.weekly_report(empty_app)
+        store = nu.EventStore(tmp_path / "empty.duckdb")
+        nu.sync(empty_app, store, "2026-10-01", "2026-11-20", progress=False)
+        with_store = nu.weekly_report(empty_app, store, attribute=("init", "plan"))
+    for report in (alone, with_store):
+        assert section(report, "At a glance").cards[2].value == "0"
+        assert "No rows." in report.to_html()
