@@ -67,9 +67,8 @@ def event_table(loaded: Loaded) -> pd.DataFrame:
     `ratio` is the rate in parts of the one before; of frequent events only it is told whether it may be chance.
     """
     counts = pd.DataFrame({place: _of_events(one) for place, one in enumerate(loaded.periods)})
-    table = pd.DataFrame({"count": counts[0]})
-    table["count_before"] = 0.0 if loaded.before is None else _of_events(loaded.before)
-    table = table.join(counts.drop(columns=0)).fillna(0.0)
+    before = 0.0 if loaded.before is None else _of_events(loaded.before)
+    table = pd.DataFrame({"count": counts[0], "count_before": before}).join(counts.drop(columns=0)).fillna(0.0)
     table = table[table[["count", "count_before"]].max(axis=1) > 0].rename_axis("event").reset_index()
     bases = [glance.sessions(one) for one in loaded.periods]
     base_before = np.nan if loaded.before is None else glance.sessions(loaded.before)
@@ -173,7 +172,7 @@ def add_breakdowns(report: Report, loaded: Loaded, attribute: tuple[str, str] | 
     shares, before = loaded.shares, loaded.shares_before
     for heading, dimension in (("Platforms", "platform"), ("Countries", "country")):
         then = None if before is None else _of(before.dimensions, dimension)
-        note = _SHARES if dimension == "platform" else ""
+        note = _SHARES if dimension == "platform" and before is not None else ""
         _add_shares(report, heading, _of(shares.dimensions, dimension), then, note)
     if attribute is not None:
         _add_shares(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
@@ -204,4 +203,5 @@ def _add_shares(
             "Change": words_of(table),
         }
     tenths = [name for name in shown if name not in ("Value", "Count", "Change")]
-    report.sections.append(table_section(heading, shown, "" if before is None else note, tenths=tenths))
+    note = "Nothing was counted under this heading in these days." if not now["count"].sum() else note
+    report.sections.append(table_section(heading, shown, note, tenths=tenths))

@@ -222,9 +222,7 @@ def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
         warnings.simplefilter("always")
         people = people_of(store, span, client.app_id)
         _add_sections(report, people, span, asked)
-    missing = list(
-        dict.fromkeys(str(one.message) for one in told if one.category in (IncompleteDataWarning, UserWarning))
-    )
+    missing = list(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, IncompleteDataWarning)))
     if people is not None and people.log.sample < 1:
         missing.append(
             f"The store follows {percent_of(people.log.sample)} of the users: counts from it are of these only."
