@@ -20,8 +20,8 @@ _REPORTS: dict[str, Callable[..., nu.Report]] = {
     "day": nu.daily_report,
     "month": nu.monthly_report,
 }
-# Of the made-up app half the users: enough to look at, and their store is filled in seconds.
-_DEMO_SCALE = 0.5
+# Of the made-up app a quarter of the users: enough to look at, and their store is filled in seconds.
+_DEMO_SCALE = 0.25
 _DEMO: dict[str, Any] = {"funnel": ["init", "PROJECT_CREATED", "EXPORT_PDF"], "attribute": ("init", "plan")}
 
 
