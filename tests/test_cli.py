@@ -213,7 +213,7 @@ def test_report_takes_a_store_and_another_period(mine, tmp_path, capsys):
     assert main(["report", "-o", str(page), *arguments, "--funnel", "init", "PROJECT_CREATED"]) == 0
     text = page.read_text(encoding="utf-8")
     assert "<h1>Ours</h1>" in text
-    assert "Entries of the 28 days" in text
+    assert ", 28 days; everybody has had 7 days" in text
 
 
 def test_report_of_the_made_up_app_has_a_store_of_its_own(monkeypatch, tmp_path, capsys):

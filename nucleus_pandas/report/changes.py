@@ -32,17 +32,17 @@ class Measured:
     @property
     def known(self) -> bool:
         """Whether there is a rate, which has a logarithm."""
-        return self.value > 0 if self.base is None else self.value >= 0 and self.base > 0
+        return self.value >= 0 and (self.base is None or self.base > 0)
 
     @property
     def log(self) -> float:
         """The logarithm of the rate; half a count more keeps it away from that of 0."""
-        return math.log((self.value + 0.5) / self.base) if self.base else math.log(self.value)
+        return math.log((self.value + 0.5) / self.base) if self.base else math.log(max(self.value, 1e-9))
 
     @property
     def variance(self) -> float:
         """What chance alone makes of the logarithm of a count."""
-        return 1 / (self.value + 0.5) if self.base else 0.0
+        return 1 / (self.value + 0.5) if self.base else 0.5
 
 
 def change_of(now: float, before: float, *, written: str, chance: bool = False, so_far: bool = False) -> str:
@@ -62,25 +62,23 @@ def change_of(now: float, before: float, *, written: str, chance: bool = False, 
 def p_of_change(now: Measured, before: Measured, earlier: Sequence[Measured]) -> float:
     """How often periods that follow on each other differ as much as these two; NaN if there are too few to tell.
 
-    Two periods differ by more than single counts would by chance, as one user does many things. How much more is
-    learned from the periods before: from how much each of them differs from the next one.
+    Two periods differ by more than single counts would by chance, as one user does many things. How many times as much
+    is learned from the periods before: from how much each of them differs from the next one. Those without anything,
+    as before the app was there, tell nothing.
     """
-    pairs = [(one, other) for one, other in pairwise(earlier) if one.known and other.known]
+    pairs = [(one, other) for one, other in pairwise(earlier) if one.known and other.known and one.value * other.value]
     if len(pairs) < _FEWEST or not (now.known and before.known):
         return math.nan
-    difference = now.log - before.log
-    spread = sum((one.log - other.log) ** 2 for one, other in pairs) / len(pairs)
-    # Pairs that have a period in common tell less than so many that have none (von Neumann).
-    freedom = 2 * len(pairs) ** 2 // (3 * len(pairs) - 1)
-    usual = student_tails(_in_parts(difference, spread), freedom)
+    times = sum(_squared(one, other) for one, other in pairs) / len(pairs)
+    squared = _squared(now, before)
+    usual = student_tails(math.sqrt(squared / times) if times else math.inf if squared else 0.0, len(pairs))
     # Weeks can be alike by luck: what chance alone makes of counts is there all the same.
-    return max(usual, math.erfc(abs(_in_parts(difference, now.variance + before.variance)) / math.sqrt(2)))
+    return usual if now.base is None else max(usual, math.erfc(math.sqrt(squared / 2)))
 
 
-def _in_parts(difference: float, variance: float) -> float:
-    if difference == 0:
-        return 0.0
-    return difference / math.sqrt(variance) if variance else math.copysign(math.inf, difference)
+def _squared(one: Measured, other: Measured) -> float:
+    """How far apart two are, squared, in parts of what chance alone makes of counts; of means, in any one unit."""
+    return (one.log - other.log) ** 2 / (one.variance + other.variance)
 
 
 def may_be_chance(p_values: Sequence[float]) -> list[bool]:

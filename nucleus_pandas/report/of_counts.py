@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _TOP = 10
 _SHARES = (
     "Shares here and below are of all that the service counted under the heading. Bounds take each count for itself: "
-    "where few users count often, higher and lower are less sure. Unclear also where a range leaves out 0, but not when"
-    " the number of rows is allowed for."
+    "where few users count often, higher and lower are less sure. A range without 0 can be unclear all the same: among "
+    "many rows, chance makes one."
 )
 # Fewer than so many, and a change is mostly chance; less than so much is not worth a line.
 _MANY, _MUCH = 30, 0.1
@@ -46,19 +46,14 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     unlike = (table["ratio"] - 1).abs() >= _MUCH
     movers = table[many & unlike & ~table["chance"]]
     movers = movers.iloc[np.argsort(-np.abs(np.log(movers["ratio"])).to_numpy(), kind="stable")].head(_TOP)
+    moved = (
+        f"counted {_MANY} times or more whose rate changed by {100 * _MUCH:.0f} % or more, and more than usual from "
+        f"{span.step}."
+    )
     if len(movers):
-        note = (
-            f"Events with {_MANY} or more whose rate changed by {100 * _MUCH:.0f} % or more, and by more than from one "
-            f"{span.noun} to the next before."
-        )
-        report.sections.append(_events_section("Movers", movers, note, loaded, level=3))
+        report.sections.append(_events_section("Movers", movers, f"Events {moved}", loaded, level=3))
     else:
-        report.add(
-            "Movers",
-            f"No event with {_MANY} or more changed by {100 * _MUCH:.0f} % or more, and by more than from one "
-            f"{span.noun} to the next before.",
-            level=3,
-        )
+        report.add("Movers", f"There is no event {moved}", level=3)
 
 
 def event_table(loaded: Loaded) -> pd.DataFrame:
@@ -82,8 +77,8 @@ def event_table(loaded: Loaded) -> pd.DataFrame:
     p_values = np.full(len(table), np.nan)
     for place, row in zip(np.flatnonzero(frequent), table[frequent].to_dict("records"), strict=True):
         earlier = [Measured(row[number], base) for number, base in enumerate(bases) if number]
-        now, before = Measured(row["count"], bases[0]), Measured(row["count_before"], base_before)
-        p_values[place] = p_of_change(now, before, earlier)
+        both = Measured(row["count"], bases[0]), Measured(row["count_before"], base_before)
+        p_values[place] = p_of_change(*both, earlier)
     table["chance"] = may_be_chance(p_values.tolist()) if len(table) else False
     return table.sort_values(["count", "event"], ascending=[False, True], ignore_index=True)
 

@@ -56,13 +56,13 @@ _LISTED = 14
 class People:
     """A store, the log that is made of it once, and which days it holds.
 
-    Its interval begins at `held`; of the days of the trends it holds those from `since` to `until`.
+    It holds whole days from `begin` on; of the days of the trends those from `since` to `until`.
     """
 
     store: EventStore
     log: EventLog
     as_of: dt.datetime
-    held: dt.datetime
+    begin: dt.date
     span: Span
     since: dt.date
     until: dt.date
@@ -73,10 +73,14 @@ class People:
         return "M" if self.span.freq == "M" else "W"
 
     def days(self, first: dt.date) -> dict[str, Any]:
-        """The days from `first` on that the store holds, as analyses take them; what came later does not count."""
-        end = first_instant(self.until + _DAY, self.span.zone)
-        as_of = None if self.until < self.span.until or self.span.until == self.span.last else min(end, self.as_of)
-        return {"start": max(first, self.since), "end": self.until, "tz": self.span.zone, "as_of": as_of}
+        """The days from `first` on that the store holds, as analyses take them."""
+        return {"start": max(first, self.since), "end": self.until, "tz": self.span.zone}
+
+    def periods(self, first: dt.date) -> dict[str, Any]:
+        """The same for analyses by weeks or months, in which what came later does not count."""
+        after = self.until + _DAY
+        over = after.day == 1 if self.freq == "M" else after.weekday() == 0
+        return self.days(first) | {"as_of": None if over else min(first_instant(after, self.span.zone), self.as_of)}
 
 
 def people_of(store: EventStore | None, span: Span, app_id: str) -> People | None:
@@ -93,14 +97,14 @@ def people_of(store: EventStore | None, span: Span, app_id: str) -> People | Non
     for begins, ends in info.spans:
         days = [day.date for day in Window(begins, ends, span.zone).days if day.whole]
         if days and days[0] <= span.until and days[-1] >= span.first:
-            held.append((max(days[0], span.since), min(days[-1], span.until), begins))
+            held.append((max(days[0], span.since), min(days[-1], span.until), days[0]))
     if not held or info.as_of is None:
         warn_incomplete(
             f"The store holds nothing of {span.first} to {span.until}: sections that follow users are as without a "
             "store. Sync it for these days, and make the report again."
         )
         return None
-    since, until, begins = max(held, key=lambda days: (days[1], -days[0].toordinal()))
+    since, until, begin = max(held, key=lambda days: (days[1], -days[0].toordinal()))
     if since > span.first or until < span.until:
         warn_incomplete(
             f"The store holds only {max(since, span.first)} to {until} of these days: sections that follow users are "
@@ -111,7 +115,7 @@ def people_of(store: EventStore | None, span: Span, app_id: str) -> People | Non
             f"The store is known until {info.as_of:%Y-%m-%d %H:%M} UTC: sections that follow users lack what came "
             "later. Sync it, and make the report again."
         )
-    return People(store, EventLog(store), info.as_of, begins, span, since, until)
+    return People(store, EventLog(store), info.as_of, begin, span, since, until)
 
 
 def add_active_users(report: Report, people: People | None, daily: pd.DataFrame) -> None:
@@ -131,10 +135,8 @@ def add_growth(report: Report, people: People | None) -> None:
         more = _with_store("how many came again, are back after a pause, are gone, and the quick ratio of these.")
         report.add(heading, "How many users are new stands above.", more)
         return
-    table = growth(people.store, people.freq, **people.days(people.span.since))
-    note = (
-        "New: active for the first time. Accounts that were created stand above; not all of them were active at once."
-    )
+    table = growth(people.store, people.freq, **people.periods(people.span.since))
+    note = "New: active for the first time. The card New users counts accounts that were created; some come later."
     report.add(heading, plot_growth, note, data=table, numbers=table.drop(columns=["freq", "sample"]))
 
 
@@ -143,7 +145,7 @@ def add_retention(report: Report, people: People | None, users: pd.DataFrame | N
     freq: Freq = "M" if span.freq == "M" else "W"
     first = span.first_of_periods(_COHORTS + 1, freq)
     if people is not None:
-        days = people.days(first)
+        days = people.periods(first)
         table = _until(retention(people.store, users=people.store.users(), freq=freq, **days), span)
         cells, note = heatmap_of(table)
         told = f"{note} A user starts when the account is created."
@@ -194,20 +196,24 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
         return
     last = _judged_until(people)
     first = last - (_ENTRY_DAYS - 1) * _DAY
-    if first < people.since:
-        report.add("Funnel", f"The store does not hold {_ENTRY_DAYS} days of entries who all have had 7 days.")
+    if first < people.begin:
+        report.add(
+            "Funnel",
+            f"The store holds days since {people.begin}: fewer than {_ENTRY_DAYS} on which all have had 7 days.",
+        )
         return
     known: dict[str, Any] = {"tz": people.span.zone, "as_of": people.as_of}
     table = funnel(people.log, list(steps), start=first, end=last, **known)
     report.add(
         "Funnel",
         plot_funnel,
-        f"Entries of the {_ENTRY_DAYS} days {first} to {last}, the last that all have had 7 days by now.",
+        f"Entries of {first} to {last}, {_ENTRY_DAYS} days; everybody has had 7 days since, until now.",
         data=table,
         numbers=table.drop(columns=["sample", "order", "window", "include_pending"]),
     )
     earlier = first - _ENTRY_DAYS * _DAY
-    if earlier < people.since:
+    if earlier < people.begin:
+        report.add("Beside the 28 days before", f"The store holds days since {people.begin} only.", level=3)
         return
     before = funnel(people.log, list(steps), start=earlier, end=first - _DAY, **known)
     compared = compare_funnels(before, table)
@@ -275,7 +281,7 @@ def add_releases(report: Report, people: People | None, versions: pd.DataFrame |
 def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> None:
     seen = releases["first_seen"].dt.tz_convert(people.span.zone).dt.tz_localize(None).dt.normalize()
     # What was there when the store begins, came before; of days outside its interval it knows some users only.
-    came = releases["first_seen"] >= people.held + _DAY
+    came = releases["first_seen"] >= first_instant(people.begin + _DAY, people.span.zone)
     few = releases["low_n"].astype("boolean").fillna(value=True).astype(bool)
     columns = {
         "Version": releases["version"],
@@ -285,7 +291,7 @@ def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> Non
         "Hours to 50 %": releases["hours_to_50"].where(came),
         "Last share, %": 100 * releases["latest_share"],
         "Days side by side": releases["days"],
-        "Sessions with an error, times": releases["error_ratio"].mask(few),
+        "Error sessions, times as before": releases["error_ratio"].mask(few),
         "95 % from": releases["error_low"].mask(few),
         "to": releases["error_high"].mask(few),
         "Errors": releases["error_change"],
@@ -293,7 +299,7 @@ def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> Non
     }
     note = (
         f"Sessions since {people.since}. First seen is empty for what was there when the store begins, "
-        f"{people.held:%Y-%m-%d}. Last share: of the 24 hours to the end of {people.until}. Each beside the release "
+        f"{people.begin}. Last share: of the 24 hours to the end of {people.until}. Each beside the release "
         "before, on the days on which both were in use, from 30 sessions on. Who takes a release first is not like the "
         "others: take more as a reason to look."
     )

@@ -276,7 +276,7 @@ def table_section(
     heading: str, columns: Mapping[str, Any], note: str = "", *, level: int = 2, tenths: Collection[str] = ()
 ) -> Section:
     """Make a section of columns; `tenths`: those written with one digit behind the point, as per cent are."""
-    return Section(heading, note, level, cells=cells_of(pd.DataFrame(columns), tenths=tenths))
+    return Section(heading, note, level, cells=cells_of(pd.DataFrame(columns).reset_index(drop=True), tenths=tenths))
 
 
 def _written(section: Section, content: pd.DataFrame | str) -> Section:

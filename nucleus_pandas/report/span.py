@@ -39,6 +39,13 @@ class Span:
         return _NOUNS[self.freq]
 
     @property
+    def step(self) -> str:
+        """Between which periods changes tell what is usual."""
+        if self.freq == "D":
+            return "one weekday to the same a week later"
+        return f"one {self.noun} to the next"
+
+    @property
     def days(self) -> int:
         """How many of its days were over."""
         return (self.until - self.first).days + 1

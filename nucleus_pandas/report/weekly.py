@@ -227,6 +227,8 @@ def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
         missing.append(
             f"The store follows {percent_of(people.log.sample)} of the users: counts from it are of these only."
         )
+    if people is not None and people.since > span.since:
+        missing.append(f"The store holds days since {people.since}: what follows users begins there.")
     if missing:
         report.sections.insert(1, Section("What is missing", paragraphs=missing))
     for one in told:
@@ -273,7 +275,10 @@ def _state(span: Span) -> str:
     young = span.days - span.settled_days
     if not young:
         return f"{of}Settled: all days are older than 48 hours, and grow no more."
-    return f"{of}Not settled: {young} of {counted(span.days, 'day')} younger than 48 hours, which may still grow."
+    if span.days == 1:
+        return f"{of}Not settled: the day is younger than 48 hours, and may still grow."
+    verb = "is" if young == 1 else "are"
+    return f"{of}Not settled: {young} of {span.days} days {verb} younger than 48 hours, and may still grow."
 
 
 def _compared(span: Span, loaded: Loaded) -> str:
@@ -299,12 +304,13 @@ def _definitions(span: Span, people: People | None) -> str:
         "their mean length: load_daily. Errors per 100 sessions: every report counts (load_errors).",
         "Events: load_events. A rate is per 100 sessions. Spikes: error_trend, against the same weekday of up to 8 "
         "weeks before. New errors: new_errors.",
-        f"May be chance: a change that is no larger than those from one {span.noun} to the next before, over eight "
-        "weeks or six months, allowing for the number of rows. What goes with a change need not have made it.",
-        "Shares are of all that was counted, in which what has no value may be lacking (breakdown). Higher, lower: the "
+        f"May be chance: the change is no larger than such numbers usually change from {span.step}, as far as the "
+        f"{'six months' if span.freq == 'M' else 'eight weeks'} before tell, allowing for the number of rows; or there "
+        "is too little before to tell. A change tells nothing of its cause.",
+        "Shares are of all that was counted; what has no value may not be counted (breakdown). Higher, lower: the "
         "difference is more than chance would make it in 1 of 20 cases, allowing for the number of rows "
         "(compare_breakdowns, compare_funnels); else it is unclear.",
-        "95 %: the bounds within which the true share lies in 95 of 100 such cases.",
+        "95 %: the bounds within which the true share, difference or ratio lies in 95 of 100 such cases.",
     ]
     if people is None:
         told.append(
@@ -313,7 +319,7 @@ def _definitions(span: Span, people: People | None) -> str:
     else:
         told.append(
             f"From the store, known until {people.as_of:%Y-%m-%d %H:%M} UTC, {_days(people.since, people.until)}: "
-            "active_users, growth, retention, funnel, error_free, crash_free, adoption, compare_releases. Users of 7 "
-            "and 28 days are those of the days that end with the day, each counted once."
+            "active_users, growth, retention, funnel, error_free, crash_free, adoption, compare_releases. Users in 7 "
+            "and 28 days: of the days up to and including the day, each counted once."
         )
     return "\n\n".join(told)

@@ -54,6 +54,18 @@ def test_weeks_that_were_alike_by_chance_leave_what_chance_makes_of_counts():
     assert p_of_change(Measured(9, 100), Measured(4, 100), weeks(5, 5, 5, 5, 5)) == pytest.approx(p)
 
 
+def test_weeks_before_the_app_was_there_tell_nothing():
+    calm = weeks(100, 104, 98, 101, 99)
+    assert p_of_change(Measured(140, 100), Measured(100, 100), [*calm, *weeks(0, 0)]) == p_of_change(
+        Measured(140, 100), Measured(100, 100), calm
+    )
+
+
+def test_small_weeks_long_ago_do_not_hide_a_change_of_large_ones():
+    small = weeks(11, 14, 6, 9, 8, 6, 6)
+    assert p_of_change(Measured(67, 110), Measured(11, 100), small) < 0.01
+
+
 def test_rates_are_compared_and_not_counts():
     assert p_of_change(Measured(200, 200), Measured(100, 100), weeks(100, 104, 98, 101, 99)) > 0.9
 

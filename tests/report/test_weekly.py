@@ -138,7 +138,7 @@ def test_the_funnel_is_of_28_days_that_all_have_had_the_window_beside_the_28_bef
     compared = nu.compare_funnels(before, now)
     assert now["pending"].tolist() == [0, 0, 0]
     assert column(full, "Funnel", "users") == numbers(now["users"])
-    assert "Entries of the 28 days 2026-10-12 to 2026-11-08" in section(full, "Funnel").note
+    assert "Entries of 2026-10-12 to 2026-11-08, 28 days" in section(full, "Funnel").note
     assert column(full, "Beside the 28 days before", "Users") == numbers(compared["users_b"])
     assert column(full, "Beside the 28 days before", "Difference, points") == tenths(compared["difference"])
 
@@ -169,6 +169,7 @@ def test_a_spike_of_the_week_is_named(app):
     day = nu.demo.truth(scale=0.1, as_of=NOW).spike_day
     report = nu.weekly_report(app, week=day)
     assert str(day) in column(report, "Spikes", "Day")
+    assert section(report, "Spikes").cells.names[0] == "Day"
 
 
 def test_releases_stand_beside_those_before(log, full):
@@ -194,6 +195,16 @@ def test_a_report_of_the_past_knows_nothing_of_what_came_later(app, store):
     end = "2026-10-11T22:00+00:00"
     shares = nu.compare_releases(store, start=TREND["start"], end="2026-10-11", tz=ZONE, as_of=end)["latest_share"]
     assert column(week, "Releases", "Last share, %") == tenths(shares.iloc[::-1])
+
+
+def test_a_day_of_the_past_knows_nothing_of_the_rest_of_its_week(app, store):
+    day = nu.daily_report(app, store, day="2026-10-27")  # a Tuesday
+    begin = "2026-08-31" if TREND["start"] < "2026-08-31" else TREND["start"]
+    until = {"start": begin, "end": "2026-10-27", "tz": ZONE, "as_of": "2026-10-27T23:00+00:00"}
+    active = nu.growth(store, "W", **until)["active"]
+    assert column(day, "New, returning and resurrected users", "active") == numbers(active)
+    last = column(day, "Retention", "Week 1")
+    assert last[-2:] == ["", ""]  # neither of this week's users nor of last week's was it over
 
 
 def test_growth_of_a_week_that_is_not_over_ends_with_its_days(app, store):
@@ -247,7 +258,7 @@ def test_the_report_of_a_day_and_of_a_month(app, store):
 def test_days_that_may_still_grow_are_told(app):
     report = nu.weekly_report(app, week="2026-11-17")
     assert section(report, "At a glance").note.startswith(
-        "The week is not over: 2 days of it are here. Not settled: 2 of 2 days younger than 48 hours"
+        "The week is not over: 2 days of it are here. Not settled: 2 of 2 days are younger than 48 hours"
     )
     assert "so far" in section(report, "At a glance").cards[0].change
 
@@ -266,8 +277,11 @@ def test_a_store_that_was_not_synced_since_is_said(store):
 def test_a_store_of_some_users_is_said(app, tmp_path):
     part = nu.EventStore(tmp_path / "part.duckdb")
     nu.sync(app, part, "2026-11-02", NOW, sample=0.3, progress=False)
-    (told,) = section(nu.weekly_report(app, part, compare=None), "What is missing").paragraphs
-    assert told == f"The store follows {100 * part.info().sample:.0f} % of the users: counts from it are of these only."
+    told = section(nu.weekly_report(app, part, compare=None), "What is missing").paragraphs
+    assert told[1] == "The store holds days since 2026-11-02: what follows users begins there."
+    assert (
+        told[0] == f"The store follows {100 * part.info().sample:.0f} % of the users: counts from it are of these only."
+    )
 
 
 def test_a_store_of_another_app_is_refused(app, store, monkeypatch):
