@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.columns import instant_of, instants, microseconds, require
-from nucleus_pandas.analysis.engines import Engine, Parts, executor_of
+from nucleus_pandas.analysis.engines import Engine, InBuckets, Parts, executor_of
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, Parted
 from nucleus_pandas.analysis.facts import Facts, check, look, together
 from nucleus_pandas.analysis.horizon import Times, days_of_utc, newest
@@ -26,6 +26,7 @@ from nucleus_pandas.store.buckets import (
     Bucket,
     Kinds,
     ParquetBucket,
+    Reading,
     StoreBucket,
     parquet_buckets,
     read_about,
@@ -33,7 +34,7 @@ from nucleus_pandas.store.buckets import (
 )
 from nucleus_pandas.store.coverage import find_gaps, tell_gaps
 from nucleus_pandas.store.eventstore import EventStore
-from nucleus_pandas.store.export import about
+from nucleus_pandas.store.export import EVENT_NO, about
 
 #: The columns that make a session.
 SESSION = ("session_id", "device_id", "session_start")
@@ -180,11 +181,11 @@ class Buckets(Parted):
         dtypes: dict[str, Any] = {"time": INSTANT, "event": TEXT}
         empty = pd.DataFrame({name: pd.Series(dtype=dtypes.get(name, "object")) for name in kinds})
         require(empty, ["user_id", "time", "event"], "Buckets")
-        self._buckets, self._kinds = buckets, kinds
+        self._kinds = kinds
         self._told = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
-        wanted = [name for name in kinds if name in (*_IDS, "time", "event")]
-        self._executor = executor_of(engine)
-        facts: Facts = self._executor(lambda bucket: look(bucket.read(wanted, None)), together, buckets)
+        self._source = InBuckets(buckets, executor_of(engine))
+        wanted = Reading(tuple(name for name in kinds if name in (*_IDS, "time", "event")), alike=frozenset(_IDS))
+        facts: Facts = self._source.ask(look, together, wanted)
         self._times, self._users = facts.times, len(facts.users)
         check(facts)
         self.whole = EventLog.whole(empty, facts.counts, sample, spans)
@@ -219,7 +220,7 @@ class Buckets(Parted):
         if not (days_of_utc(before) == day).any() or int(days_of_utc(later.moments[:1])[0]) != day:
             return int(later.moments.min())
         # Of a day that is cut, the first and the last time of all say nothing.
-        return int(self._executor(lambda bucket: _first_since(bucket, moment), min, self._buckets))
+        return self._source.ask(lambda frame: _first_since(frame, moment), min, Reading(("time",)))
 
     def _check_types(self, one: Step) -> None:
         """Raise where a number is looked for among texts: an export spells what is not of one type."""
@@ -240,6 +241,7 @@ class Buckets(Parted):
         by: str | None = None,
         columns: Collection[str] = (),
         every: bool = True,
+        named: bool = False,
     ) -> Parts:
         """Give the log part by part, with what a question needs.
 
@@ -255,6 +257,8 @@ class Buckets(Parted):
             Further columns, as far as there are any.
         every : bool
             Whether events other than those of the steps are needed.
+        named : bool
+            Whether the ids of users are looked at, and not only whether they are the same.
 
         Raises
         ------
@@ -267,27 +271,26 @@ class Buckets(Parted):
             rows_of(Step(one.events) if callable(one.where) else one, self.whole, place)
             self._check_types(one)
         known = self.whole.frame.columns
-        needed = {*_IDS, "time", "event", *columns}
-        needed |= {find_column(self.whole, name, "where") for _, one in steps for name in columns_of(one)}
-        needed |= set() if by is None else {find_column(self.whole, by, "by")}
+        needed = {*_IDS, "time", "event", EVENT_NO, *columns}
+        looked_at = {find_column(self.whole, name, "where") for _, one in steps for name in columns_of(one)}
+        looked_at |= set() if by is None else {find_column(self.whole, by, "by")}
+        needed |= looked_at
         if free:
             needed, every = set(known), True
         elif needed & set(CONTEXT) and "session_id" in known:
             # What the first event of a session tells holds for the others.
             needed, every = needed | set(SESSION), True
-        return Parts(
-            self.whole,
-            self._buckets,
+        reading = Reading(
             tuple(name for name in known if name in needed),
             None if every else frozenset(name for _, one in steps for name in one.events),
-            self.as_of_microseconds if as_of is None else as_of,
-            plain=free,
-            executor=self._executor,
+            frozenset() if free or named else frozenset({*_IDS, "device_id", "session_id"} - looked_at),
         )
+        until = self.as_of_microseconds if as_of is None else as_of
+        return Parts(self.whole, self._source, reading, until, plain=free)
 
 
-def _first_since(bucket: Bucket, moment: int) -> int:
-    time, missing = instants(bucket.read(["time"], None)["time"])
+def _first_since(frame: pd.DataFrame, moment: int) -> int:
+    time, missing = instants(frame["time"])
     return int(time[~missing & (time >= moment)].min(initial=np.iinfo(np.int64).max))
 
 

@@ -20,7 +20,7 @@ analyses nothing of executors.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -28,7 +28,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.api.columns import TEXT
-from nucleus_pandas.store.buckets import Bucket
+from nucleus_pandas.store.buckets import Bucket, Reading
 
 State = TypeVar("State")
 Result = TypeVar("Result", covariant=True)
@@ -85,6 +85,31 @@ def executor_of(engine: Engine) -> Executor:
     return _EXECUTORS[engine]
 
 
+class Source(Protocol):
+    """Events that come in buckets, each of all events of some users, and what goes through them."""
+
+    def ask(
+        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], reading: Reading
+    ) -> State:
+        """Ask the frame of each bucket, of what is needed only, and put the answers together two by two."""
+
+
+@dataclass(frozen=True)
+class InBuckets:
+    """Buckets, at least one, that an executor goes through."""
+
+    buckets: Sequence[Bucket]
+    executor: Executor
+
+    def ask(
+        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], reading: Reading
+    ) -> State:
+        """Ask each bucket."""
+        # Other processes are sent one bucket, not all of them.
+        state: State = self.executor(lambda bucket: question(bucket.read(reading)), merge, self.buckets)
+        return state
+
+
 @dataclass(frozen=True)
 class Parts:
     """A log that is read bucket by bucket, as far as one question goes.
@@ -93,45 +118,37 @@ class Parts:
     ----------
     whole : EventLog
         A log without events that knows of the whole: the names and counts of events, columns, the sample.
-    buckets : sequence of Bucket
-    columns : sequence of str
-        Those that are read.
-    only : collection of str or None
-        The only events that are read.
+    source : Source
+    reading : Reading
     as_of_microseconds : int
         Until when the data are known, or were told to be.
     plain : bool
         Whether texts are to be plain, as somebody's function is to look at them.
-    executor : Executor
     """
 
     whole: EventLog
-    buckets: Sequence[Bucket]
-    columns: Sequence[str]
-    only: frozenset[str] | None
+    source: Source
+    reading: Reading
     as_of_microseconds: int
     plain: bool
-    executor: Executor
 
     @property
     def sample(self) -> float:
         """The fraction of the users that there are."""
         return self.whole.sample
 
-    def read(self, bucket: Bucket) -> EventLog:
-        """Make the log of one bucket."""
-        frame = bucket.read(self.columns, self.only)
-        if self.plain:
-            coded = [name for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
-            frame = frame.astype(dict.fromkeys(coded, TEXT))
-        return EventLog.part(frame, self.whole, self.as_of_microseconds)
-
 
 def answer(analysis: Analysis[State, Result], log: EventLog | Parts) -> Result:
     """Ask an analysis of a log, or of one that comes in parts."""
     if isinstance(log, EventLog):
         return analysis.finish(analysis.partial(log))
-    # Other processes are sent what reads one bucket, without all the others.
-    reader = replace(log, buckets=())
-    state = log.executor(lambda bucket: analysis.partial(reader.read(bucket)), analysis.merge, log.buckets)
-    return analysis.finish(state)
+    # What is sent to other processes must not hold the source.
+    whole, as_of, plain = log.whole, log.as_of_microseconds, log.plain
+
+    def ask(frame: pd.DataFrame) -> State:
+        if plain:
+            coded = [name for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
+            frame = frame.astype(dict.fromkeys(coded, TEXT))
+        return analysis.partial(EventLog.part(frame, whole, as_of))
+
+    return analysis.finish(log.source.ask(ask, analysis.merge, log.reading))

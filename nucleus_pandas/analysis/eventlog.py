@@ -13,7 +13,7 @@ import pandas as pd
 from nucleus_pandas.analysis.codes import Bools, Ints, begins, combine, encode, small, sort_rows
 from nucleus_pandas.analysis.columns import ids, instants, microseconds, names, require
 from nucleus_pandas.analysis.horizon import newest
-from nucleus_pandas.analysis.rows import by_code, checked_sample, kept_rows
+from nucleus_pandas.analysis.rows import by_code, checked_sample, in_order_received, kept_rows
 from nucleus_pandas.api.windows import When, make_instant
 from nucleus_pandas.api.wording import counted
 from nucleus_pandas.exceptions import StoreError
@@ -93,6 +93,9 @@ class EventLog:
     A *session* is a user, device_id, session_id and session_start, as far as the frame has these columns; session_id it
     must have. What comes with `init` and errors only (platform, os_version, version, locale, country, arch, ram_gb) is
     filled forward within a session when it is asked for.
+
+    The *order received*, which counts among events of a user at one instant, is that of the rows; or of the column
+    event_no, if there is one of whole numbers, as in exports.
 
     *as_of*: clients' clocks can be years ahead, and then the newest time says nothing about until when the data are
     known. So where at least 7 days without any event are followed by less than 1 % of the events, `as_of` is the newest
@@ -211,6 +214,7 @@ class EventLog:
             user, time, event = user[kept], time[kept], event[kept]
             rows = kept if rows is None else rows[kept]
         first = self.names.index("init") if "init" in self.names else -1
+        rows, user, time, event = in_order_received(frame, rows, user, time, event)
         order, self.user, self.time, self.event = sort_rows(user, time, event, first)
         self.order = order if rows is None else rows[order].astype(order.dtype)
         self._rows, self._ends = by_code(self.event, len(self.names))

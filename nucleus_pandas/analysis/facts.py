@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.codes import Ints, encode
+from nucleus_pandas.analysis.codes import Ints, distinct, encode
 from nucleus_pandas.analysis.columns import ids, instants, names
 from nucleus_pandas.analysis.horizon import Times, days_of_utc
 from nucleus_pandas.analysis.rows import tell_left_out
@@ -49,9 +49,12 @@ def look(frame: pd.DataFrame) -> Facts:
     bad = np.logical_or.reduce(list(lacks.values()))
     column = frame["user_db_id" if "user_db_id" in frame.columns else "user_id"]
     codes, values = encode(column)
-    there = np.unique(codes[codes >= 0])
+    there = distinct(codes[codes >= 0])
     # Texts are told apart by 64 bits of them: two users look the same once in millions of times.
-    hashes = pd.util.hash_array(np.array([str(values[code]) for code in there], dtype=object), categorize=False)
+    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype == np.uint64:
+        hashes = column.cat.categories.to_numpy()[there]
+    else:
+        hashes = pd.util.hash_array(np.array([str(values[code]) for code in there], dtype=object), categorize=False)
     kept = person[~bad]
     number = np.bincount(event[~bad] + 1, minlength=len(known) + 1)[1:]
     return Facts(

@@ -138,7 +138,8 @@ def _of_buckets(
     sessions = len(events) < len(steps)
     # A list of users is compared with all who were ever there.
     every = sessions or created
-    parts = buckets.parts(as_of=told, steps=events, by=by, columns=STARTS if sessions else (), every=every)
+    columns = STARTS if sessions else ()
+    parts = buckets.parts(as_of=told, steps=events, by=by, columns=columns, every=every, named=created)
     clocks, held = within_held(buckets.whole, clocks)
     until = parts.as_of_microseconds
     return parts, replace(clocks, as_of=until if held is None else min(until, held))

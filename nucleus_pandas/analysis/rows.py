@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.api.columns import warn_incomplete
+from nucleus_pandas.store.export import EVENT_NO
 
 
 def checked_sample(sample: object) -> float:
@@ -37,6 +39,19 @@ def kept_rows(lacks: dict[str, Bools], whose: str | None) -> Ints | None:
         lacking = {what: int(lack.sum()) for what, lack in lacks.items()}
         tell_left_out(lacking, int(bad.sum()), len(bad), whose)
     return np.flatnonzero(~bad)
+
+
+def in_order_received(
+    frame: pd.DataFrame, rows: Ints | None, user: Ints, time: Ints, event: Ints
+) -> tuple[Ints | None, Ints, Ints, Ints]:
+    """Put rows, None for all, in the order of their numbers, if there are any; and their columns with them."""
+    if EVENT_NO not in frame.columns or not pd.api.types.is_integer_dtype(frame[EVENT_NO].dtype):
+        return rows, user, time, event
+    numbers = frame[EVENT_NO] if rows is None else frame[EVENT_NO].iloc[rows]
+    if numbers.is_monotonic_increasing or numbers.isna().any():
+        return rows, user, time, event
+    order = np.argsort(numbers.to_numpy(dtype=np.int64), kind="stable")
+    return order if rows is None else rows[order], user[order], time[order], event[order]
 
 
 def by_code(event: Ints, names: int) -> tuple[Ints, Ints]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
-from collections.abc import Collection, Iterator, Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -34,11 +36,28 @@ _DTYPES: dict[str, Any] = {"BIGINT": COUNT, "BOOLEAN": FLAG, "DOUBLE": NUMBER, "
 Kinds = dict[str, str]
 
 
+class Reading(NamedTuple):
+    """What a question needs of the events of a bucket.
+
+    Attributes
+    ----------
+    columns : tuple of str
+    events : frozenset of str or None
+        The only names of events that are needed.
+    alike : frozenset of str
+        Columns of which nothing is asked but whether two values are the same: numbers may stand for texts.
+    """
+
+    columns: tuple[str, ...]
+    events: frozenset[str] | None = None
+    alike: frozenset[str] = frozenset()
+
+
 class Bucket(Protocol):
     """The events of some users."""
 
-    def read(self, columns: Sequence[str], events: Collection[str] | None) -> pd.DataFrame:
-        """Give some columns of the events, of all names or of these only, in the order in which they came."""
+    def read(self, reading: Reading) -> pd.DataFrame:
+        """Give what a question needs, in the order in which the events came."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +68,11 @@ class ParquetBucket:
     kinds: Kinds
     there: frozenset[str]
 
-    def read(self, columns: Sequence[str], events: Collection[str] | None) -> pd.DataFrame:
-        """Give some columns of the events, of all names or of these only."""
+    def read(self, reading: Reading) -> pd.DataFrame:
+        """Give what a question needs."""
         with _in_memory() as connection:
-            expressions = {name: quoted(name) if name in self.there else "NULL" for name in columns}
-            return _fetch(connection, parquet(self.files), expressions, self.kinds, events)
+            expressions = {name: quoted(name) if name in self.there else "NULL" for name in reading.columns}
+            return _fetch(connection, parquet(self.files), expressions, self.kinds, reading)
 
 
 @dataclass(frozen=True)
@@ -65,12 +84,19 @@ class StoreBucket:
     expressions: dict[str, str]
     kinds: Kinds
 
-    def read(self, columns: Sequence[str], events: Collection[str] | None) -> pd.DataFrame:
-        """Give some columns of the events, of all names or of these only."""
+    def read(self, reading: Reading) -> pd.DataFrame:
+        """Give what a question needs."""
         with self.database.reading() as connection:
-            expressions = {name: self.expressions[name] for name in columns}
-            table = f"(SELECT * FROM events WHERE bucket IN ({', '.join(map(str, self.numbers))}))"
-            return _fetch(connection, table, expressions, self.kinds, events, order=in_order())
+            # Put in order and taken out of JSON once, and not again for each column of texts.
+            chosen = ", ".join(f"{self.expressions[name]} AS c{n}" for n, name in enumerate(reading.columns))
+            condition, names = _only(reading)
+            connection.execute(
+                f"CREATE TEMP TABLE part AS SELECT {chosen} FROM events WHERE bucket IN"
+                f" ({', '.join(map(str, self.numbers))}) AND {condition} {in_order()}",
+                names,
+            )
+            expressions = {name: f"c{n}" for n, name in enumerate(reading.columns)}
+            return _fetch(connection, "part", expressions, self.kinds, reading._replace(events=None))
 
 
 def parquet_buckets(folder: Path) -> list[ParquetBucket]:
@@ -163,33 +189,38 @@ def _fetch(
     table: str,
     expressions: dict[str, str],
     kinds: Kinds,
-    events: Collection[str] | None,
-    order: str = "",
+    reading: Reading,
 ) -> pd.DataFrame:
     """Read some columns, by number: DuckDB takes names for the same that differ in the case of letters only."""
-    chosen = ", ".join(f"{_cast(expression, kinds[name])} AS c{n}" for n, (name, expression) in _numbered(expressions))
-    condition, values = "", []
-    if events is not None and kinds["event"] == "VARCHAR":
-        condition, values = f"WHERE event IN ({', '.join('?' * len(events))})", sorted(events)
-    connection.execute(f"CREATE TEMP TABLE part AS SELECT {chosen} FROM {table} {condition} {order}", values)
+    condition, names = _only(reading) if kinds["event"] == "VARCHAR" else ("true", [])
     wanted = []
-    for n, (name, _) in _numbered(expressions):
-        if kinds[name] in ("VARCHAR", "JSON"):
-            wanted.append(_words(connection, n))
-        elif kinds[name] == "DOUBLE":
-            wanted.append(f"c{n}")
+    for n, (name, expression) in enumerate(expressions.items()):
+        kind = kinds[name]
+        cast = _cast(expression, kind)
+        if kind == "VARCHAR" and name in reading.alike:
+            wanted.append(f"CASE WHEN {cast} <> '' THEN hash({cast}) ELSE 0 END AS h{n}")
+        elif kind in ("VARCHAR", "JSON"):
+            source = f"(SELECT {cast} AS c{n} FROM {table} WHERE {condition})"
+            wanted.append(f"{_words(connection, source, names, n, cast)} AS c{n}")
+        elif kind == "DOUBLE":
+            wanted.append(f"{cast} AS c{n}")
         else:
-            wanted.append(f"coalesce(c{n}, CAST(0 AS {_type(kinds[name])})) AS c{n}, c{n} IS NULL AS m{n}")
-    rows = connection.execute(f"SELECT {', '.join(wanted)} FROM part").df()
+            wanted.append(f"coalesce({cast}, CAST(0 AS {_type(kind)})) AS c{n}, {expression} IS NULL AS m{n}")
+    rows = connection.execute(f"SELECT {', '.join(wanted)} FROM {table} WHERE {condition}", names).df()
     columns = {
-        name: _column(rows[f"c{n}"], rows.get(f"m{n}"), kinds[name], coded=name in _CODED)
-        for n, (name, _) in _numbered(expressions)
+        name: _alike(rows[f"h{n}"])
+        if f"h{n}" in rows
+        else _column(rows[f"c{n}"], rows.get(f"m{n}"), kinds[name], coded=name in _CODED)
+        for n, name in enumerate(expressions)
     }
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
 
-def _numbered(expressions: dict[str, str]) -> list[tuple[int, tuple[str, str]]]:
-    return list(enumerate(expressions.items()))
+def _only(reading: Reading) -> tuple[str, list[str]]:
+    """The condition on the rows that are needed, and its values."""
+    if reading.events is None:
+        return "true", []
+    return f"event IN ({', '.join('?' * len(reading.events))})", sorted(reading.events)
 
 
 def _type(kind: str) -> str:
@@ -202,17 +233,25 @@ def _cast(expression: str, kind: str) -> str:
     return f"CAST({plain} AS {_type(kind)})"
 
 
-def _words(connection: duckdb.DuckDBPyConnection, number: int) -> str:
+def _words(connection: duckdb.DuckDBPyConnection, source: str, names: list[str], number: int, cast: str) -> str:
     """The expression for a column of texts: those that come again and again as numbers, which is far faster."""
     column = f"c{number}"
-    (found,) = connection.execute(f"SELECT approx_count_distinct({column}) FROM part").fetchall()
+    (found,) = connection.execute(f"SELECT approx_count_distinct({column}) FROM {source}", names).fetchall()
     if not 0 < found[0] <= _MOST_WORDS:
-        return column
+        return cast
+    connection.execute(f"CREATE TEMP TABLE distinct{number} AS SELECT DISTINCT {column} FROM {source}", names)
     connection.execute(
         f"CREATE TEMP TYPE words{number} AS ENUM"
-        f" (SELECT DISTINCT {column} FROM part WHERE {column} IS NOT NULL ORDER BY {column})"
+        f" (SELECT {column} FROM distinct{number} WHERE {column} IS NOT NULL ORDER BY {column})"
     )
-    return f"CAST({column} AS words{number}) AS {column}"
+    return f"CAST({cast} AS words{number})"
+
+
+def _alike(hashes: pd.Series) -> Any:
+    """Texts that need only be told apart, by 64 bits: of a million two look the same once in millions of times."""
+    codes, values = pd.factorize(hashes.to_numpy())
+    codes = np.where(values == 0, -1, np.arange(len(values)))[codes]
+    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(pd.Index(values)))
 
 
 def _column(values: pd.Series, missing: Any, kind: str, *, coded: bool) -> Any:
@@ -244,16 +283,25 @@ def _mixed(values: pd.Series) -> Any:
     return column[np.where(codes < 0, len(told) + 2, codes)]
 
 
+@functools.cache
+def _memory(process: int) -> duckdb.DuckDBPyConnection:
+    """The database that holds nothing, made once in a process: that takes longer than to read a small bucket."""
+    import duckdb
+
+    settings: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    connection = duckdb.connect(config=settings)
+    # What does not fit would be written into the current folder, where others may read it.
+    connection.execute("SET temp_directory = ''")
+    return connection
+
+
 @contextlib.contextmanager
 def _in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that holds nothing; what goes wrong is told without the words of DuckDB, which can hold data."""
     import duckdb
 
-    settings: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     try:
-        with duckdb.connect(config=settings) as connection:
-            # What does not fit would be written into the current folder, where others may read it.
-            connection.execute("SET temp_directory = ''")
+        with _memory(os.getpid()).cursor() as connection:
             yield connection
     except duckdb.OutOfMemoryException:
         raise StoreError(

@@ -24,6 +24,8 @@ Format = Literal["parquet", "csv"]
 
 #: The file of an export that tells of the store: until when it is known, what was synced, which share of users.
 ABOUT = "about.json"
+#: The column of an export that numbers the events in the order of the store.
+EVENT_NO = "event_no"
 
 _TYPES = {"BOOLEAN": "BOOLEAN", "BIGINT": "BIGINT", "UBIGINT": "BIGINT", "DOUBLE": "DOUBLE"}
 _TABLES = {
@@ -69,8 +71,11 @@ def export_tables(database: Database, folder: Path, format: Format, sample: floa
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str, folder: Path, format: Format) -> None:  # noqa: A002
     columns = _expressions(connection, table)
+    source = table
     if table == "events":
-        columns["bucket"] = "bucket"
+        # Files hold rows in no order that can be relied on.
+        columns |= {EVENT_NO: "row_number() OVER ()", "bucket": "bucket"}
+        source = f"(SELECT * FROM events {in_order('bucket')})"
     options = "FORMAT csv, HEADER" if format == "csv" else "FORMAT parquet"
     if format == "csv":
         columns = {name: _defused(connection, table, expression) for name, expression in columns.items()}
@@ -80,8 +85,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, folder: Path, forma
     else:
         target = folder / f"{table}.parquet"
     chosen = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
-    order = in_order("bucket") if table == "events" else ""
-    connection.execute(f"COPY (SELECT {chosen} FROM {table} {order}) TO {text_literal(str(target))} ({options})")
+    connection.execute(f"COPY (SELECT {chosen} FROM {source}) TO {text_literal(str(target))} ({options})")
 
 
 def about(connection: duckdb.DuckDBPyConnection, sample: float) -> dict[str, Any]:

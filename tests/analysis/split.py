@@ -20,9 +20,9 @@ class FrameBucket:
 
     frame: pd.DataFrame
 
-    def read(self, columns, events):
-        frame = self.frame[list(columns)]
-        return frame if events is None else frame[frame["event"].isin(events)]
+    def read(self, reading):
+        frame = self.frame[list(reading.columns)]
+        return frame if reading.events is None else frame[frame["event"].isin(reading.events)]
 
 
 def seldom(rare, often):

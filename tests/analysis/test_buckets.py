@@ -95,14 +95,14 @@ QUESTIONS = {
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_an_export_in_buckets_says_what_the_log_says(question, export, log):
-    assert len(export.parts().buckets) > 2
+    assert len(export.parts().source.buckets) > 2
     ask = QUESTIONS[question]
     pd.testing.assert_frame_equal(ask(export), ask(log), rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("question", ["funnel by values of several types", "funnel on a number", "retention", "paths"])
 def test_a_store_in_buckets_says_what_the_log_says(question, stored, log):
-    assert len(stored.parts().buckets) > 2
+    assert len(stored.parts().source.buckets) > 2
     ask = QUESTIONS[question]
     pd.testing.assert_frame_equal(ask(stored), ask(log), rtol=1e-12, atol=0)
 
@@ -113,6 +113,23 @@ def test_dask_says_what_the_log_says_of_an_export(folder, several, log):
         for question in ("funnel", "adoption"):
             ask = QUESTIONS[question]
             pd.testing.assert_frame_equal(ask(split), ask(log), rtol=1e-12, atol=0)
+
+
+def test_in_files_the_numbers_of_events_tell_in_which_order_those_of_one_instant_came(tmp_path):
+    query = rows(["a"], event="SAVE").replace("SELECT *", "SELECT *, 3 AS event_no")
+    for number, event in enumerate(["CLOSE", "OPEN"]):
+        query += f" UNION ALL {rows(['a'], event=event).replace('SELECT *', f'SELECT *, {2 - number} AS event_no')}"
+    write(tmp_path, query)
+    after = nu.paths(nu.Buckets(tmp_path), after="OPEN", steps=2, as_of="2026-04-01")
+    assert after["target"].tolist() == ["CLOSE", "SAVE"]
+
+
+@pytest.mark.parametrize("name", ["{}", "user-{}@example.org", "{:08d}", "{:024x}", "u{}"])
+def test_a_million_users_have_a_million_numbers(name):
+    ids = pd.DataFrame({"user_id": [name.format(number) for number in range(1_000_000)]})
+    with duckdb.connect() as connection:
+        (found,) = connection.execute("SELECT count(DISTINCT hash(user_id)) FROM ids").fetchall()
+    assert found[0] == len(ids)
 
 
 def test_retention_of_a_list_of_users_is_that_of_the_log(export, store, log):
@@ -137,8 +154,8 @@ def test_an_export_knows_the_store_that_it_is_of(store, folder):
 
 def test_a_bucket_is_read_as_far_as_a_question_goes(export):
     parts = export.parts(steps=[("step 1", nu.step("init"))], every=False)
-    assert set(parts.columns) == {"user_id", "user_db_id", "time", "event"}
-    assert set(parts.read(parts.buckets[0]).frame["event"]) == {"init"}
+    assert set(parts.reading.columns) == {"user_id", "user_db_id", "time", "event", "event_no"}
+    assert set(parts.source.buckets[0].read(parts.reading)["event"]) == {"init"}
 
 
 def test_a_number_in_a_property_of_several_types_is_not_looked_for_in_an_export_where_it_is_text(export, stored, log):

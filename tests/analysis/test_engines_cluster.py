@@ -21,11 +21,11 @@ class Deadly(FrameBucket):
 
     marker: Path
 
-    def read(self, columns, events):
+    def read(self, reading):
         if not self.marker.exists():
             self.marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().read(columns, events)
+        return super().read(reading)
 
 
 @pytest.fixture(scope="module")

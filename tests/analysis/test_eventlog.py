@@ -52,6 +52,15 @@ def test_at_one_instant_init_comes_first_and_the_others_as_they_were_received():
     assert log.instant.tolist() == [0, 1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("only", [None, {"X", "Y", "init"}])
+def test_the_numbers_of_events_tell_in_which_order_they_were_received(only):
+    rows = frame(
+        [("a", 1, "X"), ("a", 1, "Y"), ("a", 1, "init"), ("a", 2, "X"), ("a", 0, "X")], event_no=[4, 3, 5, 1, 9]
+    )
+    assert told(as_event_log(rows, only=only)) == [4, 2, 1, 0, 3]
+    assert told(as_event_log(rows.assign(event_no=["4", "3", "5", "1", "9"]), only=only)) == [4, 2, 0, 1, 3]
+
+
 def test_without_two_events_at_an_instant_there_is_no_list_of_instants():
     assert nu.EventLog(frame([("a", 1, "X"), ("b", 1, "X"), ("a", 2, "X")])).instant is None
 

@@ -39,12 +39,13 @@ def test_parquet_files_hold_the_rows_of_the_store(odd, tmp_path):
     assert {path.relative_to(tmp_path / "out").parts[0] for path in files} == {
         *("about.json", "devices.parquet", "events", "sessions.parquet", "users.parquet")
     }
-    log, events = (
-        odd.events(),
-        read(f"SELECT * FROM '{tmp_path}/out/events/*/*.parquet' ORDER BY user_db_id, place".replace(", place", "")),
+    log, events = odd.events(), read(f"SELECT * FROM '{tmp_path}/out/events/*/*.parquet' ORDER BY event_no")
+    assert set(events) == {*log, "bucket", "event_no"}
+    assert events["event_no"].tolist() == [*range(1, len(log) + 1)]
+    in_store, in_files = (
+        [list(rows["event"]) for _, rows in frame.groupby("user_db_id", sort=True)] for frame in (log, events)
     )
-    assert set(events) == {*log, "bucket"}
-    assert sorted(events["event"]) == sorted(log["event"])
+    assert in_files == in_store
     types = dict(
         read(f"DESCRIBE SELECT * FROM '{tmp_path}/out/events/*/*.parquet'")[["column_name", "column_type"]].to_numpy()
     )
