@@ -10,7 +10,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity, UserDays, as_activity, user_days
 from nucleus_pandas.analysis.attempts import SETTLING
-from nucleus_pandas.analysis.buckets import STARTS, Buckets
+from nucleus_pandas.analysis.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import instants, microseconds
 from nucleus_pandas.analysis.days import (
@@ -26,6 +26,7 @@ from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
 from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.analysis.horizon import SILENCE_DAYS, Times, oldest, warn_behind
+from nucleus_pandas.analysis.parted import REFUSAL
 from nucleus_pandas.analysis.question import enough
 from nucleus_pandas.analysis.steps import StepLike, read_step
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
@@ -163,7 +164,7 @@ def read_active(
     """
     known, log = read_known(activity, event, start=start, end=end, tz=tz, as_of=as_of, back=back)
     if not isinstance(log, EventLog):
-        raise TypeError(Buckets.refusal)
+        raise TypeError(REFUSAL)
     days = known.days(log)
     return known.active(days, last_day(days))
 
@@ -187,6 +188,7 @@ def read_known(
     zone = parse_zone("UTC" if tz is None else tz)
     begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
     given = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    activity = in_parts(activity)
     log = _log(activity, event, given)
     known = log.as_of_microseconds if given is None else given
     synced = activity.whole if isinstance(activity, Buckets) else activity

@@ -12,7 +12,8 @@ import pandas as pd
 from nucleus_pandas.analysis.codes import Ints, begins
 from nucleus_pandas.analysis.columns import instants, microseconds
 from nucleus_pandas.analysis.days import day_numbers
-from nucleus_pandas.analysis.eventlog import EventLog, Parted, as_event_log
+from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
+from nucleus_pandas.analysis.parted import Parted, refuse_parts
 from nucleus_pandas.analysis.steps import read_step, rows_of
 from nucleus_pandas.store.eventstore import EventStore
 
@@ -61,7 +62,8 @@ def as_activity(
         return EventLog.of_sessions(source.sessions(*within), sample=info.sample, as_of=known)
     if isinstance(source, pd.DataFrame) and "event" not in source.columns and "start" in source.columns:
         return EventLog.of_sessions(source, as_of=as_of)
-    if not isinstance(source, pd.DataFrame | EventLog | EventStore | Parted):
+    refuse_parts(source)
+    if not isinstance(source, pd.DataFrame | EventLog | EventStore):
         raise TypeError(
             f"activity is of type {type(source).__name__}; pass the DataFrame of load_sessions, one with user_id, time "
             "and event, an EventLog or an EventStore."

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.activity import as_activity
 from nucleus_pandas.analysis.attempts import SETTLING
-from nucleus_pandas.analysis.buckets import STARTS, Buckets
+from nucleus_pandas.analysis.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.engines import answer
@@ -108,6 +108,7 @@ def adoption(
     """
     check_unit(per)
     top = checked_number("top", top, None, "how many versions get rows of their own")
+    events = in_parts(events)
     if isinstance(events, Buckets):
         shares = _shares_of_parts(events, freq, per, start, end, tz, as_of, top)
     else:

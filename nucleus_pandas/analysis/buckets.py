@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,27 +12,18 @@ import pandas as pd
 
 from nucleus_pandas.analysis.columns import instant_of, instants, microseconds, require
 from nucleus_pandas.analysis.engines import Engine, InBuckets, Parts, executor_of
-from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, Parted
-from nucleus_pandas.analysis.facts import Facts, check, look, together
+from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog
+from nucleus_pandas.analysis.facts import Facts, check, look, split_users, together
 from nucleus_pandas.analysis.horizon import Times, days_of_utc, newest
+from nucleus_pandas.analysis.parted import Parted, is_spread
 from nucleus_pandas.analysis.rows import checked_sample
+from nucleus_pandas.analysis.sources import Opened, of_kinds, open_source
 from nucleus_pandas.analysis.steps import Step, columns_of, find_column, rows_of
-from nucleus_pandas.api.columns import INSTANT, TEXT
 from nucleus_pandas.api.windows import When, make_instant
 from nucleus_pandas.api.wording import counted, shown
-from nucleus_pandas.store.buckets import (
-    Bucket,
-    Kinds,
-    ParquetBucket,
-    Reading,
-    StoreBucket,
-    parquet_buckets,
-    read_about,
-    store_buckets,
-)
-from nucleus_pandas.store.coverage import find_gaps, tell_gaps
-from nucleus_pandas.store.eventstore import EventStore
-from nucleus_pandas.store.export import EVENT_NO, about
+from nucleus_pandas.store.buckets import Bucket, Reading
+from nucleus_pandas.store.coverage import tell_gaps
+from nucleus_pandas.store.export import EVENT_NO
 
 #: The columns that make a session.
 SESSION = ("session_id", "device_id", "session_start")
@@ -47,24 +36,26 @@ class Buckets(Parted):
     """Events that are too many for memory, to be asked many times, one bucket of users after the other.
 
     `funnel`, `funnel_trend`, `paths`, `retention`, `active_users`, `growth`, `error_free`, `crash_free` and `adoption`
-    take it in place of a log, and give the same tables. Memory holds one bucket at a time, or of small ones a million
-    events; and for `funnel` and `paths`, some bytes a step for each user who entered.
+    take it in place of a log, and give the same tables. They take a frame of Dask or Spark as well, and make `Buckets`
+    of it on the way in. Memory holds one bucket at a time, or of small ones a million events; and for `funnel` and
+    `paths`, some bytes a step for each user who entered.
 
     Parameters
     ----------
-    source : path or EventStore
+    source : path, EventStore, or DataFrame of Dask or Spark
         A folder that `EventStore.export` wrote, or one of your own with a folder of Parquet files for each bucket,
         named ``bucket=0``, ``bucket=1``, …: with the columns user_id, time and event, and all events of a user in one
-        bucket. Times without a zone are UTC. Of a store, all its events.
+        bucket. Times without a zone are UTC. Of a store, all its events. Of a Dask frame each partition is a bucket.
     sample : float, optional
         The fraction of the users that there are, if it is a sample of them. By default 1, or what the store or the
         export says.
     as_of : str, date or datetime, optional
         Until when the data are known; a date is the whole day in UTC. By default when the store was synced last, or the
         newest time in the data, see `EventLog`.
-    engine : {"serial", "dask"}
-        Serial: one bucket after the other. Dask (``pip install "nucleus-pandas[dask]"``): as many at a time as there
-        are workers of the current scheduler or cluster, each of which must be able to read the files.
+    engine : {"serial", "dask"}, optional
+        Who goes through files or a store. Serial, the default: one bucket after the other. Dask (``pip install
+        "nucleus-pandas[dask]"``): as many at a time as there are workers of the current scheduler or cluster, each of
+        which must be able to read the files.
 
     Raises
     ------
@@ -83,13 +74,15 @@ class Buckets(Parted):
     IncompleteDataWarning
         As `EventLog`, once and about the whole.
     UserWarning
-        When a user has a million events or more and most of a bucket: all of them have to be in memory.
+        When a user has a million events or more and most of a bucket: all of them have to be in memory. When events of
+        a user lie in several partitions of a Dask frame, which is then shuffled once and kept in memory by the workers.
 
     Notes
     -----
     Numbers are those of an `EventLog` of the same events; but a property whose values are of several types is text in
     an export. Of a store, too, its events count; ``growth(store)`` and ``retention(store)`` go by its sessions, of
-    which it may know more. A *user* is user_db_id where there is such a column, else user_id.
+    which it may know more. A *user* is user_db_id where there is such a column, else user_id; texts are told apart by
+    64 bits of them.
 
     Making it goes through all events once, to learn what has to be known of the whole: the names, until when the data
     are known, and that no user is in two buckets. Each question then reads the columns and events that it needs, one
@@ -110,44 +103,22 @@ class Buckets(Parted):
     True
     """
 
-    refusal = (
-        "This cannot go through Buckets, one of them after the other; funnel, funnel_trend, paths, retention, "
-        "active_users, growth, error_free, crash_free and adoption can. Here, pass what fits into memory: an "
-        "EventStore, or the events of some users, store.events(users=...)."
-    )
-
     def __init__(
         self,
-        source: str | os.PathLike[str] | EventStore,
+        source: object,
         *,
         sample: float | None = None,
         as_of: When | None = None,
-        engine: Engine = "serial",
+        engine: Engine | None = None,
     ) -> None:
-        told: dict[str, Any]
-        buckets: list[StoreBucket] | list[ParquetBucket]
-        if isinstance(source, EventStore):
-            sample = source.info().sample if sample is None else sample
-            buckets = store_buckets(source.database)
-            with source.database.reading() as connection:
-                told = about(connection, 1.0) | {"gaps": find_gaps(connection, None, None)}
-        elif isinstance(source, str | os.PathLike):
-            folder = Path(source).expanduser()
-            buckets = parquet_buckets(folder)
-            told = read_about(folder)
-        else:
-            raise TypeError(
-                f"source is of type {type(source).__name__}; pass the folder that store.export(folder) wrote, or an "
-                "EventStore. A DataFrame fits into memory: pass it to the analysis as it is."
-            )
+        opened = open_source(source, engine)
+        told = opened.told
         known = told.get("as_of")
         self._make(
-            buckets,
-            buckets[0].kinds,
+            opened,
             sample=checked_sample(told.get("sample") if sample is None else sample),
             as_of=_utc(known) if as_of is None and known is not None else as_of,
             spans=tuple((_utc(begin), _utc(end)) for begin, end in told.get("spans", [])),
-            engine=engine,
         )
         tell_gaps(told.get("gaps", []))
 
@@ -163,32 +134,31 @@ class Buckets(Parted):
     ) -> Buckets:
         """Take buckets that are read in another way; all have the same columns."""
         made = cls.__new__(cls)
-        made._make(
-            buckets, dict.fromkeys(columns, ""), sample=checked_sample(sample), as_of=as_of, spans=(), engine=engine
-        )
+        opened = of_kinds(InBuckets(buckets, executor_of(engine)), dict.fromkeys(columns, ""), {})
+        made._make(opened, sample=checked_sample(sample), as_of=as_of, spans=())
         return made
 
     def _make(
         self,
-        buckets: Sequence[Bucket],
-        kinds: Kinds,
+        opened: Opened,
         *,
         sample: float,
         as_of: When | None,
         spans: tuple[tuple[dt.datetime, dt.datetime], ...],
-        engine: Engine,
     ) -> None:
-        dtypes: dict[str, Any] = {"time": INSTANT, "event": TEXT}
-        empty = pd.DataFrame({name: pd.Series(dtype=dtypes.get(name, "object")) for name in kinds})
-        require(empty, ["user_id", "time", "event"], "Buckets")
-        self._kinds = kinds
+        columns, self._kinds, self._source = opened.columns, opened.kinds, opened.source
+        require(columns, ["user_id", "time", "event"], "Buckets")
+        instants(columns["time"])
         self._told = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
-        self._source = InBuckets(buckets, executor_of(engine))
-        wanted = Reading(tuple(name for name in kinds if name in (*_IDS, "time", "event")), alike=frozenset(_IDS))
+        wanted = Reading(tuple(name for name in columns if name in (*_IDS, "time", "event")), alike=frozenset(_IDS))
         facts: Facts = self._source.ask(look, together, wanted)
-        self._times, self._users = facts.times, len(facts.users)
+        if several := split_users(facts):
+            gathered = self._source.by_user("user_db_id" if "user_db_id" in columns else "user_id", several)
+            if gathered is not None:
+                self._source, facts = gathered, gathered.ask(look, together, wanted)
         check(facts)
-        self.whole = EventLog.whole(empty, facts.counts, sample, spans)
+        self._times, self._users = facts.times, len(facts.users)
+        self.whole = EventLog.whole(columns, facts.counts, sample, spans)
 
     def __repr__(self) -> str:
         events, names = int(self.whole.counts.sum()), int((self.whole.counts > 0).sum())
@@ -287,6 +257,11 @@ class Buckets(Parted):
         )
         until = self.as_of_microseconds if as_of is None else as_of
         return Parts(self.whole, self._source, reading, until, plain=free)
+
+
+def in_parts(events: object) -> Any:
+    """Make `Buckets` of a Dask or Spark frame; leave other things as they are."""
+    return Buckets(events) if is_spread(events) else events
 
 
 def _first_since(frame: pd.DataFrame, moment: int) -> int:

@@ -66,7 +66,14 @@ def with_dask(ask: Callable[[Bucket], Any], merge: Callable[[Any, Any], Any], bu
     except ImportError:
         raise ImportError('engine="dask" needs Dask: pip install "nucleus-pandas[dask]".') from None
     # As a function without arguments, as Dask would take a bucket apart to look for something to compute.
-    states = [delayed(partial(ask, bucket), pure=False)() for bucket in buckets]
+    return merged_by_dask([delayed(partial(ask, bucket), pure=False)() for bucket in buckets], merge)
+
+
+def merged_by_dask(states: Sequence[Any], merge: Callable[[Any, Any], Any]) -> Any:
+    """Let Dask compute answers and put them together in pairs, and these in pairs again."""
+    from dask.delayed import delayed
+
+    states = list(states)
     while len(states) > 1:
         pairs = [states[place : place + 2] for place in range(0, len(states), 2)]
         states = [delayed(merge, pure=False)(*pair) if len(pair) > 1 else pair[0] for pair in pairs]
@@ -93,6 +100,17 @@ class Source(Protocol):
     ) -> State:
         """Ask the frame of each bucket, of what is needed only, and put the answers together two by two."""
 
+    def by_user(self, column: str, number: int) -> Source | None:
+        """Bring the events of each user together, and say so; None if that has to be done by whoever made them.
+
+        Parameters
+        ----------
+        column : str
+            The one that tells who the user is.
+        number : int
+            How many users have events in several buckets.
+        """
+
 
 @dataclass(frozen=True)
 class InBuckets:
@@ -108,6 +126,9 @@ class InBuckets:
         # Other processes are sent one bucket, not all of them.
         state: State = self.executor(lambda bucket: question(bucket.read(reading)), merge, self.buckets)
         return state
+
+    def by_user(self, column: str, number: int) -> None:
+        """Leave files as they are."""
 
 
 @dataclass(frozen=True)

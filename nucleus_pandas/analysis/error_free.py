@@ -10,7 +10,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity, as_activity
 from nucleus_pandas.analysis.attempts import SETTLING
-from nucleus_pandas.analysis.buckets import STARTS, Buckets
+from nucleus_pandas.analysis.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.engines import answer
@@ -114,6 +114,7 @@ def error_free(
     """
     zone = parse_zone("UTC" if tz is None else tz)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    activity = in_parts(activity)
     if isinstance(activity, Buckets):
         return _table_of_parts(activity, "error", freq, by, top, make_interval(start, end, zone), zone, known)
     within = held_within(activity, *make_interval(start, end, zone))
@@ -173,6 +174,7 @@ def crash_free(
     """
     zone = parse_zone("UTC" if tz is None else tz)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    events = in_parts(events)
     if isinstance(events, Buckets):
         return _table_of_parts(events, "crash", freq, by, top, make_interval(start, end, zone), zone, known)
     within = held_within(events, *make_interval(start, end, zone))

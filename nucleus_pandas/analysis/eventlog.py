@@ -13,6 +13,7 @@ import pandas as pd
 from nucleus_pandas.analysis.codes import Bools, Ints, begins, combine, encode, small, sort_rows
 from nucleus_pandas.analysis.columns import ids, instants, microseconds, names, require
 from nucleus_pandas.analysis.horizon import newest
+from nucleus_pandas.analysis.parted import Parted, refuse_parts
 from nucleus_pandas.analysis.rows import by_code, checked_sample, in_order_received, kept_rows
 from nucleus_pandas.api.windows import When, make_instant
 from nucleus_pandas.api.wording import counted
@@ -21,13 +22,6 @@ from nucleus_pandas.store.eventstore import EventStore
 
 #: What comes with `init` and errors only: filled forward within a session before it is used.
 CONTEXT = ("platform", "os_version", "version", "locale", "country", "arch", "ram_gb")
-
-
-class Parted:
-    """Events that are too many for one log, and come in parts; `Buckets` is one."""
-
-    #: What an analysis says that cannot go through them part by part.
-    refusal = ""
 
 
 class EventLog:
@@ -188,8 +182,7 @@ class EventLog:
     def _make(
         self, frame: pd.DataFrame, only: Collection[str] | None, whose: str | None, whole: EventLog | None = None
     ) -> None:
-        if isinstance(frame, Parted):
-            raise TypeError(frame.refusal)
+        refuse_parts(frame)
         require(frame, ["user_id", "time", "event"])
         self.frame = frame = frame.copy(deep=False)
         event, self.names = names(frame["event"])
@@ -350,8 +343,7 @@ def as_event_log(
     within : tuple of datetime or None
         The instants between which it looks: no more than the sessions that touch them are read from a store.
     """
-    if isinstance(source, Parted):
-        raise TypeError(source.refusal)
+    refuse_parts(source)
     if isinstance(source, EventLog):
         return source
     if isinstance(source, EventStore):

@@ -83,15 +83,20 @@ def together(one: Facts, other: Facts) -> Facts:
     )
 
 
-def check(facts: Facts) -> None:
-    """Raise where buckets cannot be counted each on its own; tell what is left out, and which user is a giant."""
+def split_users(facts: Facts) -> int:
+    """Give how many users have events in several buckets; raise where each bucket alone cannot tell who they are."""
     if facts.unclear:
         raise ValueError(
             f"{facts.unclear:,} of {facts.rows:,} rows have a user_id and no user_db_id, so that it cannot be told in "
             "each bucket alone who they are of. Fill user_db_id in, or leave the column out."
         )
     in_order = np.sort(facts.users)
-    if several := len(np.unique(in_order[1:][in_order[1:] == in_order[:-1]])):
+    return len(np.unique(in_order[1:][in_order[1:] == in_order[:-1]]))
+
+
+def check(facts: Facts) -> None:
+    """Raise where buckets cannot be counted each on its own; tell what is left out, and which user is a giant."""
+    if several := split_users(facts):
         raise ValueError(
             f"Events of {counted(several, 'user')} lie in more than one bucket, which would be counted as several "
             "users. All events of a user must have one bucket, for example "

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pandas as pd
 
 from nucleus_pandas.analysis.attempts import Order, find_standing, look_up
-from nucleus_pandas.analysis.buckets import Buckets
 from nucleus_pandas.analysis.engines import answer
 from nucleus_pandas.analysis.eventlog import EventLog, Events
 from nucleus_pandas.analysis.funnel_counts import EntryTimes, FunnelTable, entry_times
 from nucleus_pandas.analysis.funnel_tables import people, who_counts
+from nucleus_pandas.analysis.parted import REFUSAL
 from nucleus_pandas.analysis.periods import make_calendar
 from nucleus_pandas.analysis.question import Entry, OnExclude, Ties, Window, read_question
 from nucleus_pandas.analysis.segments import TOP, find_segments
@@ -249,7 +249,7 @@ def funnel_users(
     )
     top = checked_number("top", top, None, TOP)
     if not isinstance(log, EventLog):
-        raise TypeError(Buckets.refusal)
+        raise TypeError(REFUSAL)
     events_found = look_up(log, asked)
     found = find_standing(events_found, asked)
     LeftOut(events_found.line.left_out, len(log)).warn()

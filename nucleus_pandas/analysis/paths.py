@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.attempts import SETTLING
-from nucleus_pandas.analysis.buckets import Buckets
+from nucleus_pandas.analysis.buckets import Buckets, in_parts
 from nucleus_pandas.analysis.codes import small
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.engines import Parts, answer
@@ -141,6 +141,7 @@ def paths(
     place = "after" if before is None else "before"
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     log: EventLog | Parts
+    events = in_parts(events)
     if isinstance(events, Buckets):
         log = events.parts(as_of=known, steps=[(place, around)], columns=["kind"])
     else:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from nucleus_pandas.analysis.attempts import Order, Question
-from nucleus_pandas.analysis.buckets import SESSION, Buckets
+from nucleus_pandas.analysis.buckets import SESSION, Buckets, in_parts
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog, as_event_log
@@ -105,6 +105,7 @@ def _log(
     """The log that a funnel is asked of, with the events and columns that it looks at."""
     every = sessions or strict
     looked_at = [*steps, *(exclusion.step for exclusion in exclusions)]
+    events = in_parts(events)
     if isinstance(events, Buckets):
         _check_sessions(events.whole, sessions=sessions)
         columns = [*(SESSION if sessions else ()), *(["kind"] if strict else [])]

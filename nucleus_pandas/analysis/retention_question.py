@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity, as_activity
-from nucleus_pandas.analysis.buckets import STARTS, Buckets
+from nucleus_pandas.analysis.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.analysis.cohorts import UNTOLD, Clocks
 from nucleus_pandas.analysis.cohorts_of_store import of_store, within_held
 from nucleus_pandas.analysis.columns import microseconds
@@ -117,6 +117,7 @@ def find_log(
     if isinstance(activity, EventStore):
         return of_store(activity, events, clocks, sessions=len(events) < len(steps), by=by)
     told = None if clocks.as_of == UNTOLD else clocks.as_of
+    activity = in_parts(activity)
     if isinstance(activity, Buckets):
         return _of_buckets(activity, steps, clocks, told, created=created, by=by)
     if not (created or events or by is not None) and first_time and clocks.clock == "calendar":

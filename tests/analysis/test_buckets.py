@@ -257,7 +257,7 @@ def test_a_folder_without_buckets_is_refused(tmp_path, place):
 
 
 def test_something_else_than_a_folder_or_a_store_is_refused():
-    with pytest.raises(TypeError, match="A DataFrame fits into memory"):
+    with pytest.raises(TypeError, match="One of pandas fits into memory"):
         nu.Buckets(pd.DataFrame())
 
 

@@ -1,0 +1,29 @@
+"""Events that are too many for one log, and what an analysis says that needs all of them at once."""
+
+from __future__ import annotations
+
+import sys
+
+REFUSAL = (
+    "This cannot go through Buckets, or a frame of Dask or Spark, one part after another; funnel, funnel_trend, paths, "
+    "retention, active_users, growth, error_free, crash_free and adoption can. Here, pass what fits into memory: an "
+    "EventStore, or the events of some users, such as store.events(users=...)."
+)
+
+
+class Parted:
+    """Events that come in parts; `Buckets` is one."""
+
+
+def is_spread(source: object) -> bool:
+    """Whether something is a frame of Dask or Spark, which nobody can have without having imported it."""
+    return any(
+        module in sys.modules and isinstance(source, sys.modules[module].DataFrame)
+        for module in ("dask.dataframe", "pyspark.sql")
+    )
+
+
+def refuse_parts(source: object) -> None:
+    """Raise where an analysis that needs all events at once was given some that come in parts."""
+    if isinstance(source, Parted) or is_spread(source):
+        raise TypeError(REFUSAL)
