@@ -256,7 +256,7 @@ class Buckets(Parted):
             frozenset() if free or named else frozenset({*_IDS, "device_id", "session_id"} - looked_at),
         )
         until = self.as_of_microseconds if as_of is None else as_of
-        return Parts(self.whole, self._source, reading, until, plain=free)
+        return Parts(self.whole, self._source, reading, self._times, until, plain=free)
 
 
 def in_parts(events: object) -> Any:

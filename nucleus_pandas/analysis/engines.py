@@ -27,6 +27,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import pandas as pd
 
 from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.horizon import Times
 from nucleus_pandas.api.columns import TEXT
 from nucleus_pandas.store.buckets import Bucket, Reading
 
@@ -141,6 +142,8 @@ class Parts:
         A log without events that knows of the whole: the names and counts of events, columns, the sample.
     source : Source
     reading : Reading
+    times : Times
+        When all events happened, those that are not read among them: of each day of UTC the first and the last.
     as_of_microseconds : int
         Until when the data are known, or were told to be.
     plain : bool
@@ -150,6 +153,7 @@ class Parts:
     whole: EventLog
     source: Source
     reading: Reading
+    times: Times
     as_of_microseconds: int
     plain: bool
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from nucleus_pandas.analysis.cohorts import Clocks, Cohorts, Grid, Starts, find_
 from nucleus_pandas.analysis.days import day_numbers
 from nucleus_pandas.analysis.engines import Parts, answer
 from nucleus_pandas.analysis.eventlog import EventLog
-from nucleus_pandas.analysis.horizon import Times
+from nucleus_pandas.analysis.horizon import Times, oldest
 from nucleus_pandas.analysis.people import Listed, check_acquainted, known_in, list_users, place_users
 from nucleus_pandas.analysis.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
 from nucleus_pandas.analysis.retention_question import Asked
@@ -21,12 +22,20 @@ from nucleus_pandas.analysis.retention_tables import Cells
 from nucleus_pandas.analysis.segments import Segments, Values, place_names, rank_names, read_values
 from nucleus_pandas.analysis.steps import find_column
 
+# Cells that are counted although it is not known yet whether there are such cohorts: 16 MB.
+_MOST_AT_ONCE = 1_000_000
+
 
 def cells_of_parts(parts: Parts, asked: Asked, clocks: Clocks, by: str | None, top: int, *, first_time: bool) -> Cells:
     """Count the cells of a table of retention part by part.
 
-    The first pass finds which cohorts there are, the second, with `by`, which segments; the last one counts.
+    The first pass finds which cohorts there are, the second, with `by`, which segments; the last one counts. Without
+    segments the first pass counts as well, in all cohorts that events make, which mostly are more than starts make.
     """
+    if by is None and (every := _all_cohorts(parts.times, clocks)) is not None:
+        counted = answer(_AtOnce(asked, clocks, first_time, every), parts)
+        if counted is not None:
+            return counted
     grid = answer(_StartTimes(asked, clocks, first_time), parts)
     placed = _Placed(asked, clocks, first_time, grid)
     segments = None if by is None else answer(_SegmentNames(placed, by, top), parts)
@@ -139,6 +148,70 @@ class _StartTimes:
     def finish(self, state: Times) -> Grid:
         """Lay out the cohorts."""
         return find_grid(state, self.clocks)
+
+
+def _all_cohorts(times: Times, clocks: Clocks) -> Grid | None:
+    """Lay out the cohorts that there would be if users started at any time at which there are events that can be right.
+
+    None where these are too many to be counted before it is known which there are.
+    """
+    times = times.until(clocks.as_of)
+    if not len(times.moments):
+        return None
+    low = clocks.start
+    if low is None:
+        low = int(clocks.edges(clocks.periods(np.array([oldest(times)])))[0])
+    try:
+        grid = find_grid(times, replace(clocks, start=low))
+    except ValueError:
+        return None
+    return grid if grid.number * (grid.last_over(clocks) + 1) <= _MOST_AT_ONCE else None
+
+
+class _Counted(NamedTuple):
+    starts: Times
+    cells: Cells
+
+
+@dataclass(frozen=True)
+class _AtOnce:
+    """The counts of the table, in all cohorts of a grid, and when users start, which tells those that there are."""
+
+    asked: Asked
+    clocks: Clocks
+    first_time: bool
+    every: Grid
+
+    def partial(self, log: EventLog) -> _Counted:
+        """Count one part."""
+        periods = period_numbers_of(self.asked, self.clocks, self.every)
+        placed = _Placed(self.asked, self.clocks, self.first_time, self.every)
+        return _Counted(self._starts.partial(log), _Cells(placed, periods, None, None).partial(log))
+
+    @property
+    def _starts(self) -> _StartTimes:
+        return _StartTimes(self.asked, self.clocks, self.first_time)
+
+    def merge(self, one: _Counted, other: _Counted) -> _Counted:
+        """Add two parts up."""
+        return _Counted(self._starts.merge(one.starts, other.starts), add_cells(one.cells, other.cells))
+
+    def finish(self, state: _Counted) -> Cells | None:
+        """Give the cohorts that there are; None where some of them were not counted."""
+        grid, cells = self._starts.finish(state.starts), state.cells
+        low, number = grid.first - self.every.first, len(period_numbers_of(self.asked, self.clocks, grid))
+        if low < 0 or low + grid.number > self.every.number or number > len(cells.periods):
+            return None
+        cohorts, periods = slice(low, low + grid.number), slice(number)
+        return replace(
+            cells,
+            cohorts=cells.cohorts[cohorts],
+            periods=cells.periods[periods],
+            users=cells.users[:, cohorts],
+            eligible=cells.eligible[:, cohorts, periods],
+            retained=cells.retained[:, cohorts, periods],
+            complete=cells.complete[cohorts, periods],
+        )
 
 
 @dataclass(frozen=True)

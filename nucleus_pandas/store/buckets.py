@@ -201,7 +201,9 @@ def _fetch(
             wanted.append(f"CASE WHEN {cast} <> '' THEN hash({cast}) ELSE 0 END AS h{n}")
         elif kind in ("VARCHAR", "JSON"):
             source = f"(SELECT {cast} AS c{n} FROM {table} WHERE {condition})"
-            wanted.append(f"{_words(connection, source, names, n, cast)} AS c{n}")
+            # Of the names of events there are never many.
+            few = name == "event" or _few(connection, source, names, n)
+            wanted.append(f"{_words(connection, source, names, n, cast) if few else cast} AS c{n}")
         elif kind == "DOUBLE":
             wanted.append(f"{cast} AS c{n}")
         else:
@@ -233,12 +235,15 @@ def _cast(expression: str, kind: str) -> str:
     return f"CAST({plain} AS {_type(kind)})"
 
 
+def _few(connection: duckdb.DuckDBPyConnection, source: str, names: list[str], number: int) -> bool:
+    """Whether a column of texts has so few different ones that a table of them pays."""
+    (found,) = connection.execute(f"SELECT approx_count_distinct(c{number}) FROM {source}", names).fetchall()
+    return bool(0 < found[0] <= _MOST_WORDS)
+
+
 def _words(connection: duckdb.DuckDBPyConnection, source: str, names: list[str], number: int, cast: str) -> str:
-    """The expression for a column of texts: those that come again and again as numbers, which is far faster."""
+    """Make a table of the texts of a column; the expression that gives their numbers, which is far faster."""
     column = f"c{number}"
-    (found,) = connection.execute(f"SELECT approx_count_distinct({column}) FROM {source}", names).fetchall()
-    if not 0 < found[0] <= _MOST_WORDS:
-        return cast
     connection.execute(f"CREATE TEMP TABLE distinct{number} AS SELECT DISTINCT {column} FROM {source}", names)
     connection.execute(
         f"CREATE TEMP TYPE words{number} AS ENUM"

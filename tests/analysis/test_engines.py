@@ -233,6 +233,17 @@ def test_an_event_that_nobody_in_a_bucket_did_is_known_all_the_same():
     assert nu.active_users(split, event="B")["dau"].sum() == 1
 
 
+@pytest.mark.parametrize("periods", [None, 2])
+def test_a_start_that_lies_before_what_can_be_right_of_all_events_is_counted_all_the_same(periods):
+    times = pd.to_datetime(["2026-03-02", *["2026-03-30"] * 200, "2026-04-20"], utc=True).astype("datetime64[us, UTC]")
+    frame = pd.DataFrame({"user_id": ["u0", *["u1"] * 200, "u1"], "time": times, "event": ["A", *"B" * 200, "A"]})
+    asked = {"start_event": "A", "return_event": "A", "freq": "W", "as_of": "2026-05-10", "periods": periods}
+    table = nu.retention(in_two(frame, "u0"), **asked)
+    assert table["cohort"].min() == pd.Timestamp("2026-03-02")
+    assert table.loc[table["period"] == 0, "users"].tolist() == [1, 0, 0, 0, 0, 0, 0, 1]
+    pd.testing.assert_frame_equal(table, nu.retention(frame, **asked), rtol=1e-12, atol=0)
+
+
 def test_paths_that_are_not_over_are_counted_in_every_bucket():
     times = pd.to_datetime(["2026-03-02", "2026-03-29", "2026-03-29"], utc=True).astype("datetime64[us, UTC]")
     frame = pd.DataFrame({"user_id": ["u0", "u1", "u2"], "time": times, "event": "A"})
