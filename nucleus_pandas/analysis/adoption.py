@@ -22,7 +22,7 @@ from nucleus_pandas.analysis.horizon import Times, oldest
 from nucleus_pandas.analysis.intervals import wilson
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
 from nucleus_pandas.analysis.segments import find_segments
-from nucleus_pandas.analysis.session_parts import SessionSegments, SessionTimes, Wanted, segments_of
+from nucleus_pandas.analysis.session_parts import SessionTimes, Wanted, largest_segments, segments_of
 from nucleus_pandas.analysis.versions import version_order
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
@@ -168,7 +168,7 @@ def _shares_of_parts(
         calendar = make_calendar(
             freq, answer(SessionTimes(wanted, zone, warns=False), parts), begins, ends, until, zone
         )
-    segments = answer(SessionSegments(wanted, "version", top), parts)
+    segments = answer(largest_segments(wanted, "version", top), parts)
     names = version_order(segments)
     counts = answer(_AdoptionCounts(wanted, segments, names, calendar, per), parts)
     return _Shares(counts, names, calendar, until, buckets.whole.sample)

@@ -21,7 +21,7 @@ from nucleus_pandas.analysis.horizon import Times, oldest
 from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
 from nucleus_pandas.analysis.segments import rank_segments
-from nucleus_pandas.analysis.session_parts import SessionSegments, SessionTimes, Wanted, narrowed
+from nucleus_pandas.analysis.session_parts import SessionTimes, Wanted, largest_segments, narrowed
 from nucleus_pandas.analysis.steps import find_column
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
@@ -246,7 +246,7 @@ def _table_of_parts(
     elif len(calendar.edges):
         wanted = narrowed(wanted, int(calendar.edges[0]), int(calendar.edges[-1]))
     column = None if by is None else find_column(buckets.whole, by, "by")
-    segments = None if column is None else answer(SessionSegments(wanted, column, top), parts)
+    segments = None if column is None else answer(largest_segments(wanted, column, top), parts)
     counts = answer(CountFailures(wanted, calendar, column, segments), parts)
     return _lay_out(counts, failure, calendar, segments, until, buckets.whole.sample)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from nucleus_pandas.analysis.people import Listed, check_acquainted, known_in, l
 from nucleus_pandas.analysis.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
 from nucleus_pandas.analysis.retention_question import Asked
 from nucleus_pandas.analysis.retention_tables import Cells
-from nucleus_pandas.analysis.segments import Segments, Values, place_names, rank_names, read_values
+from nucleus_pandas.analysis.segments import LargestSegments, Segments, Values, place_names, read_values
 from nucleus_pandas.analysis.steps import find_column
 
 # Cells that are counted although it is not known yet whether there are such cohorts: 16 MB.
@@ -38,7 +38,7 @@ def cells_of_parts(parts: Parts, asked: Asked, clocks: Clocks, by: str | None, t
             return counted
     grid = answer(_StartTimes(asked, clocks, first_time), parts)
     placed = _Placed(asked, clocks, first_time, grid)
-    segments = None if by is None else answer(_SegmentNames(placed, by, top), parts)
+    segments = None if by is None else answer(LargestSegments(partial(_values, placed, by), top), parts)
     return answer(_Cells(placed, period_numbers_of(asked, clocks, grid), by, segments), parts)
 
 
@@ -229,33 +229,13 @@ class _Placed:
         return self.grid.place(starts, self.clocks, recurring=not self.first_time)
 
 
-def _values(log: EventLog, by: str, cohorts: Cohorts) -> Values:
-    """The value of a column at each start."""
+def _values(placed: _Placed, by: str, log: EventLog) -> Values:
+    """The value of a column at each start that counts."""
+    return _values_at(log, by, placed.cohorts(log))
+
+
+def _values_at(log: EventLog, by: str, cohorts: Cohorts) -> Values:
     return read_values(log.values(find_column(log, by, "by"), cohorts.starts.row))
-
-
-@dataclass(frozen=True)
-class _SegmentNames:
-    """The segments, those with most users first."""
-
-    placed: _Placed
-    by: str
-    top: int
-
-    def partial(self, log: EventLog) -> Counter[str]:
-        """Count the users of each value in one part."""
-        segment = _values(log, self.by, self.placed.cohorts(log))
-        users = np.bincount(segment.code, minlength=len(segment.names))
-        return Counter(dict(zip(segment.names, users.tolist(), strict=True)))
-
-    def merge(self, one: Counter[str], other: Counter[str]) -> Counter[str]:
-        """Add two parts up."""
-        return one + other
-
-    def finish(self, state: Counter[str]) -> list[str]:
-        """Rank them."""
-        users = np.array(list(state.values()), dtype=np.int64)
-        return rank_names(list(state), users, users, self.top)
 
 
 @dataclass(frozen=True)
@@ -272,7 +252,7 @@ class _Cells:
         cohorts = self.placed.cohorts(log)
         segments = None
         if self.by is not None and self.segments is not None:
-            segment = _values(log, self.by, cohorts)
+            segment = _values_at(log, self.by, cohorts)
             segments = Segments(self.segments, place_names(segment.names, self.segments)[segment.code])
         return count_cells(log, self.placed.asked, self.placed.clocks, cohorts, segments, self.periods)
 

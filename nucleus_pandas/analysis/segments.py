@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +75,29 @@ def rank_names(names: list[str], entrants: Ints, present: Ints, top: int) -> lis
     kept = [names[place] for place in ranked[:top]]
     there = {name for place, name in enumerate(names) if present[place]}
     return kept + [OTHER] * bool(ranked[top:] or OTHER in there) + [MISSING] * (MISSING in there)
+
+
+@dataclass(frozen=True)
+class LargestSegments:
+    """The segments with the most rows that count, asked of each part of a log; `values` gives those of one part."""
+
+    values: Callable[[EventLog], Values]
+    top: int
+
+    def partial(self, log: EventLog) -> Counter[str]:
+        """Count the rows of each value in one part."""
+        found = self.values(log)
+        rows = np.bincount(found.code, minlength=len(found.names))
+        return Counter(dict(zip(found.names, rows.tolist(), strict=True)))
+
+    def merge(self, one: Counter[str], other: Counter[str]) -> Counter[str]:
+        """Add two parts up."""
+        return one + other
+
+    def finish(self, state: Counter[str]) -> list[str]:
+        """Rank them."""
+        rows = np.array(list(state.values()), dtype=np.int64)
+        return rank_names(list(state), rows, rows, self.top)
 
 
 def place_names(names: list[str], segments: list[str]) -> Ints:

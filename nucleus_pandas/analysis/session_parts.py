@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
-
-import numpy as np
 
 from nucleus_pandas.analysis.codes import Ints
 from nucleus_pandas.analysis.days import day_numbers
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.failures import Failure, Lacking, Sessions, look_for_sessions, session_rows
 from nucleus_pandas.analysis.horizon import Times
-from nucleus_pandas.analysis.segments import Segments, Values, place_names, rank_names, read_values
+from nucleus_pandas.analysis.segments import LargestSegments, Segments, Values, place_names, read_values
 
 
 @dataclass(frozen=True)
@@ -64,28 +61,9 @@ class SessionTimes:
         return state.times
 
 
-@dataclass(frozen=True)
-class SessionSegments:
-    """The segments, those with most sessions first."""
-
-    wanted: Wanted
-    column: str
-    top: int
-
-    def partial(self, log: EventLog) -> Counter[str]:
-        """Count the sessions of each value in one part."""
-        found = values_of(log, self.wanted.find(log), self.column)
-        sessions = np.bincount(found.code, minlength=len(found.names))
-        return Counter(dict(zip(found.names, sessions.tolist(), strict=True)))
-
-    def merge(self, one: Counter[str], other: Counter[str]) -> Counter[str]:
-        """Add two parts up."""
-        return one + other
-
-    def finish(self, state: Counter[str]) -> list[str]:
-        """Rank them."""
-        sessions = np.array(list(state.values()), dtype=np.int64)
-        return rank_names(list(state), sessions, sessions, self.top)
+def largest_segments(wanted: Wanted, column: str, top: int) -> LargestSegments:
+    """Ask for the segments with the most sessions."""
+    return LargestSegments(lambda log: values_of(log, wanted.find(log), column), top)
 
 
 def values_of(log: EventLog, found: Sessions, column: str) -> Values:
