@@ -37,15 +37,16 @@ class Buckets(Parted):
 
     `funnel`, `funnel_trend`, `paths`, `retention`, `active_users`, `growth`, `error_free`, `crash_free` and `adoption`
     take it in place of a log, and give the same tables. They take a frame of Dask or Spark as well, and make `Buckets`
-    of it on the way in. Memory holds one bucket at a time, or of small ones a million events; and for `funnel` and
-    `paths`, some bytes a step for each user who entered.
+    of it on the way in. Memory holds one bucket at a time, of small ones a million events, of large ones the users with
+    some four million; and for `funnel` and `paths`, some bytes a step for each user who entered.
 
     Parameters
     ----------
     source : path, EventStore, or DataFrame of Dask or Spark
         A folder that `EventStore.export` wrote, or one of your own with a folder of Parquet files for each bucket,
         named ``bucket=0``, ``bucket=1``, …: with the columns user_id, time and event, and all events of a user in one
-        bucket. Times without a zone are UTC. Of a store, all its events. Of a Dask frame each partition is a bucket.
+        bucket. A folder without buckets will do as well, but is slower. Times without a zone are UTC. Of a store, all
+        its events. Of a Dask frame each partition is a bucket.
     sample : float, optional
         The fraction of the users that there are, if it is a sample of them. By default 1, or what the store or the
         export says.
@@ -62,7 +63,7 @@ class Buckets(Parted):
     TypeError
         If `source` is something else, or times are no instants.
     ValueError
-        If there are no buckets in the folder, columns are missing, events of a user lie in several buckets, or it is
+        If there are no files in the folder, columns are missing, events of a user lie in several buckets, or it is
         not told by one column alone who a user is; for an `engine` that is not known.
     ImportError
         If Dask is not installed, for its engine.
@@ -86,8 +87,9 @@ class Buckets(Parted):
 
     Making it goes through all events once, to learn what has to be known of the whole: the names, until when the data
     are known, and that no user is in two buckets. Each question then reads the columns and events that it needs, one
-    to three times: where ends are open it first finds the periods, and then, with ``by=``, the segments. After a sync,
-    or when files have changed, make it again.
+    to three times: where ends are open it may first have to find the periods, and with ``by=`` the segments. A bucket
+    of more than four million events, or a folder without buckets, is gone through several times, for a share of its
+    users each. After a sync, or when files have changed, make it again.
 
     Analyses that do not take it say so.
 

@@ -22,8 +22,10 @@ from nucleus_pandas.store.export import ABOUT, event_expressions, in_order, quot
 if TYPE_CHECKING:
     import duckdb
 
-# Small buckets are read together: each reading costs some hundredths of a second.
+# Small buckets are read together: each reading costs some hundredths of a second. Large ones are read in shares of
+# their users, each time from the whole files.
 _AT_ONCE = 1_000_000
+_AT_MOST = 4_000_000
 # With more different texts than these in a bucket, a dictionary of them is of no use.
 _MOST_WORDS = 200_000
 # Columns of which codes are all that is needed stay as they are: a table of words, and numbers.
@@ -62,17 +64,31 @@ class Bucket(Protocol):
 
 @dataclass(frozen=True)
 class ParquetBucket:
-    """A bucket in files; `kinds` are those of all files, and `there` the columns that these have."""
+    """A bucket in files, or of a large one the `share`-th of `shares` of its users.
+
+    `kinds` are those of all files, and `there` the columns that these have.
+    """
 
     files: tuple[str, ...]
     kinds: Kinds
     there: frozenset[str]
+    share: int = 0
+    shares: int = 1
 
     def read(self, reading: Reading) -> pd.DataFrame:
         """Give what a question needs."""
+        table = parquet(self.files)
+        if self.shares > 1:
+            user = "user_db_id" if "user_db_id" in self.kinds else "user_id"
+            who = _cast(self._expression(user), self.kinds[user]) if user in self.kinds else "NULL"
+            number = f"hash({who}) % {self.shares}"
+            table = f"(SELECT * FROM {table} WHERE {number} = {self.share})"
         with _in_memory() as connection:
-            expressions = {name: quoted(name) if name in self.there else "NULL" for name in reading.columns}
-            return _fetch(connection, parquet(self.files), expressions, self.kinds, reading)
+            expressions = {name: self._expression(name) for name in reading.columns}
+            return _fetch(connection, table, expressions, self.kinds, reading)
+
+    def _expression(self, name: str) -> str:
+        return quoted(name) if name in self.there else "NULL"
 
 
 @dataclass(frozen=True)
@@ -102,21 +118,23 @@ class StoreBucket:
 def parquet_buckets(folder: Path) -> list[ParquetBucket]:
     """Find the buckets in a folder: that of an export, or another one with a folder for each, ``bucket=7``.
 
+    Where there are none, all files are one bucket.
+
     Raises
     ------
     ValueError
-        If there are none.
+        If there are no files.
     StoreError
         If the files cannot be read.
     """
     inside = folder / "events" if (folder / "events").is_dir() else folder
-    files = [tuple(str(file) for file in sorted(place.rglob("*.parquet"))) for place in sorted(inside.glob("bucket=*"))]
+    places = sorted(inside.glob("bucket=*")) or [inside]
+    files = [tuple(str(file) for file in sorted(place.rglob("*.parquet"))) for place in places]
     files = [found for found in files if found]
     if not files:
         raise ValueError(
-            f"{folder} holds no events in buckets. Pass the folder that store.export(folder) wrote, as Parquet; or "
-            "one with a folder of Parquet files for each bucket, named bucket=0, bucket=1 and so on, in which all "
-            "events of a user lie in one."
+            f"{folder} holds no Parquet files. Pass the folder that store.export(folder) wrote, as Parquet, or one of "
+            "your own, best with a folder for each bucket of users, named bucket=0, bucket=1 and so on."
         )
     every = [file for found in files for file in found]
     with _in_memory() as connection:
@@ -125,7 +143,9 @@ def parquet_buckets(folder: Path) -> list[ParquetBucket]:
         buckets = []
         for group in _groups([sum(rows[file] for file in found) for found in files]):
             some = tuple(file for number in group for file in files[number])
-            buckets.append(ParquetBucket(some, kinds, frozenset(kinds_of(connection, parquet(some)))))
+            there = frozenset(kinds_of(connection, parquet(some)))
+            shares = max(1, -(-sum(rows[file] for file in some) // _AT_MOST))
+            buckets += [ParquetBucket(some, kinds, there, share, shares) for share in range(shares)]
     return buckets
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 
 import dask
 import duckdb
@@ -105,6 +106,22 @@ def test_a_store_in_buckets_says_what_the_log_says(question, stored, log):
     assert len(stored.parts().source.buckets) > 2
     ask = QUESTIONS[question]
     pd.testing.assert_frame_equal(ask(stored), ask(log), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("files", ["in buckets", "in no buckets"])
+def test_many_events_are_read_in_shares_of_their_users(files, folder, tmp_path, monkeypatch, log):
+    monkeypatch.setattr(reading, "_AT_MOST", 1_000)
+    if files == "in no buckets":
+        (tmp_path / "events").mkdir()
+        with duckdb.connect() as connection:
+            connection.execute(f"COPY (FROM '{folder}/events/*/*.parquet') TO '{tmp_path}/events/all.parquet'")
+        shutil.copy(folder / "about.json", tmp_path)
+        folder = tmp_path
+    large = nu.Buckets(folder)
+    assert max(bucket.shares for bucket in large.parts().source.buckets) > 1
+    for question in ("retention", "funnel by a property"):
+        ask = QUESTIONS[question]
+        pd.testing.assert_frame_equal(ask(large), ask(log), rtol=1e-12, atol=0)
 
 
 def test_dask_says_what_the_log_says_of_an_export(folder, several, log):
@@ -251,8 +268,8 @@ def test_its_repr_says_how_much_it_holds_and_names_nobody(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["nowhere", "."])
-def test_a_folder_without_buckets_is_refused(tmp_path, place):
-    with pytest.raises(ValueError, match=r"holds no events in buckets. Pass the folder that store.export"):
+def test_a_folder_without_files_is_refused(tmp_path, place):
+    with pytest.raises(ValueError, match=r"holds no Parquet files. Pass the folder that store.export"):
         nu.Buckets(tmp_path / place)
 
 
