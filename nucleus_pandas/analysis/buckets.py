@@ -57,6 +57,8 @@ class Buckets(Parted):
         Who goes through files or a store. Serial, the default: one bucket after the other. Dask (``pip install
         "nucleus-pandas[dask]"``): as many at a time as there are workers of the current scheduler or cluster, each of
         which must be able to read the files.
+    progress : bool
+        Show a bar in a notebook or a terminal where one bucket after the other is asked, and that takes a while.
 
     Raises
     ------
@@ -112,8 +114,9 @@ class Buckets(Parted):
         sample: float | None = None,
         as_of: When | None = None,
         engine: Engine | None = None,
+        progress: bool = True,
     ) -> None:
-        opened = open_source(source, engine)
+        opened = open_source(source, engine, progress=progress)
         told = opened.told
         known = told.get("as_of")
         self._make(

@@ -29,7 +29,11 @@ import pandas as pd
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.horizon import Times
 from nucleus_pandas.api.columns import TEXT
+from nucleus_pandas.api.fanout import progress_bar
 from nucleus_pandas.store.buckets import Bucket, Reading
+
+# What takes fewer seconds needs no bar.
+_SOON = 2
 
 State = TypeVar("State")
 Result = TypeVar("Result", covariant=True)
@@ -48,20 +52,31 @@ class Analysis(Protocol[State, Result]):
         """Make of the answer of all buckets what was asked for."""
 
 
-#: Goes through buckets, of which there is at least one: asks each, and puts the answers together two by two.
-Executor = Callable[[Callable[[Bucket], Any], Callable[[Any, Any], Any], Sequence[Bucket]], Any]
+#: Goes through buckets, of which there is at least one: asks each, and puts the answers together two by two. A bar
+#: tells how far it is, if wanted, unless the engine tells that itself.
+Executor = Callable[[Callable[[Bucket], Any], Callable[[Any, Any], Any], Sequence[Bucket], bool], Any]
 
 
-def serial(ask: Callable[[Bucket], Any], merge: Callable[[Any, Any], Any], buckets: Sequence[Bucket]) -> Any:
+def serial(
+    ask: Callable[[Bucket], Any], merge: Callable[[Any, Any], Any], buckets: Sequence[Bucket], progress: bool
+) -> Any:
     """Ask one bucket after the other, so that one at a time is in memory."""
-    state = ask(buckets[0])
-    for bucket in buckets[1:]:
-        state = merge(state, ask(bucket))
+    with progress_bar(len(buckets), "buckets of users", progress, delay=_SOON) as bar:
+        state = ask(buckets[0])
+        bar.update()
+        for bucket in buckets[1:]:
+            state = merge(state, ask(bucket))
+            bar.update()
     return state
 
 
-def with_dask(ask: Callable[[Bucket], Any], merge: Callable[[Any, Any], Any], buckets: Sequence[Bucket]) -> Any:
-    """Let Dask ask buckets, on whichever of its schedulers or clusters is the current one."""
+def with_dask(
+    ask: Callable[[Bucket], Any],
+    merge: Callable[[Any, Any], Any],
+    buckets: Sequence[Bucket],
+    progress: bool,
+) -> Any:
+    """Let Dask ask buckets, on whichever of its schedulers or clusters is the current one; it has bars of its own."""
     try:
         from dask.delayed import delayed
     except ImportError:
@@ -119,13 +134,14 @@ class InBuckets:
 
     buckets: Sequence[Bucket]
     executor: Executor
+    progress: bool = False
 
     def ask(
         self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], reading: Reading
     ) -> State:
         """Ask each bucket."""
         # Other processes are sent one bucket, not all of them.
-        state: State = self.executor(lambda bucket: question(bucket.read(reading)), merge, self.buckets)
+        state: State = self.executor(lambda bucket: question(bucket.read(reading)), merge, self.buckets, self.progress)
         return state
 
     def by_user(self, column: str, number: int) -> None:

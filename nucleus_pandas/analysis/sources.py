@@ -37,7 +37,7 @@ class Opened(NamedTuple):
     told: dict[str, Any]
 
 
-def open_source(source: object, engine: Engine | None) -> Opened:
+def open_source(source: object, engine: Engine | None, *, progress: bool) -> Opened:
     """Look at what `Buckets` was given."""
     if is_spread(source):
         if engine is not None:
@@ -50,11 +50,11 @@ def open_source(source: object, engine: Engine | None) -> Opened:
         buckets, sample = store_buckets(source.database), source.info().sample
         with source.database.reading() as connection:
             told = about(connection, sample) | {"gaps": find_gaps(connection, None, None)}
-        return of_kinds(InBuckets(buckets, executor), buckets[0].kinds, told)
+        return of_kinds(InBuckets(buckets, executor, progress), buckets[0].kinds, told)
     if isinstance(source, str | os.PathLike):
         folder = Path(source).expanduser()
         files = parquet_buckets(folder)
-        return of_kinds(InBuckets(files, executor), files[0].kinds, read_about(folder))
+        return of_kinds(InBuckets(files, executor, progress), files[0].kinds, read_about(folder))
     raise TypeError(
         f"source is of type {type(source).__name__}; pass the folder that store.export(folder) wrote, an EventStore, "
         "or a DataFrame of Dask or Spark. One of pandas fits into memory: pass it to the analysis as it is."

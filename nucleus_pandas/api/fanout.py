@@ -99,10 +99,13 @@ def _put(future: Future[T | None], index: int, harvest: Harvest[T]) -> None:
             harvest.answers[index] = answer
 
 
-def progress_bar(total: int, label: str, progress: bool) -> Any:
-    """A bar in a notebook or a terminal, none in a log; tqdm.auto complains where ipywidgets is not there."""
+def progress_bar(total: int, label: str, progress: bool, *, delay: float = 0) -> Any:
+    """A bar in a notebook or a terminal, none in a log; tqdm.auto complains where ipywidgets is not there.
+
+    What is over before `delay` seconds has none.
+    """
     module = importlib.import_module("tqdm.auto" if importlib.util.find_spec("ipywidgets") else "tqdm")
     in_notebook = "ipykernel" in sys.modules
     # None: only in a terminal.
     disable = True if not progress else False if in_notebook else None
-    return module.tqdm(total=total, desc=label, leave=False, disable=disable)
+    return module.tqdm(total=total, desc=label, leave=False, disable=disable, delay=delay)

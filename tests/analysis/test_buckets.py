@@ -1,6 +1,7 @@
 """`Buckets`: what a folder of Parquet files, an export and a store say, and what is refused."""
 
 import datetime as dt
+import io
 import json
 import shutil
 
@@ -8,9 +9,10 @@ import dask
 import duckdb
 import pandas as pd
 import pytest
+from tqdm import tqdm
 
 import nucleus_pandas as nu
-from nucleus_pandas.analysis import facts
+from nucleus_pandas.analysis import engines, facts
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
 from nucleus_pandas.store import buckets as reading
@@ -255,6 +257,20 @@ def test_without_any_event_tables_are_empty(tmp_path):
     for table in (nu.active_users(split), nu.growth(split), nu.retention(split)):
         assert table.empty
     assert nu.funnel(split, ["OPEN"])["users"].tolist() == [0]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_bar_tells_how_many_buckets_were_asked(folder, several, wanted, monkeypatch):
+    bars = []
+
+    def bar(total, label, progress, *, delay):
+        bars.append(tqdm(total=total, desc=label, disable=not progress, file=io.StringIO()))
+        return bars[-1]
+
+    monkeypatch.setattr(engines, "progress_bar", bar)
+    large = nu.Buckets(folder, progress=wanted)
+    number = len(large.parts().source.buckets)
+    assert [(bar.n, bar.total) for bar in bars] == [(number if wanted else 0, number)]
 
 
 def test_a_condition_that_is_a_function_sees_texts_as_in_a_log(export, log):
