@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.analysis.codes import Ints
 from nucleus_pandas.analysis.columns import instant_of, instants, microseconds, require
 from nucleus_pandas.analysis.engines import Engine, InBuckets, Parts, executor_of
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog
@@ -17,13 +19,14 @@ from nucleus_pandas.analysis.facts import Facts, check, look, split_users, toget
 from nucleus_pandas.analysis.horizon import Times, days_of_utc, newest
 from nucleus_pandas.analysis.parted import Parted, is_spread
 from nucleus_pandas.analysis.rows import checked_sample
-from nucleus_pandas.analysis.sources import Opened, of_kinds, open_source
+from nucleus_pandas.analysis.sources import Opened, check_fits, of_kinds, open_source
 from nucleus_pandas.analysis.steps import Step, columns_of, find_column, rows_of
 from nucleus_pandas.api.windows import When, make_instant
-from nucleus_pandas.api.wording import counted, shown
-from nucleus_pandas.store.buckets import Bucket, Reading
+from nucleus_pandas.api.wording import counted
+from nucleus_pandas.store.buckets import Bucket
 from nucleus_pandas.store.coverage import tell_gaps
 from nucleus_pandas.store.export import EVENT_NO
+from nucleus_pandas.store.fetching import Reading
 
 #: The columns that make a session.
 SESSION = ("session_id", "device_id", "session_start")
@@ -82,10 +85,13 @@ class Buckets(Parted):
 
     Notes
     -----
-    Numbers are those of an `EventLog` of the same events; but a property whose values are of several types is text in
-    an export. Of a store, too, its events count; ``growth(store)`` and ``retention(store)`` go by its sessions, of
-    which it may know more. A *user* is user_db_id where there is such a column, else user_id; texts are told apart by
-    64 bits of them.
+    Numbers are those of an `EventLog` of the same events; but in files, what is of several types is text, and so are
+    dates, lists and the like. Of a store, too, its events count; ``growth(store)`` and ``retention(store)`` go by its
+    sessions, of which it may know more. A *user* is user_db_id where there is such a column, else user_id; texts are
+    told apart by 64 bits of them.
+
+    A function in ``where=`` of a step sees one bucket at a time, so that it must judge each row on its own. It is given
+    all columns, which makes it slow; so are ids, as ``retention(users=...)`` needs them.
 
     Making it goes through all events once, to learn what has to be known of the whole: the names, until when the data
     are known, and that no user is in two buckets. Each question then reads the columns and events that it needs, one
@@ -165,14 +171,38 @@ class Buckets(Parted):
         self._times, self._users = facts.times, len(facts.users)
         self.whole = EventLog.whole(columns, facts.counts, sample, spans)
 
+    def __len__(self) -> int:
+        """The number of events."""
+        return int(self.whole.counts.sum())
+
+    @property
+    def names(self) -> list[str]:
+        """The names of events."""
+        return self.whole.names
+
+    @property
+    def counts(self) -> Ints:
+        """How often each of `names` occurs."""
+        return self.whole.counts
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the events."""
+        return list(self.whole.frame.columns)
+
     def __repr__(self) -> str:
         events, names = int(self.whole.counts.sum()), int((self.whole.counts > 0).sum())
-        known = f", known until {self.as_of:%Y-%m-%d %H:%M}" if events else ""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the first analysis tells of clocks that are ahead
+            known = f", known until {instant_of(self._until()):%Y-%m-%d %H:%M}" if events else ""
         return f"Buckets: {counted(self._users, 'user')}, {counted(events, 'event')} of {counted(names, 'name')}{known}"
 
     @cached_property
     def as_of_microseconds(self) -> int:
         """Until when the data are known, in microseconds since 1970."""
+        return self._until()
+
+    def _until(self) -> int:
         return newest(self._times) if self._told is None else self._told
 
     @property
@@ -198,15 +228,10 @@ class Buckets(Parted):
         return self._source.ask(lambda frame: _first_since(frame, moment), min, Reading(("time",)))
 
     def _check_types(self, one: Step) -> None:
-        """Raise where a number is looked for among texts: an export spells what is not of one type."""
+        """Raise where a value is looked for that a column cannot hold: files spell what is not of one type."""
         for name, wanted in one.where.items() if isinstance(one.where, Mapping) else ():
             column = find_column(self.whole, str(name), "where")
-            if self._kinds[column] == "VARCHAR" and not _texts_only(wanted):
-                raise ValueError(
-                    f"where: the column {shown(column)} holds text in these files, as values of several types are "
-                    f"spelled, and {wanted!r:.60} is none. Write it as text, such as {str(wanted)!r:.60}, or pass the "
-                    "store."
-                )
+            check_fits(self._kinds[column], column, wanted)
 
     def parts(
         self,
@@ -272,13 +297,6 @@ def in_parts(events: object) -> Any:
 def _first_since(frame: pd.DataFrame, moment: int) -> int:
     time, missing = instants(frame["time"])
     return int(time[~missing & (time >= moment)].min(initial=np.iinfo(np.int64).max))
-
-
-def _texts_only(wanted: Any) -> bool:
-    several = isinstance(wanted, Collection) and not isinstance(wanted, str)
-    return not any(
-        isinstance(one, int | float | np.number | np.bool_) and one == one for one in (wanted if several else [wanted])
-    )
 
 
 def _utc(text: str) -> dt.datetime:

@@ -13,8 +13,8 @@ from nucleus_pandas.analysis.columns import names
 from nucleus_pandas.analysis.engines import merged_by_dask
 from nucleus_pandas.api.columns import warn
 from nucleus_pandas.api.wording import counted
-from nucleus_pandas.store.buckets import Reading
 from nucleus_pandas.store.export import EVENT_NO
+from nucleus_pandas.store.fetching import Reading
 
 State = TypeVar("State")
 

@@ -30,7 +30,8 @@ from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.horizon import Times
 from nucleus_pandas.api.columns import TEXT
 from nucleus_pandas.api.fanout import progress_bar
-from nucleus_pandas.store.buckets import Bucket, Reading
+from nucleus_pandas.store.buckets import Bucket
+from nucleus_pandas.store.fetching import Reading
 
 # What takes fewer seconds needs no bar.
 _SOON = 2

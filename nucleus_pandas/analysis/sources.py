@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.engines import Engine, InBuckets, Source, executor_of
 from nucleus_pandas.analysis.parted import is_spread
 from nucleus_pandas.api.columns import INSTANT, TEXT
-from nucleus_pandas.store.buckets import Kinds, parquet_buckets, read_about, store_buckets
+from nucleus_pandas.api.wording import shown
+from nucleus_pandas.store.buckets import store_buckets
 from nucleus_pandas.store.coverage import find_gaps
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.export import about
+from nucleus_pandas.store.fetching import Kinds
+from nucleus_pandas.store.parquet import ParquetBucket, parquet_buckets, read_about
+
+_NUMBERS = ("numbers", (int, float, np.number))
+_HOLDS: dict[str, tuple[str, tuple[type, ...]]] = {
+    "VARCHAR": ("text", (str,)),
+    "BIGINT": _NUMBERS,
+    "UBIGINT": _NUMBERS,
+    "DOUBLE": _NUMBERS,
+    "BOOLEAN": ("true and false", (bool, np.bool_)),
+    "INSTANT": ("instants with a zone", (dt.datetime,)),
+}
 
 
 class Opened(NamedTuple):
@@ -52,13 +69,47 @@ def open_source(source: object, engine: Engine | None, *, progress: bool) -> Ope
             told = about(connection, sample) | {"gaps": find_gaps(connection, None, None)}
         return of_kinds(InBuckets(buckets, executor, progress), buckets[0].kinds, told)
     if isinstance(source, str | os.PathLike):
+        if "://" in str(source):
+            raise ValueError(
+                "source names a place elsewhere, and Buckets reads folders of this machine. Copy the files, or pass a "
+                "frame that reads them, such as dask.dataframe.read_parquet(...)."
+            )
         folder = Path(source).expanduser()
         files = parquet_buckets(folder)
+        _check_times(files[0])
         return of_kinds(InBuckets(files, executor, progress), files[0].kinds, read_about(folder))
     raise TypeError(
         f"source is of type {type(source).__name__}; pass the folder that store.export(folder) wrote, an EventStore, "
         "or a DataFrame of Dask or Spark. One of pandas fits into memory: pass it to the analysis as it is."
     )
+
+
+def _check_times(bucket: ParquetBucket) -> None:
+    """Raise where times are none in files; in a frame they are looked at as in any other."""
+    if bucket.kinds.get("time", "INSTANT") != "INSTANT":
+        raise TypeError(
+            f'the column "time" of these files is of type {bucket.types.get("time", "text")}, not of times. Write the '
+            "files with timestamps, in DuckDB for example by CAST(time AS TIMESTAMP)."
+        )
+
+
+def check_fits(kind: str, column: str, wanted: object) -> None:
+    """Raise where a value of a condition cannot be in a column of a kind, and so would be found nowhere."""
+    if kind not in _HOLDS:
+        return
+    holds, types = _HOLDS[kind]
+    several = isinstance(wanted, Collection) and not isinstance(wanted, str | bytes)
+    for value in wanted if several and isinstance(wanted, Collection) else [wanted]:
+        if value is None or value is pd.NA or value is pd.NaT or value != value:
+            continue
+        flag, naive = isinstance(value, bool | np.bool_), isinstance(value, dt.datetime) and value.tzinfo is None
+        if not isinstance(value, types) or naive or (flag and kind != "BOOLEAN"):
+            plain = kind == "VARCHAR" and isinstance(value, bool | float | int)
+            spelled = f", such as {json.dumps(value)!r}" if plain else ""
+            raise ValueError(
+                f"where: the column {shown(column)} holds {holds} here, and {value!r:.60} is none of these, so that it "
+                f"would never be found. Pass {holds}{spelled}."
+            )
 
 
 def of_kinds(source: Source, kinds: Kinds, told: dict[str, Any]) -> Opened:
