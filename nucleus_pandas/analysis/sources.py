@@ -71,4 +71,5 @@ def of_kinds(source: Source, kinds: Kinds, told: dict[str, Any]) -> Opened:
 def _open_dask(frame: Any) -> Opened:
     from nucleus_pandas.analysis.dask_frame import DaskFrame
 
-    return Opened(DaskFrame(frame), frame._meta, dict.fromkeys(frame.columns, ""), {})
+    kinds = {name: "VARCHAR" if isinstance(dtype, pd.StringDtype) else "" for name, dtype in frame.dtypes.items()}
+    return Opened(DaskFrame(frame), frame._meta, kinds, {})
