@@ -53,7 +53,7 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zon
         known = microseconds(info.as_of) if known is None and info.as_of is not None else known
     elif not isinstance(users, pd.DataFrame):
         raise TypeError(
-            f"users is of type {type(users).__name__}; pass the DataFrame of load_users, in pandas, or an EventStore."
+            f"users is of type {type(users).__name__}; pass the DataFrame of load_users, or an EventStore."
             f"{in_memory(users)}"
         )
     require(users, ["created_at", "last_seen"], "a list of users")

@@ -52,7 +52,8 @@ def open_source(source: object, engine: Engine | None) -> Opened:
             told = about(connection, sample) | {"gaps": find_gaps(connection, None, None)}
         return of_kinds(InBuckets(buckets, executor), buckets[0].kinds, told)
     if isinstance(source, str | os.PathLike):
-        folder = Path(source).expanduser()
+        # Workers may be in another folder.
+        folder = Path(source).expanduser().absolute()
         files = parquet_buckets(folder)
         return of_kinds(InBuckets(files, executor), files[0].kinds, read_about(folder))
     raise TypeError(
