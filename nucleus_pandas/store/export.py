@@ -73,9 +73,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, folder: Path, forma
     columns = _expressions(connection, table)
     source = table
     if table == "events":
-        # Files hold rows in no order that can be relied on. Of the name of a folder Arrow reads the bucket as INTEGER,
-        # and refuses another type in the files.
-        columns |= {EVENT_NO: "row_number() OVER ()", "bucket": "CAST(bucket AS INTEGER)"}
+        # Files hold rows in no order that can be relied on.
+        columns |= {EVENT_NO: "row_number() OVER ()", "bucket": "bucket"}
         source = f"(SELECT * FROM events {in_order('bucket')})"
     options = "FORMAT csv, HEADER" if format == "csv" else "FORMAT parquet"
     if format == "parquet":
@@ -86,7 +85,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, folder: Path, forma
         columns = {name: _defused(connection, table, expression) for name, expression in columns.items()}
         target = folder / f"{table}.csv"
     elif table == "events":
-        target, options = folder / table, "FORMAT parquet, PARTITION_BY (bucket), WRITE_PARTITION_COLUMNS true"
+        # The bucket stands in the names of folders only: Arrow refuses files that tell it in another type than these.
+        target, options = folder / table, "FORMAT parquet, PARTITION_BY (bucket)"
     else:
         target = folder / f"{table}.parquet"
     chosen = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
