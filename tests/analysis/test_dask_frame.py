@@ -32,7 +32,7 @@ SHUFFLED = "lie in several partitions"
 quick = settings(
     max_examples=int(sys.argv[1]) if __name__ == "__main__" else 5,
     deadline=None,
-    phases=[hypothesis.Phase.generate],
+    phases=[hypothesis.Phase.generate],  # to find a smaller example takes minutes with Dask
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 
