@@ -26,7 +26,7 @@ from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
 from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.analysis.horizon import SILENCE_DAYS, Times, oldest, warn_behind
-from nucleus_pandas.analysis.parted import REFUSAL
+from nucleus_pandas.analysis.parted import REFUSAL, refuse_parts
 from nucleus_pandas.analysis.question import enough
 from nucleus_pandas.analysis.steps import StepLike, read_step
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
@@ -162,6 +162,7 @@ def read_active(
 
     Without `start`, `back` says how many days before the end it is about.
     """
+    refuse_parts(activity)
     known, log = read_known(activity, event, start=start, end=end, tz=tz, as_of=as_of, back=back)
     if not isinstance(log, EventLog):
         raise TypeError(REFUSAL)

@@ -152,7 +152,7 @@ def _shares_of_parts(
     top: int,
 ) -> _Shares:
     """The counts part by part: first the periods, then which versions have rows of their own, then the counts."""
-    _check_version(buckets.whole, "adoption")
+    _check_version(buckets.bare, "adoption")
     zone = parse_zone("UTC" if tz is None else tz)
     begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))

@@ -15,9 +15,9 @@ from nucleus_pandas.analysis.codes import Ints
 from nucleus_pandas.analysis.columns import instant_of, instants, microseconds, require
 from nucleus_pandas.analysis.engines import Engine, InBuckets, Parts, executor_of
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog
-from nucleus_pandas.analysis.facts import Facts, check, look, split_users, together
+from nucleus_pandas.analysis.facts import Facts, check, look, split_users, together, user_column
 from nucleus_pandas.analysis.horizon import Times, days_of_utc, newest
-from nucleus_pandas.analysis.parted import Parted, is_spread
+from nucleus_pandas.analysis.parted import Parted, in_memory, is_spread
 from nucleus_pandas.analysis.rows import checked_sample
 from nucleus_pandas.analysis.sources import Opened, check_fits, of_kinds, open_source
 from nucleus_pandas.analysis.steps import Step, columns_of, find_column, rows_of
@@ -95,9 +95,9 @@ class Buckets(Parted):
 
     Making it goes through all events once, to learn what has to be known of the whole: the names, until when the data
     are known, and that no user is in two buckets. Each question then reads the columns and events that it needs, one
-    to three times: where ends are open it may first have to find the periods, and with ``by=`` the segments. A bucket
-    of more than four million events, or a folder without buckets, is gone through several times, for a share of its
-    users each. After a sync, or when files have changed, make it again.
+    to four times: where it needs to it first finds the periods, and then, with ``by=``, the segments. A bucket of more
+    than four million events, or a folder without buckets, is gone through several times, for a share of its users each.
+    After a sync, or when files have changed, make it again.
 
     Analyses that do not take it say so.
 
@@ -131,6 +131,7 @@ class Buckets(Parted):
             as_of=_utc(known) if as_of is None and known is not None else as_of,
             spans=tuple((_utc(begin), _utc(end)) for begin, end in told.get("spans", [])),
         )
+        self._look()
         tell_gaps(told.get("gaps", []))
 
     @classmethod
@@ -147,6 +148,14 @@ class Buckets(Parted):
         made = cls.__new__(cls)
         opened = of_kinds(InBuckets(buckets, executor_of(engine)), dict.fromkeys(columns, ""), {})
         made._make(opened, sample=checked_sample(sample), as_of=as_of, spans=())
+        made._look()
+        return made
+
+    @classmethod
+    def of_frame(cls, frame: object) -> Buckets:
+        """Take a frame of Dask or Spark for one question: nothing is computed before the columns of that are there."""
+        made = cls.__new__(cls)
+        made._make(open_source(frame, None, progress=False), sample=1.0, as_of=None, spans=())
         return made
 
     def _make(
@@ -161,15 +170,28 @@ class Buckets(Parted):
         require(columns, ["user_id", "time", "event"], "Buckets")
         instants(columns["time"])
         self._told = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
-        wanted = Reading(tuple(name for name in columns if name in (*_IDS, "time", "event")), alike=frozenset(_IDS))
-        facts: Facts = self._source.ask(look, together, wanted)
-        if several := split_users(facts):
-            gathered = self._source.by_user("user_db_id" if "user_db_id" in columns else "user_id", several)
-            if gathered is not None:
-                self._source, facts = gathered, gathered.ask(look, together, wanted)
-        check(facts)
-        self._times, self._users = facts.times, len(facts.users)
-        self.whole = EventLog.whole(columns, facts.counts, sample, spans)
+        #: A log without events that knows the columns, before anything is read.
+        self.bare = EventLog.whole(columns, {}, sample, spans)
+        self._facts: Facts | None = None
+
+    def _look(self) -> Facts:
+        """Learn once what has to be known of the whole; where users are in several buckets, bring them together."""
+        if self._facts is None:
+            named = tuple(name for name in self.bare.frame if name in (*_IDS, "time", "event"))
+            wanted = Reading(named, alike=frozenset(_IDS))
+            facts: Facts = self._source.ask(look, together, wanted)
+            if several := split_users(facts):
+                gathered = self._source.by_user(user_column(self.bare.frame), several)
+                if gathered is not None:
+                    self._source, facts = gathered, gathered.ask(look, together, wanted)
+            check(facts, user_column(self.bare.frame))
+            self._facts = facts
+        return self._facts
+
+    @cached_property
+    def whole(self) -> EventLog:
+        """A log without events that knows of the whole."""
+        return EventLog.whole(self.bare.frame, self._look().counts, self.bare.sample, self.bare.spans)
 
     def __len__(self) -> int:
         """The number of events."""
@@ -188,14 +210,15 @@ class Buckets(Parted):
     @property
     def columns(self) -> list[str]:
         """The columns of the events."""
-        return list(self.whole.frame.columns)
+        return list(self.bare.frame.columns)
 
     def __repr__(self) -> str:
+        users = len(self._look().users)
         events, names = int(self.whole.counts.sum()), int((self.whole.counts > 0).sum())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the first analysis tells of clocks that are ahead
             known = f", known until {instant_of(self._until()):%Y-%m-%d %H:%M}" if events else ""
-        return f"Buckets: {counted(self._users, 'user')}, {counted(events, 'event')} of {counted(names, 'name')}{known}"
+        return f"Buckets: {counted(users, 'user')}, {counted(events, 'event')} of {counted(names, 'name')}{known}"
 
     @cached_property
     def as_of_microseconds(self) -> int:
@@ -203,25 +226,25 @@ class Buckets(Parted):
         return self._until()
 
     def _until(self) -> int:
-        return newest(self._times) if self._told is None else self._told
+        return newest(self.times) if self._told is None else self._told
 
     @property
     def as_of(self) -> Any:
         """Until when the data are known; missing where there are none."""
-        if not len(self._times.moments):
+        if not len(self.times.moments):
             return pd.NaT
         return pd.Timestamp(instant_of(self.as_of_microseconds)).as_unit("us")
 
     @property
     def times(self) -> Times:
         """When all events happened, those that are left out among them: of each day of UTC the first and the last."""
-        return self._times
+        return self._look().times
 
     def first_since(self, moment: int) -> int:
         """Give the first time from a moment on; there is one."""
-        later = self._times.since(moment)
+        later = self.times.since(moment)
         day = int(days_of_utc(np.array([moment]))[0])
-        before = self._times.moments[self._times.moments < moment]
+        before = self.times.moments[self.times.moments < moment]
         if not (days_of_utc(before) == day).any() or int(days_of_utc(later.moments[:1])[0]) != day:
             return int(later.moments.min())
         # Of a day that is cut, the first and the last time of all say nothing.
@@ -230,7 +253,7 @@ class Buckets(Parted):
     def _check_types(self, one: Step) -> None:
         """Raise where a value is looked for that a column cannot hold: files spell what is not of one type."""
         for name, wanted in one.where.items() if isinstance(one.where, Mapping) else ():
-            column = find_column(self.whole, str(name), "where")
+            column = find_column(self.bare, str(name), "where")
             check_fits(self._kinds[column], column, wanted)
 
     def parts(
@@ -265,16 +288,16 @@ class Buckets(Parted):
         ValueError
             For an event or a column that is not there, before anything is read.
         """
+        known = self.bare.frame.columns
+        needed = {*_IDS, "time", "event", EVENT_NO, *columns}
+        looked_at = {find_column(self.bare, name, "where") for _, one in steps for name in columns_of(one)}
+        looked_at |= set() if by is None else {find_column(self.bare, by, "by")}
+        needed |= looked_at
         free = False
         for place, one in steps:
             free |= callable(one.where)
             rows_of(Step(one.events) if callable(one.where) else one, self.whole, place)
             self._check_types(one)
-        known = self.whole.frame.columns
-        needed = {*_IDS, "time", "event", EVENT_NO, *columns}
-        looked_at = {find_column(self.whole, name, "where") for _, one in steps for name in columns_of(one)}
-        looked_at |= set() if by is None else {find_column(self.whole, by, "by")}
-        needed |= looked_at
         if free:
             needed, every = set(known), True
         elif needed & set(CONTEXT) and "session_id" in known:
@@ -286,12 +309,18 @@ class Buckets(Parted):
             frozenset() if free or named else frozenset({*_IDS, "device_id", "session_id"} - looked_at),
         )
         until = self.as_of_microseconds if as_of is None else as_of
-        return Parts(self.whole, self._source, reading, self._times, until, plain=free)
+        return Parts(self.whole, self._source, reading, self.times, until, plain=free)
 
 
-def in_parts(events: object) -> Any:
+def in_parts(events: Any) -> Any:
     """Make `Buckets` of a Dask or Spark frame; leave other things as they are."""
-    return Buckets(events) if is_spread(events) else events
+    if not is_spread(events):
+        return events
+    if "event" not in events.columns and "start" in events.columns:
+        raise ValueError(
+            f"a table of sessions cannot come in parts. Pass a frame of events, or one of pandas.{in_memory(events)}"
+        )
+    return Buckets.of_frame(events)
 
 
 def _first_since(frame: pd.DataFrame, moment: int) -> int:

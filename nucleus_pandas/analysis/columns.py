@@ -26,9 +26,12 @@ def require(frame: object, columns: Sequence[str], what: str = "an event log") -
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         found = ", ".join(shown(name) for name in frame.columns[:30]) or "none"
+        advice = f'Rename yours, for example frame.rename(columns={{"timestamp": "{columns[1]}"}}).'
+        if set(missing) & set(frame.index.names):
+            advice = "What is missing is in the index: frame.reset_index()."
         raise ValueError(
             f"{what} needs the columns {', '.join(columns[:-1])} and {columns[-1]}: missing {', '.join(missing)}; "
-            f'found {found}. Rename yours, for example frame.rename(columns={{"timestamp": "{columns[1]}"}}).'
+            f"found {found}. {advice}"
         )
     twice = [name for name in frame.columns.unique() if (frame.columns == name).sum() > 1]
     if twice:
@@ -58,7 +61,8 @@ def _no_instants(column: pd.Series) -> Exception:
         )
     return TypeError(
         f'the column "{name}" is of type {column.dtype}, not of instants. Write frame.assign({name}='
-        f'pd.to_datetime(frame["{name}"], utc=True)), with unit="s" or unit="ms" if it holds Unix times.'
+        f'pd.to_datetime(frame["{name}"], utc=True)), with unit="s" or unit="ms" if it holds Unix times; for a frame '
+        "of Dask with dask.dataframe.to_datetime."
     )
 
 

@@ -235,7 +235,7 @@ def _table_of_parts(
 ) -> pd.DataFrame:
     """The table part by part: first the periods, then, with `by`, the segments, then the counts."""
     top = checked_number("top", top, None, "how many values get rows of their own")
-    begins, ends = (None if one is None else microseconds(one) for one in held_within(buckets.whole, *asked))
+    begins, ends = (None if one is None else microseconds(one) for one in held_within(buckets.bare, *asked))
     parts = buckets.parts(as_of=known, by=by, columns=STARTS)
     until = parts.as_of_microseconds
     wanted = Wanted(failure, until, begins, ends)

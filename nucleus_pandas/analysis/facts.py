@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -47,14 +47,7 @@ def look(frame: pd.DataFrame) -> Facts:
     person = ids(frame)
     lacks = {"user": person < 0, "time": no_time, "event": event < 0}
     bad = np.logical_or.reduce(list(lacks.values()))
-    column = frame["user_db_id" if "user_db_id" in frame.columns else "user_id"]
-    codes, values = encode(column)
-    there = distinct(codes[codes >= 0])
-    # Texts are told apart by 64 bits of them: two users look the same once in millions of times.
-    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype == np.uint64:
-        hashes = column.cat.categories.to_numpy()[there]
-    else:
-        hashes = pd.util.hash_array(np.array([str(values[code]) for code in there], dtype=object), categorize=False)
+    codes, _, hashes = user_hashes(frame)
     kept = person[~bad]
     number = np.bincount(event[~bad] + 1, minlength=len(known) + 1)[1:]
     return Facts(
@@ -67,6 +60,33 @@ def look(frame: pd.DataFrame) -> Facts:
         users=hashes,
         sizes=[Size(len(kept), int(np.bincount(kept).max(initial=0)) if len(kept) else 0)],
     )
+
+
+def user_hashes(frame: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
+    """Give the code of each row's user, -1 for none, the codes that occur, and 64 bits for each of these.
+
+    Two users look the same once in millions of times; one looks the same whatever the type of the column, which can be
+    another one in another part: whole numbers of which one is missing are read as fractions, 7 as 7.0.
+    """
+    column = frame[user_column(frame)]
+    codes, values = encode(column)
+    there = distinct(codes[codes >= 0])
+    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype == np.uint64:
+        return codes, there, column.cat.categories.to_numpy()[there]
+    written = np.array([_written(values[code]) for code in there], dtype=object)
+    return codes, there, pd.util.hash_array(written, categorize=False)
+
+
+def user_column(frame: pd.DataFrame) -> str:
+    """Give the column that tells in each part alone who the user is."""
+    return "user_db_id" if "user_db_id" in frame.columns else "user_id"
+
+
+def _written(user: Any) -> str:
+    if isinstance(user, str):
+        return user
+    # A number is not the text of it.
+    return f"\0{int(user) if isinstance(user, float) and user.is_integer() else user}"
 
 
 def together(one: Facts, other: Facts) -> Facts:
@@ -94,13 +114,13 @@ def split_users(facts: Facts) -> int:
     return len(np.unique(in_order[1:][in_order[1:] == in_order[:-1]]))
 
 
-def check(facts: Facts) -> None:
+def check(facts: Facts, column: str) -> None:
     """Raise where buckets cannot be counted each on its own; tell what is left out, and which user is a giant."""
     if several := split_users(facts):
         raise ValueError(
             f"Events of {counted(several, 'user')} lie in more than one bucket, which would be counted as several "
             "users. All events of a user must have one bucket, for example "
-            'pandas.util.hash_pandas_object(frame["user_id"], index=False) % 64; store.export(folder) sees to it.'
+            f'pandas.util.hash_pandas_object(frame["{column}"], index=False) % 64; store.export(folder) sees to it.'
         )
     tell_left_out(facts.lacking, facts.left_out, facts.rows, "the event log")
     for size in facts.sizes:

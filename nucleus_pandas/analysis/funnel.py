@@ -11,7 +11,7 @@ from nucleus_pandas.analysis.engines import answer
 from nucleus_pandas.analysis.eventlog import EventLog, Events
 from nucleus_pandas.analysis.funnel_counts import EntryTimes, FunnelTable, entry_times
 from nucleus_pandas.analysis.funnel_tables import people, who_counts
-from nucleus_pandas.analysis.parted import REFUSAL
+from nucleus_pandas.analysis.parted import REFUSAL, refuse_parts
 from nucleus_pandas.analysis.periods import make_calendar
 from nucleus_pandas.analysis.question import Entry, OnExclude, Ties, Window, read_question
 from nucleus_pandas.analysis.segments import TOP, find_segments
@@ -231,6 +231,7 @@ def funnel_users(
     >>> set(who.loc[who["status"] == "converted", "depth"])
     {3}
     """
+    refuse_parts(events)
     log, asked = read_question(
         events,
         steps,

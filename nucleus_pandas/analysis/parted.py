@@ -23,7 +23,14 @@ def is_spread(source: object) -> bool:
     )
 
 
+def in_memory(source: object) -> str:
+    """Say how a frame of Dask or Spark becomes one of pandas; nothing of other things."""
+    if not is_spread(source):
+        return ""
+    return " Of a frame of Dask that is frame.compute(), of Spark frame.toPandas(), if it fits into memory."
+
+
 def refuse_parts(source: object) -> None:
     """Raise where an analysis that needs all events at once was given some that come in parts."""
     if isinstance(source, Parted) or is_spread(source):
-        raise TypeError(REFUSAL)
+        raise TypeError(REFUSAL + in_memory(source))

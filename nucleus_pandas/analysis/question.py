@@ -107,7 +107,7 @@ def _log(
     looked_at = [*steps, *(exclusion.step for exclusion in exclusions)]
     events = in_parts(events)
     if isinstance(events, Buckets):
-        _check_sessions(events.whole, sessions=sessions)
+        _check_sessions(events.bare, sessions=sessions)
         columns = [*(SESSION if sessions else ()), *(["kind"] if strict else [])]
         places = [*(f"step {number}" for number in range(1, len(steps) + 1)), *("exclude" for _ in exclusions)]
         named = list(zip(places, looked_at, strict=True))

@@ -18,6 +18,7 @@ from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.days import WeekStart, check_week_start
 from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.parted import in_memory
 from nucleus_pandas.analysis.plain_days import PlainDays, plain_days
 from nucleus_pandas.analysis.question import enough
 from nucleus_pandas.analysis.retention_tables import Clock, Criterion
@@ -63,7 +64,10 @@ def read_asked(
     if by is not None and not isinstance(by, str):
         raise TypeError(f'by is of type {type(by).__name__}; write the name of one column, for example by="version".')
     if users is not None and not isinstance(users, pd.DataFrame):
-        raise TypeError(f"users is of type {type(users).__name__}; pass the DataFrame of load_users, or leave it out.")
+        raise TypeError(
+            f"users is of type {type(users).__name__}; pass the DataFrame of load_users, in pandas, or leave it out."
+            f"{in_memory(users)}"
+        )
     if users is not None and start_event is not None:
         raise ValueError("users and start_event both say when a user starts; pass one of them.")
     if users is not None and not first_time:
@@ -141,7 +145,7 @@ def _of_buckets(
     every = sessions or created
     columns = STARTS if sessions else ()
     parts = buckets.parts(as_of=told, steps=events, by=by, columns=columns, every=every, named=created)
-    clocks, held = within_held(buckets.whole, clocks)
+    clocks, held = within_held(buckets.bare, clocks)
     until = parts.as_of_microseconds
     return parts, replace(clocks, as_of=until if held is None else min(until, held))
 

@@ -74,7 +74,8 @@ def open_source(source: object, engine: Engine | None, *, progress: bool) -> Ope
                 "source names a place elsewhere, and Buckets reads folders of this machine. Copy the files, or pass a "
                 "frame that reads them, such as dask.dataframe.read_parquet(...)."
             )
-        folder = Path(source).expanduser()
+        # Workers may be in another folder.
+        folder = Path(source).expanduser().absolute()
         files = parquet_buckets(folder)
         _check_times(files[0])
         return of_kinds(InBuckets(files, executor, progress), files[0].kinds, read_about(folder))
@@ -122,4 +123,5 @@ def of_kinds(source: Source, kinds: Kinds, told: dict[str, Any]) -> Opened:
 def _open_dask(frame: Any) -> Opened:
     from nucleus_pandas.analysis.dask_frame import DaskFrame
 
-    return Opened(DaskFrame(frame), frame._meta, dict.fromkeys(frame.columns, ""), {})
+    kinds = {name: "VARCHAR" if isinstance(dtype, pd.StringDtype) else "" for name, dtype in frame.dtypes.items()}
+    return Opened(DaskFrame(frame), frame._meta, kinds, {})

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from nucleus_pandas.api.columns import FORMULA_STARTS, Losses, clean
+from nucleus_pandas.api.columns import FORMULA_STARTS, INSTANT, Losses, clean
 from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.coverage import find_gaps, synced_spans
@@ -77,11 +77,16 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, folder: Path, forma
         columns |= {EVENT_NO: "row_number() OVER ()", "bucket": "bucket"}
         source = f"(SELECT * FROM events {in_order('bucket')})"
     options = "FORMAT csv, HEADER" if format == "csv" else "FORMAT parquet"
+    if format == "parquet":
+        # Others would not know that times without a zone are of UTC.
+        instants = {name for name, dtype in _TABLES[table][0].items() if dtype == INSTANT}
+        columns |= {name: f"make_timestamptz(epoch_us({columns[name]}))" for name in columns if name in instants}
     if format == "csv":
         columns = {name: _defused(connection, table, expression) for name, expression in columns.items()}
         target = folder / f"{table}.csv"
     elif table == "events":
-        target, options = folder / table, "FORMAT parquet, PARTITION_BY (bucket), WRITE_PARTITION_COLUMNS true"
+        # The bucket stands in the names of folders only: Arrow refuses files that tell it in another type than these.
+        target, options = folder / table, "FORMAT parquet, PARTITION_BY (bucket)"
     else:
         target = folder / f"{table}.parquet"
     chosen = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())

@@ -87,14 +87,16 @@ def _texts(values):
     return pd.array(list(values), dtype="string[python]")
 
 
-def whole_and_split(log, ask, engine="serial", **made):
-    """What a log says and what its buckets say: the table, or the error, and the warnings of each."""
-    frame, bucket, number = log
+def frame_buckets(frame, bucket, number, **made):
+    """Buckets that are frames."""
     parts = [FrameBucket(frame[bucket == place]) for place in range(number)]
-    return (
-        _said(lambda: ask(nu.EventLog(frame, **made))),
-        _said(lambda: ask(nu.Buckets.of(parts, frame.columns, engine=engine, **made))),
-    )
+    return nu.Buckets.of(parts, frame.columns, **made)
+
+
+def whole_and_split(log, ask, split=frame_buckets, **made):
+    """What a log says and what its buckets say: the table, or the error, and the warnings of each."""
+    told = {name: known for name, known in made.items() if name != "engine"}
+    return _said(lambda: ask(nu.EventLog(log[0], **told))), _said(lambda: ask(split(*log, **made)))
 
 
 def _said(ask):

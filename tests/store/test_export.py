@@ -55,6 +55,8 @@ def test_parquet_files_hold_the_rows_of_the_store(odd, tmp_path):
         "BOOLEAN",
         "VARCHAR",
     ]
+    assert {types["time"], types["session_start"]} == {"TIMESTAMP WITH TIME ZONE"}
+    assert sorted(events["time"].dropna()) == sorted(log["time"].dropna())
     users = read(f"SELECT * FROM '{tmp_path}/out/users.parquet' ORDER BY user_db_id")
     assert users["props.a/b"].tolist() == [0, 1, 2, 3, 4]
     assert users["props.mixed"].tolist() == ["1", "x", "1", "x", "1"]
