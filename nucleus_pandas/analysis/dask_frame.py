@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.columns import names
 from nucleus_pandas.analysis.engines import merged_by_dask
+from nucleus_pandas.analysis.rows import wanted_rows
 from nucleus_pandas.api.columns import warn
 from nucleus_pandas.api.wording import counted
 from nucleus_pandas.store.buckets import Reading
@@ -63,11 +63,3 @@ class DaskFrame:
 def numbered(frame: pd.DataFrame, first: int) -> pd.DataFrame:
     """Number rows as they come."""
     return frame.assign(**{EVENT_NO: np.arange(first, first + len(frame), dtype=np.int64)})
-
-
-def wanted_rows(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
-    """Leave out the events that are not needed."""
-    if reading.events is None:
-        return frame
-    codes, known = names(frame["event"])
-    return frame[np.array([*(name in reading.events for name in known), False], dtype=np.bool_)[codes]]

@@ -44,7 +44,7 @@ def open_source(source: object, engine: Engine | None) -> Opened:
             raise ValueError(
                 "engine is for files and stores; leave it out: Dask and Spark go through their own frames."
             )
-        return _open_dask(source)
+        return _open_spark(source) if type(source).__module__.startswith("pyspark.") else _open_dask(source)
     executor = executor_of("serial" if engine is None else engine)
     if isinstance(source, EventStore):
         buckets, sample = store_buckets(source.database), source.info().sample
@@ -72,3 +72,10 @@ def _open_dask(frame: Any) -> Opened:
     from nucleus_pandas.analysis.dask_frame import DaskFrame
 
     return Opened(DaskFrame(frame), frame._meta, dict.fromkeys(frame.columns, ""), {})
+
+
+def _open_spark(frame: Any) -> Opened:
+    from nucleus_pandas.analysis.spark_frame import open_frame
+
+    source, columns = open_frame(frame)
+    return Opened(source, columns, dict.fromkeys(columns.columns, ""), {})

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _AT_ONCE = 1_000_000
 # With more different texts than these in a bucket, a dictionary of them is of no use.
 _MOST_WORDS = 200_000
-# Columns of which codes are all that is needed stay as they are: a table of words, and numbers.
-_CODED = ("user_id", "user_db_id", "event", "kind", "device_id", "session_id")
+#: Columns of which codes are all that is needed stay as they are: a table of words, and numbers.
+CODED = ("user_id", "user_db_id", "event", "kind", "device_id", "session_id")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _KINDS = {**dict.fromkeys(_WHOLE, "BIGINT"), "BOOLEAN": "BOOLEAN", "VARCHAR": "VARCHAR"}
 _DTYPES: dict[str, Any] = {"BIGINT": COUNT, "BOOLEAN": FLAG, "DOUBLE": NUMBER, "INSTANT": INSTANT, "VARCHAR": TEXT}
@@ -208,9 +208,9 @@ def _fetch(
             wanted.append(f"coalesce({cast}, CAST(0 AS {_type(kind)})) AS c{n}, {expression} IS NULL AS m{n}")
     rows = connection.execute(f"SELECT {', '.join(wanted)} FROM {table} WHERE {condition}", names).df()
     columns = {
-        name: _alike(rows[f"h{n}"])
+        name: coded_by_hash(rows[f"h{n}"])
         if f"h{n}" in rows
-        else _column(rows[f"c{n}"], rows.get(f"m{n}"), kinds[name], coded=name in _CODED)
+        else _column(rows[f"c{n}"], rows.get(f"m{n}"), kinds[name], coded=name in CODED)
         for n, name in enumerate(expressions)
     }
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
@@ -247,7 +247,7 @@ def _words(connection: duckdb.DuckDBPyConnection, source: str, names: list[str],
     return f"CAST({cast} AS words{number})"
 
 
-def _alike(hashes: pd.Series) -> Any:
+def coded_by_hash(hashes: pd.Series) -> Any:
     """Texts that need only be told apart, by 64 bits: of a million two look the same once in millions of times."""
     codes, values = pd.factorize(hashes.to_numpy())
     codes = np.where(values == 0, -1, np.arange(len(values)))[codes]

@@ -92,12 +92,12 @@ def whole_and_split(log, ask, engine="serial", **made):
     frame, bucket, number = log
     parts = [FrameBucket(frame[bucket == place]) for place in range(number)]
     return (
-        _said(lambda: ask(nu.EventLog(frame, **made))),
-        _said(lambda: ask(nu.Buckets.of(parts, frame.columns, engine=engine, **made))),
+        said(lambda: ask(nu.EventLog(frame, **made))),
+        said(lambda: ask(nu.Buckets.of(parts, frame.columns, engine=engine, **made))),
     )
 
 
-def _said(ask):
+def said(ask):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
