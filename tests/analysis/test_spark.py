@@ -262,6 +262,17 @@ def test_the_order_of_one_instant_is_that_of_the_numbers_of_events_or_else_of_th
     assert after[["target", "users"]].to_numpy().tolist() == [["CLOSE", 30], ["SAVE", 30]]
 
 
+def test_rows_are_numbered_in_their_order_before_spark_sends_them_around(spark, several):
+    parts = nu.Buckets(in_spark(spark, one_a_day(n=range(60)))).parts(by="n")
+
+    def numbers(frame):
+        return list(zip(frame["event_no"], frame["n"], strict=True))
+
+    found = parts.source.ask(numbers, lambda one, other: one + other, parts.reading)
+    assert len({number for number, _ in found}) == 60
+    assert [row for _, row in sorted(found)] == list(range(60))
+
+
 def test_a_user_is_told_by_the_id_of_the_service(spark, several):
     frame = one_a_day(user_db_id=[f"db{number % 30}" for number in range(60)])
     assert repr(nu.Buckets(in_spark(spark, frame))).startswith("Buckets: 30 users, 60 events")
