@@ -34,7 +34,9 @@ class DaskFrame:
         """Ask each partition."""
         from dask.delayed import delayed
 
-        parts = self.frame[list(reading.columns)].to_delayed()
+        # Whoever asks does not know of numbers that came with a shuffle.
+        numbers = [EVENT_NO] if EVENT_NO in self.frame.columns and EVENT_NO not in reading.columns else []
+        parts = self.frame[[*reading.columns, *numbers]].to_delayed()
         ask = delayed(lambda part: question(wanted_rows(part, reading)), pure=False)
         state: State = merged_by_dask([ask(part) for part in parts], merge)
         return state

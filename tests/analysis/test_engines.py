@@ -249,6 +249,17 @@ def test_a_version_that_only_a_clock_that_is_behind_tells_has_no_rows():
     assert nu.adoption(in_two(frame, "u0"), freq="W")["version"].unique().tolist() == ["1.0"]
 
 
+@pytest.mark.filterwarnings("ignore:Events of 30 users lie in several partitions:UserWarning")
+def test_a_dask_frame_that_was_shuffled_keeps_the_numbers_of_its_rows():
+    frames = pytest.importorskip("dask.dataframe", reason="needs pyarrow")
+    rows = [(f"u{n}", event) for event in ("A", "B") for n in range(30)]
+    frame = pd.DataFrame(rows, columns=["user_id", "event"]).assign(time=pd.Timestamp("2026-03-02", tz="UTC"))
+    with dask.config.set(scheduler="synchronous"):
+        parts = nu.Buckets(frames.from_pandas(frame, npartitions=4, sort=False)).parts()
+        columns = parts.source.ask(lambda part: set(part.columns), set.union, parts.reading)
+    assert "event_no" in columns
+
+
 if __name__ == "__main__":
     for name, test in list(globals().items()):
         if hasattr(test, "hypothesis"):
