@@ -49,7 +49,8 @@ class Buckets(Parted):
         A folder that `EventStore.export` wrote, or one of your own with a folder of Parquet files for each bucket,
         named ``bucket=0``, ``bucket=1``, …: with the columns user_id, time and event, and all events of a user in one
         bucket. A folder without buckets will do as well, but is slower. Times without a zone are UTC. Of a store, all
-        its events. Of a Dask frame each partition is a bucket.
+        its events. Of a Dask frame each partition is a bucket. A Spark frame (``pip install "nucleus-pandas[spark]"``)
+        is put into buckets by Spark, for each question.
     sample : float, optional
         The fraction of the users that there are, if it is a sample of them. By default 1, or what the store or the
         export says.
@@ -68,10 +69,10 @@ class Buckets(Parted):
     TypeError
         If `source` is something else, or times are no instants.
     ValueError
-        If there are no files in the folder, columns are missing, events of a user lie in several buckets, or it is
-        not told by one column alone who a user is; for an `engine` that is not known.
+        If there are no files in the folder, columns are missing, times of a frame are naive, events of a user lie in
+        several buckets, or it is not told by one column alone who a user is; for an `engine` that is not known.
     ImportError
-        If Dask is not installed, for its engine.
+        If Dask is not installed, for its engine; if Spark is older than 4.
     StoreError
         If files, or the store, cannot be read.
 
@@ -98,6 +99,10 @@ class Buckets(Parted):
     to four times: where it needs to it first finds the periods, and then, with ``by=``, the segments. A bucket of more
     than four million events, or a folder without buckets, is gone through several times, for a share of its users each.
     After a sync, or when files have changed, make it again.
+
+    A Spark frame is read again for each question: `cache` one that takes long to compute. Its workers must have this
+    library, and the Python of the driver: set the environment variable PYSPARK_PYTHON. Events of one instant are in the
+    order of event_no, or of the rows as Spark reads them. Whatever a worker raises is raised here.
 
     Analyses that do not take it say so.
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.columns import names
 from nucleus_pandas.analysis.engines import merged_by_dask
 from nucleus_pandas.analysis.facts import user_hashes
+from nucleus_pandas.analysis.rows import wanted_rows
 from nucleus_pandas.api.columns import warn
 from nucleus_pandas.api.wording import counted
 from nucleus_pandas.store.fetching import Reading
@@ -83,11 +83,3 @@ def _with_gaps(dtype: Any) -> Any:
     if not isinstance(dtype, np.dtype):
         return None
     return {"i": dtype.name.capitalize(), "u": f"UI{dtype.name[2:]}", "b": "boolean"}.get(dtype.kind)
-
-
-def wanted_rows(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
-    """Leave out the events that are not needed."""
-    if reading.events is None:
-        return frame
-    codes, known = names(frame["event"])
-    return frame[np.array([*(name in reading.events for name in known), False], dtype=np.bool_)[codes]]

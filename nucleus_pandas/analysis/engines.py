@@ -87,14 +87,18 @@ def with_dask(
 
 
 def merged_by_dask(states: Sequence[Any], merge: Callable[[Any, Any], Any]) -> Any:
-    """Let Dask compute answers and put them together in pairs, and these in pairs again."""
+    """Let Dask compute answers and put them together."""
     from dask.delayed import delayed
 
-    states = list(states)
+    return in_pairs(states, delayed(merge, pure=False)).compute()
+
+
+def in_pairs(states: Sequence[Any], merge: Callable[[Any, Any], Any]) -> Any:
+    """Put answers, at least one, together in pairs, and these in pairs again."""
     while len(states) > 1:
         pairs = [states[place : place + 2] for place in range(0, len(states), 2)]
-        states = [delayed(merge, pure=False)(*pair) if len(pair) > 1 else pair[0] for pair in pairs]
-    return states[0].compute()
+        states = [merge(*pair) if len(pair) > 1 else pair[0] for pair in pairs]
+    return states[0]
 
 
 #: Who goes through the buckets.

@@ -19,7 +19,7 @@ def is_spread(source: object) -> bool:
     """Whether something is a frame of Dask or Spark, which nobody can have without having imported it."""
     return any(
         module in sys.modules and isinstance(source, sys.modules[module].DataFrame)
-        for module in ("dask.dataframe", "pyspark.sql")
+        for module in ("dask.dataframe", "pyspark.sql", "pyspark.pandas")
     )
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints
+from nucleus_pandas.analysis.columns import names
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.store.export import EVENT_NO
+from nucleus_pandas.store.fetching import Reading
 
 
 def checked_sample(sample: object) -> float:
@@ -58,3 +60,11 @@ def by_code(event: Ints, names: int) -> tuple[Ints, Ints]:
     """Give the rows by code, in order, and where those of each code begin."""
     rows = np.argsort(event, kind="stable").astype(np.int32 if len(event) < 2**31 else np.int64)
     return rows, np.concatenate([[0], np.cumsum(np.bincount(event, minlength=names))])
+
+
+def wanted_rows(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """Leave out the events that a question does not need."""
+    if reading.events is None:
+        return frame
+    codes, known = names(frame["event"])
+    return frame[np.array([*(name in reading.events for name in known), False], dtype=np.bool_)[codes]]

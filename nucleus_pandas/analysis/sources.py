@@ -61,7 +61,7 @@ def open_source(source: object, engine: Engine | None, *, progress: bool) -> Ope
             raise ValueError(
                 "engine is for files and stores; leave it out: Dask and Spark go through their own frames."
             )
-        return _open_dask(source)
+        return _open_spark(source) if type(source).__module__.startswith("pyspark.") else _open_dask(source)
     executor = executor_of("serial" if engine is None else engine)
     if isinstance(source, EventStore):
         buckets, sample = store_buckets(source.database), source.info().sample
@@ -125,3 +125,10 @@ def _open_dask(frame: Any) -> Opened:
 
     kinds = {name: "VARCHAR" if isinstance(dtype, pd.StringDtype) else "" for name, dtype in frame.dtypes.items()}
     return Opened(DaskFrame(frame), frame._meta, kinds, {})
+
+
+def _open_spark(frame: Any) -> Opened:
+    from nucleus_pandas.analysis.spark_frame import open_frame
+
+    source, columns = open_frame(frame)
+    return Opened(source, columns, dict.fromkeys(columns.columns, ""), {})

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # With more different texts than these in a bucket, a dictionary of them is of no use.
 _MOST_WORDS = 200_000
-# Columns of which codes are all that is needed stay as they are: a table of words, and numbers.
-_CODED = ("user_id", "user_db_id", "event", "kind", "device_id", "session_id")
+#: Columns of which codes are all that is needed stay as they are: a table of words, and numbers.
+CODED = ("user_id", "user_db_id", "event", "kind", "device_id", "session_id")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _KINDS = {
     **dict.fromkeys(_WHOLE, "BIGINT"),
@@ -60,7 +60,7 @@ def kinds_of(types: dict[str, str]) -> Kinds:
             found[name] = "INSTANT"
         elif kind in ("HUGEINT", "UHUGEINT") or kind.startswith("DECIMAL"):
             # Of ids each digit counts.
-            found[name] = "VARCHAR" if name in _CODED else "DOUBLE"
+            found[name] = "VARCHAR" if name in CODED else "DOUBLE"
         else:
             found[name] = _KINDS.get(kind, "VARCHAR")
     return found
@@ -92,9 +92,9 @@ def fetch(
             wanted.append(f"coalesce({cast}, CAST(0 AS {_type(kind)})) AS c{n}, {cast} IS NULL AS m{n}")
     rows = connection.execute(f"SELECT {', '.join(wanted)} FROM {table} WHERE {condition}", names).df()
     columns = {
-        name: _alike(rows[f"h{n}"])
+        name: coded_by_hash(rows[f"h{n}"])
         if f"h{n}" in rows
-        else _column(rows[f"c{n}"], rows.get(f"m{n}"), kinds[name], coded=name in _CODED)
+        else _column(rows[f"c{n}"], rows.get(f"m{n}"), kinds[name], coded=name in CODED)
         for n, name in enumerate(expressions)
     }
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
@@ -102,7 +102,8 @@ def fetch(
 
 def only(reading: Reading, event: str) -> tuple[str, list[str]]:
     """The condition on the rows that are needed, and its values; `event` is the expression for the name of an event."""
-    if reading.events is None:
+    if reading.events is None or any("\ufffd" in name for name in reading.events):
+        # That character may stand for another one, which cannot be shown; more than is needed does no harm.
         return "true", []
     return f"CAST({event} AS VARCHAR) IN ({', '.join('?' * len(reading.events))})", sorted(reading.events)
 
@@ -134,7 +135,7 @@ def _words(connection: duckdb.DuckDBPyConnection, source: str, names: list[str],
     return f"CAST({cast} AS words{number})"
 
 
-def _alike(hashes: pd.Series) -> Any:
+def coded_by_hash(hashes: pd.Series) -> Any:
     """Texts that need only be told apart, by 64 bits: of a million two look the same once in millions of times."""
     codes, values = pd.factorize(hashes.to_numpy())
     codes = np.where(values == 0, -1, np.arange(len(values)))[codes]

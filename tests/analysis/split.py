@@ -96,10 +96,10 @@ def frame_buckets(frame, bucket, number, **made):
 def whole_and_split(log, ask, split=frame_buckets, **made):
     """What a log says and what its buckets say: the table, or the error, and the warnings of each."""
     told = {name: known for name, known in made.items() if name != "engine"}
-    return _said(lambda: ask(nu.EventLog(log[0], **told))), _said(lambda: ask(split(*log, **made)))
+    return said(lambda: ask(nu.EventLog(log[0], **told))), said(lambda: ask(split(*log, **made)))
 
 
-def _said(ask):
+def said(ask):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
