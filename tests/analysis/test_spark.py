@@ -219,10 +219,12 @@ def test_the_pandas_frames_of_spark_are_refused(spark):
     class Frame:
         """Importing the module of the real one takes seconds."""
 
+        columns = ("user_id", "time", "event")
+
     Frame.__module__ = "pyspark.pandas.frame"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "pyspark.pandas", type("module", (), {"DataFrame": Frame}))
-        for ask in (nu.active_users, nu.Buckets, lambda frame: open_source(frame, None)):
+        for ask in (nu.active_users, nu.Buckets, lambda frame: open_source(frame, None, progress=False)):
             with pytest.raises(TypeError, match=r"pass frame\.to_spark\(\)"):
                 ask(Frame())
 
