@@ -17,11 +17,11 @@ def test_the_gate_runs_the_test_command_of_the_readme():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
-def test_the_code_of_the_readme_runs(shared_app, monkeypatch, tmp_path):
+def test_the_code_of_the_readme_runs(own_app, monkeypatch, tmp_path):
     import matplotlib as mpl
 
     mpl.use("Agg")
-    monkeypatch.setattr(nu, "demo_client", lambda: shared_app)
+    monkeypatch.setattr(nu, "demo_client", lambda: own_app)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):

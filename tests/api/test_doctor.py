@@ -8,9 +8,15 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.api.doctor import DOCTOR
 from nucleus_pandas.demo import DemoClient
+from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
 from tests.fault_server import FaultServer, answer
+
+
+@pytest.fixture(scope="module")
+def small_app():
+    return build_app(scale=0.1, end=dt.date(2026, 11, 22))
 
 
 def examine(client):
@@ -46,15 +52,15 @@ def test_it_takes_a_dozen_requests_at_most(shared_app):
 
 @pytest.mark.parametrize("of_client", ["east", "west"])
 @pytest.mark.parametrize("of_service", ["east", "west"])
-def test_the_sign_is_found_out_whichever_it_is(autumn_app, of_client, of_service):
-    with demo(autumn_app, service={"utc_offset_sign": of_service}, utc_offset_sign=of_client) as client:
+def test_the_sign_is_found_out_whichever_it_is(small_app, of_client, of_service):
+    with demo(small_app, service={"utc_offset_sign": of_service}, utc_offset_sign=of_client) as client:
         row = examine(client).loc["utc_offset_sign"]
     assert row["ok"] == (of_client == of_service)
     assert f'utc_offset_sign="{of_service}"' in row["detail"]
 
 
-def test_a_service_that_does_not_heed_the_offset_is_found_out(autumn_app, monkeypatch):
-    with demo(autumn_app) as client:
+def test_a_service_that_does_not_heed_the_offset_is_found_out(small_app, monkeypatch):
+    with demo(small_app) as client:
         get = client.get
 
         def unheeding(endpoint, *segments, params=None, cached=True):
@@ -68,31 +74,31 @@ def test_a_service_that_does_not_heed_the_offset_is_found_out(autumn_app, monkey
 
 @pytest.mark.parametrize("of_client", ["user_id", "_id"])
 @pytest.mark.parametrize("of_service", ["user_id", "_id"])
-def test_the_id_that_a_path_takes_is_found_out(autumn_app, of_client, of_service):
-    with demo(autumn_app, service={"user_path": of_service}, user_path=of_client) as client:
+def test_the_id_that_a_path_takes_is_found_out(small_app, of_client, of_service):
+    with demo(small_app, service={"user_path": of_service}, user_path=of_client) as client:
         row = examine(client).loc["user_path"]
     assert row["ok"] == (of_client == of_service)
     assert f'user_path="{of_service}"' in row["detail"]
 
 
-def test_a_list_that_comes_in_pages_is_found_out(autumn_app):
-    with demo(autumn_app, service={"page_size": 100}) as client:
+def test_a_list_that_comes_in_pages_is_found_out(small_app):
+    with demo(small_app, service={"page_size": 100}) as client:
         row = examine(client).loc["users_total"]
     assert not row["ok"]
     assert "sends 100" in row["detail"]
 
 
 @pytest.mark.parametrize(("minutes", "side"), [(90, "ahead of"), (-90, "behind")])
-def test_a_clock_that_is_wrong_is_found_out(autumn_app, monkeypatch, minutes, side):
-    with demo(autumn_app) as client:
+def test_a_clock_that_is_wrong_is_found_out(small_app, monkeypatch, minutes, side):
+    with demo(small_app) as client:
         monkeypatch.setattr(client, "now", lambda: AUTUMN + dt.timedelta(minutes=minutes))
         row = examine(client).loc["clock"]
     assert not row["ok"]
     assert f"90 minutes {side}" in row["detail"]
 
 
-def test_a_wrong_token_is_found_out_and_nothing_else_is_asked(autumn_app):
-    with DemoService(autumn_app, as_of=AUTUMN) as service:
+def test_a_wrong_token_is_found_out_and_nothing_else_is_asked(small_app):
+    with DemoService(small_app, as_of=AUTUMN) as service:
         client = nu.Client(service.app_id, "another", base_url=service.base_url)
         table = examine(client)
         assert len(service.requests) == 1
@@ -101,8 +107,8 @@ def test_a_wrong_token_is_found_out_and_nothing_else_is_asked(autumn_app):
     assert "another" not in table["detail"].str.cat()
 
 
-def test_a_service_that_is_not_there_is_found_out(autumn_app):
-    with demo(autumn_app) as client:
+def test_a_service_that_is_not_there_is_found_out(small_app):
+    with demo(small_app) as client:
         client.service.stop()
         client._session.get_adapter(client.service.base_url).transport._sleep = lambda seconds: None
         table = examine(client)
@@ -122,8 +128,8 @@ def test_no_detail_names_a_person(shared_app):
     assert not any(user in details for user in [*users["user_id"], *users["user_db_id"]])
 
 
-def test_the_cache_is_told_with_its_place_and_who_can_read_it(autumn_app, tmp_path):
-    with demo(autumn_app, cache=tmp_path) as client:
+def test_the_cache_is_told_with_its_place_and_who_can_read_it(small_app, tmp_path):
+    with demo(small_app, cache=tmp_path) as client:
         nu.load_totals(client, "2026-10-01", "2026-10-31")
         place = client.cache_info().place
         well = examine(client).loc["cache"]
@@ -135,8 +141,8 @@ def test_the_cache_is_told_with_its_place_and_who_can_read_it(autumn_app, tmp_pa
     assert "chmod 600" in open_to_all["detail"]
 
 
-def test_the_doctor_asks_the_service_and_not_the_cache(autumn_app, tmp_path):
-    with demo(autumn_app, cache=tmp_path) as client:
+def test_the_doctor_asks_the_service_and_not_the_cache(small_app, tmp_path):
+    with demo(small_app, cache=tmp_path) as client:
         first = nu.doctor(client)
         asked = len(client.service.requests)
         pd.testing.assert_frame_equal(nu.doctor(client), first)

@@ -52,6 +52,15 @@ def plain(app):
     return nu.weekly_report(app, attribute=("init", "plan"))
 
 
+@pytest.fixture
+def words_alone(monkeypatch):
+    """Lets reports draw their pictures and not write them as SVG, which takes half of the time that a report takes."""
+    monkeypatch.setattr("nucleus_pandas.report.report.svg_of", lambda *_, **__: "<svg></svg>")
+
+
+words = pytest.mark.usefixtures("words_alone")
+
+
 def section(report, heading):
     (found,) = [one for one in report.sections if one.heading == heading]
     return found
@@ -165,6 +174,7 @@ def test_errors_are_told_by_rate_and_version(app, log, full):
     assert column(full, heading, "Without a crash, %") == tenths(crash["crash_free_sessions"])
 
 
+@words
 def test_a_spike_of_the_week_is_named(app):
     day = nu.demo.truth(scale=0.1, as_of=NOW).spike_day
     report = nu.weekly_report(app, week=day)
@@ -188,6 +198,7 @@ def test_what_came_before_the_store_begins_was_not_seen_first_in_it(log, full):
     }
 
 
+@words
 def test_a_report_of_the_past_knows_nothing_of_what_came_later(app, store):
     week = nu.weekly_report(app, store, week="2026-10-05")
     assert column(week, "Retention", "Cohort")[-1] == "2026-10-05"
@@ -245,6 +256,7 @@ def test_the_page_is_small_and_the_same_each_time(app, store, full):
     assert len(full.to_html().encode()) < 300_000
 
 
+@words
 def test_the_report_of_a_day_and_of_a_month(app, store):
     day = nu.daily_report(app, store)
     assert day.title == "Daily report, 2026-11-17"
@@ -255,6 +267,7 @@ def test_the_report_of_a_day_and_of_a_month(app, store):
     assert "Movers" not in [one.heading for one in month.sections]
 
 
+@words
 def test_days_that_may_still_grow_are_told(app):
     report = nu.weekly_report(app, week="2026-11-17")
     assert section(report, "At a glance").note.startswith(
@@ -263,6 +276,7 @@ def test_days_that_may_still_grow_are_told(app):
     assert "so far" in section(report, "At a glance").cards[0].change
 
 
+@words
 def test_a_store_that_was_not_synced_since_is_said(store):
     later = NOW + dt.timedelta(days=5)
     with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 29)), as_of=later), tz=ZONE) as client:
@@ -274,6 +288,7 @@ def test_a_store_that_was_not_synced_since_is_said(store):
         assert "nucleus-pandas sync" in section(early, "Active users").note
 
 
+@words
 def test_a_store_of_some_users_is_said(app, tmp_path):
     part = nu.EventStore(tmp_path / "part.duckdb")
     nu.sync(app, part, "2026-11-02", NOW, sample=0.3, progress=False)
@@ -290,10 +305,12 @@ def test_a_store_of_another_app_is_refused(app, store, monkeypatch):
         nu.weekly_report(app, store)
 
 
+@words
 def test_a_funnel_that_was_not_asked_for_says_how(app, store):
     assert "Pass its steps" in section(nu.weekly_report(app, store), "Funnel").paragraphs[0]
 
 
+@words
 def test_a_day_without_sessions_is_named(app):
     silent = nu.load_daily(app, **TREND).set_index("day")["sessions"].loc[lambda sessions: sessions == 0].index[0]
     report = nu.daily_report(app, day=silent)
@@ -302,6 +319,7 @@ def test_a_day_without_sessions_is_named(app):
     assert section(report, "Spikes").note.startswith("1 of 1 day not judged")
 
 
+@words
 def test_before_there_was_anybody_there_is_nothing_to_compare_with(app):
     report = nu.weekly_report(app, compare="year")
     note = "There were no sessions in 2025-11-10 to 2025-11-16: nothing to compare with."
@@ -325,6 +343,7 @@ def test_wrong_arguments_are_refused_before_anything_is_asked(app, monkeypatch, 
         nu.weekly_report(app, **given)
 
 
+@words
 def test_an_attribute_that_is_not_there_is_said_on_the_page(app):
     with pytest.warns(UserWarning, match="No values"):
         report = nu.weekly_report(app, attribute=("init", "plam"), compare=None)

@@ -1,8 +1,10 @@
 """Stores for the tests, and a service that can be told to answer otherwise."""
 
 import datetime as dt
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -74,6 +76,31 @@ def scripted():
     yield build
     for client in clients:
         client.close()
+
+
+@pytest.fixture(scope="session")
+def synced_file(tmp_path_factory):
+    """Gives the file of a store with all of the app of a scale, synced once."""
+    folder = tmp_path_factory.mktemp("synced")
+
+    @cache
+    def file_of(scale):
+        made = nu.EventStore(folder / f"{scale}.duckdb")
+        with DemoClient(DemoService(build_app(scale=scale, end=dt.date(2026, 11, 22)), as_of=AUTUMN)) as client:
+            quiet_sync(client, made)
+        return made.path
+
+    return file_of
+
+
+@pytest.fixture
+def fill(synced_file):
+    """Fills a store with all of the app that `scripted` makes, as a first sync does: by a copy, which is quick."""
+
+    def copy(store, scale=0.02):
+        shutil.copy(synced_file(scale), store.path)
+
+    return copy
 
 
 def quiet_sync(client, store, **arguments):

@@ -59,7 +59,7 @@ def test_killed_at_30_random_moments_it_ends_with_the_rows_of_an_undisturbed_run
 
 @needs_posix
 def test_ctrl_c_ends_within_seconds_keeps_what_came_and_says_how_to_go_on(scripted, store):
-    app = scripted(scale=0.2, latency=0.05)
+    app = scripted(scale=0.1, latency=0.05)
     code = SYNC + "nu.sync(client, store, progress=False, **ALL)"
     process = python(code, store.path, app.service.base_url)
     while len(app.service.requests) < 150:
@@ -102,11 +102,12 @@ def test_an_interrupt_in_the_middle_of_a_transaction_keeps_what_it_was_about(scr
 
 
 @needs_posix
-def test_ctrl_c_ends_a_query_as_it_ends_everything_else(scripted, store):
-    quiet_sync(scripted(), store)
-    threading.Timer(0.5, _thread.interrupt_main).start()
+def test_ctrl_c_ends_a_query_as_it_ends_everything_else(store, fill):
+    fill(store)
+    threading.Timer(0.2, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt):
-        store.sql("SELECT sum(hash(a.i * b.i)) FROM range(40000) a(i), range(40000) b(i)")
+        # It lasts a second or two: where DuckDB works on it in a thread of its own, it is waited for.
+        store.sql("SELECT sum(hash(a.i * b.i)) FROM range(15000) a(i), range(15000) b(i)")
     assert len(store.users()) > 0
 
 
@@ -133,8 +134,8 @@ def test_two_syncs_of_one_store_do_not_run_at_once(scripted, store):
     quiet_sync(app, store)
 
 
-def test_another_process_that_keeps_the_file_open_is_named_after_a_while(scripted, store, monkeypatch, capsys):
-    quiet_sync(scripted(), store)
+def test_another_process_that_keeps_the_file_open_is_named_after_a_while(store, fill, monkeypatch, capsys):
+    fill(store)
     monkeypatch.setattr(database, "PATIENCE", 0.4)
     monkeypatch.setattr(database, "_TELL_AFTER", 0.1)
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
@@ -147,10 +148,10 @@ def test_another_process_that_keeps_the_file_open_is_named_after_a_while(scripte
     assert len(store.users()) > 0
 
 
-def test_a_connection_of_ones_own_in_this_process_is_told(scripted, store, monkeypatch):
+def test_a_connection_of_ones_own_in_this_process_is_told(store, fill, monkeypatch):
     import duckdb
 
-    quiet_sync(scripted(), store)
+    fill(store)
     monkeypatch.setattr(database, "PATIENCE", 0.2)
     with duckdb.connect(str(store.path)), pytest.raises(nu.StoreLockedError, match="still in use"):
         store.users()
@@ -158,7 +159,7 @@ def test_a_connection_of_ones_own_in_this_process_is_told(scripted, store, monke
 
 @needs_posix
 def test_on_a_full_disk_what_was_there_stays(scripted, store):
-    app = scripted(scale=0.1)
+    app = scripted(scale=0.05)
     nu.sync(app, store, "2026-06-01", "2026-06-07", progress=False)
     before = store.events()
     code = (
@@ -183,8 +184,8 @@ except nu.StoreError as error:
 
 
 @pytest.mark.parametrize("damage", ["not a database", "cut short", "scribbled over"])
-def test_a_damaged_file_is_told_and_left_as_it_is(scripted, store, damage):
-    quiet_sync(scripted(), store)
+def test_a_damaged_file_is_told_and_left_as_it_is(scripted, store, fill, damage):
+    fill(store)
     whole = store.path.read_bytes()
     broken = {
         "not a database": b"hello" * 1000,
@@ -211,8 +212,8 @@ def test_a_database_that_is_no_store_is_told_and_left_as_it_is(scripted, store):
         assert connection.execute("SELECT a FROM mine").fetchall() == [(1,)]
 
 
-def test_a_store_of_a_newer_version_is_told(scripted, store):
-    quiet_sync(scripted(), store)
+def test_a_store_of_a_newer_version_is_told(store, fill):
+    fill(store)
     with store.database.writing() as connection:
         connection.execute("UPDATE kept.meta SET value = '99' WHERE key = 'schema'")
     with pytest.raises(nu.StoreError, match="newer nucleus_pandas"):
@@ -273,8 +274,8 @@ def test_only_its_owner_can_read_the_file_its_log_and_what_is_unfinished(scripte
     assert sorted(path.name for path in store.path.parent.iterdir()) == ["app.duckdb", "app.duckdb.lock"]
 
 
-def test_a_transaction_that_fails_leaves_nothing(scripted, store):
-    quiet_sync(scripted(), store)
+def test_a_transaction_that_fails_leaves_nothing(store, fill):
+    fill(store)
     before = store.users()
 
     def change():

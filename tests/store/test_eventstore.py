@@ -2,6 +2,7 @@
 
 import datetime as dt
 import pickle
+import shutil
 
 import pandas as pd
 import pytest
@@ -25,10 +26,18 @@ def filled(tmp_path_factory):
     return store
 
 
+@pytest.fixture(scope="module")
+def synced_friends(tmp_path_factory):
+    store = nu.EventStore(tmp_path_factory.mktemp("friends") / "app.duckdb")
+    with nu.demo.DemoClient(ScriptedService(two_friends(), as_of=AUTUMN)) as app:
+        quiet_sync(app, store)
+    return store.path
+
+
 @pytest.fixture
-def friends(scripted, store):
+def friends(synced_friends, store):
     """Ana and a nameless one about the end of summer time in Paris."""
-    quiet_sync(scripted(app=two_friends()), store)
+    shutil.copy(synced_friends, store.path)
     return store
 
 

@@ -43,8 +43,8 @@ def test_nothing_of_a_forgotten_person_is_left_in_store_and_cache(app, store):
         assert not frame.isin(ids).any(axis=None)
 
 
-def test_a_sync_does_not_bring_a_forgotten_person_back(app, store, tmp_path):
-    quiet_sync(app, store)
+def test_a_sync_does_not_bring_a_forgotten_person_back(app, store, fill, tmp_path):
+    fill(store, 0.05)
     who = someone(app)
     app.service.hook = lambda method, target: (204, None) if method == "DELETE" else None  # it says so and does not
     nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"])
@@ -57,8 +57,8 @@ def test_a_sync_does_not_bring_a_forgotten_person_back(app, store, tmp_path):
     assert "forgotten: 1" in report.table.set_index("item").loc["users skipped", "detail"]
 
 
-def test_what_is_left_is_what_a_fresh_crawl_finds(app, store, tmp_path):
-    quiet_sync(app, store)
+def test_what_is_left_is_what_a_fresh_crawl_finds(app, store, fill, tmp_path):
+    fill(store, 0.05)
     who = someone(app)
     nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"])
     fresh = nu.EventStore(tmp_path / "fresh.duckdb")
@@ -73,8 +73,8 @@ class CrashError(BaseException):
 
 
 @pytest.mark.parametrize("after", ["_erase", "drop_users", "rewrite"])
-def test_a_crash_on_the_way_is_finished_by_the_next_call(app, store, monkeypatch, after):
-    quiet_sync(app, store)
+def test_a_crash_on_the_way_is_finished_by_the_next_call(app, store, fill, monkeypatch, after):
+    fill(store, 0.05)
     who = someone(app)
     target = {"_erase": forget, "drop_users": forget.writing, "rewrite": type(store.database)}[after]
     real = getattr(target, after)
@@ -97,8 +97,8 @@ def test_a_crash_on_the_way_is_finished_by_the_next_call(app, store, monkeypatch
         quiet_sync(app, store)
 
 
-def test_a_sync_after_a_crash_deletes_the_rows_and_says_what_is_to_be_done(app, store, monkeypatch):
-    quiet_sync(app, store)
+def test_a_sync_after_a_crash_deletes_the_rows_and_says_what_is_to_be_done(app, store, fill, monkeypatch):
+    fill(store, 0.05)
     who = someone(app)
     with monkeypatch.context() as patch:
         patch.setattr(forget, "_erase", lambda *_: (_ for _ in ()).throw(CrashError))
@@ -112,8 +112,8 @@ def test_a_sync_after_a_crash_deletes_the_rows_and_says_what_is_to_be_done(app, 
     assert report.table.set_index("item").loc["users deleted", "count"] == 1
 
 
-def test_a_service_that_fails_leaves_the_store_without_the_person_and_says_so(app, store):
-    quiet_sync(app, store)
+def test_a_service_that_fails_leaves_the_store_without_the_person_and_says_so(app, store, fill):
+    fill(store, 0.05)
     who = someone(app)
     app.service.hook = lambda method, target: (400, {"error": "no"}) if method == "DELETE" else None
     with pytest.raises(nu.ServiceError, match="Call forget_user again with the same id") as caught:
@@ -148,8 +148,8 @@ def test_what_others_share_is_told_and_not_touched(scripted, store):
     assert len(store.events()) == 2
 
 
-def test_exports_are_told_as_out_of_reach(app, store, tmp_path):
-    quiet_sync(app, store)
+def test_exports_are_told_as_out_of_reach(app, store, fill, tmp_path):
+    fill(store, 0.05)
     store.export(tmp_path / "out")
     who = someone(app)
     report = nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"]).set_index("place")
@@ -168,8 +168,8 @@ def test_without_a_store_the_service_and_the_cache_are_done(app):
         nu.forget_user(app, who["user_id"], confirm=who["user_id"])
 
 
-def test_without_the_id_a_second_time_nobody_is_erased(app, store):
-    quiet_sync(app, store)
+def test_without_the_id_a_second_time_nobody_is_erased(app, store, fill):
+    fill(store, 0.05)
     who = someone(app)
     asked = Asked(app.service)
     asked.new()
@@ -179,8 +179,8 @@ def test_without_the_id_a_second_time_nobody_is_erased(app, store):
     assert who["user_id"] in set(store.users()["user_id"])
 
 
-def test_an_answer_that_was_lost_is_made_good_by_calling_again(app, store):
-    quiet_sync(app, store)
+def test_an_answer_that_was_lost_is_made_good_by_calling_again(app, store, fill):
+    fill(store, 0.05)
     who = someone(app)
     lost = []
 
@@ -202,8 +202,8 @@ def test_an_answer_that_was_lost_is_made_good_by_calling_again(app, store):
         quiet_sync(app, store)
 
 
-def test_the_other_kind_of_id_erases_nobody_and_says_which_is_wanted(app, store):
-    quiet_sync(app, store)
+def test_the_other_kind_of_id_erases_nobody_and_says_which_is_wanted(app, store, fill):
+    fill(store, 0.05)
     who = someone(app)
     with pytest.raises(ValueError, match="wants the user_id"):
         nu.forget_user(app, who["user_db_id"], store=store, confirm=who["user_db_id"])
@@ -213,8 +213,8 @@ def test_the_other_kind_of_id_erases_nobody_and_says_which_is_wanted(app, store)
 
 
 @pytest.mark.parametrize("with_store", [True, False])
-def test_an_id_that_nobody_knows_erases_nobody(app, store, with_store):
-    quiet_sync(app, store)
+def test_an_id_that_nobody_knows_erases_nobody(app, store, fill, with_store):
+    fill(store, 0.05)
     who = someone(app)["user_id"].upper()
     with pytest.raises(nu.NotFoundError, match="letter by letter"):
         nu.forget_user(app, who, store=store if with_store else None, confirm=who)
@@ -229,8 +229,8 @@ def test_a_store_that_does_not_exist_is_told_before_anybody_is_erased(app, tmp_p
     assert who in set(nu.load_users(app)["user_id"])
 
 
-def test_who_is_gone_at_the_service_is_erased_from_the_store(app, store):
-    quiet_sync(app, store)
+def test_who_is_gone_at_the_service_is_erased_from_the_store(app, store, fill):
+    fill(store, 0.05)
     who = someone(app)["user_id"]
     app.delete_user(who, confirm=who)
     report = nu.forget_user(app, who, store=store, confirm=who).set_index("place")
@@ -239,8 +239,8 @@ def test_who_is_gone_at_the_service_is_erased_from_the_store(app, store):
     assert who not in set(store.users()["user_id"])
 
 
-def test_an_anonymous_user_is_forgotten_by_the_service_s_id(app, store):
-    quiet_sync(app, store)
+def test_an_anonymous_user_is_forgotten_by_the_service_s_id(app, store, fill):
+    fill(store, 0.05)
     users = store.users()
     nameless = users[users["user_id"].eq(users["user_db_id"])].iloc[0]["user_id"]
     report = nu.forget_user(app, nameless, store=store, confirm=nameless)
