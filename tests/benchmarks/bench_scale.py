@@ -64,6 +64,7 @@ class Sql:
 
     def __init__(self, folder):
         self.connection = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": f"{folder}-spilled"})
+        self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute(
             "CREATE VIEW log AS SELECT user_id AS user, epoch_us(time) AS time, event"
             f" FROM read_parquet('{folder}/*/*.parquet', hive_partitioning = false)"
