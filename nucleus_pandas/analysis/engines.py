@@ -12,16 +12,16 @@ rules for wrong clocks ask), the periods between open ends, which segments are t
 passes as it has decisions that depend on each other. Warnings come with `finish` or the decisions, once and about the
 whole; `partial` never warns.
 
-An executor runs `partial` over the buckets and merges: `serial` one after the other, so that memory holds one bucket
-and what was found so far, `with_dask` as many at a time as there are workers. Executors know nothing of analyses, and
-analyses nothing of executors.
+A source runs `partial` over the buckets and merges. Files and stores have an executor: `serial` takes one bucket after
+the other, so that memory holds two and what was found so far, `with_dask` as many at a time as there are workers.
+Frames of Dask and Spark go through themselves. None of them knows of analyses, and no analysis knows of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
 import pandas as pd
@@ -53,37 +53,40 @@ class Analysis(Protocol[State, Result]):
         """Make of the answer of all buckets what was asked for."""
 
 
-#: Goes through buckets, of which there is at least one: asks each, and puts the answers together two by two. A bar
-#: tells how far it is, if wanted, unless the engine tells that itself.
-Executor = Callable[[Callable[[Bucket], Any], Callable[[Any, Any], Any], Sequence[Bucket], bool], Any]
+Read = Callable[[Bucket], pd.DataFrame]
+Ask = Callable[[pd.DataFrame], Any]
+Merge = Callable[[Any, Any], Any]
+
+#: Goes through buckets, of which there is at least one: reads and asks each, and puts the answers together two by two.
+#: A bar tells how far it is, if wanted, unless the engine tells that itself.
+Executor = Callable[[Read, Ask, Merge, Sequence[Bucket], bool], Any]
 
 
-def serial(
-    ask: Callable[[Bucket], Any], merge: Callable[[Any, Any], Any], buckets: Sequence[Bucket], progress: bool
-) -> Any:
-    """Ask one bucket after the other, so that one at a time is in memory."""
-    with progress_bar(len(buckets), "buckets of users", progress, delay=_SOON) as bar:
-        state = ask(buckets[0])
-        bar.update()
-        for bucket in buckets[1:]:
-            state = merge(state, ask(bucket))
+def serial(read: Read, ask: Ask, merge: Merge, buckets: Sequence[Bucket], progress: bool) -> Any:
+    """Ask one bucket after the other while the next one is read, so that two at a time are in memory."""
+    with (
+        progress_bar(len(buckets), "buckets of users", progress, delay=_SOON) as bar,
+        ThreadPoolExecutor(max_workers=1) as reader,
+    ):
+        coming, state = reader.submit(read, buckets[0]), None
+        for number in range(len(buckets)):
+            frame = coming.result()
+            if number + 1 < len(buckets):
+                coming = reader.submit(read, buckets[number + 1])
+            answer = ask(frame)
+            state = merge(state, answer) if number else answer
             bar.update()
     return state
 
 
-def with_dask(
-    ask: Callable[[Bucket], Any],
-    merge: Callable[[Any, Any], Any],
-    buckets: Sequence[Bucket],
-    progress: bool,
-) -> Any:
+def with_dask(read: Read, ask: Ask, merge: Merge, buckets: Sequence[Bucket], progress: bool) -> Any:
     """Let Dask ask buckets, on whichever of its schedulers or clusters is the current one; it has bars of its own."""
     try:
         from dask.delayed import delayed
     except ImportError:
         raise ImportError('engine="dask" needs Dask: pip install "nucleus-pandas[dask]".') from None
     # As a function without arguments, as Dask would take a bucket apart to look for something to compute.
-    return merged_by_dask([delayed(partial(ask, bucket), pure=False)() for bucket in buckets], merge)
+    return merged_by_dask([delayed(lambda one=bucket: ask(read(one)), pure=False)() for bucket in buckets], merge)
 
 
 def merged_by_dask(states: Sequence[Any], merge: Callable[[Any, Any], Any]) -> Any:
@@ -146,7 +149,7 @@ class InBuckets:
     ) -> State:
         """Ask each bucket."""
         # Other processes are sent one bucket, not all of them.
-        state: State = self.executor(lambda bucket: question(bucket.read(reading)), merge, self.buckets, self.progress)
+        state: State = self.executor(lambda one: one.read(reading), question, merge, self.buckets, self.progress)
         return state
 
     def by_user(self, column: str, number: int) -> None:
