@@ -7,7 +7,7 @@ import sys
 REFUSAL = (
     "This cannot go through Buckets, or a frame of Dask or Spark, one part after another; funnel, funnel_trend, paths, "
     "retention, active_users, growth, error_free, crash_free and adoption can. Here, pass what fits into memory: an "
-    "EventStore, or the events of some users, such as store.events(users=...)."
+    "EventStore, or a DataFrame with the events of some users, such as store.events(users=...)."
 )
 
 
