@@ -17,7 +17,7 @@ from nucleus_pandas.analysis.engines import Engine, InBuckets, Parts, executor_o
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog
 from nucleus_pandas.analysis.facts import Facts, check, look, split_users, together, user_column
 from nucleus_pandas.analysis.horizon import Times, days_of_utc, newest
-from nucleus_pandas.analysis.parted import Parted, in_memory, is_spread
+from nucleus_pandas.analysis.parted import Parted, how_to_fit, is_spread
 from nucleus_pandas.analysis.rows import checked_sample
 from nucleus_pandas.analysis.sources import Opened, check_fits, of_kinds, open_source
 from nucleus_pandas.analysis.steps import Step, columns_of, find_column, rows_of
@@ -323,7 +323,7 @@ def in_parts(events: Any) -> Any:
         return events
     if "event" not in events.columns and "start" in events.columns:
         raise ValueError(
-            f"a table of sessions cannot come in parts. Pass a frame of events, or one of pandas.{in_memory(events)}"
+            f"a table of sessions cannot come in parts. Pass a frame of events, or one of pandas.{how_to_fit(events)}"
         )
     return Buckets.of_frame(events)
 

@@ -11,7 +11,7 @@ from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import find_column, instants, microseconds, require
 from nucleus_pandas.analysis.horizon import newest, oldest, warn_behind
-from nucleus_pandas.analysis.parted import in_memory
+from nucleus_pandas.analysis.parted import how_to_fit
 from nucleus_pandas.analysis.segments import Segments, rank_segments
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval
@@ -54,7 +54,7 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zon
     elif not isinstance(users, pd.DataFrame):
         raise TypeError(
             f"users is of type {type(users).__name__}; pass the DataFrame of load_users, or an EventStore."
-            f"{in_memory(users)}"
+            f"{how_to_fit(users)}"
         )
     require(users, ["created_at", "last_seen"], "a list of users")
     created, no_created = instants(users["created_at"])

@@ -23,7 +23,7 @@ def is_spread(source: object) -> bool:
     )
 
 
-def in_memory(source: object) -> str:
+def how_to_fit(source: object) -> str:
     """Say how a frame of Dask or Spark becomes one of pandas; nothing of other things."""
     if not is_spread(source):
         return ""
@@ -33,4 +33,4 @@ def in_memory(source: object) -> str:
 def refuse_parts(source: object) -> None:
     """Raise where an analysis that needs all events at once was given some that come in parts."""
     if isinstance(source, Parted) or is_spread(source):
-        raise TypeError(REFUSAL + in_memory(source))
+        raise TypeError(REFUSAL + how_to_fit(source))

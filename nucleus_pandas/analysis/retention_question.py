@@ -18,7 +18,7 @@ from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.days import WeekStart, check_week_start
 from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import EventLog
-from nucleus_pandas.analysis.parted import in_memory
+from nucleus_pandas.analysis.parted import how_to_fit
 from nucleus_pandas.analysis.plain_days import PlainDays, plain_days
 from nucleus_pandas.analysis.question import enough
 from nucleus_pandas.analysis.retention_tables import Clock, Criterion
@@ -66,7 +66,7 @@ def read_asked(
     if users is not None and not isinstance(users, pd.DataFrame):
         raise TypeError(
             f"users is of type {type(users).__name__}; pass the DataFrame of load_users, in pandas, or leave it out."
-            f"{in_memory(users)}"
+            f"{how_to_fit(users)}"
         )
     if users is not None and start_event is not None:
         raise ValueError("users and start_event both say when a user starts; pass one of them.")

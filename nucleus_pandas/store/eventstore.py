@@ -356,9 +356,9 @@ class EventStore:
         Beside Parquet files, ``about.json`` tells until when the data are known, what was synced, and which share of
         the users that is. The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them: of type
         boolean, integer or float where all values are and fit, else text. A key that differs from another only in the
-        case of its letters has an underscore at the end. The bucket of events stands in
-        the names of folders, of which tools make a column; in CSV files it is one. Times are instants in Parquet files,
-        and of UTC in CSV files, which do not say so.
+        case of its letters has an underscore at the end. The bucket of events stands in the names of folders, of which
+        tools make a column; in CSV files it is one. ``event_no`` numbers the events in the order of the store. Times
+        are instants in Parquet files, and of UTC in CSV files, which do not say so.
 
         What was exported is out of the store's reach: `forget_user` tells which exports there are, by the list that the
         store keeps of them.
