@@ -8,6 +8,7 @@ which is never more than `BATCH` answers. That is all that is asked for again af
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import itertools
 import threading
 import time
@@ -122,6 +123,8 @@ class Crawl:
         Users whose sessions are known already, and may still have to be fetched.
     interval : Interval
         The sessions whose events are wanted.
+    now : datetime
+        The present by the service's clock: sessions whose events fell short are requested again when they are due.
     expected : int
         How many requests it may take, for the bar.
     """
@@ -134,12 +137,13 @@ class Crawl:
         others: Iterable[int],
         interval: Interval,
         *,
+        now: dt.datetime,
         expected: int,
         progress: bool,
     ) -> None:
         self.outcome = Outcome()
         self.losses = Losses("users/:userId/session/:sessionId")
-        self._client, self._database, self._interval = client, database, interval
+        self._client, self._database, self._interval, self._now = client, database, interval, now
         self._path_column = "user_db_id" if client.user_path == "_id" else "user_id"
         self._users, self._others, self._groups = deque(users), deque(others), deque[Group]()
         self._done: list[UserAnswer | EventsAnswer] = []
@@ -294,7 +298,7 @@ class Crawl:
             tally = Tally()
             writing.put_sessions(connection, users, self.losses)
             writing.put_events(connection, events, self.losses, tally)
-            groups = writing.groups_to_fetch(connection, numbers, self._interval, self._path_column)
+            groups = writing.groups_to_fetch(connection, numbers, self._interval, self._path_column, self._now)
         with self._lock:
             self._written = []
             self._groups.extend(groups)

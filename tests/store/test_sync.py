@@ -340,7 +340,7 @@ def test_a_failure_of_one_user_or_session_is_listed_and_tried_again(scripted, st
         or report.failures["session_id"].isna().sum() == 1
     )
     assert store.info().missing_users == store.info().missing_sessions == 1
-    with pytest.warns(nu.IncompleteDataWarning, match="1 users and 1 sessions could not be loaded"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 user and 1 session could not be loaded"):
         store.events()
     app.service.hook = None
     asked = Asked(app.service)
@@ -470,7 +470,7 @@ def test_the_plan_knows_sessions_that_are_still_to_be_fetched(scripted, store):
     counts = nu.plan_sync(app, store, **ALL).table.set_index("item")["count"]
     asked = Asked(app.service)
     asked.new()
-    waiting = counts["sessions known and still to fetch"]
+    waiting = counts["known sessions to fetch"]
     quiet_sync(app, store)
     assert 0 < waiting <= kinds(asked.new())["sessions"]
 
