@@ -82,7 +82,7 @@ def warn_of_gaps(gaps: list[str]) -> None:
     """Warn about what is missing."""
     if gaps:
         warn_incomplete(
-            f"The store does not hold everything of this interval: {'; '.join(gaps)}. Run sync for the interval to "
+            f"The store does not hold all of this interval: {'; '.join(gaps)}. Run sync for the interval to "
             "request it (again); store.info() counts what is missing."
         )
 

@@ -81,7 +81,7 @@ def test_the_next_sync_completes_what_fell_short_although_the_users_are_final(sc
     assert len(report.failures) > 0
     info = store.info()
     assert info.missing_users + info.missing_sessions > 0
-    with pytest.warns(nu.IncompleteDataWarning, match="does not hold everything"):
+    with pytest.warns(nu.IncompleteDataWarning, match="does not hold all"):
         store.events()
     app.service.hook = None
     report = quiet_sync(app, store)

@@ -204,7 +204,7 @@ def test_an_interval_that_was_not_synced_is_told(scripted, store):
         match="settled: 2026-10-01 00:00 to 2026-10-21 00:00",
     ):
         store.events("2026-09-30", "2026-10-17")
-    with pytest.warns(nu.IncompleteDataWarning, match="Call sync for it, or again"):
+    with pytest.warns(nu.IncompleteDataWarning, match="Run sync for the interval"):
         store.sessions("2026-10-03", "2026-11-17")
 
 
