@@ -12,7 +12,7 @@ ROOMS = ["exceptions", "api", "store", "analysis", "plots", "report", "demo", "c
 # Inside api: the same rule for its files.
 API_FILES = [
     *("endpoints", "wording", "numbers", "durations", "windows", "columns", "frames", "counts", "people"),
-    *("pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
+    *("http_dates", "pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
     *("lifetimes", "cachefile", "cache", "addresses", "authorization"),
     *("client", "fanout", "loaders", "loaders_people", "doctor"),
 ]

@@ -114,6 +114,7 @@ def hours_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
     """One row a local hour that exists, lies in the window and had begun."""
     losses = Losses(PATHS["daily"])
     totals: dict[tuple[dt.date, int], int | None] = {}
+    begun = {day.date for day in window.days}
     for payload, run in answers:
         hours = _field(part(payload, "data", dict, "daily"), "hours", losses)
         fallback = None if hours is None else 0
@@ -135,7 +136,7 @@ def hours_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
             for hour, value in enumerate(counts):
                 count = read_count(value, losses)
                 # A zero for an hour that does not exist, or has not come yet, is no row.
-                if count or (day, hour) in totals:
+                if day in begun and (count or (day, hour) in totals):
                     totals[day, hour] = _sum([totals.get((day, hour), 0), count])
     losses.warn()
     slots = sorted(totals)
@@ -242,7 +243,8 @@ def _named_counts(
                 raise wrong_shape(endpoint, "the entry of each name", "an object of days", field)
             row = totals.setdefault(name, dict.fromkeys(days, 0))
             for day, pieces in _pieces(field, run, losses, read_count).items():
-                row[day] = _sum([row[day], *pieces.values()])
+                if day in row:
+                    row[day] = _sum([row[day], *pieces.values()])
     losses.warn()
     marks = states(window.days, as_of)
     names = sorted(totals, key=str)

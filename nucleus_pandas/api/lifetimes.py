@@ -35,13 +35,18 @@ _KEPT: dict[Endpoint, _Kept] = {
 }
 
 
-def lifetime(endpoint: Endpoint, params: Mapping[str, str | int] | None, now: dt.datetime) -> dt.timedelta | None:
-    """For how long an answer that is asked for now may be shown again; None: never."""
-    kept = _KEPT.get(endpoint)
-    if kept is None or kept.lifetime is not None:
-        return kept and kept.lifetime
+def is_kept(endpoint: Endpoint) -> bool:
+    """Whether answers of an endpoint are kept at all."""
+    return endpoint in _KEPT
+
+
+def lifetime(endpoint: Endpoint, params: Mapping[str, str | int] | None, as_of: dt.datetime) -> dt.timedelta:
+    """For how long an answer may be shown again whose data are known until `as_of`."""
+    kept = _KEPT[endpoint]
+    if kept.lifetime is not None:
+        return kept.lifetime
     end = (params or {}).get("end")
-    settled = isinstance(end, int) and end <= (now - SETTLING_TIME).timestamp()
+    settled = isinstance(end, int) and end <= (as_of - SETTLING_TIME).timestamp()
     return CLOSED_WINDOW if settled else OPEN_WINDOW
 
 

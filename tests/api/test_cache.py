@@ -977,3 +977,47 @@ def test_nothing_is_told_when_all_is_well(service, client_of):
         client = client_of(service)
         nu.load_users(client)
         client.clear_cache()
+
+
+# Whose clock counts
+
+AHEAD, BEHIND = dt.timedelta(days=30), dt.timedelta(days=-30)
+DATED = answer(json.dumps(EVENTS).encode(), headers=[("Date", "Fri, 20 Nov 2026 12:00:00 GMT")])
+
+
+@pytest.mark.parametrize("skew", [AHEAD, BEHIND])
+@pytest.mark.parametrize("cached", [True, False])
+def test_an_answer_is_known_until_the_service_s_date(client_of, skew, cached):
+    with FaultServer(DATED) as server:
+        client = client_of(server)
+        client.at = AUTUMN + skew
+        assert client.get("events", cached=cached).as_of == AUTUMN
+
+
+@pytest.mark.parametrize("date", ["now", "", "Fri, 20 Nov 2026 12:00:00 -0000", "Thu, 01 Jan 1970 00:00:00 GMT"])
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_date_that_cannot_be_right_is_ignored(client_of, date, cached):
+    with FaultServer(answer(json.dumps(EVENTS).encode(), headers=[("Date", date)])) as server:
+        assert client_of(server).get("events", cached=cached).as_of == AUTUMN
+
+
+@pytest.mark.parametrize("skew", [AHEAD, BEHIND])
+def test_a_cached_answer_keeps_the_service_s_date(client_of, skew):
+    with FaultServer(DATED) as server:
+        client = client_of(server)
+        client.at = AUTUMN + skew
+        client.get("events")
+        client.at += dt.timedelta(minutes=4)
+        assert client.get("events").as_of == AUTUMN
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("end", "minutes"), [(SETTLED, 24 * 60), (SETTLED + 1, 5)])
+@pytest.mark.parametrize("skew", [AHEAD, BEHIND])
+def test_how_long_an_answer_is_kept_depends_on_the_service_s_date(client_of, skew, end, minutes):
+    with FaultServer(DATED) as server:
+        client = client_of(server)
+        for after, requests in ((0, 1), (minutes - 1, 1), (minutes, 2)):
+            client.at = AUTUMN + skew + dt.timedelta(minutes=after)
+            client.get("events", params={"start": 1, "end": end})
+            assert len(server.requests) == requests
