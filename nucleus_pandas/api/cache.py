@@ -22,8 +22,9 @@ from requests_cache.serializers import SerializerPipeline, Stage
 
 from nucleus_pandas.api.adapter import Ask, known_until
 from nucleus_pandas.api.cachefile import CacheFile
-from nucleus_pandas.api.lifetimes import is_whole, lifetime
+from nucleus_pandas.api.lifetimes import lifetime
 from nucleus_pandas.api.payloads import read_json
+from nucleus_pandas.api.shapes import is_whole
 from nucleus_pandas.exceptions import NucleusError
 
 #: Of what is stored, and so of the keys: another version neither finds nor reads the entries of this one.

@@ -21,7 +21,7 @@ from nucleus_pandas.api.lifetimes import is_kept
 from nucleus_pandas.api.payloads import parse_json
 from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.api.windows import Sign, Zone, parse_zone
-from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError
+from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError, PayloadError
 
 if TYPE_CHECKING:
     from nucleus_pandas.api.cachefile import CacheFile, CacheInfo
@@ -432,13 +432,20 @@ def _read_payload(response: requests.Response, endpoint: str) -> Any:
 
 def _no_error(payload: Any, status: int, endpoint: str) -> Any:
     """The payload, unless it is an error in place of data."""
+    if not isinstance(payload, dict) or not payload.get("error"):
+        return payload
     # What a wrong token gets is not documented; it may be a 200 that holds nothing but an error.
-    if isinstance(payload, dict) and "error" in payload and not payload.keys() & {"data", "user"}:
+    if payload.get("data") is None and payload.get("user") is None:
         raise AuthenticationError(
-            f"The service answered with an error in place of data (HTTP {status} at {endpoint}). Most "
-            "likely it refused the token: check NUCLEUS_TOKEN and NUCLEUS_APP_ID, which must come from the same "
-            "account.",
+            f"The service answered with an error in place of data (HTTP {status} at {endpoint}). If other requests are "
+            "answered, the error concerns this one only; if not, check NUCLEUS_TOKEN and NUCLEUS_APP_ID, which must "
+            "come from the same account.",
             status=status,
             endpoint=endpoint,
         )
-    return payload
+    raise PayloadError(
+        f"The service answered with an error beside the data (HTTP {status} at {endpoint}), so some of them may be "
+        "missing. Try again later.",
+        status=status,
+        endpoint=endpoint,
+    )

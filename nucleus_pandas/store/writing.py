@@ -6,7 +6,6 @@ session.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
 import re
@@ -191,11 +190,12 @@ def put_events(
     }
     connection.register("asked", asked | {"number": np.arange(len(answers)), "as_of": _instants(answers)})
     sessions = connection.execute(
-        'SELECT a.number, s.session_no, s.user_no, s."start", s."end", s.events_at FROM kept.sessions s'
-        " JOIN asked a USING (user_no, device_id, session_id) ORDER BY ALL"
+        'SELECT a.number, s.session_no, s.user_no, s."start", s."end", s.events_at, s.device_id, s.session_id,'
+        " u.user_id, u.user_db_id FROM kept.sessions s JOIN asked a USING (user_no, device_id, session_id)"
+        " LEFT JOIN kept.users u USING (user_no) ORDER BY ALL"
     ).df()
-    events = [without_copies(answer.events) for answer in answers]
-    owner, columns, properties = people.session_event_columns(events, sessions, sessions["number"], losses)
+    events = [people.without_copies(answer.events) for answer in answers]
+    owner, columns, properties, _ = people.session_event_columns(events, sessions, sessions["number"], losses)
     if sessions["events_at"].notna().any():
         connection.register("again", {"session_no": sessions["session_no"].to_numpy()})
         connection.execute("DELETE FROM kept.events WHERE session_no IN (FROM again)")
@@ -254,16 +254,6 @@ def texts_of(objects: Iterable[Any]) -> Any:
     if _SURROGATE.search("".join(filter(None, texts))):  # UTF-8 has no halves of pairs
         texts = [text and _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
     return pd.array(texts, dtype=TEXT)
-
-
-def without_copies(events: list[Any]) -> list[Any]:
-    """Each event once: apps that lost an answer send again. What differs in anything is another event."""
-    rows = [event for event in events if type(event) is dict]
-    with contextlib.suppress(TypeError):  # an answer can hold anything, even a list for a time
-        if len({(row.get("time"), row.get("type")) for row in rows}) == len(rows):
-            return events
-    # As text, since True and 1 are equal.
-    return list({json.dumps(event, sort_keys=True): event for event in events}.values())
 
 
 def _instants(answers: Sequence[UserAnswer] | Sequence[EventsAnswer]) -> Any:
