@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api import people
-from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.client import Answer, Client
 from nucleus_pandas.api.columns import INSTANT, TEXT, Losses
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.frames import part
@@ -94,8 +94,18 @@ def ask_listing(client: Client, losses: Losses) -> Listing:
         people.device_columns(rows, Losses(PATHS["users"])),  # what is lost was counted with the users
         came,
         total if type(total) is int else came,
-        answer.as_of,
+        _known_until(answer, users["last_seen"]),
     )
+
+
+def _known_until(answer: Answer, last_seen: Any) -> dt.datetime:
+    """Until when the answer is known: without the service's own date no later than anybody was seen.
+
+    The clock of this machine may be ahead, and would make everything final that still grows.
+    """
+    seen = pd.Series(last_seen)
+    newest = seen[seen <= answer.as_of].max()
+    return answer.as_of if answer.dated or pd.isna(newest) else newest.to_pydatetime()
 
 
 def read_ledger(database: Database, listing: Listing, app_id: str) -> Ledger:

@@ -6,7 +6,6 @@ session.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
 import re
@@ -51,7 +50,7 @@ _PUT_SESSIONS = (
         AND (s.device_id IS NULL OR s.session_id IS NULL OR EXISTS (
             FROM answered_sessions c
             WHERE c.user_no = s.user_no AND c.device_id = s.device_id AND c.session_id = s.session_id
-                AND (s."start" IS NULL OR s."end" < s."start" OR (c."start" <= s."end" + INTERVAL {_MINUTES} MINUTE
+                AND (s."start" IS NULL OR s."end" IS NULL OR (c."start" <= s."end" + INTERVAL {_MINUTES} MINUTE
                     AND c."end" >= s."start" - INTERVAL {_MINUTES} MINUTE))
         ))
     """,
@@ -192,10 +191,10 @@ def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAn
     owner, columns = people.session_columns([answer.sessions for answer in answers], losses)
     numbers = np.array([answer.user_no for answer in answers], dtype=np.int32)
     sessions = pd.DataFrame({name: columns[name] for name in ("device_id", "session_id", "start", "end")})
-    flawed = sessions.isna().any(axis=1) | (sessions["end"] < sessions["start"])
+    flawed = sessions.isna().any(axis=1).to_numpy(dtype=bool)
     came = np.array([len(answer.sessions) for answer in answers])
     lost = came - np.bincount(owner, minlength=len(answers))
-    flaws = lost + np.bincount(owner[flawed.to_numpy(dtype=bool)], minlength=len(answers))
+    flaws = lost + np.bincount(owner[flawed], minlength=len(answers))
     connection.register(
         "answered", {"user_no": numbers, "as_of": _instants(answers), "sessions": came, "flawed": flaws}
     )
@@ -222,20 +221,21 @@ def put_events(
     }
     connection.register("asked", asked | {"number": np.arange(len(answers)), "as_of": _instants(answers)})
     sessions = connection.execute(
-        'SELECT a.number, a.as_of, s.session_no, s.user_no, s."start", s."end", s.actions::DOUBLE AS actions,'
-        " s.errors::DOUBLE AS errors, s.events_at,"
+        'SELECT a.number, a.as_of, s.session_no, s.user_no, s."start", s."end", s.device_id, s.session_id, u.user_id,'
+        " u.user_db_id, s.actions::DOUBLE AS actions, s.errors::DOUBLE AS errors,"
         " (SELECT count(*) FROM kept.events e WHERE e.session_no = s.session_no AND s.events_at IS NOT NULL) AS kept"
         " FROM kept.sessions s JOIN asked a USING (user_no, device_id, session_id)"
+        " LEFT JOIN kept.users u USING (user_no)"
         ' ORDER BY a.number, s."start", s."end", s.session_no'
     ).df()
-    events = [without_copies(answer.events) for answer in answers]
+    events = [people.without_copies(answer.events) for answer in answers]
     copies = np.array([len(answer.events) for answer in answers]) - np.array([len(of_group) for of_group in events])
-    owner, columns, properties = people.session_event_columns(events, sessions, sessions["number"], losses)
+    owner, columns, properties, flawed = people.session_event_columns(events, sessions, sessions["number"], losses)
     came = np.bincount(owner, minlength=len(sessions))
     fetched = sessions[["session_no", "as_of"]].assign(
         received=came + copies[sessions["number"]],
         received_errors=np.bincount(owner, np.array(columns["kind"]) == "error", len(sessions)).astype(np.int64),
-        flawed=0,
+        flawed=flawed,
     )
     fetched["received_errors"] += copies[sessions["number"]]
     short = missing_events(sessions["actions"], sessions["errors"], fetched["received"], fetched["received_errors"]) > 0
@@ -317,16 +317,6 @@ def texts_of(objects: Iterable[Any]) -> Any:
     if _SURROGATE.search("".join(filter(None, texts))):  # UTF-8 has no halves of pairs
         texts = [text and _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
     return pd.array(texts, dtype=TEXT)
-
-
-def without_copies(events: list[Any]) -> list[Any]:
-    """Each event once: apps that lost an answer send again. What differs in anything is another event."""
-    rows = [event for event in events if type(event) is dict]
-    with contextlib.suppress(TypeError):  # an answer can hold anything, even a list for a time
-        if len({(row.get("time"), row.get("type")) for row in rows}) == len(rows):
-            return events
-    # As text, since True and 1 are equal.
-    return list({json.dumps(event, sort_keys=True): event for event in events}.values())
 
 
 def _instants(answers: Sequence[UserAnswer] | Sequence[EventsAnswer]) -> Any:

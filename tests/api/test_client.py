@@ -15,6 +15,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.client import Client
+from tests.fault_server import FaultServer, answer
 
 TOKEN = "s3cr3t-t0ken"
 
@@ -171,6 +172,25 @@ def test_a_wrong_token_is_an_authentication_error_that_says_what_to_check(own_ap
     assert (error.status, error.endpoint, error.retryable) == (401, "users", False)
     assert "NUCLEUS_TOKEN" in str(error)
     assert TOKEN not in "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("body", [b'{"error": "no"}', b'{"error": "no", "data": null}', b'{"error": {"code": 5}}'])
+def test_an_error_in_place_of_data_is_an_error_that_blames_nobody_for_certain(body):
+    with FaultServer(answer(body)) as server, pytest.raises(nu.AuthenticationError, match="If other requests are answ"):
+        nu.load_users(Client("app", TOKEN, base_url=server.url, cache=False))
+
+
+def test_an_error_beside_data_is_an_error_as_some_may_be_missing():
+    body = b'{"total": 0, "data": [], "error": "half of it"}'
+    with FaultServer(answer(body)) as server, pytest.raises(nu.PayloadError, match="an error beside the data"):
+        nu.load_users(Client("app", TOKEN, base_url=server.url, cache=False))
+
+
+@pytest.mark.parametrize("error", [b"null", b"false", b'""'])
+def test_no_error_beside_data_is_no_error(error):
+    body = b'{"total": 0, "data": [], "error": %b}' % error
+    with FaultServer(answer(body)) as server:
+        assert nu.load_users(Client("app", TOKEN, base_url=server.url, cache=False)).empty
 
 
 def test_an_unknown_user_is_a_not_found_error_without_the_id(own_app):

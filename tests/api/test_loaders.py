@@ -466,3 +466,28 @@ def test_plain_ids_of_the_service_become_both_ids(autumn_app):
         users = nu.load_users(client).head(5)
         sessions = nu.load_sessions(client, users["user_db_id"].tolist(), progress=False)
         pd.testing.assert_frame_equal(sessions, nu.load_sessions(client, users, progress=False))
+
+
+def dimensions_by_week(client, start, end):
+    return nu.load_dimensions(client, start, end, freq="W")
+
+
+@pytest.mark.parametrize("days", [30, -30])
+@pytest.mark.parametrize("load", [nu.load_daily, nu.load_hours, nu.load_events, nu.load_errors, dimensions_by_week])
+def test_a_wrong_clock_changes_neither_days_nor_their_states(shared_app, monkeypatch, load, days):
+    end = (AUTUMN + dt.timedelta(days=min(days, 0))).date() - dt.timedelta(days=1)
+    right = load(shared_app, "2026-10-01", end if days < 0 else "2026-12-31")
+    monkeypatch.setattr(shared_app, "now", lambda: AUTUMN + dt.timedelta(days=days))
+    pd.testing.assert_frame_equal(load(shared_app, "2026-10-01", end if days < 0 else "2026-12-31"), right)
+
+
+def test_days_that_a_slow_clock_leaves_out_are_reported(shared_app, monkeypatch):
+    monkeypatch.setattr(shared_app, "now", lambda: AUTUMN - dt.timedelta(days=30))
+    with pytest.warns(nu.IncompleteDataWarning, match="720.0 hours behind the service's, so the days after 2026-10-21"):
+        nu.load_daily(shared_app, "2026-10-01", "2026-11-20")
+
+
+def test_an_interval_that_begins_in_the_service_s_future_is_refused(shared_app, monkeypatch):
+    monkeypatch.setattr(shared_app, "now", lambda: AUTUMN + dt.timedelta(days=30))
+    with pytest.raises(ValueError, match="begins in the future"):
+        nu.load_daily(shared_app, "2026-12-01", "2026-12-10")

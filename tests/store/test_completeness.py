@@ -3,12 +3,14 @@
 import datetime as dt
 import re
 import warnings
-from urllib.parse import urlsplit
+import zlib
+from urllib.parse import quote, urlsplit
 
 import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
+from nucleus_pandas.api import client as client_module
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import Asked, assert_same, in_order, kinds, quiet_sync
@@ -17,10 +19,12 @@ INCOMPLETE = pytest.mark.filterwarnings("ignore::nucleus_pandas.IncompleteDataWa
 HOUR = dt.timedelta(hours=1)
 
 
-def answered(app, kind, change):
+def answered(app, kind, change, *, share=1.0):
     """Let the service change its answers: about one user ("user"), or of the events of a session ("events")."""
 
     def hook(method, target):
+        if zlib.crc32(target.encode()) % 100 >= share * 100:
+            return None
         found = "/session/" in target if kind == "events" else re.search(r"/users/[^/]+$", urlsplit(target).path)
         if method != "GET" or not found:
             return None
@@ -76,7 +80,7 @@ def whole(scripted, tmp_path):
 @pytest.mark.parametrize("fault", SHORT)
 def test_the_next_sync_completes_what_fell_short_although_the_users_are_final(scripted, store, whole, fault):
     app = scripted()
-    answered(app, *SHORT[fault])
+    answered(app, *SHORT[fault], share=0.7)
     report = quiet_sync(app, store)
     assert len(report.failures) > 0
     info = store.info()
@@ -246,3 +250,74 @@ def test_a_refresh_that_was_stopped_goes_on_with_the_next_sync(scripted, store, 
     assert kinds(asked.new())["users"] > len(store.users()) / 2
     loaded = nu.load_session_events(app, nu.load_sessions(app, nu.load_users(app), progress=False), progress=False)
     pd.testing.assert_frame_equal(in_order(store.events()), in_order(loaded))
+
+
+REFUSALS = {
+    "403": (403, {"error": "no"}),
+    "an error in place of data": (200, {"error": "no"}),
+    "429": (429, {"error": "slow down"}),
+    "500": (500, {"error": "oops"}),
+}
+
+
+@INCOMPLETE
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_user_whom_the_service_refuses_is_set_aside_and_requested_by_the_next_sync(scripted, store, whole, refusal):
+    app = scripted(max_workers=1, deadline=0.5)
+    unlucky = store_ids(whole)[3]
+    app.service.hook = lambda _, target: REFUSALS[refusal] if f"/users/{unlucky}" in target else None
+    report = quiet_sync(app, store)
+    assert report.failures[["user_id", "session_id"]].isna().to_numpy().tolist() == [[False, True]]
+    assert store.info().missing_users == 1
+    assert len(store.events()) > 0.8 * len(whole.events())
+    app.service.hook = None
+    assert len(quiet_sync(app, store).failures) == 0
+    assert_same(store, whole)
+
+
+def store_ids(store):
+    """The ids of its users as paths write them, those with most sessions first."""
+    ids = store.sql("SELECT user_id, count(*) AS n FROM sessions GROUP BY ALL ORDER BY n DESC, user_id")["user_id"]
+    return [quote(text, safe="") for text in ids]
+
+
+@INCOMPLETE
+def test_users_who_are_refused_one_after_the_other_do_not_end_the_sync_while_the_token_is_good(scripted, store, whole):
+    app = scripted(max_workers=2)
+    refused = [f"/users/{text}" for text in store_ids(whole)[:9]]
+    app.service.hook = lambda _, target: (403, {}) if target.endswith(tuple(refused)) else None
+    report = quiet_sync(app, store)
+    assert report.failures["reason"].tolist() == ["refused by the service (HTTP 403)"] * 9
+
+
+def test_a_token_that_is_refused_for_everything_ends_the_sync_after_a_few_requests(scripted, store):
+    app = scripted(max_workers=1)
+    app.service.hook = lambda _, target: (401, {"error": "no"}) if not target.endswith("/users") else None
+    with pytest.raises(nu.AuthenticationError, match="does not accept the token"):
+        quiet_sync(app, store)
+    assert len(app.service.requests) < 8
+
+
+def test_answers_of_another_shape_for_everything_end_the_sync(scripted, store):
+    app = scripted(max_workers=1)
+    answered(app, "events", lambda answer: {"data": None})
+    with pytest.raises(nu.PayloadError, match="Call sync again"):
+        quiet_sync(app, store)
+    assert kinds(Asked(app.service).new())["sessions"] == 20
+
+
+@INCOMPLETE
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_local_clock_that_is_30_days_ahead_makes_nobody_final(scripted, store, dated, monkeypatch):
+    who = user("a1", "ana", "11-20 10:00")
+    session(who, "1", "11-20 10:00")
+    app = scripted(app=app_of(who))
+    monkeypatch.setattr(app, "now", lambda: AUTUMN + dt.timedelta(days=30))
+    if not dated:
+        monkeypatch.setattr(client_module, "service_time", lambda headers: None)
+    asked = Asked(app.service)
+    quiet_sync(app, store)
+    asked.new()
+    quiet_sync(app, store)
+    assert kinds(asked.new())["users"] == 1
+    assert store.info().as_of <= AUTUMN

@@ -355,7 +355,7 @@ def test_a_failure_of_one_user_or_session_is_listed_and_tried_again(scripted, st
     )
 
 
-def test_a_refused_token_stops_at_once_and_keeps_what_came(scripted, store, monkeypatch):
+def test_a_refused_token_ends_the_sync_within_a_few_requests_and_keeps_what_came(scripted, store, monkeypatch):
     monkeypatch.setattr(crawl, "_WORTH", 1)
     app = scripted(max_workers=2)
 
@@ -365,7 +365,9 @@ def test_a_refused_token_stops_at_once_and_keeps_what_came(scripted, store, monk
     app.service.hook = hook
     with pytest.raises(nu.AuthenticationError, match="Call sync again"):
         quiet_sync(app, store)
-    assert len(app.service.requests) <= 22
+    assert (
+        len(app.service.requests) <= 27
+    )  # three refusals, what was under way, and the question whether it is the token
     info = store.info()
     assert info.unfinished
     assert info.sessions > 0
@@ -374,12 +376,12 @@ def test_a_refused_token_stops_at_once_and_keeps_what_came(scripted, store, monk
     assert not store.info().unfinished
 
 
-def test_a_service_that_is_down_ends_the_sync_after_ten_users(scripted, store):
+def test_a_service_that_is_down_ends_the_sync_after_a_few_users(scripted, store):
     app = scripted(max_workers=1)
     app.service.hook = lambda method, target: (400, {"error": "no"}) if target.count("/") > 5 else None
     with pytest.raises(nu.ServiceError, match="Call sync again"):
         quiet_sync(app, store)
-    assert len(app.service.requests) == 11
+    assert len(app.service.requests) == 5  # the list, three users, and the quick glance, which fails as well
 
 
 def test_one_user_whose_sessions_all_fail_does_not_stop_the_others(scripted, store):
