@@ -14,7 +14,7 @@ API_FILES = [
     *("endpoints", "wording", "numbers", "durations", "windows", "columns", "shapes", "frames", "counts", "people"),
     *("http_dates", "pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
     *("lifetimes", "cachefile", "cache", "addresses", "authorization"),
-    *("client", "fanout", "loaders", "loaders_people", "doctor"),
+    *("client", "refusals", "fanout", "loaders", "loaders_people", "doctor"),
 ]
 
 
