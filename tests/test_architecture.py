@@ -12,8 +12,8 @@ ROOMS = ["exceptions", "api", "store", "analysis", "plots", "report", "demo", "c
 # Inside api: the same rule for its files.
 API_FILES = [
     *("endpoints", "wording", "numbers", "durations", "windows", "columns", "shapes", "frames", "counts", "people"),
-    *("http_dates", "pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
-    *("lifetimes", "cachefile", "cache", "addresses", "authorization"),
+    *("authorization", "http_dates", "pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
+    *("lifetimes", "cachefile", "cache", "addresses"),
     *("client", "refusals", "fanout", "loaders", "loaders_people", "doctor"),
 ]
 
