@@ -528,7 +528,7 @@ def _ask_periods(
         label="periods",
         progress=True,
     )
-    for error in (harvest.error, *harvest.set_apart.values()):
+    for error in (harvest.error, *harvest.refused.values(), *harvest.set_apart.values()):
         if error is not None:
             raise error
     answers = list(harvest.answers.values())
