@@ -27,6 +27,7 @@ from nucleus_pandas.exceptions import (
     NotFoundError,
     NucleusError,
     PayloadError,
+    RateLimitError,
     StoreLockedError,
     UnaskableError,
 )
@@ -152,6 +153,7 @@ class Crawl:
         self._unsaved = 0  # taken by a thread, and not yet in the store
         self._written: list[UserAnswer | EventsAnswer] = []  # what the present transaction is about
         self._refusals = Refusals(client)
+        self._refused_user = -1  # the last one
         self._readable: set[type] = set()  # kinds of tasks of which an answer could be read
         self._unreadable: Counter[type] = Counter()
         self._unknown_on_end = 0
@@ -198,7 +200,7 @@ class Crawl:
             try:
                 answer = self._ask(task)
             except Exception as error:
-                self._fail(task, error, self._verdict(error))
+                self._fail(task, error, self._verdict(task, error))
             else:
                 self._put(task, answer)
 
@@ -239,14 +241,19 @@ class Crawl:
             if self._stopped or self._worth_writing() or self._all_done():
                 self._to_write.notify()
 
-    def _verdict(self, error: Exception) -> NucleusError | None:
-        """The error that ends the crawl because of this one, if it concerns more than one user or session."""
+    def _verdict(self, task: UserTask | Group, error: Exception) -> NucleusError | None:
+        """The error that ends the crawl because of this one, if it concerns more than one user."""
         if self._stopped:
             return None
         if isinstance(error, NotFoundError):
             self._refusals.answered()
         elif isinstance(error, NucleusError) and not isinstance(error, PayloadError):
-            return self._refusals.refused(error) if may_concern_one(error) else error
+            if not may_concern_one(error):
+                return error
+            before, self._refused_user = self._refused_user, task.user_no
+            # A wait that the service asks for ends the crawl only if other users are asked to wait, too.
+            if not (isinstance(error, RateLimitError) and before == task.user_no):
+                return self._refusals.refused(error)
         return None
 
     def _fail(self, task: UserTask | Group, error: Exception, end: NucleusError | None) -> None:

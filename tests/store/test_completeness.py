@@ -321,3 +321,26 @@ def test_a_local_clock_that_is_30_days_ahead_makes_nobody_final(scripted, store,
     quiet_sync(app, store)
     assert kinds(asked.new())["users"] == 1
     assert store.info().as_of <= AUTUMN
+
+
+@INCOMPLETE
+def test_a_user_whose_sessions_are_all_answered_with_a_long_wait_does_not_end_the_sync(scripted, store):
+    busy, others = user("busy", "busy@example.org", "10-01 10:00"), []
+    for hour in range(6):
+        session(busy, f"{hour}", f"10-01 {hour:02}:00")
+    for number in range(5):
+        others.append(user(f"u{number}", f"u{number}@example.org", "10-02 10:00"))
+        session(others[-1], "1", "10-02 10:00")
+    app = scripted(app=app_of(busy, *others), max_workers=1)
+    wait = nu.RateLimitError("Wait.", status=429, retry_after=3600.0)
+    real = app.get
+
+    def get(endpoint, *segments, **settings):
+        if endpoint == "session_events" and segments[0].startswith("busy"):
+            raise wait
+        return real(endpoint, *segments, **settings)
+
+    app.get = get
+    report = quiet_sync(app, store)
+    assert len(report.failures) == 6
+    assert store.info().fetched_sessions == 5
