@@ -6,10 +6,13 @@ are no indexes: DuckDB searches without, and keeps what is deleted where there i
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import re
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,7 +24,7 @@ from nucleus_pandas.exceptions import StoreError
 if TYPE_CHECKING:
     import duckdb
 
-#: Of the tables below. A store of a later one cannot be read; one of an earlier one will be brought up to date.
+#: Version of the tables below. A store of another version cannot be read.
 VERSION = 1
 #: Users are spread over so many buckets by a hash that is the same in every version: all of a user lies in one.
 BUCKETS = 64
@@ -63,6 +66,9 @@ _TABLES = (
     "CREATE TABLE kept.tombstones (person INTEGER, hash VARCHAR, state VARCHAR)",
     "CREATE TABLE kept.exports (folder VARCHAR, made_at TIMESTAMP)",
 )
+_META = "kept.meta"
+# What must be there, and in which form: without a salt, hashes of ids could be looked up.
+_META_VALUES = {"salt": r"[0-9a-f]{64}", "openings": r"[0-9]{1,18}"}
 _VIEWS = (
     f"CREATE VIEW users AS SELECT {', '.join(USERS)}, props, bucket FROM kept.users WHERE chosen ORDER BY place",
     f"CREATE VIEW devices AS SELECT {', '.join(f'u.{name}' for name in _OF_USER)},"
@@ -88,18 +94,91 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Raise where the file is not a store that this version can read."""
-    (tables,) = one_row(connection, "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'kept'")
-    if not tables:
+    """Raise when the file is not a complete store of this version."""
+    found, expected = _layout(connection), _expected_layout()
+    if not any(name.startswith("kept.") for name in found):
         raise StoreError(
             f"{path} is a DuckDB file, but no store of nucleus_pandas. Choose another path; it was not changed."
         )
-    version = int(get_meta(connection, "schema") or 0)
+    if found.get(_META) != expected[_META]:
+        raise _altered(path, f"the table {_META} is not as it was created")
+    meta = dict(connection.execute("SELECT key, value FROM kept.meta").fetchall())
+    version = _read_version(meta.get("schema"), path)
     if version > VERSION:
         raise StoreError(
-            f"{path} was written by a newer nucleus_pandas (its tables are of version {version}, this one knows "
+            f"{path} was written by a newer nucleus_pandas (its tables have version {version}, this one reads "
             f"{VERSION}): pip install --upgrade nucleus-pandas."
         )
+    if version < VERSION:
+        raise StoreError(
+            f"{path} was written by an older nucleus_pandas (its tables have version {version}, this one reads "
+            f"{VERSION}), and cannot be converted. Sync into a new file; this one was not changed."
+        )
+    for name, layout in expected.items():
+        if found.get(name) != layout:
+            state = "is not as it was created" if name in found else "is missing"
+            raise _altered(path, f"the {layout.kind} {name} {state}")
+    for key, pattern in _META_VALUES.items():
+        if not re.fullmatch(pattern, meta.get(key) or ""):
+            raise _altered(path, f"{_META} holds no valid {key}")
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Count the rows of every table."""
+    tables = [name for name, layout in _layout(connection).items() if layout.kind == "table"]
+    return {
+        name: one_row(connection, f"SELECT count(*) FROM {'.'.join(map(_quoted, name.split('.', 1)))}")[0]
+        for name in tables
+    }
+
+
+class _Layout(NamedTuple):
+    """Whether it is a table or a view, and the names and types of the columns."""
+
+    kind: str
+    columns: tuple[tuple[str, str], ...]
+
+
+def _layout(connection: duckdb.DuckDBPyConnection) -> dict[str, _Layout]:
+    """Read the tables and views of the current database, by ``schema.name``."""
+    where = "WHERE database_name = current_database() AND NOT internal"
+    columns: dict[str, list[tuple[str, str]]] = {}
+    # Sorted here: to have DuckDB join and sort these takes longer than to open the file.
+    for schema, table, _, *column in sorted(
+        connection.execute(
+            f"SELECT schema_name, table_name, column_index, column_name, data_type FROM duckdb_columns() {where}"
+        ).fetchall()
+    ):
+        columns.setdefault(f"{schema}.{table}", []).append((column[0], column[1]))
+    tables = connection.execute(f"SELECT schema_name, table_name FROM duckdb_tables() {where}").fetchall()
+    names = {f"{schema}.{table}" for schema, table in tables}
+    return {name: _Layout("table" if name in names else "view", tuple(each)) for name, each in columns.items()}
+
+
+@functools.cache
+def _expected_layout() -> dict[str, _Layout]:
+    import duckdb
+
+    with contextlib.closing(duckdb.connect()) as connection:
+        create(connection)
+        return _layout(connection)
+
+
+def _read_version(text: str | None, path: Path) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text or ""):
+        raise _altered(path, f"{_META} holds no valid version")
+    return int(text or "")
+
+
+def _altered(path: Path, problem: str) -> StoreError:
+    return StoreError(
+        f"{path} is not a complete store: {problem}. Nothing in it was changed. Restore a copy if you have one, or "
+        "move it away and sync again."
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def one_row(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
