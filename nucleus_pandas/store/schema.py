@@ -67,8 +67,15 @@ _TABLES = (
     "CREATE TABLE kept.exports (folder VARCHAR, made_at TIMESTAMP)",
 )
 _META = "kept.meta"
-# What must be there, and in which form: without a salt, hashes of ids could be looked up.
-_META_VALUES = {"salt": r"[0-9a-f]{64}", "openings": r"[0-9]{1,18}"}
+# The form of what is noted about the store, and what is noted from the start: without a salt, anybody could look up
+# whose id a hash is of.
+_META_VALUES = {
+    "salt": r"[0-9a-f]{64}",
+    "openings": r"[0-9]{1,18}",
+    "sample": r"1|1\.0|0\.[0-9]+|[1-9](\.[0-9]+)?e-[0-9]+",
+    "seed": r"-?[0-9]+",
+}
+_ALWAYS = ("salt", "openings")
 _VIEWS = (
     f"CREATE VIEW users AS SELECT {', '.join(USERS)}, props, bucket FROM kept.users WHERE chosen ORDER BY place",
     f"CREATE VIEW devices AS SELECT {', '.join(f'u.{name}' for name in _OF_USER)},"
@@ -102,8 +109,12 @@ def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
     if found.get(_META) != expected[_META]:
         raise _altered(path, f"the table {_META} is not as it was created")
-    meta = dict(connection.execute("SELECT key, value FROM kept.meta").fetchall())
-    version = _read_version(meta.get("schema"), path)
+    meta: dict[str, list[str | None]] = {}
+    for key, value in connection.execute("SELECT key, value FROM kept.meta").fetchall():
+        meta.setdefault(key, []).append(value)
+    if not _fits(meta.get("schema"), r"[0-9]{1,9}"):
+        raise _altered(path, f"{_META} holds no valid version")
+    version = int(meta["schema"][0] or "")
     if version > VERSION:
         raise StoreError(
             f"{path} was written by a newer nucleus_pandas (its tables have version {version}, this one reads "
@@ -119,7 +130,7 @@ def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             state = "is not as it was created" if name in found else "is missing"
             raise _altered(path, f"the {layout.kind} {name} {state}")
     for key, pattern in _META_VALUES.items():
-        if not re.fullmatch(pattern, meta.get(key) or ""):
+        if (key in meta or key in _ALWAYS) and not _fits(meta.get(key), pattern):
             raise _altered(path, f"{_META} holds no valid {key}")
 
 
@@ -164,10 +175,9 @@ def _expected_layout() -> dict[str, _Layout]:
         return _layout(connection)
 
 
-def _read_version(text: str | None, path: Path) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text or ""):
-        raise _altered(path, f"{_META} holds no valid version")
-    return int(text or "")
+def _fits(values: list[str | None] | None, pattern: str) -> bool:
+    """Whether there is exactly one value, of the form of the pattern."""
+    return values is not None and len(values) == 1 and bool(re.fullmatch(pattern, values[0] or ""))
 
 
 def _altered(path: Path, problem: str) -> StoreError:

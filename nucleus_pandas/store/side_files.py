@@ -82,6 +82,7 @@ def _begin(store: Path, path: Path, connection: sqlite3.Connection) -> bool:
     import sqlite3
 
     try:
+        connection.execute("PRAGMA journal_mode = OFF")  # a journal would be one more file
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
