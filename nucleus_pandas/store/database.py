@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nucleus_pandas.core.files import erase, private_umask, rename_new, sync_folder
+from nucleus_pandas.core.files import erase, find_intruder, private_umask, rename_new, sync_folder
 from nucleus_pandas.exceptions import StoreError, StoreLockedError
 from nucleus_pandas.store import schema, side_files
 
@@ -252,7 +252,8 @@ class Database:
 
     def _remove_leftovers(self) -> None:
         """Remove copies that a crash left behind, unless another process is at work on the store."""
-        if not os.path.lexists(side_files.copies_of(self.path)):
+        copies = side_files.copies_of(self.path)
+        if not os.path.lexists(copies) or find_intruder(copies, folder=True):
             return
         if self._use.alone:
             side_files.remove_copies(self.path)
@@ -273,6 +274,8 @@ class Database:
     def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file; the caller has the turn."""
         side_files.refuse_intruders(self.path)
+        if not read_only:
+            side_files.make_private(self.path)
         connection = self._wait_for(read_only=read_only)
         spill = side_files.spill_of(self.path)
         try:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from nucleus_pandas.exceptions import StoreError
 if TYPE_CHECKING:
     import sqlite3
 
+# One thread at a time creates lock files: to close one would release the lock that another thread took meanwhile.
+_CREATING = threading.Lock()
 # How DuckDB begins the names of the files it spills to.
 _SPILLED = "duckdb_temp"
 
@@ -41,6 +44,14 @@ def refuse_intruders(store: Path) -> None:
     _refuse_intruder(store, spill_of(store), folder=True)
 
 
+def make_private(store: Path) -> None:
+    """Take away other accounts' access to the store and its log, such as a copy has that was put there."""
+    for path in (store, log_of(store)):
+        with contextlib.suppress(OSError):
+            if os.name != "nt" and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
+                path.chmod(mode & 0o700)
+
+
 @contextlib.contextmanager
 def lock(store: Path, *, seconds: float) -> Iterator[bool]:
     """Keep other processes and threads from working on the store; yield whether that succeeded in time.
@@ -52,7 +63,8 @@ def lock(store: Path, *, seconds: float) -> Iterator[bool]:
     """
     path = Path(f"{store}.lock")
     while True:
-        _make_lock_file(store, path)
+        with _CREATING:
+            _make_lock_file(store, path)
         locked = identify(path)
         with contextlib.closing(_connect(store, path, seconds)) as connection:
             held = _begin(store, path, connection)

@@ -104,6 +104,25 @@ def test_a_log_that_a_later_opening_creates_is_private(made, open_to_all):
         connection.execute("BEGIN")
 
 
+def test_a_store_and_a_log_that_others_can_read_are_made_private_before_anything_is_written(made):
+    code = """
+    import os, sys, nucleus_pandas as nu
+    with nu.EventStore(sys.argv[1]).database.writing() as connection:
+        connection.execute("INSERT INTO kept.exports VALUES ('x', now())")
+        connection.execute("COMMIT")
+        os._exit(0)
+    """
+    process = python(code, made.path)
+    assert process.communicate()[1] == ""
+    log = Path(f"{made.path}.wal")
+    for path in (made.path, log):
+        path.chmod(0o644)
+    with made.database.writing():
+        assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert count(made) == 5001
+
+
 def test_a_report_is_private_from_its_first_byte(tmp_path, open_to_all):
     path = nu.Report("Week").save(tmp_path / "week.html")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
