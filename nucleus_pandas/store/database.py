@@ -170,7 +170,7 @@ class Database:
         system has no hard links, or the file has other names, the old file is deleted without being overwritten. Only
         an encrypted disk covers all of these.
         """
-        with self._kept_alone("write"), self._turn(), _errors(self.path), _os_errors(self.path):
+        with self._kept_alone("write"), self._turn(), _errors(self.path), _own_errors(self.path):
             self._remove_leftovers()
             copy = side_files.make_copies_folder(self.path) / "copy"
             try:
@@ -214,7 +214,7 @@ class Database:
 
     def _create(self) -> None:
         """Create an empty store; it gets its name when it is complete."""
-        with self._kept_alone("write"), self._turn(), _errors(self.path), _os_errors(self.path):
+        with self._kept_alone("write"), self._turn(), _errors(self.path), _own_errors(self.path):
             if self.exists:  # by now
                 return
             self._remove_leftovers()
@@ -265,7 +265,7 @@ class Database:
     @contextlib.contextmanager
     def _open(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._turn(), _errors(self.path):
-            with _os_errors(self.path):
+            with _own_errors(self.path):
                 self._remove_leftovers()
             with self._connection(read_only=read_only) as connection:
                 yield connection
@@ -394,12 +394,14 @@ def _errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _os_errors(path: Path) -> Iterator[None]:
-    """Explain errors of the operating system in the same way."""
+def _own_errors(path: Path) -> Iterator[None]:
+    """Explain any error of DuckDB or the operating system where no query is the caller's."""
+    import duckdb
+
     try:
         yield
-    except OSError as error:
-        raise _explained(path, error.strerror or "") from None
+    except (OSError, duckdb.Error) as error:
+        raise _explained(path, getattr(error, "strerror", None) or str(error)) from None
 
 
 def _explained(path: Path, text: str) -> StoreError:

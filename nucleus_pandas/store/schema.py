@@ -135,12 +135,9 @@ def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Count the rows of every table."""
-    tables = [name for name, layout in _layout(connection).items() if layout.kind == "table"]
-    return {
-        name: one_row(connection, f"SELECT count(*) FROM {'.'.join(map(_quoted, name.split('.', 1)))}")[0]
-        for name in tables
-    }
+    """Count the rows of each table of a store."""
+    tables = [name for name, layout in _expected_layout().items() if layout.kind == "table"]
+    return {name: one_row(connection, f"SELECT count(*) FROM {name}")[0] for name in tables}
 
 
 class _Layout(NamedTuple):
@@ -185,10 +182,6 @@ def _altered(path: Path, problem: str) -> StoreError:
         f"{path} is not a complete store: {problem}. Nothing in it was changed. Restore a copy if you have one, or "
         "move it away and sync again."
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def one_row(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:

@@ -503,6 +503,25 @@ def test_a_reader_of_the_old_file_is_not_disturbed_and_the_next_use_overwrites_i
     assert names_beside(made) == ["app.duckdb"]
 
 
+def test_an_opening_that_meets_the_old_file_while_it_is_overwritten_is_repeated(made, monkeypatch):
+    import duckdb
+
+    real, calls = database._connect, []
+
+    def connect(path, *, read_only):
+        calls.append(path)
+        if len(calls) == 1:
+            copy = made.path.with_name("copy")
+            shutil.copy(made.path, copy)
+            copy.replace(made.path)
+            raise duckdb.IOException("The file exists, but it is not a valid DuckDB database file!")
+        return real(path, read_only=read_only)
+
+    monkeypatch.setattr(database, "_connect", connect)
+    assert count(made) == 5000
+    assert len(calls) == 2
+
+
 def test_erasing_one_name_of_a_file_leaves_the_others(tmp_path):
     (tmp_path / "kept").write_text("text")
     (tmp_path / "erased").hardlink_to(tmp_path / "kept")
@@ -592,6 +611,17 @@ def test_a_copy_with_fewer_rows_does_not_replace_the_store(made, monkeypatch):
     with pytest.raises(nu.StoreError, match="could not be completed"):
         made.database.rewrite()
     assert made.path.stat().st_ino == before
+    assert names_beside(made) == ["app.duckdb"]
+
+
+def test_a_file_with_tables_of_others_that_cannot_be_copied_is_kept_with_an_error(made):
+    import duckdb
+
+    with duckdb.connect(str(made.path)) as connection:
+        connection.execute("CREATE TABLE mine AS SELECT 1 AS a; CREATE VIEW theirs AS FROM mine; DROP TABLE mine")
+    with contextlib.suppress(nu.StoreError):
+        made.database.rewrite()
+    assert count(made) == 5000
     assert names_beside(made) == ["app.duckdb"]
 
 
