@@ -135,9 +135,12 @@ def lost(problem: Exception, *, sent: bool, cost: int) -> Failure:
 
 
 def _meaning(status: int) -> tuple[type[NucleusError], str, str]:
-    if status in {401, 403}:
-        advice = "Check NUCLEUS_TOKEN and NUCLEUS_APP_ID: both must come from the same account."
-        return AuthenticationError, "The service refused the token for this app", advice
+    same_account = "NUCLEUS_TOKEN and NUCLEUS_APP_ID: both must come from the same account."
+    if status == 401:
+        return AuthenticationError, "The service refused the token for this app", f"Check {same_account}"
+    if status == 403:
+        advice = f"If other requests are answered, it refuses this one only; if not, check {same_account}"
+        return AuthenticationError, "The service refused the request", advice
     if status == 404:
         advice = "Check NUCLEUS_APP_ID, and who or what was asked for; for users, see the setting user_path of Client."
         return NotFoundError, "The service does not know what was asked for", advice

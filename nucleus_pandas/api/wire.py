@@ -22,6 +22,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers
 
+from nucleus_pandas.api.authorization import Secret
 from nucleus_pandas.api.payloads import TooLargeError
 from nucleus_pandas.exceptions import ConfigurationError
 
@@ -188,16 +189,19 @@ class _Proxy:
         self.headers: dict[str, str] = {}
         if parts.username is not None:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self.headers = dict(make_headers(proxy_basic_auth=login))
+            self.headers = {name: Secret(value) for name, value in make_headers(proxy_basic_auth=login).items()}
 
 
 def _ssl_context(verify: bool | str) -> ssl.SSLContext:
+    # Not ssl.create_default_context, nor urllib3's: with SSLKEYLOGFILE in the environment, they write down the keys
+    # with which anybody can read the token. This one checks certificates and host names, too.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if verify is False:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
     try:
-        return ssl.create_default_context(cafile=certifi.where() if verify is True else verify)
+        context.load_verify_locations(cafile=certifi.where() if verify is True else verify)
+        return context
     except OSError:
         raise ConfigurationError("verify is True, False or the path of a readable file of certificates.") from None

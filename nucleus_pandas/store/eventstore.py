@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,12 +17,14 @@ from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.windows import When, Zone, make_interval
 from nucleus_pandas.api.wording import shown
 from nucleus_pandas.store import reading
-from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, tell_gaps
+from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
+from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, warn_of_gaps
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
 from nucleus_pandas.store.reading import condition_on, naive
 from nucleus_pandas.store.reconcile import reconcile
 from nucleus_pandas.store.schema import get_meta, one_row
+from nucleus_pandas.store.selection import ids_of_users
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,7 +57,9 @@ class StoreInfo(NamedTuple):
     bytes : int
         What it takes on the disk.
     missing_users, missing_sessions : int
-        Which could not be loaded yet; the next sync tries again.
+        Users and sessions that could not be loaded yet, or only in part; later syncs request them again.
+    missing_events : int
+        Events that the service counts in its lists of sessions and has not returned.
     unfinished : bool
         Whether the last sync was stopped before its end.
     """
@@ -75,6 +79,7 @@ class StoreInfo(NamedTuple):
     bytes: int = 0
     missing_users: int = 0
     missing_sessions: int = 0
+    missing_events: int = 0
     unfinished: bool = False
 
 
@@ -158,7 +163,7 @@ class EventStore:
         with self.database.reading() as connection:
             frame = reading.read_sessions(connection, *condition_on('"start"', *span))
             gaps = find_gaps(connection, *span)
-        tell_gaps(gaps)
+        warn_of_gaps(gaps)
         return frame
 
     def events(
@@ -222,11 +227,11 @@ class EventStore:
                 connection.register("names", {"name": np.array(_known_events(connection, events), dtype=object)})
                 condition += " AND e.event IN (FROM names)"
             if users is not None:
-                connection.register("ids", {"id": np.array(_ids(users), dtype=object)})
+                connection.register("ids", {"id": np.array(ids_of_users("users", users), dtype=object)})
                 condition += " AND (u.user_id IN (FROM ids) OR u.user_db_id IN (FROM ids))"
             frame = reading.read_events(connection, condition, values, columns)
             gaps = find_gaps(connection, *span, through)
-        tell_gaps(gaps)
+        warn_of_gaps(gaps)
         return frame
 
     def whole_sessions(
@@ -405,13 +410,14 @@ def check_store(store: object) -> EventStore:
     return store
 
 
-_COUNTS = """
+_COUNTS = f"""
 SELECT (SELECT count(*) FROM kept.users), (SELECT count(*) FROM kept.users WHERE chosen),
     (SELECT count(*) FROM kept.sessions), (SELECT count(*) FROM kept.sessions WHERE events_at IS NOT NULL),
     (SELECT count(*) FROM kept.events), (SELECT min(time) FROM kept.events), (SELECT max(time) FROM kept.events),
     (SELECT max(as_of) FROM kept.runs WHERE finished),
-    (SELECT count(*) FROM kept.users WHERE failure IS NOT NULL),
-    (SELECT count(*) FROM kept.sessions WHERE failure IS NOT NULL),
+    (SELECT count(*) FROM kept.users u WHERE failure IS NOT NULL OR (chosen AND {USER_SHORT})),
+    (SELECT count(*) FROM kept.sessions s WHERE failure IS NOT NULL OR {SHORT}),
+    (SELECT coalesce(sum({MISSING}), 0)::BIGINT FROM kept.sessions s WHERE {SHORT}),
     coalesce((SELECT NOT arg_max(finished, run) FROM kept.runs), false)
 """
 
@@ -449,16 +455,3 @@ def _known_events(connection: duckdb.DuckDBPyConnection, events: Iterable[str]) 
                 f"{', '.join(map(shown, known[:_MOST_SHOWN])) or 'none'}."
             )
     return wanted
-
-
-def _ids(users: pd.DataFrame | Iterable[str]) -> list[str]:
-    if isinstance(users, pd.DataFrame):
-        columns = [name for name in ("user_db_id", "user_id") if name in users.columns]
-        if not columns:
-            raise ValueError("users has neither a column user_id nor user_db_id; pass rows of store.users(), or ids.")
-        given = users[columns].bfill(axis=1).iloc[:, 0]  # the service's id, else the app's
-        return given.dropna().astype(str).tolist()
-    ids = [] if isinstance(users, str | Mapping) else list(users)
-    if isinstance(users, str | Mapping) or not all(isinstance(user, str) for user in ids):
-        raise TypeError("users must be rows of store.users(), or a list of ids that are text.")
-    return ids

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: Version of the tables below. A store of another version cannot be read.
-VERSION = 1
+VERSION = 2
 #: Users are spread over so many buckets by a hash that is the same in every version: all of a user lies in one.
 BUCKETS = 64
 
@@ -52,17 +52,24 @@ _TABLES = (
     "CREATE SCHEMA kept",
     "CREATE TABLE kept.meta (key VARCHAR, value VARCHAR)",
     # chosen: whether the store follows the user. asked_at: until when the sessions are known; asked_seen: what
-    # last_seen was then. failure: why the sessions could not be loaded.
+    # last_seen was then. failure: why the sessions could not be loaded. flawed: how many sessions of the last answer
+    # could not be read as they should, or 1 where it had none although there must be some; attempts: how many answers
+    # in a row were flawed; retry_at: when the next attempt is due.
     f"CREATE TABLE kept.users (user_no INTEGER, {_typed(USERS)}, props VARCHAR, place INTEGER, bucket UTINYINT,"
-    " chosen BOOLEAN, asked_at TIMESTAMP, asked_seen TIMESTAMP, failure VARCHAR)",
+    " chosen BOOLEAN, asked_at TIMESTAMP, asked_seen TIMESTAMP, failure VARCHAR, flawed INTEGER, attempts UTINYINT,"
+    " retry_at TIMESTAMP)",
     f"CREATE TABLE kept.devices (user_no INTEGER, {_typed(_without_user(DEVICES))}, place INTEGER)",
     # events_at: until when the events are known; missing before they are fetched. stale: it has grown since.
+    # received, received_errors: how many events came, copies included, and how many of these were errors. flawed: how
+    # many events of the answer could not be read as they should. attempts, retry_at: as for users.
     f"CREATE TABLE kept.sessions (session_no BIGINT, user_no INTEGER, {_typed(_SESSION_COLUMNS)}, events_at TIMESTAMP,"
-    " stale BOOLEAN, failure VARCHAR)",
+    " stale BOOLEAN, failure VARCHAR, received BIGINT, received_errors BIGINT, flawed INTEGER, attempts UTINYINT,"
+    " retry_at TIMESTAMP)",
     f"CREATE TABLE kept.events (user_no INTEGER, session_no BIGINT, place INTEGER, {_typed(EVENT_COLUMNS)},"
     " data VARCHAR)",
+    # listed, counted: how many users the service sent, and how many it counts.
     'CREATE TABLE kept.runs (run INTEGER, "start" TIMESTAMP, "end" TIMESTAMP, window_end TIMESTAMP, as_of TIMESTAMP,'
-    " sample DOUBLE, finished BOOLEAN, requests BIGINT, seconds DOUBLE)",
+    " sample DOUBLE, finished BOOLEAN, requests BIGINT, seconds DOUBLE, listed BIGINT, counted BIGINT)",
     "CREATE TABLE kept.tombstones (person INTEGER, hash VARCHAR, state VARCHAR)",
     "CREATE TABLE kept.exports (folder VARCHAR, made_at TIMESTAMP)",
 )

@@ -22,7 +22,7 @@ from nucleus_pandas.store.eventstore import EventStore, check_store
 from nucleus_pandas.store.planning import Request, Work, find_work, read_request
 from nucleus_pandas.store.reading import naive
 from nucleus_pandas.store.schema import get_meta, one_row, set_meta
-from nucleus_pandas.store.selection import Listing, user_keys
+from nucleus_pandas.store.selection import Listing, Refresh, user_keys
 from nucleus_pandas.store.syncreport import SyncReport, make_report, read_failures
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ def sync(
     window: Duration = "7d",
     sample: float | None = None,
     seed: int | None = None,
+    refresh: Refresh = False,
     progress: bool = True,
 ) -> SyncReport:
-    """Fetch users, sessions and events into a store: what is there already is not asked for again.
+    """Fetch users, sessions and events into a store; what it holds already is not requested again.
 
     Parameters
     ----------
@@ -66,18 +67,22 @@ def sync(
         default as the store does already, else all. A later sync may raise it, not lower it.
     seed : int, optional
         Draws the sample; 0 by default.
+    refresh : bool, pandas.DataFrame or iterable of str
+        Fetch what the store holds already once more: True for all users, or only for the users given as rows of
+        ``store.users()`` or as ids. Their sessions that touch the interval or its window are requested again. What the
+        store holds stays until the new answers arrive.
     progress : bool
         Show a bar in a notebook or a terminal.
 
     Returns
     -------
     SyncReport
-        Numbers of what was fetched and skipped, and a frame `failures` of what could not be loaded.
+        Numbers of what was fetched and skipped, and a frame `failures` of what could not be loaded in full.
 
     Raises
     ------
     ValueError
-        For an interval, window or sample that cannot be.
+        For an interval, window or sample that cannot be, or a user in `refresh` who is not in the store.
     AuthenticationError
         When the service refuses the token: at once, with everything kept that came before.
     NucleusError
@@ -121,6 +126,11 @@ def sync(
         listing = selection.ask_listing(client, losses)
         ledger = selection.read_ledger(database, listing, client.app_id)
         asked = read_request(client, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
+        outdated = selection.users_to_refresh(ledger, refresh)
+        if outdated.any():
+            ledger.ask_again(outdated)
+            with database.writing() as connection:
+                writing.mark_outdated(connection, ledger.users.loc[outdated, "user_no"], asked.interval)
         work = find_work(client, database, listing, ledger, asked)
         losses.warn()
         people.tell_of_missing_users(listing.total, listing.came)
@@ -141,7 +151,14 @@ class _Run:
         expected = len(tasks) + self.work.groups + self.work.expected
         interval = self.asked.interval
         crawl = Crawl(
-            self.client, self.database, tasks, self.work.others, interval, expected=expected, progress=progress
+            self.client,
+            self.database,
+            tasks,
+            self.work.others,
+            interval,
+            now=self.listing.as_of,
+            expected=expected,
+            progress=progress,
         )
         outcome = crawl.outcome
         outcome.user_failures.update(unaskable)
@@ -162,8 +179,8 @@ class _Run:
             raise _ended_early(outcome, outcome.error)
         if len(failures):
             warn_incomplete(
-                f"{len(failures):,} users or sessions could not be loaded; the report's `failures` tells which, and "
-                "why. Each sync tries again, but for those that have no id to ask by."
+                f"{len(failures):,} users or sessions could not be loaded in full. The report's `failures` lists them "
+                "with the reasons. Later syncs request them again, except those without an id to request them by."
             )
         return make_report(self.work, outcome, failures, deleted + gone, seconds)
 
@@ -177,8 +194,8 @@ class _Run:
         (number,) = one_row(connection, "SELECT coalesce(max(run), 0) + 1 FROM kept.runs")
         instants = [self.asked.start, self.asked.end, self.asked.window_end, self.listing.as_of]
         connection.execute(
-            "INSERT INTO kept.runs VALUES (?, ?, ?, ?, ?, ?, false, 1, 0)",
-            [number, *map(naive, instants), self.asked.sample],
+            "INSERT INTO kept.runs VALUES (?, ?, ?, ?, ?, ?, false, 1, 0, ?, ?)",
+            [number, *map(naive, instants), self.asked.sample, self.listing.came, self.listing.total],
         )
         return number, purged
 

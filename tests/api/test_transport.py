@@ -644,6 +644,25 @@ class TestCertificates:
         assert get(transport, server).attempts == 1
         assert server.connections == 1
 
+    @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+    @pytest.mark.parametrize("verified", [True, False])
+    def test_no_keys_are_written_to_sslkeylogfile(self, server, make, certificate, monkeypatch, tmp_path, verified):
+        monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys.log"))
+        get(make(verify=certificate[0] if verified else False), server)
+        assert not list(tmp_path.iterdir())
+
+    def test_no_keys_are_written_when_a_proxy_stands_in_between(self, serve, make, certificate, monkeypatch, tmp_path):
+        monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys.log"))
+        proxy = serve(answer(status=200), answer(status=502))
+        fail(
+            NetworkError, make(verify=certificate[0], proxies={"https": proxy.url}), type("S", (), {"url": "https://x"})
+        )
+        assert not list(tmp_path.iterdir())
+
+    def test_a_certificate_of_another_host_is_refused(self, server, make, certificate):
+        server.url = server.url.replace("127.0.0.1", "localhost")
+        assert "certificate" in str(fail(NetworkError, make(verify=certificate[0]), server))
+
     def test_a_file_that_is_missing_is_told_at_once(self, make):
         with pytest.raises(ConfigurationError, match="verify"):
             make(verify="/nowhere/ca.pem")
