@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PIECE = 1 << 20
-# Windows has neither; a link there needs special rights.
+# Each of these exists on some systems only.
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -171,10 +171,11 @@ def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on disk, so that a power failure brings back no earlier state."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    except OSError:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError:  # a folder that cannot be listed, or a file system that does not know this
         os.sync()
-    finally:
-        os.close(descriptor)

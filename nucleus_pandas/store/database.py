@@ -128,8 +128,8 @@ class Database:
                     f"Another sync, export or erasure is at work on {self.path}. Wait until it is done, then {what} "
                     "again; nothing was changed."
                 )
-            self._use.alone = True
             try:
+                self._use.alone = True
                 if side_files.find_copies(self.path):
                     with self._turn():
                         side_files.remove_copies(self.path)
@@ -211,6 +211,8 @@ class Database:
                 erase(old)
             except BlockingIOError:
                 time.sleep(_STEP)
+            except OSError:
+                break
 
     def _create(self) -> None:
         """Create an empty store; it gets its name when it is complete."""
@@ -265,7 +267,7 @@ class Database:
     @contextlib.contextmanager
     def _open(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._turn(), _errors(self.path):
-            with _own_errors(self.path):
+            with contextlib.suppress(OSError):
                 self._remove_leftovers()
             with self._connection(read_only=read_only) as connection:
                 yield connection
