@@ -89,8 +89,8 @@ class EventStore:
     Parameters
     ----------
     path : path
-        The file; `sync` makes it if it does not exist. Only your account can read it (0600). Beside it lies
-        ``<path>.lock``, which keeps two syncs apart, and while it is written to, ``<path>.wal``.
+        The file; `sync` creates it if it does not exist. Only your account can read it (0600). While it is in use,
+        DuckDB's ``<path>.wal`` and ``<path>.tmp`` exist beside it, and ``<path>.lock``, which keeps two syncs apart.
 
     Notes
     -----

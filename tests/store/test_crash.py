@@ -245,7 +245,7 @@ def test_a_file_that_may_not_be_written_is_told(scripted, tmp_path_factory):
     folder = Path(tempfile.mkdtemp())
     store = nu.EventStore(folder / "app.duckdb")
     quiet_sync(app, store)
-    folder.chmod(0o755)
+    folder.chmod(0o777)
     store.path.chmod(0o444)
     code = (
         SYNC
@@ -287,7 +287,7 @@ def test_only_its_owner_can_read_the_file_its_log_and_what_is_unfinished(scripte
         assert stat.S_IMODE(log.stat().st_mode) == 0o600
         assert stat.S_IMODE(Path(f"{store.path}.tmp").stat().st_mode) == 0o700
         connection.execute("BEGIN")
-    assert sorted(path.name for path in store.path.parent.iterdir()) == ["app.duckdb", "app.duckdb.lock"]
+    assert sorted(path.name for path in store.path.parent.iterdir()) == ["app.duckdb"]
 
 
 def test_a_transaction_that_fails_leaves_nothing(store, fill):
@@ -306,7 +306,7 @@ def test_a_transaction_that_fails_leaves_nothing(store, fill):
 
 def test_a_store_in_a_folder_that_does_not_exist_is_told(scripted, tmp_path):
     store = nu.EventStore(tmp_path / "nowhere" / "app.duckdb")
-    with pytest.raises(nu.StoreError, match="Make it, change its permissions, or choose another path"):
+    with pytest.raises(nu.StoreError, match=r"No such file or directory\)\. Create it, change its"):
         nu.sync(scripted(), store, progress=False, **ALL)
 
 

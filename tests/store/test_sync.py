@@ -267,7 +267,7 @@ def test_a_reader_that_takes_long_is_waited_for(scripted, store, monkeypatch):
     def then_somebody_reads(*arguments):
         if not refused:
             refused.append(True)
-            lock = store.database._lock
+            lock = store.database._use.turn
 
             def hold():
                 lock.acquire()
