@@ -13,7 +13,7 @@ ROOMS = ["exceptions", "api", "store", "analysis", "plots", "report", "demo", "c
 API_FILES = [
     *("endpoints", "wording", "numbers", "durations", "windows", "columns", "frames", "counts", "people"),
     *("pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
-    *("lifetimes", "cachefile", "cache", "addresses", "authorization"),
+    *("lifetimes", "cachefile", "cache", "addresses", "authorization", "erasure"),
     *("client", "fanout", "loaders", "loaders_people", "doctor"),
 ]
 
