@@ -18,7 +18,7 @@ from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
 from nucleus_pandas.store import tombstones, writing
 from nucleus_pandas.store.eventstore import check_store
 from nucleus_pandas.store.schema import check_app, one_row
-from nucleus_pandas.store.traces import places_in, rows_with
+from nucleus_pandas.store.traces import answers_with, rows_with
 
 if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
@@ -161,13 +161,24 @@ def _left_in_store(database: Database, person: _Person, counts: dict[str, int]) 
         (f"store: {table}", counts[table], left[table], _SHARED if left[table] else "") for table in _TABLES
     ]
     others = sum(count for table, count in left.items() if table not in _TABLES)
-    files = [Path(f"{database.path}{suffix}") for suffix in ("", ".wal", ".lock")]
-    shared = bool(sum(left.values()))
-    rows.append(("store: the file", None, others + places_in(files, person.all), _SHARED if shared else ""))
+    rows.append(("store: other tables", None, others, _SHARED if others else ""))
+    copies = _leftovers(database)
+    detail = f"delete by hand: {', '.join(map(str, copies))}" if copies else ""
+    rows.append(("store: unfinished copies", None, len(copies), detail))
     if exports:
         folders = ", ".join(folder for (folder,) in exports)
         rows.append(("exports", len(exports), len(exports), f"not reached: delete and export again: {folders}"))
     return rows
+
+
+def _leftovers(database: Database) -> list[Path]:
+    """Copies of the store that a rewrite left beside it when it was killed."""
+    name = database.path.name
+    return sorted(
+        path
+        for path in database.path.parent.iterdir()
+        if path.name.startswith(f".{name}.") and len(path.name) == len(name) + 10 and path.is_dir()
+    )
 
 
 def _in_store(client: Client, user_id: str, database: Database) -> _Person:
@@ -236,9 +247,13 @@ def _erase(client: Client, user_id: str) -> tuple[Any, ...]:
 
 
 def _in_cache(client: Client, person: _Person) -> tuple[Any, ...]:
-    """Whether the file of the cache, which was emptied, holds one of the ids."""
+    """Whether the cache, which was emptied, holds one of the ids."""
     place = client.cache_info().place
     if place is None:
         return ("cache", None, 0, "this client has none")
-    files = [Path(f"{place}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")]
-    return ("cache", None, places_in(files, person.all), "emptied")
+    left = answers_with(place, person.all)
+    if left is None:
+        return ("cache", None, None, f"could not be read; delete by hand: {place}")
+    if (damaged := Path(f"{place}.damaged")).exists():
+        return ("cache", None, left + 1, f"delete by hand: {damaged}")
+    return ("cache", None, left, f"delete by hand: {place}" if left else "emptied")

@@ -9,7 +9,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.store import forget
-from nucleus_pandas.store.traces import places_in
+from nucleus_pandas.store.traces import rows_with
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import Asked, assert_same, kinds, quiet_sync
 
@@ -36,9 +36,8 @@ def test_nothing_of_a_forgotten_person_is_left_in_store_and_cache(app, store):
     assert report.loc["service", "detail"] == "erased"
     assert report.loc["store: users", "found"] == 1
     assert report.loc["store: events", "found"] > 0
-    files = [path for path in store.path.parent.rglob("*") if path.is_file()]
-    assert len(files) >= 3
-    assert places_in(files, ids) == 0
+    with store.database.reading() as connection:
+        assert sum(rows_with(connection, ids).values()) == 0
     for frame in (store.users(), store.devices(), store.sessions(), store.events()):
         assert not frame.isin(ids).any(axis=None)
 
@@ -108,7 +107,8 @@ def test_a_sync_after_a_crash_deletes_the_rows_and_says_what_is_to_be_done(app, 
     with pytest.warns(nu.IncompleteDataWarning, match="An erasure was begun and not finished"):
         report = quiet_sync(app, store)
     assert who["user_id"] not in set(store.users()["user_id"])
-    assert places_in([store.path], [who["user_id"], who["user_db_id"]]) == 0
+    with store.database.reading() as connection:
+        assert sum(rows_with(connection, [who["user_id"], who["user_db_id"]]).values()) == 0
     assert report.table.set_index("item").loc["users deleted", "count"] == 1
 
 
@@ -291,19 +291,35 @@ def test_an_export_of_nobody_raises(app):
         nu.export_user(app, "nobody@example.org")
 
 
-def test_traces_are_found_wherever_a_file_is_cut(tmp_path, monkeypatch):
-    from nucleus_pandas.store import traces
-
-    monkeypatch.setattr(traces, "_PIECE", 7)
-    (tmp_path / "file").write_bytes(b"xx ana@example.org yy ana@example.org" + json.dumps("ó-long").encode())
-    assert places_in([tmp_path / "file", tmp_path / "absent"], ["ana@example.org"]) == 2
-    assert places_in([tmp_path / "file"], ["ó-long"]) == 1
-    assert places_in([tmp_path / "file"], ["ana"]) == 0  # too short to tell
-
-
 def test_kinds_counts_what_it_says():
     assert kinds(["users", "users/a", "users/a/session/1?device=x", "analytics"]) == {
         "list": 1,
         "users": 1,
         "sessions": 1,
     }
+
+
+def test_a_copy_that_a_killed_rewrite_left_is_reported(app, store, fill):
+    fill(store)
+    copy = store.path.parent / f".{store.path.name}.abcd1234"
+    copy.mkdir()
+    who = someone(app, 0)["user_id"]
+    report = nu.forget_user(app, who, store=store, confirm=who).set_index("place")
+    assert report.loc["store: unfinished copies", "left"] == 1
+    assert str(copy) in report.loc["store: unfinished copies", "detail"]
+
+
+def test_answers_that_are_left_in_the_cache_are_reported(app, monkeypatch):
+    who = someone(app, 0)["user_id"]
+    nu.load_users(app)
+    monkeypatch.setattr(type(app), "clear_cache", lambda _: None)
+    report = nu.forget_user(app, who, confirm=who).set_index("place")
+    assert report.loc["cache", "left"] >= 1
+    assert str(app.cache_info().place) in report.loc["cache", "detail"]
+
+
+def test_a_cache_that_cannot_be_read_is_missing_and_not_zero(app, monkeypatch):
+    who = someone(app, 0)["user_id"]
+    monkeypatch.setattr(forget, "answers_with", lambda *_: None)
+    report = nu.forget_user(app, who, confirm=who).set_index("place")
+    assert pd.isna(report.loc["cache", "left"])
