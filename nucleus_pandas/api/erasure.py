@@ -16,7 +16,7 @@ def shows_user(payload: Any, user_id: str) -> bool | None:
 
 
 def lists_user(payload: Any, user_id: str) -> bool | None:
-    """Whether a list of users holds the user; None when the user is not on it, but the list may be incomplete."""
+    """Whether a list of users holds the user; None when the user is not on it, but it may be incomplete or is empty."""
     rows = payload.get("data") if isinstance(payload, dict) else None
     if not isinstance(rows, list):
         return None
@@ -24,7 +24,7 @@ def lists_user(payload: Any, user_id: str) -> bool | None:
     if any(ids & wanted for ids in found):
         return True
     total = payload.get("total")
-    if type(total) is not int or not all(found):
+    if type(total) is not int or not found or not all(found):
         return None
     # Pages of a list that grows overlap, so a user who came twice counts once.
     came = {str(row.get("_id") or row.get("userId")) for row in rows}

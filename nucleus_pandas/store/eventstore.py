@@ -16,7 +16,7 @@ from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.windows import When, Zone, make_interval
 from nucleus_pandas.api.wording import shown
-from nucleus_pandas.store import reading
+from nucleus_pandas.store import reading, tombstones
 from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, tell_gaps
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
@@ -84,8 +84,9 @@ class EventStore:
     Parameters
     ----------
     path : path
-        The file; `sync` makes it if it does not exist. Only your account can read it (0600). Beside it lies
-        ``<path>.lock``, which keeps two syncs apart, and while it is written to, ``<path>.wal``.
+        The file; `sync` makes it if it does not exist. Only your account can read it (0600). Beside it are
+        ``<path>.lock``, which keeps two syncs apart, ``<path>.wal`` while it is written to, and, once somebody was
+        erased, ``<path>.erased``, which keeps them from coming back: move and copy it together with the store.
 
     Notes
     -----
@@ -364,6 +365,22 @@ class EventStore:
         store keeps of them.
         """
         return export_tables(self.database, Path(folder).expanduser().absolute(), format, self.info().sample)
+
+    def reset_erased(self) -> None:
+        """Forget who was erased from this store, when the file that tells is lost or damaged for good.
+
+        Raises
+        ------
+        StoreLockedError, StoreError
+            When a sync or an erasure is running, or the store cannot be used.
+
+        Notes
+        -----
+        The file is ``<path>.erased``. It is deleted if it is there. From then on a sync takes in again whomever the
+        service lists, and does not finish erasures that stopped half-way.
+        """
+        with self.database.alone("reset_erased"):
+            tombstones.reset(self.database)
 
     def reconcile(self, client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
         """Compare the store's counts of custom events with the service's, and print the gap.

@@ -60,7 +60,6 @@ _TABLES = (
     " data VARCHAR)",
     'CREATE TABLE kept.runs (run INTEGER, "start" TIMESTAMP, "end" TIMESTAMP, window_end TIMESTAMP, as_of TIMESTAMP,'
     " sample DOUBLE, finished BOOLEAN, requests BIGINT, seconds DOUBLE)",
-    "CREATE TABLE kept.tombstones (person INTEGER, hash VARCHAR, state VARCHAR)",
     "CREATE TABLE kept.exports (folder VARCHAR, made_at TIMESTAMP)",
 )
 _VIEWS = (

@@ -58,7 +58,7 @@ NEXT = {
 #: What the list of users answers after that, and whether it shows that the user is gone.
 LISTS = {
     "without": (WITHOUT, True),
-    "nobody": (listed(), True),
+    "nobody": (listed(), False),
     "with": (WITH, False),
     "short": (listed(BO, total=2), False),
     "short and with": (listed(USER, total=2), False),
