@@ -46,7 +46,7 @@ def not_confirmed(status: int, *, there: bool) -> ServiceError:
 def wrong_kind_of_id() -> ServiceError:
     """Make the error for a user who is on the list, but unknown by the id in the path."""
     return ServiceError(
-        f"The service does not know the user by this id (HTTP 404, DELETE {PATHS['user']}), but its list of users "
+        f"The service does not know the user by this id (HTTP 404, {PATHS['user']}), but its list of users "
         "still holds them, so nobody was erased. It seems to expect the other kind of id: set user_path of Client; "
         "nucleus_pandas.doctor(client) finds out which.",
         status=404,

@@ -14,7 +14,7 @@ from nucleus_pandas.api.addresses import segment
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import COUNT, TEXT, Losses
 from nucleus_pandas.api.endpoints import PATHS
-from nucleus_pandas.api.erasure import shows_user
+from nucleus_pandas.api.erasure import lists_user, shows_user, wrong_kind_of_id
 from nucleus_pandas.api.frames import inner_list, make_frame, objects, part
 from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
 from nucleus_pandas.store import tombstones
@@ -122,7 +122,7 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
         person = _at_service(client, user_id)
         if not person.found:
             raise _unknown("The service does")
-        rows = [_erase(client, user_id)]
+        rows = [_erase(client, user_id, known=True)]
     else:
         database = check_store(store).database
         with database.alone("forget_user"):
@@ -139,6 +139,7 @@ def _from_store(client: Client, user_id: str, database: Database) -> tuple[_Pers
         erased = tombstones.read_erased(connection, database.path)
         _check_kind_of_id(connection, client, user_id)
     person = _at_service(client, user_id)
+    known = person.found
     with database.reading() as connection:
         _add_from_store(connection, client, user_id, person)
     if not (person.found or erased.find([user_id])):
@@ -146,7 +147,7 @@ def _from_store(client: Client, user_id: str, database: Database) -> tuple[_Pers
     erasure = erased.begin(person.ids, person.users)
     trouble: NucleusError | None = None
     try:
-        rows = [_erase(client, user_id)]
+        rows = [_erase(client, user_id, known=known)]
     except NucleusError as error:
         trouble = error
     else:
@@ -275,12 +276,23 @@ def _unknown(who: str) -> NotFoundError:
     )
 
 
-def _erase(client: Client, user_id: str) -> _Row:
+def _erase(client: Client, user_id: str, *, known: bool) -> _Row:
+    """Erase a person at the service, which knows them by this id or does not."""
     try:
         client.delete_user(user_id, confirm=user_id)
     except NotFoundError:
-        return ("service", 0, 0, "does not know the user, or not any more")
-    return ("service", 1, 0, "erased")
+        known = False
+    else:
+        # A service may report success for any id, even one of the wrong kind.
+        if not known and _is_listed(client, user_id):
+            raise wrong_kind_of_id()
+    return ("service", 1, 0, "erased") if known else ("service", 0, 0, "does not know the user, or not any more")
+
+
+def _is_listed(client: Client, user_id: str) -> bool:
+    with contextlib.suppress(NucleusError):
+        return lists_user(client.get("users", cached=False).payload, user_id) is True
+    return False
 
 
 def _in_cache(client: Client, person: _Person) -> _Row:

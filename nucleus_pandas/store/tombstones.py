@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nucleus_pandas.api.wording import counted
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store import writing
 from nucleus_pandas.store.schema import get_meta, set_meta
@@ -148,7 +149,7 @@ def read_erased(connection: duckdb.DuckDBPyConnection, store: Path) -> Erased:
     if content is None:
         if deleted:
             raise StoreError(
-                f"{path} is missing. It keeps the {deleted:,} people erased from this store from coming back. Copy it "
+                f"{path} is missing. It keeps {counted(deleted, 'erased user')} from coming back to the store. Copy it "
                 f"from where the store was before, or from a backup. {_ACCEPT} Nothing was changed."
             )
         return Erased(path, salt, [], 0)
@@ -157,7 +158,7 @@ def read_erased(connection: duckdb.DuckDBPyConnection, store: Path) -> Erased:
     people = content["people"]
     if len(people) < deleted:
         raise StoreError(
-            f"{path} is older than the store: it holds {len(people):,} of the {deleted:,} people erased from it. Copy "
+            f"{path} is older than the store: it knows {len(people):,} of {counted(deleted, 'erased user')}. Copy "
             f"the newest one from where the store was before, or from a backup. {_ACCEPT} Nothing was changed."
         )
     return Erased(path, salt, people, deleted)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.columns import warn_incomplete
+from nucleus_pandas.api.wording import counted
 from nucleus_pandas.exceptions import NucleusError, StoreError, UnaskableError
 from nucleus_pandas.store import tombstones
 from nucleus_pandas.store.schema import check_app
@@ -66,14 +67,14 @@ def finish_at_service(client: Client, listing: Listing, ledger: Ledger) -> None:
             troubles.append(trouble)
     if troubles:
         warn_incomplete(
-            f"The service has not confirmed the erasure of {len(troubles):,} people, which forget_user began. This "
-            "store holds nothing of them. Each sync tries again; or call forget_user again with the same id. The last "
-            f"reason: {troubles[-1]}"
+            f"The service has not confirmed the erasure of {counted(len(troubles), 'user')}, which forget_user began. "
+            "This store holds nothing of them. Each sync tries again; or call forget_user again with the same id. The "
+            f"last reason: {troubles[-1]}"
         )
     if back:
         warn_incomplete(
-            f"{back:,} people whose erasure the service confirmed are on its list of users. It still has them, or they "
-            "have used the app again. They are kept out of the store; forget_user erases them again."
+            f"The service lists {counted(back, 'user')} whose erasure it confirmed: it still has them, or they have "
+            "used the app again. They are kept out of the store; forget_user erases them again."
         )
 
 
