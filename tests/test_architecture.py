@@ -13,7 +13,7 @@ ROOMS = ["exceptions", "core", "api", "store", "analysis", "plots", "report", "d
 API_FILES = [
     *("endpoints", "wording", "numbers", "durations", "windows", "columns", "shapes", "frames", "counts", "people"),
     *("authorization", "http_dates", "pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
-    *("lifetimes", "cachefile", "cache", "addresses"),
+    *("lifetimes", "cachefile", "cache", "addresses", "erasure"),
     *("client", "refusals", "fanout", "loaders", "loaders_people", "doctor"),
 ]
 

@@ -16,12 +16,19 @@ from nucleus_pandas.api.adapter import ENDPOINT_HEADER, Ask, NucleusAdapter, kno
 from nucleus_pandas.api.addresses import DEFAULT_BASE_URL, check_base_url, fill, segment
 from nucleus_pandas.api.authorization import Token, token_of
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
+from nucleus_pandas.api.erasure import lists_user, not_confirmed, shows_user, wrong_kind_of_id
 from nucleus_pandas.api.http_dates import service_time
 from nucleus_pandas.api.lifetimes import is_kept
 from nucleus_pandas.api.payloads import parse_json
 from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.api.windows import Sign, Zone, parse_zone
-from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError, PayloadError
+from nucleus_pandas.exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    NotFoundError,
+    NucleusError,
+    PayloadError,
+)
 
 if TYPE_CHECKING:
     from nucleus_pandas.api.cachefile import CacheFile, CacheInfo
@@ -260,7 +267,7 @@ class Client:
         return service_time(self._session.send(ask, allow_redirects=False).headers)
 
     def delete_user(self, user_id: str, *, confirm: str) -> None:
-        """Erase a user and all data of that user at the service, for good, and everything in this app's cache.
+        """Erase a user and all their data at the service, for good, and empty this app's cache.
 
         Parameters
         ----------
@@ -274,7 +281,12 @@ class Client:
         ValueError
             When `confirm` is not `user_id`; nothing is sent.
         NotFoundError
-            When the service does not know the user.
+            When the service does not know the user, for example because they were erased before.
+        ServiceError
+            When the service reports success but does not confirm it, and when it answers 404 although its list of users
+            holds the user.
+        NucleusError
+            For everything else that can go wrong. Whether the user was erased is then unknown: call again.
 
         Warns
         -----
@@ -283,20 +295,55 @@ class Client:
 
         Notes
         -----
-        The cache is emptied before the request, too, and whatever comes of it: an answer that is lost on the way does
-        not mean that nobody was erased. Copies elsewhere are not touched: frames, exports, another cache folder.
+        Source: ``DELETE users/:userId``. A user counts as erased after HTTP 204. After another success (200, 202) the
+        service must also answer 404 when asked for the user, past the cache. If that answer does not settle it, a
+        complete list of users must not hold them.
+
+        The cache is emptied before and after the request, whether or not it succeeds. Other copies are not touched:
+        frames, stores, exports, another cache folder. See `forget_user` for a store.
         """
         if user_id != confirm:
             raise ValueError(
                 "confirm is not the same as user_id, so nobody was erased. Pass the id a second time, "
                 "confirm=user_id, if you mean it: this cannot be undone."
             )
-        ask = self._ask("DELETE", "user", (user_id,), None, cached=False)
+        address = self._address("user", (user_id,), None)
         self.clear_cache()
         try:
-            self._session.send(ask, allow_redirects=False)
+            problem = self._erase(address, user_id)
         finally:
             self.clear_cache()
+        if problem is not None:  # raised out here, so that it has no context whose frames hold the token
+            raise problem
+
+    def _erase(self, address: str, user_id: str) -> NucleusError | None:
+        """Send the request, and give the reason why the user does not count as erased, if there is one."""
+        try:
+            reply = self._transport.send("DELETE", address, headers=self._auth.header(), endpoint=PATHS["user"])
+        except NotFoundError as unknown:
+            return wrong_kind_of_id() if self._lists_user(user_id) else unknown
+        if reply.status == 204 and not reply.already_gone:
+            return None
+        there = self._has_user(user_id)
+        if there is None:
+            there = self._lists_user(user_id)
+        if there is False:
+            return None
+        return not_confirmed(404 if reply.already_gone else reply.status, there=there is True)
+
+    def _has_user(self, user_id: str) -> bool | None:
+        try:
+            return shows_user(self.get("user", user_id, cached=False).payload, user_id)
+        except NotFoundError:
+            return False
+        except NucleusError:
+            return None
+
+    def _lists_user(self, user_id: str) -> bool | None:
+        try:
+            return lists_user(self.get("users", cached=False).payload, user_id)
+        except NucleusError:
+            return None
 
     def clear_cache(self) -> None:
         """Empty this app's cache, and overwrite what was there.

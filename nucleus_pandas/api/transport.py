@@ -72,7 +72,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer: status 200, or 204 after DELETE.
+    """A whole answer: status 200, or any 2xx after DELETE.
 
     Attributes
     ----------
@@ -369,7 +369,7 @@ class Transport:
             return Reply(204, headers, b"", None, call.attempts, already_gone=True)
         if status // 100 != 2:
             return refused(response, call.redactor(), self._now)
-        if status not in ({200} if call.method == "GET" else {200, 204}):
+        if call.method == "GET" and status != 200:
             return Failure(ServiceError, "The service answered in a way it is not known to", status=status)
         body = self._whole_body(response)
         payload: Any = None

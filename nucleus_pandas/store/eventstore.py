@@ -16,7 +16,7 @@ from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.windows import When, Zone, make_interval
 from nucleus_pandas.api.wording import shown
-from nucleus_pandas.store import reading
+from nucleus_pandas.store import reading, tombstones
 from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, warn_of_gaps
 from nucleus_pandas.store.database import Database
@@ -91,6 +91,8 @@ class EventStore:
     path : path
         The file; `sync` creates it if it does not exist. Only your account can read it (0600). While it is in use,
         DuckDB's ``<path>.wal`` and ``<path>.tmp`` exist beside it, and ``<path>.lock``, which keeps two syncs apart.
+        Once somebody was erased, ``<path>.erased`` keeps them from coming back: move and copy it together with the
+        store.
 
     Notes
     -----
@@ -369,6 +371,22 @@ class EventStore:
         store keeps of them.
         """
         return export_tables(self.database, Path(folder).expanduser().absolute(), format, self.info().sample)
+
+    def reset_erased(self) -> None:
+        """Forget who was erased from this store, when the file that tells is lost or damaged for good.
+
+        Raises
+        ------
+        StoreLockedError, StoreError
+            When a sync or an erasure is running, or the store cannot be used.
+
+        Notes
+        -----
+        The file is ``<path>.erased``. It is deleted if it is there. From then on a sync takes in again whomever the
+        service lists, and does not finish erasures that stopped half-way.
+        """
+        with self.database.alone("reset_erased"):
+            tombstones.reset(self.database)
 
     def reconcile(self, client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
         """Compare the store's counts of custom events with the service's, and print the gap.

@@ -70,7 +70,6 @@ _TABLES = (
     # listed, counted: how many users the service sent, and how many it counts.
     'CREATE TABLE kept.runs (run INTEGER, "start" TIMESTAMP, "end" TIMESTAMP, window_end TIMESTAMP, as_of TIMESTAMP,'
     " sample DOUBLE, finished BOOLEAN, requests BIGINT, seconds DOUBLE, listed BIGINT, counted BIGINT)",
-    "CREATE TABLE kept.tombstones (person INTEGER, hash VARCHAR, state VARCHAR)",
     "CREATE TABLE kept.exports (folder VARCHAR, made_at TIMESTAMP)",
 )
 _META = "kept.meta"
@@ -81,6 +80,7 @@ _META_VALUES = {
     "openings": r"[0-9]{1,18}",
     "sample": r"1|1\.0|0\.[0-9]+|[1-9](\.[0-9]+)?e-[0-9]+",
     "seed": r"-?[0-9]+",
+    "erased": r"[0-9]{1,9}",
 }
 _ALWAYS = ("salt", "openings")
 _VIEWS = (

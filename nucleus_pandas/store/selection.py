@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,9 +16,11 @@ from nucleus_pandas.api.columns import INSTANT, TEXT, Losses
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.frames import part
 from nucleus_pandas.api.windows import SETTLING_TIME
+from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store import tombstones
 from nucleus_pandas.store.completeness import USER_SHORT
 from nucleus_pandas.store.schema import BUCKETS, check_app, get_meta
+from nucleus_pandas.store.tombstones import Erased, Person
 
 if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
@@ -36,7 +38,8 @@ Decision = Literal["ask", "not seen", "created later", "unchanged", "not in the 
 class Listing:
     """The users' list as it came: columns of the users, their properties, columns of their devices.
 
-    `came` is how many rows with an id that were, `total` how many users the service counts, which can be more.
+    `came` is how many rows came with an id, `total` how many users the service counts, which can be more. `complete`:
+    there are users, and each one that the service counts came with an id, so that whoever is not on the list is gone.
     """
 
     users: dict[str, Any]
@@ -45,6 +48,7 @@ class Listing:
     came: int
     total: int
     as_of: dt.datetime
+    complete: bool = False
 
     @property
     def whole(self) -> bool:
@@ -63,14 +67,17 @@ class Ledger:
         about the user fell short.
     sample, seed : float and int, or None for a new store
         The share of users that it follows, and what they were drawn with.
-    buried : set of str
-        Those of the ids asked for that belong to people who were erased.
+    erased : Erased or None
+        Who was erased from the store; None for a new one.
+    buried : dict of str to Person
+        Those of the ids on the list that belong to somebody who was erased.
     """
 
     users: pd.DataFrame
     sample: float | None = None
     seed: int | None = None
-    buried: frozenset[str] = frozenset()
+    erased: Erased | None = None
+    buried: Mapping[str, Person] = field(default_factory=dict)
 
     def ask_again(self, users: Any) -> None:
         """Take what is known of these users, a boolean mask, for outdated."""
@@ -95,6 +102,7 @@ def ask_listing(client: Client, losses: Losses) -> Listing:
         came,
         total if type(total) is int else came,
         _known_until(answer, users["last_seen"]),
+        complete=type(total) is int and total <= len(kept) > 0 and came == len(rows),
     )
 
 
@@ -111,6 +119,8 @@ def _known_until(answer: Answer, last_seen: Any) -> dt.datetime:
 def read_ledger(database: Database, listing: Listing, app_id: str) -> Ledger:
     """Look up what the store knows of the users of a list; an absent store knows nothing."""
     if not database.exists:
+        if (path := tombstones.path_of(database.path)).exists():
+            raise StoreError(tombstones.foreign(path))
         return Ledger(_ledger_frame([]))
     with database.reading() as connection:
         rows = connection.execute(
@@ -119,13 +129,23 @@ def read_ledger(database: Database, listing: Listing, app_id: str) -> Ledger:
         ).fetchall()
         check_app(connection, app_id, database.path)
         sample, seed = get_meta(connection, "sample"), get_meta(connection, "seed")
-        ids = {text for name in ("user_id", "user_db_id") for text in listing.users[name] if text is not pd.NA}
-        return Ledger(
-            _ledger_frame(rows),
-            None if sample is None else float(sample),
-            None if seed is None else int(seed),
-            frozenset(tombstones.buried(connection, ids)),
-        )
+        erased = tombstones.read_erased(connection, database.path)
+    ids = {text for name in ("user_id", "user_db_id") for text in listing.users[name] if text is not pd.NA}
+    return Ledger(
+        _ledger_frame(rows),
+        None if sample is None else float(sample),
+        None if seed is None else int(seed),
+        erased,
+        erased.find(ids - _not_erased(rows, erased)),
+    )
+
+
+def _not_erased(rows: list[tuple[Any, ...]], erased: Erased) -> set[str]:
+    """The ids of the users in the store: whoever is erased is deleted from it, so these need no hash, which is slow."""
+    if erased.older_store:
+        return set()
+    doomed = {number for person in erased.undeleted for number in person.users}
+    return {text for number, *ids in (row[:3] for row in rows) if number not in doomed for text in ids if text}
 
 
 def _ledger_frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
@@ -196,7 +216,8 @@ def decide(
     fresh = np.isnan(numbers)
     numbers[fresh] = ledger.users["user_no"].to_numpy().max(initial=-1) + 1 + np.arange(fresh.sum())
     before = known["chosen"].eq(other=True).to_numpy()
-    buried = (users["user_id"].isin(ledger.buried) | users["user_db_id"].isin(ledger.buried)).to_numpy(dtype=bool)
+    erased = list(ledger.buried)
+    buried = (users["user_id"].isin(erased) | users["user_db_id"].isin(erased)).to_numpy(dtype=bool)
     chosen = choose(users["key"], users["created_at"], before & ~buried, sample, seed, out=buried)
     seen, created = users["last_seen"], users["created_at"]
     # A clock that runs ahead says nothing about when somebody came.

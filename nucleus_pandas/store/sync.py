@@ -16,7 +16,7 @@ from nucleus_pandas.api.durations import Duration
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.windows import When, Zone
 from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
-from nucleus_pandas.store import selection, tombstones, writing
+from nucleus_pandas.store import selection, unfinished, writing
 from nucleus_pandas.store.crawl import Crawl, Outcome, UserTask
 from nucleus_pandas.store.eventstore import EventStore, check_store
 from nucleus_pandas.store.planning import Request, Work, find_work, read_request
@@ -93,7 +93,8 @@ def sync(
     Warns
     -----
     IncompleteDataWarning
-        When users or sessions could not be loaded, or the service sent fewer users than it counts.
+        When users or sessions could not be loaded, the service sent fewer users than it counts, it did not confirm an
+        erasure, or it lists somebody whose erasure it confirmed.
 
     Notes
     -----
@@ -109,7 +110,10 @@ def sync(
     sessions that share them are counted as clashes. An event that came twice is kept once.
 
     Users who are gone from the service's list are asked about, and deleted from the store when the service does not
-    know them, unless they are more than half; so is everybody whom `forget_user` erased.
+    know them, unless they are more than half.
+
+    An erasure by `forget_user` that stopped half-way is finished: the person is deleted from the store, and the service
+    is asked again to erase them as long as its list holds them. Whoever was erased is not taken in again.
 
     Examples
     --------
@@ -124,6 +128,7 @@ def sync(
     with database.alone("sync"):
         losses = Losses(PATHS["users"])
         listing = selection.ask_listing(client, losses)
+        erased = unfinished.finish_in_store(database, client.app_id)
         ledger = selection.read_ledger(database, listing, client.app_id)
         asked = read_request(client, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
         outdated = selection.users_to_refresh(ledger, refresh)
@@ -134,14 +139,18 @@ def sync(
         work = find_work(client, database, listing, ledger, asked)
         losses.warn()
         people.tell_of_missing_users(listing.total, listing.came)
-        return _Run(client, database, listing, work, asked).go(progress=progress)
+        unfinished.finish_at_service(client, listing, ledger)
+        return _Run(client, database, listing, work, asked, erased).go(progress=progress)
 
 
 class _Run:
     """One sync, from its first transaction to its last."""
 
-    def __init__(self, client: Client, database: Database, listing: Listing, work: Work, asked: Request) -> None:
+    def __init__(
+        self, client: Client, database: Database, listing: Listing, work: Work, asked: Request, erased: int
+    ) -> None:
         self.client, self.database, self.listing, self.work, self.asked = client, database, listing, work, asked
+        self.erased = erased  # users deleted already, to finish an erasure
 
     def go(self, *, progress: bool) -> SyncReport:
         begun = time.monotonic()
@@ -182,7 +191,7 @@ class _Run:
                 f"{len(failures):,} users or sessions could not be loaded in full. The report's `failures` lists them "
                 "with the reasons. Later syncs request them again, except those without an id to request them by."
             )
-        return make_report(self.work, outcome, failures, deleted + gone, seconds)
+        return make_report(self.work, outcome, failures, self.erased + deleted + gone, seconds)
 
     def _begin(self, connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
         """Note what is known from the users' list and what this sync is to bring; delete who must not be there."""
@@ -190,14 +199,14 @@ class _Run:
         set_meta(connection, "sample", repr(self.asked.sample))
         set_meta(connection, "seed", str(self.asked.seed))
         self._put_users(connection)
-        purged = self._finish_erasures(connection)
+        deleted = self._drop_erased(connection)
         (number,) = one_row(connection, "SELECT coalesce(max(run), 0) + 1 FROM kept.runs")
         instants = [self.asked.start, self.asked.end, self.asked.window_end, self.listing.as_of]
         connection.execute(
             "INSERT INTO kept.runs VALUES (?, ?, ?, ?, ?, ?, false, 1, 0, ?, ?)",
             [number, *map(naive, instants), self.asked.sample, self.listing.came, self.listing.total],
         )
-        return number, purged
+        return number, deleted
 
     def _put_users(self, connection: duckdb.DuckDBPyConnection) -> None:
         users = self.work.users
@@ -215,15 +224,14 @@ class _Run:
             | {"device_user_no": of_device[theirs]},
         )
 
-    def _finish_erasures(self, connection: duckdb.DuckDBPyConnection) -> int:
-        """Delete those whose erasure was begun and not finished."""
-        if not tombstones.unfinished(connection):
-            return 0
-        warn_incomplete(
-            "An erasure was begun and not finished. This store keeps nothing of the person; call forget_user again "
-            "with the same id, so that the service erases them, too."
-        )
-        return tombstones.drop_buried(connection)
+    def _drop_erased(self, connection: duckdb.DuckDBPyConnection) -> int:
+        """Delete users of the store who have taken on the id of somebody erased; gives how many these were."""
+        users = self.work.users
+        numbers = users.loc[users["decision"].eq("forgotten"), "user_no"].tolist()
+        connection.register("theirs", {"user_no": np.array(numbers, dtype=np.int32)})
+        (deleted,) = one_row(connection, "SELECT count(*) FROM kept.users WHERE user_no IN (FROM theirs)")
+        writing.drop_users(connection, numbers)
+        return int(deleted)
 
     def _tasks(self) -> tuple[list[UserTask], dict[int, str]]:
         """Whom to ask about, and who cannot be asked about."""
