@@ -162,13 +162,15 @@ class Database:
 
         Notes
         -----
-        The old file is overwritten with zeros before it is deleted, and so is an unfinished copy that a crash left. If
-        another process still reads the old file after 10 seconds, the next operation on the store overwrites it. This
-        reaches the blocks that the file occupies, no others. Deleted rows can remain on the disk: in blocks of
-        DuckDB's log and spill files, which it deletes itself; on file systems that write changes elsewhere or keep
-        snapshots or journals of data (btrfs, ZFS, APFS); in the spare blocks of SSDs; and in backups. Where the file
-        system has no hard links, or the file has other names, the old file is deleted without being overwritten. Only
-        an encrypted disk covers all of these.
+        The old file is overwritten with zeros before it is deleted. So are the write-ahead log whenever the store is
+        closed, and copies and spilled rows that a crash left. If another process still reads the old file after 10
+        seconds, the next operation on the store overwrites it.
+
+        This reaches the blocks that these files occupy at that moment, no others. Deleted rows can remain on the disk:
+        in blocks that DuckDB itself gave back, from spill files or when it made the store shorter; on file systems that
+        write changes elsewhere or keep snapshots or journals of data (btrfs, ZFS, APFS); in the spare blocks of SSDs;
+        and in backups. Where the file system has no hard links, files are deleted without being overwritten; a file
+        that has other names keeps its content under them. Only an encrypted disk covers all of these.
         """
         with self._kept_alone("write"), self._turn(), _errors(self.path), _own_errors(self.path):
             self._remove_leftovers()
@@ -290,10 +292,28 @@ class Database:
             schema.check(connection, self.path)
             yield connection
         finally:
-            with private_umask():
-                connection.close()  # what is not committed by now is not kept
+            if read_only:
+                connection.close()
+            else:
+                self._close(connection)
             with contextlib.suppress(OSError):
                 spill.rmdir()
+
+    def _close(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Close the file after writing; what is not committed by now is not kept.
+
+        DuckDB then deletes its log, which holds everything that was written. A second name of it lets us overwrite it.
+        """
+        log = side_files.copies_of(self.path) / f"log-{time.time_ns()}"
+        with contextlib.suppress(OSError, StoreError):
+            side_files.make_copies_folder(self.path)
+            log.hardlink_to(side_files.log_of(self.path))
+        with private_umask():
+            connection.close()
+        with contextlib.suppress(OSError):
+            erase(log)
+        with contextlib.suppress(OSError):
+            log.parent.rmdir()
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:

@@ -467,6 +467,35 @@ def test_the_blocks_of_the_old_file_are_zeros_after_it_was_rewritten(made):
     assert count(made) == 5000
 
 
+def test_the_blocks_of_the_log_are_zeros_after_the_store_was_closed(made):
+    with contextlib.ExitStack() as stack:
+        with made.database.writing() as connection:
+            connection.execute("INSERT INTO kept.exports VALUES ('x', now())")
+            connection.execute("COMMIT")
+            log = stack.enter_context(Path(f"{made.path}.wal").open("rb"))
+            assert log.read().strip(b"\0")
+            connection.execute("BEGIN")
+        log.seek(0)
+        assert not log.read().strip(b"\0")
+    assert names_beside(made) == ["app.duckdb"]
+
+
+def test_a_log_that_the_store_still_needs_is_not_overwritten(made, monkeypatch):
+    real = database._connect
+
+    def connect(path, *, read_only):
+        connection = real(path, read_only=read_only)
+        connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+        return connection
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_connect", connect)
+        with made.database.writing() as connection:
+            connection.execute("INSERT INTO kept.exports VALUES ('x', now())")
+    assert names_beside(made) == ["app.duckdb", "app.duckdb.wal"]
+    assert count(made) == 5001
+
+
 def test_another_name_of_the_old_file_keeps_its_content(made, tmp_path):
     backup = tmp_path / "backup.duckdb"
     backup.hardlink_to(made.path)
@@ -503,9 +532,9 @@ def test_a_reader_of_the_old_file_is_not_disturbed_and_the_next_use_overwrites_i
     real = Path.hardlink_to
 
     def hardlink_to(self, target):
-        # Between the copy and the replacement, when another process may open the file for reading.
-        readers.append(python(code, made.path, stdin=subprocess.PIPE))
-        assert readers[0].stdout.readline() == "open\n"
+        if target == made.path:  # between copy and replacement, when another process may open the file for reading
+            readers.append(python(code, made.path, stdin=subprocess.PIPE))
+            assert readers[0].stdout.readline() == "open\n"
         return real(self, target)
 
     with made.path.open("rb") as old:
