@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -140,9 +139,9 @@ def make_copies_folder(store: Path) -> Path:
 
 
 def find_copies(store: Path) -> list[Path]:
-    """Return the folders with copies of the store: while the lock is free, a crash left them."""
-    found = [*_old_copies(store), copies_of(store)]
-    return [path for path in found if path.is_dir() and not path.is_symlink()]
+    """Return the folder with copies of the store: while the lock is free, a crash left them."""
+    folder = copies_of(store)
+    return [folder] if folder.is_dir() and not folder.is_symlink() else []
 
 
 def find_spilled(store: Path) -> list[Path]:
@@ -177,19 +176,6 @@ def remove_spilled(store: Path) -> None:
     for file in find_spilled(store):
         with contextlib.suppress(OSError):
             erase(file)
-
-
-def _old_copies(store: Path) -> list[Path]:
-    """Return the folders that earlier versions made for copies, with random names: nothing else may be in them."""
-    pattern = re.compile(rf"\.{re.escape(store.name)}\.[a-z0-9_]{{8}}")
-    names = filter(pattern.fullmatch, _names_in(store.parent) or ())
-    return [
-        folder
-        for name in names
-        if (folder := store.with_name(name)).is_dir()
-        and stat.S_IMODE(folder.lstat().st_mode) == 0o700
-        and all(inner.startswith(store.name) for inner in _names_in(folder) or ())
-    ]
 
 
 def _names_in(folder: Path) -> list[str] | None:

@@ -434,17 +434,6 @@ def test_a_copy_is_left_alone_while_another_process_works_on_it(made):
     assert made.database.leftovers() == []
 
 
-def test_copies_under_the_random_names_of_earlier_versions_are_removed(made):
-    leave_copy(made, ".app.duckdb.ab12_xyz").close()
-    other = made.path.with_name(".app.duckdb.settings")
-    other.mkdir(mode=0o700)
-    (other / "mine").touch()
-    with made.database.alone("sync"):
-        pass
-    assert names_beside(made) == [".app.duckdb.settings", "app.duckdb"]
-    assert (other / "mine").exists()
-
-
 def test_rows_that_a_crash_left_in_the_spill_folder_are_removed_before_writing(made):
     folder = Path(f"{made.path}.tmp")
     folder.mkdir()

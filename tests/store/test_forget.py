@@ -39,6 +39,9 @@ STEPS = {
 }
 
 
+DATES = {"createdAt": "2026-11-19T10:00:00.000Z", "lastSeen": "2026-11-19T11:00:00.000Z"}
+
+
 @pytest.fixture
 def app(scripted, tmp_path):
     return scripted(cache=tmp_path / "cache")
@@ -521,7 +524,7 @@ def test_a_user_who_takes_on_the_id_of_somebody_erased_is_deleted(scripted, stor
     app = scripted(app=app_of(ana, bo))
     quiet_sync(app, store)
     nu.forget_user(app, "ana@example.org", store=store, confirm="ana@example.org")
-    renamed = {"_id": "a-long-id-2", "userId": "ana@example.org", "devices": [], "props": {}}
+    renamed = {"_id": "a-long-id-2", "userId": "ana@example.org", **DATES, "devices": [], "props": {}}
     listing = {"total": 1, "data": [renamed]}
     app.service.hook = lambda _, target: (200, listing) if target.endswith("/users") else None
     with pytest.warns(nu.IncompleteDataWarning, match="lists 1 user whose erasure it confirmed"):
@@ -633,12 +636,12 @@ def test_a_sync_hashes_the_ids_of_new_users_only(app, store, fill, monkeypatch):
     assert made == []
     listed = nu.load_users(app)
     known = set(store.users()["user_id"]) | set(store.users()["user_db_id"])
-    new = {"_id": "5f3e-new", "userId": "new@example.org", "createdAt": "2026-11-19T10:00:00.000Z"}
+    new = {"_id": "5f3e-new", "userId": "new@example.org", **DATES, "devices": []}
 
     def hook(method, target):
         if not target.endswith("/users"):
             return (200, {"user": new, "sessions": []}) if "5f3e-new" in target or "new%40" in target else None
-        rows = [{"_id": row.user_db_id, "userId": row.user_id} for row in listed.itertuples()]
+        rows = [{"_id": row.user_db_id, "userId": row.user_id, **DATES, "devices": []} for row in listed.itertuples()]
         return (200, {"total": len(rows) + 1, "data": [*rows, new]})
 
     app.service.hook = hook
@@ -726,7 +729,7 @@ def test_a_store_without_a_salt_is_damaged(app, store, fill):
     with store.database.writing() as connection:
         connection.execute("DELETE FROM kept.meta WHERE key = 'salt'")
     who = someone(app, 0)["user_id"]
-    with pytest.raises(nu.StoreError, match="has no salt"):
+    with pytest.raises(nu.StoreError, match="holds no valid salt"):
         nu.forget_user(app, who, store=store, confirm=who)
     assert who in set(nu.load_users(app)["user_id"])
 
@@ -734,10 +737,10 @@ def test_a_store_without_a_salt_is_damaged(app, store, fill):
 # What is left
 
 
-def test_a_copy_that_a_killed_rewrite_left_is_reported(app, store, fill):
+def test_a_copy_that_cannot_be_removed_is_reported(app, store, fill):
     fill(store)
-    copy = store.path.parent / f".{store.path.name}.abcd1234"
-    copy.mkdir()
+    copy = store.path.parent / f".{store.path.name}.unfinished"
+    (copy / "something else").mkdir(parents=True)
     who = someone(app, 0)["user_id"]
     report = nu.forget_user(app, who, store=store, confirm=who).set_index("place")
     assert report.loc["store: unfinished copies", "left"] == 1

@@ -73,7 +73,8 @@ def test_a_short_id_counts_as_a_whole_text_only(store, fill):
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_each_of_a_hundred_people_in_a_cache_is_found(tmp_path, ascii_only):
     people = [*ODD, *(f"person-{number}@example.org" for number in range(100 - len(ODD)))]
-    rows = [{"_id": f"5f3e-{number}", "userId": person} for number, person in enumerate(people)]
+    dates = {"createdAt": "2026-11-19T10:00:00.000Z", "lastSeen": "2026-11-19T11:00:00.000Z"}
+    rows = [{"_id": f"5f3e-{number}", "userId": person, "devices": [], **dates} for number, person in enumerate(people)]
     text = json.dumps({"total": len(rows), "data": rows}, ensure_ascii=ascii_only, indent=ascii_only or None)
     if ascii_only:
         text = text.replace("/", "\\/")
