@@ -326,9 +326,7 @@ def test_a_demo_client_that_collects_garbage_in_its_service_s_thread_stops_it_al
 def test_a_demo_port_that_is_taken_is_refused_with_what_to_do():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(
-            nu.ConfigurationError, match=f"Port {port} is taken.* Choose another one, or 0 for any"
-        ) as err:
+        with pytest.raises(nu.ConfigurationError, match=f"Port {port} is taken.* Choose another one, or 0 for any"):
             nu.demo_client(scale=0.02, port=port)
 
 

@@ -415,7 +415,9 @@ def test_a_mistake_of_the_library_is_not_taken_for_an_odd_id(own_app, monkeypatc
 
 
 INTERRUPTED = """
+import signal
 import nucleus_pandas as nu
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent that ignores it, as nohup's may, hands this on
 client = nu.Client("app", "token", base_url="http://127.0.0.1:{port}", cache=False, requests_per_second=None)
 nu.load_sessions(client, [str(number) for number in range(50)], progress=False)
 """
