@@ -43,13 +43,19 @@ class Harvest(Generic[T]):
 
 
 def fetch_all(
-    fetch: Callable[[int], T], count: int, client: Client, *, label: str = "", progress: bool = False
+    fetch: Callable[[int], T],
+    count: int,
+    client: Client,
+    *,
+    label: str = "",
+    progress: bool = False,
+    all_needed: bool = False,
 ) -> Harvest[T]:
     """Call `fetch` for 0 … `count` - 1 from several threads.
 
     What the service does not know any more (404), what no path can carry, and an answer of another shape are set
     apart, and so is what the service refuses while it answers other requests; see `Refusals`. Any other error ends the
-    whole: nothing further is sent, and what came is kept.
+    whole: nothing further is sent, and what came is kept. With `all_needed`, the first refusal does, too.
     """
     harvest: Harvest[T] = Harvest()
     refusals = Refusals(client)
@@ -75,7 +81,7 @@ def fetch_all(
         if stop.is_set():  # given up, most likely
             return None
         end: NucleusError | None = problem
-        if may_concern_one(problem):
+        if may_concern_one(problem) and not all_needed:
             harvest.refused[index] = problem
             end = refusals.refused(problem)
         if end is None:
