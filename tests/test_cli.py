@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import socket
 import stat
 
 import pandas as pd
@@ -248,3 +249,10 @@ def test_a_report_that_cannot_be_made_exits_with_2_before_anything_is_asked(
     assert main(["report", *arguments]) == 2
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert main(["demo", "--scale", "0.02", "--port", str(port)]) == 2
+    assert f"Port {port} is taken" in capsys.readouterr().err

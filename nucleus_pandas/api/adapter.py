@@ -52,7 +52,7 @@ class Ask(requests.PreparedRequest):
 
 
 def known_until(response: requests.Response) -> dt.datetime:
-    """Until when the data of an answer are known, which may be a while ago: by the service's clock where it has one."""
+    """Until when the data of an answer are known: by the service's clock, or the local one if it sent no date."""
     request = response.request
     if isinstance(request, Ask):
         return service_time(response.headers) or request.asked

@@ -87,7 +87,7 @@ class FileCache(BaseCache):
         ask, payload = response.request, vars(response).get("payload")
         if cache_key and isinstance(ask, Ask) and ask.kept and is_whole(ask.endpoint, payload):
             as_of = known_until(response)
-            # What is over, the service's clock tells; how long ago this was, the local one, which others share.
+            # The service's clock decides whether the interval is settled; entries expire by the local clock.
             expires = ask.asked + lifetime(ask.endpoint, ask.params, as_of)
             self.responses.add(
                 cache_key, _response(ask.endpoint, ask.asked, expires, as_of, response.content), era=ask.mark.era

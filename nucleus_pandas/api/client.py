@@ -492,7 +492,7 @@ def _no_error(payload: Any, status: int, endpoint: str) -> Any:
             endpoint=endpoint,
         )
     raise PayloadError(
-        f"The service answered with an error beside the data (HTTP {status} at {endpoint}), so some of them may be "
+        f"The service answered with an error beside the data (HTTP {status} at {endpoint}), so part of them may be "
         "missing. Try again later.",
         status=status,
         endpoint=endpoint,

@@ -243,8 +243,8 @@ def _read_utc(text: Any) -> dt.datetime | None:
     """The naive UTC datetime of an ISO 8601 text; None for anything else."""
     try:
         moment = dt.datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            return moment
-        return moment.astimezone(dt.UTC).replace(tzinfo=None)
+        if moment.tzinfo not in (None, dt.UTC):  # a shortcut for what the service sends
+            moment = moment.astimezone(dt.UTC)
+        return moment.replace(tzinfo=None)
     except (TypeError, ValueError, OverflowError):
         return None

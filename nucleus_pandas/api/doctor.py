@@ -143,7 +143,7 @@ def _clock(client: Client) -> Finding:
     return Finding(
         False,
         f"This machine's clock is {skew / dt.timedelta(minutes=1):,.0f} minutes {side} the service's. Set it right: "
-        "complete and settled depend on it.",
+        "which days can be loaded depends on it.",
     )
 
 

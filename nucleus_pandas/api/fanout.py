@@ -1,4 +1,4 @@
-"""Many requests of one kind: over threads, with a bar, in a stable order, ended early when more are of no use."""
+"""Many requests of one kind: over threads, with a bar, in a stable order. Ends early when the service refuses them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _ALL_WRONG = 5
 
 @dataclass
 class Harvest(Generic[T]):
-    """What came of the requests 0, 1, 2, …; those that are in none of the dicts were not sent, or not waited for.
+    """What came of the requests 0, 1, 2, …; those in none of the dicts were not sent, or given up.
 
-    The service refused those in `refused`, or did not answer them, while it answered others.
+    The service refused or failed to answer those in `refused`.
     """
 
     answers: dict[int, T] = field(default_factory=dict)
@@ -43,13 +43,19 @@ class Harvest(Generic[T]):
 
 
 def fetch_all(
-    fetch: Callable[[int], T], count: int, client: Client, *, label: str = "", progress: bool = False
+    fetch: Callable[[int], T],
+    count: int,
+    client: Client,
+    *,
+    label: str = "",
+    progress: bool = False,
+    all_needed: bool = False,
 ) -> Harvest[T]:
     """Call `fetch` for 0 … `count` - 1 from several threads.
 
-    What the service does not know any more (404), what no path can carry, and an answer of another shape are set
-    apart, and so is what the service refuses while it answers other requests; see `Refusals`. Any other error ends the
-    whole: nothing further is sent, and what came is kept.
+    Requests that are answered with 404 or with another shape, that no path can carry, or that the service refuses while
+    it answers others (see `Refusals`) are set apart. Any other error ends the run: nothing further is sent, and the
+    answers so far are kept. With `all_needed`, the first refusal ends it, too.
     """
     harvest: Harvest[T] = Harvest()
     refusals = Refusals(client)
@@ -75,7 +81,7 @@ def fetch_all(
         if stop.is_set():  # given up, most likely
             return None
         end: NucleusError | None = problem
-        if may_concern_one(problem):
+        if may_concern_one(problem) and not all_needed:
             harvest.refused[index] = problem
             end = refusals.refused(problem)
         if end is None:

@@ -527,8 +527,9 @@ def _ask_periods(
         client,
         label="periods",
         progress=True,
+        all_needed=True,
     )
-    for error in (harvest.error, *harvest.refused.values(), *harvest.set_apart.values()):
+    for error in (harvest.error, *harvest.set_apart.values()):
         if error is not None:
             raise error
     answers = list(harvest.answers.values())

@@ -163,7 +163,7 @@ def session_columns(answers: Sequence[list[Any]], losses: Losses) -> tuple[Any, 
         "errors": count_column(pick(flat, "errors"), losses),
     }
     backwards = np.asarray(columns["end"] < columns["start"])
-    columns["end"][backwards] = pd.NaT
+    columns["end"] = pd.Series(columns["end"]).mask(backwards).array
     losses.add("{} sessions end before they start; their end is missing", int(backwards.sum()))
     return owner, columns
 

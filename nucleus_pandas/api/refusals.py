@@ -28,10 +28,12 @@ def may_concern_one(error: Exception) -> bool:
 class Refusals:
     """Decides when refused requests end a run; safe to share between threads.
 
-    A request that is refused is set aside, and the run goes on. When `IN_A_ROW` different ones are refused with no
-    answer in between, one cheap request is sent. If that is answered, neither the token nor the service is to blame:
-    the run goes on, and the next such request takes twice as many refusals. If not, the run ends. It also ends when
-    the last of them was told to come back later (429): then more requests would only make it worse.
+    A refused request is set aside, and the run goes on. When `IN_A_ROW` different requests are refused with no answer
+    in between, a probe is sent: one cheap request. If it is answered, neither the token nor the service is to blame;
+    the run goes on, and the next probe takes twice as many refusals. If not, the run ends. It also ends when the last
+    of them is a 429, as more requests would only make it worse.
+
+    `refused` sends the probe itself and may take as long as any request: do not hold a lock while calling it.
     """
 
     def __init__(self, client: Client) -> None:
@@ -42,22 +44,22 @@ class Refusals:
         self._end: NucleusError | None = None
 
     def answered(self) -> None:
-        """Note that a request was answered, if only with "not found"."""
+        """Note that a request was answered, if only with 404."""
         with self._lock:
             self._in_a_row, self._limit = 0, IN_A_ROW
 
     def refused(self, error: NucleusError) -> NucleusError | None:
         """Note that a request was refused; gives the error that ends the run, or None to go on."""
-        with self._lock:  # also while the service is asked: what is refused meanwhile waits for what comes of it
+        with self._lock:  # held during the probe: requests that are refused meanwhile wait for its result
             self._in_a_row += 1
             if self._end is None and self._in_a_row >= self._limit:
-                self._end = error if isinstance(error, RateLimitError) else self._ask_something_else()
+                self._end = error if isinstance(error, RateLimitError) else self._probe()
                 if self._end is None:
                     self._in_a_row, self._limit = 0, 2 * self._limit
             return self._end
 
-    def _ask_something_else(self) -> NucleusError | None:
-        """The error that the quick glance gives, if any."""
+    def _probe(self) -> NucleusError | None:
+        """The error of the quick glance, if it gives one."""
         try:
             self._client.get("quick_glance", cached=False)
         except AuthenticationError as error:

@@ -23,7 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers
 
 from nucleus_pandas.api.authorization import Secret
-from nucleus_pandas.api.payloads import TooLargeError
+from nucleus_pandas.api.payloads import HeaderFloodError, TooLargeError
 from nucleus_pandas.exceptions import ConfigurationError
 
 
@@ -84,6 +84,16 @@ class _Response(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         raw = self.fp.detach()
         self.fp = io.BufferedReader(_TimedReader(raw, sock, current.get()))
+
+    def begin(self) -> None:
+        try:
+            super().begin()
+        except http.client.LineTooLong:
+            raise HeaderFloodError from None
+        except http.client.HTTPException as problem:
+            if type(problem) is http.client.HTTPException:  # more than 100 headers
+                raise HeaderFloodError from None
+            raise
 
 
 class _Connection(HTTPConnection):

@@ -190,3 +190,13 @@ def test_an_answer_that_would_be_kept_gives_its_frame_without_a_warning(name):
                 warnings.simplefilter("error", nu.IncompleteDataWarning)
                 warnings.filterwarnings("ignore", f".*({NO_FLAW})", nu.IncompleteDataWarning)
                 load(canned(payload))
+
+
+@pytest.mark.parametrize("wrong", [None, [], {}, 5, "text"], ids=["null", "list", "object", "number", "text"])
+@pytest.mark.parametrize("name", LOADERS)
+def test_an_answer_with_another_kind_of_data_is_an_error(name, wrong):
+    load, published, _ = LOADERS[name]
+    if type(wrong) is type(published.get("data", published.get("user"))):
+        return
+    with pytest.raises(nu.PayloadError):
+        load(canned({"user": wrong, "sessions": wrong, "data": wrong}))

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import datetime as dt
+import gc
 import http.client
 import io
 import logging
@@ -11,6 +12,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from urllib.parse import quote
 
@@ -287,6 +289,45 @@ def test_the_demo_client_stops_its_service():
         nu.load_users(app)
     with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", app.service.port)):
         pass
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_demo_client_that_is_no_longer_used_stops_its_service(tmp_path, cached):
+    app = nu.demo_client(scale=0.02, cache=tmp_path if cached else False)
+    nu.load_users(app)
+    port, thread = app.service.port, app.service._thread
+    app = None
+    gc.collect()
+    for other in threading.enumerate():
+        if other.name == "nucleus-demo-stop":
+            other.join(10)
+    assert not thread.is_alive()
+    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", port)):
+        pass
+
+
+def test_a_demo_client_that_collects_garbage_in_its_service_s_thread_stops_it_all_the_same(monkeypatch):
+    app = nu.demo_client(scale=0.02)
+    service, thread, collected = app.service, app.service._thread, threading.Event()
+    apps = [app]
+    del app
+
+    def drop():
+        if apps:
+            apps.clear()
+            collected.set()
+
+    monkeypatch.setattr(service._server, "service_actions", drop)
+    assert collected.wait(10)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_demo_port_that_is_taken_is_refused_with_what_to_do():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(nu.ConfigurationError, match=f"Port {port} is taken.* Choose another one, or 0 for any"):
+            nu.demo_client(scale=0.02, port=port)
 
 
 def test_the_demo_data_end_today():

@@ -415,7 +415,9 @@ def test_a_mistake_of_the_library_is_not_taken_for_an_odd_id(own_app, monkeypatc
 
 
 INTERRUPTED = """
+import signal
 import nucleus_pandas as nu
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent that ignores it, as nohup's may, hands this on
 client = nu.Client("app", "token", base_url="http://127.0.0.1:{port}", cache=False, requests_per_second=None)
 nu.load_sessions(client, [str(number) for number in range(50)], progress=False)
 """
@@ -598,9 +600,10 @@ def test_an_export_of_a_person_goes_on_when_a_session_is_refused(refusing):
     assert export["events"].empty
 
 
-def test_a_period_that_is_refused_is_an_error(refusing):
+def test_a_period_that_is_refused_is_an_error_at_once(refusing):
     client, _ = refusing([], (403, {}))
-    hook = lambda method, target: (403, {}) if "/analytics?" in target else None  # noqa: E731
-    client.service.hook = hook
+    client.service.hook = lambda method, target: (403, {}) if "/analytics?" in target else None
+    client.service.requests.clear()
     with pytest.raises(nu.AuthenticationError):
-        nu.load_dimensions(client, "2026-11-01", "2026-11-14", freq="W")
+        nu.load_dimensions(client, "2026-11-01", "2026-11-14", freq="D")
+    assert len(client.service.requests) == 1
