@@ -201,7 +201,9 @@ def load_sessions(client: Client, users: pd.DataFrame | Iterable[str], *, progre
     def frame(answers: dict[int, tuple[dict[str, Any], list[Any]]]) -> pd.DataFrame:
         known = asked.iloc[list(answers)].reset_index(drop=True)
         found = [user for user, _ in answers.values()]
-        return people.sessions_frame([sessions for _, sessions in answers.values()], people.fill_identity(known, found))
+        lists = [sessions for _, sessions in answers.values()]
+        people.warn_of_empty_lists(found, lists)
+        return people.sessions_frame(lists, people.fill_identity(known, found))
 
     return _finish(harvest, asked, frame, "users", "load_sessions")
 
@@ -405,7 +407,9 @@ def _sessions_to_ask(client: Client, sessions: pd.DataFrame) -> pd.DataFrame:
     """The sessions with all their ids, each once, with the types of `load_sessions` even after a CSV file."""
     _check_columns("sessions", sessions, _SESSION_COLUMNS, "load_sessions")
     # A frame put together from several has labels that stand there twice; the order of its rows is what counts.
-    typed = sessions[_SESSION_COLUMNS].reset_index(drop=True).astype(dict.fromkeys(_SESSION_COLUMNS[:4], TEXT))
+    counts = [name for name in ("actions", "errors") if name in sessions.columns]
+    typed = sessions[[*_SESSION_COLUMNS, *counts]].reset_index(drop=True)
+    typed = typed.astype(dict.fromkeys(_SESSION_COLUMNS[:4], TEXT))
     for column in ("start", "end"):
         if isinstance(typed[column].dtype, np.dtype) and typed[column].dtype.kind == "M":
             raise ValueError(f'sessions["{column}"] has no time zone; load_sessions gives UTC, keep it so.')

@@ -135,6 +135,14 @@ def device_columns(rows: list[Any], losses: Losses) -> dict[str, Any]:
     }
 
 
+def warn_of_empty_lists(users: Sequence[dict[str, Any]], answers: Sequence[list[Any]]) -> None:
+    """Warn of users, as they came, who have a device but no sessions."""
+    losses = Losses(PATHS["user"])
+    empty = sum(bool(user.get("devices")) and not sessions for user, sessions in zip(users, answers, strict=True))
+    losses.add("{} users have a device, but their list of sessions came empty", empty)
+    losses.warn()
+
+
 def sessions_frame(answers: Sequence[list[Any]], users: pd.DataFrame) -> pd.DataFrame:
     """One row a session; `users` has a row for each list of sessions, with user_id and user_db_id."""
     losses = Losses(PATHS["user"])
@@ -189,6 +197,14 @@ def session_events_frame(answers: Sequence[list[Any]], sessions: pd.DataFrame, g
     once = [without_copies(events) for events in answers]
     losses.add("{} copies of events are left out", sum(map(len, answers)) - sum(map(len, once)))
     owner, columns, properties, _ = session_event_columns(once, sessions, groups, losses)
+    if {"actions", "errors"} <= set(sessions.columns):
+        copies = np.array([len(all_) - len(one) for all_, one in zip(answers, once, strict=True)], dtype=np.intp)
+        received, errors = count_received(owner, columns["kind"], copies[groups])
+        actions, listed_errors = (
+            sessions[name].to_numpy(np.float64, na_value=np.nan) for name in ("actions", "errors")
+        )
+        short = missing_events(actions, listed_errors, received, errors) > 0
+        losses.add("{} sessions came with fewer events than their list of sessions counts", int(short.sum()))
     names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
     names |= {"session_id": "session_id", "session_start": "start"}
     columns |= {name: sessions[column].array.take(owner) for name, column in names.items()}
@@ -222,6 +238,22 @@ def session_event_columns(
     count_absent(events, ("time",), losses)
     columns = {"time": time[kept], **_event_columns(events, losses)}
     return SessionEvents(owner[kept], columns, inner_objects(events, "data", losses), flawed)
+
+
+def count_received(owner: Any, kinds: Sequence[str | None], copies: Any) -> tuple[Any, Any]:
+    """Count the events that came for each session, and the errors among them; copies may be of either."""
+    is_error = np.array(kinds, dtype=object) == "error"
+    received = np.bincount(owner, minlength=len(copies)) + copies
+    return received, np.bincount(owner[is_error], minlength=len(copies)) + copies
+
+
+def missing_events(actions: Any, errors: Any, received: Any, received_errors: Any) -> Any:
+    """Count the events that a list of sessions counts and that did not come; NaN counts as nothing listed.
+
+    The reference does not say what an action is. The demo app counts every event that is no error, and so does this.
+    """
+    errors = np.nan_to_num(errors)
+    return np.maximum(np.maximum(np.nan_to_num(actions) + errors - received, errors - received_errors), 0)
 
 
 def without_copies(events: list[Any]) -> list[Any]:

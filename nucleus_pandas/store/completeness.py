@@ -7,9 +7,7 @@ most sessions look short, and requesting them again changes none of them: then n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from nucleus_pandas.store.schema import one_row
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 _DELAYS = (0, 1, 6, 24, 72)
 _TRIAL = 1000
 
-#: How many events of a session `s` are missing.
+#: How many events of a session `s` are missing, as `people.missing_events` counts them.
 MISSING = (
     "greatest(coalesce(s.actions, 0) + coalesce(s.errors, 0) - s.received,"
     " coalesce(s.errors, 0) - s.received_errors, 0)"
@@ -29,13 +27,6 @@ MISSING = (
 SHORT = f"(s.events_at IS NOT NULL AND NOT s.stale AND (coalesce(s.flawed, 0) > 0 OR {MISSING} > 0))"
 #: Whether the last answer about a user `u` fell short.
 USER_SHORT = "(coalesce(u.flawed, 0) > 0)"
-
-
-def missing_events(actions: Any, errors: Any, received: Any, received_errors: Any) -> Any:
-    """Count the missing events of sessions, as `MISSING` does; counts that are missing are NaN."""
-    listed_errors = np.nan_to_num(errors)
-    short = np.maximum(np.nan_to_num(actions) + listed_errors - received, listed_errors - received_errors)
-    return np.maximum(short, 0)
 
 
 def schedule_retries(connection: duckdb.DuckDBPyConnection, table: str, alias: str, answered: str, short: str) -> None:

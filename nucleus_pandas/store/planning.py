@@ -159,7 +159,7 @@ def plan_sync(
     losses = Losses(PATHS["users"])
     listing = selection.ask_listing(check_client(client), losses)
     ledger = selection.read_ledger(database, listing, client.app_id)
-    asked = read_request(client, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
+    asked = read_request(client, listing, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
     ledger.ask_again(selection.users_to_refresh(ledger, refresh))
     work = find_work(client, database, listing, ledger, asked)
     return _plan(client, listing, work, asked)
@@ -167,6 +167,7 @@ def plan_sync(
 
 def read_request(
     client: Client,
+    listing: Listing,
     ledger: Ledger,
     start: When,
     end: When,
@@ -177,7 +178,8 @@ def read_request(
     seed: int | None,
 ) -> Request:
     """Read the arguments of a sync against what the store is."""
-    span = make_window(start, end, client.tz if tz is None else tz, now=client.now())
+    now = listing.as_of if listing.dated else client.now()
+    span = make_window(start, end, client.tz if tz is None else tz, now=now)
     forms = 'write for example window="7d" or window="12h".'
     length = dt.timedelta(microseconds=read_duration("window", window, forms, zero=True))
     if sample is not None and (isinstance(sample, bool) or not isinstance(sample, int | float) or not 0 < sample <= 1):

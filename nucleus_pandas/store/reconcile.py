@@ -26,7 +26,8 @@ def reconcile(store: EventStore, client: Client, start: When, end: When, *, tz: 
     with store.database.reading() as connection:
         check_app(connection, client.app_id, store.database.path)
     service = load_events(client, start, end, tz=zone)
-    window = make_window(start, end, zone, now=client.now())
+    now = client.service_date() or client.now()
+    window = make_window(start, end, zone, now=now)
     log = store.events(window.start, window.end, columns=["time", "event", "kind"])
     log = log[log["kind"].eq("custom").fillna(value=False)]
     edges = np.array([day.start.replace(tzinfo=None) for day in window.days], dtype="datetime64[us]")
@@ -35,7 +36,7 @@ def reconcile(store: EventStore, client: Client, start: When, end: When, *, tz: 
     counted = log.assign(day=dates[np.searchsorted(edges, moments, side="right") - 1])
     ours = counted.groupby(["day", "event"], as_index=False).size().rename(columns={"size": "store"})
     both = service.merge(ours, on=["day", "event"], how="outer").sort_values(["day", "event"], ignore_index=True)
-    known = dict(zip(dates, states(window.days, client.now())["settled"], strict=True))
+    known = dict(zip(dates, states(window.days, now)["settled"], strict=True))
     both["settled"] = [known[np.datetime64(day, "us")] for day in both["day"]]
     for name in ("count", "store"):
         both[name] = both[name].astype(COUNT).fillna(0)

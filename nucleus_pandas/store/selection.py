@@ -40,6 +40,7 @@ class Listing:
 
     `came` is how many rows came with an id, `total` how many users the service counts, which can be more. `complete`:
     there are users, and each one that the service counts came with an id, so that whoever is not on the list is gone.
+    `dated`: whether `as_of` is by the service's clock.
     """
 
     users: dict[str, Any]
@@ -48,6 +49,7 @@ class Listing:
     came: int
     total: int
     as_of: dt.datetime
+    dated: bool = True
     complete: bool = False
 
     @property
@@ -102,6 +104,7 @@ def ask_listing(client: Client, losses: Losses) -> Listing:
         came,
         total if type(total) is int else came,
         _known_until(answer, users["last_seen"]),
+        dated=answer.dated,
         complete=type(total) is int and total <= len(kept) > 0 and came == len(rows),
     )
 

@@ -130,7 +130,7 @@ def sync(
         listing = selection.ask_listing(client, losses)
         erased = unfinished.finish_in_store(database, client.app_id)
         ledger = selection.read_ledger(database, listing, client.app_id)
-        asked = read_request(client, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
+        asked = read_request(client, listing, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
         outdated = selection.users_to_refresh(ledger, refresh)
         if outdated.any():
             ledger.ask_again(outdated)

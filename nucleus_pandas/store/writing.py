@@ -20,7 +20,7 @@ from nucleus_pandas.api import people
 from nucleus_pandas.api.columns import TEXT, Losses
 from nucleus_pandas.api.frames import DEVICES, USERS
 from nucleus_pandas.api.people import SESSION_TIMEOUT
-from nucleus_pandas.store.completeness import SHORT, USER_SHORT, due, missing_events, schedule_retries
+from nucleus_pandas.store.completeness import SHORT, USER_SHORT, due, schedule_retries
 from nucleus_pandas.store.reading import naive
 from nucleus_pandas.store.schema import EVENT_COLUMNS, to_sql
 
@@ -231,17 +231,13 @@ def put_events(
     events = [people.without_copies(answer.events) for answer in answers]
     copies = np.array([len(answer.events) for answer in answers]) - np.array([len(of_group) for of_group in events])
     owner, columns, properties, flawed = people.session_event_columns(events, sessions, sessions["number"], losses)
+    received, errors = people.count_received(owner, columns["kind"], copies[sessions["number"]])
+    short = people.missing_events(sessions["actions"], sessions["errors"], received, errors) > 0
     came = np.bincount(owner, minlength=len(sessions))
-    fetched = sessions[["session_no", "as_of"]].assign(
-        received=came + copies[sessions["number"]],
-        received_errors=np.bincount(owner, np.array(columns["kind"]) == "error", len(sessions)).astype(np.int64),
-        flawed=flawed,
-    )
-    fetched["received_errors"] += copies[sessions["number"]]
-    short = missing_events(sessions["actions"], sessions["errors"], fetched["received"], fetched["received_errors"]) > 0
     worse = (short & (came < sessions["kept"])).to_numpy(dtype=bool)
-    fetched["worse"] = worse
-    connection.register("fetched", {name: values.to_numpy() for name, values in fetched.items()})
+    fetched = {name: sessions[name].to_numpy() for name in ("session_no", "as_of")}
+    fetched |= {"received": received, "received_errors": errors, "flawed": flawed, "worse": worse}
+    connection.register("fetched", fetched)
     connection.execute("DELETE FROM kept.events WHERE session_no IN (SELECT session_no FROM fetched WHERE NOT worse)")
     first = np.searchsorted(owner, owner)  # events come by session
     rows = {name: columns[name] for name in EVENT_COLUMNS} | {"data": texts_of(properties)}

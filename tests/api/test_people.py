@@ -1,5 +1,7 @@
 """Answers about people to frames: the published shapes, empty ones, and ones with missing, extra and null fields."""
 
+import warnings
+
 import pandas as pd
 import pytest
 
@@ -246,7 +248,7 @@ def test_no_sessions_are_an_empty_frame_of_the_same_types(rows):
 
 def event_log(events, *spans):
     """The log of one answer to the ids that these sessions share."""
-    rows = [[session(*span) for span in spans]]
+    rows = [[session(*span, actions=0) for span in spans]]
     sessions = people.sessions_frame(rows, users("ana"))
     return people.session_events_frame([events], sessions, [0] * len(sessions))
 
@@ -463,3 +465,32 @@ def test_live_users_read_the_published_shape():
     assert dtypes(frame, frames.LIVE_USERS) == frames.LIVE_USERS
     assert frame.iloc[0].tolist()[:6] == ["64a0", "64a0", "d1", "win", "8.1", "US"]
     assert dtypes(people.live_users_frame([]), frames.LIVE_USERS) == frames.LIVE_USERS
+
+
+@pytest.mark.parametrize(
+    ("counts", "names", "short"),
+    [
+        ({"actions": 2, "errors": 1}, ["init", "SAVE", "error:x"], False),
+        ({"actions": 2, "errors": 1}, ["init", "error:x"], True),
+        ({"actions": 2, "errors": 1}, ["init", "SAVE", "UNDO"], True),
+        ({"actions": 1, "errors": 0}, ["init", "SAVE", "UNDO"], False),
+        ({"actions": 1, "errors": 0}, [], True),
+        ({"actions": None, "errors": None}, [], False),
+    ],
+)
+def test_a_session_with_fewer_events_than_its_list_counts_is_counted(counts, names, short):
+    sessions = people.sessions_frame([[session(*SPAN)]], users("ana")).assign(
+        **{name: pd.array([value], dtype="Int64") for name, value in counts.items()}
+    )
+    events = [{**EVENT, "type": name} for name in names]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        people.session_events_frame([events], sessions, [0])
+    assert [str(one.message).split(": ")[1] for one in said] == [
+        "1 sessions came with fewer events than their list of sessions counts."
+    ] * short
+
+
+def test_a_user_with_a_device_and_no_sessions_is_counted():
+    with pytest.warns(IncompleteDataWarning, match="1 users have a device, but their list of sessions came empty"):
+        people.warn_of_empty_lists([{"devices": [{}]}, {"devices": []}, {"devices": [{}]}], [[], [], [{}]])
