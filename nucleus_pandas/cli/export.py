@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.columns import FORMULA_STARTS
+from nucleus_pandas.api.csvfile import write_csv
 from nucleus_pandas.cli.settings import add_app, add_days, client_of, days_of
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=200,
         help="how many of these, the latest, to load events of; five requests a second",
     )
+    export.add_argument(
+        "--excel", action="store_true", help="begin files with a byte order mark, so that Excel reads them as UTF-8"
+    )
     export.set_defaults(run=_export)
 
 
@@ -64,7 +67,7 @@ def _export(arguments: argparse.Namespace) -> None:
             "session_events": f": of the {arguments.sessions} latest of these sessions; see --sessions",
         }
         for name, table in tables.items():
-            _defused(table).to_csv(folder / f"{name}.csv", index=False)
+            write_csv([table], folder / f"{name}.csv", excel=arguments.excel)
             print(f"{name + '.csv':24} {len(table):>8,} rows{notes.get(name, '')}", file=sys.stderr)
         for name in _plot(tables, folder):
             print(name, file=sys.stderr)
@@ -130,13 +133,3 @@ def _plot(tables: dict[str, pd.DataFrame], folder: Path) -> list[str]:
         plot(tables[name], ax=figure.add_subplot())
         figure.savefig(folder / f"{name}.png", dpi=150)
     return [f"{name}.png" for name in plots]
-
-
-def _defused(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a quote before every text that a spreadsheet would run."""
-
-    def defuse(value: object) -> object:
-        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
-
-    texts = {name: table[name] for name in table if table[name].dtype == "string" or table[name].dtype == object}
-    return table.assign(**{str(name): column.astype(object).map(defuse) for name, column in texts.items()})
