@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.columns import (
+    TEXT,
     Losses,
     clean,
     count_column,
@@ -18,6 +20,7 @@ from nucleus_pandas.api.columns import (
     property_column,
     text_column,
     texts,
+    warn,
     warn_incomplete,
 )
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
@@ -38,13 +41,17 @@ from nucleus_pandas.exceptions import PayloadError
 
 #: Between two events of one session lie at most 30 minutes; what is farther off belongs to another one.
 SESSION_TIMEOUT = np.timedelta64(30, "m")
+#: How many properties, the most frequent, get a column each unless somebody names those that are wanted.
+MOST_PROPERTIES = 200
 
 
-def users_frame(rows: list[Any], endpoint: Endpoint = "users") -> pd.DataFrame:
+def users_frame(
+    rows: list[Any], endpoint: Endpoint = "users", properties: Collection[str] | None = None
+) -> pd.DataFrame:
     """One row a user."""
     losses = Losses(PATHS[endpoint])
-    columns, properties = user_columns(rows, losses)
-    columns |= property_columns("props", properties, losses)
+    columns, came = user_columns(rows, losses)
+    columns |= property_columns("props", came, losses, properties)
     losses.warn()
     return make_frame(USERS, columns)
 
@@ -136,7 +143,9 @@ def fill_identity(users: pd.DataFrame, found: list[dict[str, Any]]) -> pd.DataFr
     return users.assign(user_db_id=db_ids, user_id=user_ids.fillna(db_ids))
 
 
-def session_events_frame(answers: Sequence[list[Any]], sessions: pd.DataFrame, groups: Any) -> pd.DataFrame:
+def session_events_frame(
+    answers: Sequence[list[Any]], sessions: pd.DataFrame, groups: Any, properties: Collection[str] | None = None
+) -> pd.DataFrame:
     """One row an event, in the order of the sessions and, within one, as the service sent them.
 
     Session ids are random and repeat, so the answer to one set of ids can hold several sessions: `groups`
@@ -144,11 +153,11 @@ def session_events_frame(answers: Sequence[list[Any]], sessions: pd.DataFrame, g
     begun. What lies farther from it than a session can last is of a session that was not asked for.
     """
     losses = Losses(PATHS["session_events"])
-    owner, columns, properties = session_event_columns(answers, sessions, groups, losses)
+    owner, columns, came = session_event_columns(answers, sessions, groups, losses)
     names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
     names |= {"session_id": "session_id", "session_start": "start"}
     columns |= {name: sessions[column].array.take(owner) for name, column in names.items()}
-    columns |= property_columns("data", properties, losses)
+    columns |= property_columns("data", came, losses, properties)
     losses.warn()
     return make_frame(EVENT_LOG, columns)
 
@@ -169,7 +178,7 @@ def session_event_columns(
     return owner[kept], {"time": time[kept], **_event_columns(events, losses)}, pick(events, "data")
 
 
-def live_events_frame(payload: Any) -> pd.DataFrame:
+def live_events_frame(payload: Any, properties: Collection[str] | None = None) -> pd.DataFrame:
     """One row an event; the shape of this endpoint is not documented, so any list in the answer is taken."""
     losses = Losses(PATHS["live_events"])
     events = objects(_any_list(payload), losses)
@@ -181,7 +190,8 @@ def live_events_frame(payload: Any) -> pd.DataFrame:
         "session_start": instant_column([None] * len(events), losses),
         "time": instant_column(pick(events, "time"), losses),
     }
-    columns = identity | _event_columns(events, losses) | property_columns("data", pick(events, "data"), losses)
+    columns = identity | _event_columns(events, losses)
+    columns |= property_columns("data", pick(events, "data"), losses, properties)
     losses.warn()
     return make_frame(EVENT_LOG, columns)
 
@@ -300,31 +310,112 @@ def _kind(name: str | None, type_: str | None) -> str | None:
     return "custom" if name or type_ else None
 
 
-def property_columns(prefix: str, objects_: Iterable[Any], losses: Losses) -> dict[str, Any]:
-    """A column for each key of the objects, in alphabetical order."""
+def property_columns(
+    prefix: str,
+    objects_: Iterable[Any],
+    losses: Losses,
+    properties: Collection[str] | None = None,
+    weights: Any = None,
+) -> dict[str, Any]:
+    """Turn keys of the objects into columns, in alphabetical order.
+
+    Parameters
+    ----------
+    prefix : str
+        What the names of the columns begin with.
+    objects_ : iterable
+        One a row. Whoever can send events can make up keys, so there can be any number of them.
+    losses : Losses
+    properties : collection of str, optional
+        Keys to turn into columns; the others are left out, and the column of a key that no object has is missing
+        throughout. By default the 200 most frequent. If there are more, the others stay together as JSON in a column
+        named `prefix`, with a warning.
+    weights : array of int, optional
+        How many rows each object stands for.
+    """
+    wanted = None if properties is None else _as_shown(properties)
+    plain = wanted is not None and not any("\N{REPLACEMENT CHARACTER}" in name for name in wanted)
     found: dict[str, tuple[list[int], list[Any]]] = {}
+    shown: dict[str, str] = {}
     length = 0
-    for length, properties in enumerate(objects_, 1):
-        if not properties:
+    for length, row in enumerate(objects_, 1):
+        if not row:
             continue
-        if type(properties) is not dict:
+        if type(row) is not dict:
             losses.add("{} property lists were no objects and are left out")
             continue
-        for key, value in properties.items():
+        for key, value in [(key, row[key]) for key in wanted or () if key in row] if plain else row.items():
             if value is None:
+                continue
+            if key not in shown:
+                shown[key] = str(clean([key], losses)[0] or "")
+            if wanted is not None and shown[key] not in wanted:
                 continue
             if (entry := found.get(key)) is None:
                 entry = found[key] = ([], [])
             entry[0].append(length - 1)
             entry[1].append(value)
-    keys = clean(list(found), losses)
+    rest: dict[str, tuple[list[int], list[Any]]] = {}
+    if wanted is None and len(found) > MOST_PROPERTIES:
+        ranked = sorted(found, key=lambda key: (-_rows_with(found[key][0], weights), key))
+        rest = {key: found.pop(key) for key in ranked[MOST_PROPERTIES:]}
     columns: dict[str, Any] = {}
-    for key, (rows, values) in sorted(zip(keys, found.values(), strict=True), key=lambda item: str(item[0])):
-        name = f"{prefix}.{key}"
+    for key in sorted(found, key=shown.__getitem__):
+        name = f"{prefix}.{shown[key]}"
         while name in columns:  # two keys that differ only in characters that cannot be shown
             name += "_"
-        columns[name] = property_column(rows, values, length, losses)
-    return columns
+        columns[name] = property_column(*found[key], length, losses)
+    if rest:
+        columns[prefix] = _as_json(rest, length, losses)
+        tell_rest(prefix, len(found) + len(rest))
+    if properties is None:
+        return columns
+    nothing = pd.array([None] * length, dtype=TEXT)
+    return {name: columns.get(name, nothing) for name in sorted(f"{prefix}.{key}" for key in properties)}
+
+
+def tell_rest(column: str, total: int) -> None:
+    """Say that there are more properties than columns."""
+    warn(
+        f"{column}: there are {total:,} different properties. The {MOST_PROPERTIES} most frequent have a column each; "
+        f"the other {total - MOST_PROPERTIES:,} are in the column {column!r} as JSON. To choose the columns, pass "
+        'properties=["name", ...].',
+        UserWarning,
+    )
+
+
+def checked_properties(properties: object, prefix: str) -> list[str] | None:
+    """Check the names of properties, which may be written as those of their columns; None for all."""
+    if properties is None:
+        return None
+    names = [properties] if isinstance(properties, str) else properties
+    if isinstance(names, Mapping) or not isinstance(names, Iterable):
+        names = [None]
+    given = list(names)
+    if not all(isinstance(name, str) for name in given):
+        raise TypeError('properties must be a list of names, for example properties=["plan", "locale"].')
+    return list(dict.fromkeys(name.removeprefix(f"{prefix}.") for name in given))
+
+
+def _as_shown(properties: Collection[str]) -> set[str]:
+    """The names, and those to which an underscore was added as another key looks the same."""
+    return {*properties, *(name.rstrip("_") for name in properties if "\N{REPLACEMENT CHARACTER}" in name)}
+
+
+def _rows_with(rows: list[int], weights: Any) -> int:
+    return len(rows) if weights is None else int(weights[rows].sum())
+
+
+def _as_json(columns: dict[str, tuple[list[int], list[Any]]], length: int, losses: Losses) -> Any:
+    """One JSON object a row."""
+    found: dict[int, dict[str, Any]] = {}
+    for key, (rows, values) in columns.items():
+        for row, value in zip(rows, values, strict=True):
+            found.setdefault(row, {})[key] = value
+    written = [json.dumps(found[row], ensure_ascii=False, separators=(",", ":")) for row in found]
+    place = np.full(length, -1)
+    place[list(found)] = np.arange(len(found))
+    return text_column(written, losses).take(place, allow_fill=True)
 
 
 def _any_list(payload: Any) -> list[Any]:
