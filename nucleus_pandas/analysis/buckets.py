@@ -277,7 +277,10 @@ class Buckets(Parted):
 
     def _add(self, properties: Iterable[Property]) -> None:
         """Let properties be columns, which are made of JSON as they are read."""
-        new = {one.name: one for one in properties if one.name not in self.bare.frame.columns}
+        new: dict[str, Property] = {}
+        for one in properties:
+            if one.name not in self.bare.frame.columns:
+                new.setdefault(one.name, one)  # of keys that look the same the first, as in a log
         if new:
             self._properties |= new
             self._kinds |= {name: "JSON" if one.mixed else one.kind for name, one in new.items()}

@@ -360,7 +360,7 @@ def property_columns(
         ranked = sorted(found, key=lambda key: (-_rows_with(found[key][0], weights), key))
         rest = {key: found.pop(key) for key in ranked[MOST_PROPERTIES:]}
     columns: dict[str, Any] = {}
-    for key in sorted(found, key=shown.__getitem__):
+    for key in sorted(found, key=lambda key: (shown[key], key)):
         name = f"{prefix}.{shown[key]}"
         while name in columns:  # two keys that differ only in characters that cannot be shown
             name += "_"

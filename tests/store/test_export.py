@@ -262,7 +262,7 @@ JSON_VALUES = st.recursive(
 OBJECTS = st.lists(st.dictionaries(st.sampled_from(["plan", "", "a/b~c", "q\"'", "é", "N"]), JSON_VALUES), max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(objects=OBJECTS)
 def test_properties_out_of_sql_are_those_of_the_loaders(objects):
     assume(any(value is not None for row in objects for value in row.values()))
