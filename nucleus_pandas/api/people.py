@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -324,7 +327,8 @@ def property_columns(
     prefix : str
         What the names of the columns begin with.
     objects_ : iterable
-        One a row. Whoever can send events can make up keys, so there can be any number of them.
+        One a row, gone through twice unless `properties` are given. Whoever can send events can make up keys, so there
+        can be any number of them.
     losses : Losses
     properties : collection of str, optional
         Keys to turn into columns; the others are left out, and the column of a key that no object has is missing
@@ -333,10 +337,14 @@ def property_columns(
     weights : array of int, optional
         How many rows each object stands for.
     """
-    wanted = None if properties is None else _as_shown(properties)
-    plain = wanted is not None and not any("\N{REPLACEMENT CHARACTER}" in name for name in wanted)
+    total = 0
+    if properties is None:
+        keys, total = _most_frequent(objects_, weights)
+    else:
+        keys = _as_shown(properties)
+    by_name = properties is not None and any("\N{REPLACEMENT CHARACTER}" in name for name in keys)
     found: dict[str, tuple[list[int], list[Any]]] = {}
-    shown: dict[str, str] = {}
+    rest: dict[int, str] = {}
     length = 0
     for length, row in enumerate(objects_, 1):
         if not row:
@@ -344,34 +352,49 @@ def property_columns(
         if type(row) is not dict:
             losses.add("{} property lists were no objects and are left out")
             continue
-        for key, value in [(key, row[key]) for key in wanted or () if key in row] if plain else row.items():
-            if value is None:
-                continue
-            if key not in shown:
-                shown[key] = str(clean([key], losses)[0] or "")
-            if wanted is not None and shown[key] not in wanted:
-                continue
-            if (entry := found.get(key)) is None:
-                entry = found[key] = ([], [])
-            entry[0].append(length - 1)
-            entry[1].append(value)
-    rest: dict[str, tuple[list[int], list[Any]]] = {}
-    if wanted is None and len(found) > MOST_PROPERTIES:
-        ranked = sorted(found, key=lambda key: (-_rows_with(found[key][0], weights), key))
-        rest = {key: found.pop(key) for key in ranked[MOST_PROPERTIES:]}
+        chosen = [key for key in row if _shown(key) in keys] if by_name else keys.intersection(row)
+        for key in chosen:
+            if row[key] is not None:
+                rows, values = found.setdefault(key, ([], []))
+                rows.append(length - 1)
+                values.append(row[key])
+        if total > len(keys):
+            others = {key: value for key, value in row.items() if key not in keys and value is not None}
+            if others:
+                rest[length - 1] = json.dumps(others, ensure_ascii=False, separators=(",", ":"))
+    shown = dict(zip(found, clean(list(found), losses), strict=True))
     columns: dict[str, Any] = {}
-    for key in sorted(found, key=lambda key: (shown[key], key)):
+    for key in sorted(found, key=lambda key: (str(shown[key]), key)):
         name = f"{prefix}.{shown[key]}"
         while name in columns:  # two keys that differ only in characters that cannot be shown
             name += "_"
         columns[name] = property_column(*found[key], length, losses)
     if rest:
-        columns[prefix] = _as_json(rest, length, losses)
-        tell_rest(prefix, len(found) + len(rest))
+        place = np.full(length, -1)
+        place[list(rest)] = np.arange(len(rest))
+        columns[prefix] = text_column(rest.values(), losses).take(place, allow_fill=True)
+        tell_rest(prefix, total)
     if properties is None:
         return columns
     nothing = pd.array([None] * length, dtype=TEXT)
     return {name: columns.get(name, nothing) for name in sorted(f"{prefix}.{key}" for key in properties)}
+
+
+def _most_frequent(objects_: Iterable[Any], weights: Any) -> tuple[set[str], int]:
+    """The keys that most rows have, and how many different ones there are."""
+    counts: Counter[str] = Counter()
+    numbers = itertools.repeat(1) if weights is None else weights.tolist()
+    for row, number in zip(objects_, numbers, strict=False):
+        if type(row) is dict:
+            for key, value in row.items():
+                if value is not None:
+                    counts[key] += number
+    ranked = heapq.nsmallest(MOST_PROPERTIES, counts.items(), key=lambda item: (-item[1], item[0]))
+    return {key for key, _ in ranked}, len(counts)
+
+
+def _shown(key: str) -> str:
+    return str(clean([key], Losses(""))[0] or "")
 
 
 def tell_rest(column: str, total: int) -> None:
@@ -400,22 +423,6 @@ def checked_properties(properties: object, prefix: str) -> list[str] | None:
 def _as_shown(properties: Collection[str]) -> set[str]:
     """The names, and those to which an underscore was added as another key looks the same."""
     return {*properties, *(name.rstrip("_") for name in properties if "\N{REPLACEMENT CHARACTER}" in name)}
-
-
-def _rows_with(rows: list[int], weights: Any) -> int:
-    return len(rows) if weights is None else int(weights[rows].sum())
-
-
-def _as_json(columns: dict[str, tuple[list[int], list[Any]]], length: int, losses: Losses) -> Any:
-    """One JSON object a row."""
-    found: dict[int, dict[str, Any]] = {}
-    for key, (rows, values) in columns.items():
-        for row, value in zip(rows, values, strict=True):
-            found.setdefault(row, {})[key] = value
-    written = [json.dumps(found[row], ensure_ascii=False, separators=(",", ":")) for row in found]
-    place = np.full(length, -1)
-    place[list(found)] = np.arange(len(found))
-    return text_column(written, losses).take(place, allow_fill=True)
 
 
 def _any_list(payload: Any) -> list[Any]:

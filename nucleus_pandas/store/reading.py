@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -160,7 +160,17 @@ def _properties(prefix: str, texts: pd.Series, properties: Collection[str] | Non
     used, place = np.unique(codes[codes >= 0], return_inverse=True)
     row_of = np.full(len(codes), len(used))
     row_of[codes >= 0] = place
-    objects = itertools.chain((json.loads(words[code]) for code in used.tolist()), [None])
     weights = np.bincount(row_of, minlength=len(used) + 1)
-    columns = property_columns(prefix, objects, Losses(prefix), properties, weights)
+    columns = property_columns(prefix, _Objects(words[used]), Losses(prefix), properties, weights)
     return {name: values.take(row_of) for name, values in columns.items()}
+
+
+@dataclass(frozen=True)
+class _Objects:
+    """The objects of different JSON texts, and one that is missing; read anew each time, as they take much memory."""
+
+    texts: Any
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from map(json.loads, self.texts)
+        yield None
