@@ -29,8 +29,8 @@ class NucleusError(Exception):
         Whether the same call may succeed later, unchanged.
     partial, remaining : pandas.DataFrame or None
         For a load over many users or sessions that ended early: what came, as the loader would have
-        returned it, and the rows of its argument that are still to be asked for. Pass `remaining` to the
-        same loader to go on.
+        returned it, and the rows of its argument that are still to be asked for, last those that the service
+        refused. Pass `remaining` to the same loader to go on.
     """
 
     def __init__(
@@ -60,7 +60,10 @@ class ConfigurationError(NucleusError, ValueError):
 
 
 class AuthenticationError(NucleusError):
-    """The service did not accept the token for this app (401, 403)."""
+    """The service refused a request (401, 403), or answered with an error in place of data.
+
+    Whether it refuses the token or this request alone, the message says as far as that is known.
+    """
 
 
 class NotFoundError(NucleusError):

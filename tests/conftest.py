@@ -1,6 +1,7 @@
 """What many tests share: made-up apps whose data span every change of the clocks in 2026, behind real sockets."""
 
 import datetime as dt
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,14 @@ hypothesis.settings.load_profile("steady")
 
 AUTUMN = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 SPRING = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts_arrive() -> Iterator[None]:
+    """Lets SIGINT interrupt tests and their children, also where the parent ignores it, such as below nohup."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

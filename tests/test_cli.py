@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import socket
 import stat
 
 import pandas as pd
@@ -76,7 +77,7 @@ def test_a_line_end_in_an_id_makes_no_further_row(line_ends, tmp_path, capsys):
     with (tmp_path / "users.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, strict=True))
     assert [row["user_id"] for row in rows] == [who.user_id for who in line_ends]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("*.csv")} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
 def test_files_for_excel_begin_with_a_byte_order_mark(line_ends, tmp_path, capsys):
@@ -276,3 +277,10 @@ def test_a_report_that_cannot_be_made_exits_with_2_before_anything_is_asked(
     assert main(["report", *arguments]) == 2
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert main(["demo", "--scale", "0.02", "--port", str(port)]) == 2
+    assert f"Port {port} is taken" in capsys.readouterr().err

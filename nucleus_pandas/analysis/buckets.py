@@ -24,7 +24,7 @@ from nucleus_pandas.analysis.steps import Step, columns_of, find_column, rows_of
 from nucleus_pandas.api.windows import When, make_instant
 from nucleus_pandas.api.wording import counted
 from nucleus_pandas.store.buckets import Bucket
-from nucleus_pandas.store.coverage import tell_gaps
+from nucleus_pandas.store.coverage import warn_of_gaps
 from nucleus_pandas.store.export import EVENT_NO
 from nucleus_pandas.store.fetching import Reading
 from nucleus_pandas.store.properties import Property
@@ -138,7 +138,7 @@ class Buckets(Parted):
             spans=tuple((_utc(begin), _utc(end)) for begin, end in told.get("spans", [])),
         )
         self._look()
-        tell_gaps(told.get("gaps", []))
+        warn_of_gaps(told.get("gaps", []))
 
     @classmethod
     def of(

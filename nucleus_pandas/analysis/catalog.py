@@ -182,10 +182,10 @@ def _finish(harvest: Harvest[Answer], wanted: pd.DataFrame, top: int) -> pd.Data
     """The table, or the error with the rows that are done and what is still to be asked for."""
     done = [*harvest.answers, *harvest.set_apart]
     if harvest.error is None:
-        if harvest.set_apart:
+        if missing := len(wanted) - len(harvest.answers):
             warn_incomplete(
-                f"{len(harvest.set_apart):,} of {counted(len(wanted), 'attribute')} could not be asked about, or had "
-                "an answer of another shape: their numbers are missing."
+                f"{missing:,} of {counted(len(wanted), 'attribute')} could not be asked about, were refused, or had an "
+                "answer of another shape: their numbers are missing."
             )
         return _table(harvest, wanted, list(range(len(wanted))), top)
     error = harvest.error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import http.client
 import io
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -12,6 +14,8 @@ import urllib3
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
+from nucleus_pandas.api.endpoints import Endpoint
+from nucleus_pandas.api.http_dates import service_time
 from nucleus_pandas.api.transport import Reply, Transport
 
 #: Header in which a request tells the adapter its endpoint's template; it is not sent.
@@ -29,26 +33,30 @@ class Ask(requests.PreparedRequest):
         What is sent. Not normalised, as requests does it: two ids that differ only in their spelling stay two.
     endpoint : str
         The name of the endpoint.
+    params : mapping
+        The query.
     asked : datetime
-        Just before it is sent: until then the answer's data are known.
-    lifetime : timedelta or None
-        For how long the answer may be shown again.
+        Just before it is sent, by the local clock.
+    kept : bool
+        Whether the answer may be taken from the cache, and kept there.
     mark : cachefile.Mark or None
         The state of the cache when it was asked.
     """
 
     address: str
-    endpoint: str
+    endpoint: Endpoint
     asked: dt.datetime
-    lifetime: dt.timedelta | None = None
+    params: Mapping[str, str | int] = MappingProxyType({})
+    kept: bool = False
     mark: Any = None
 
 
-def asked_at(response: requests.Response) -> dt.datetime:
-    """When the data of an answer were asked for, which may be a while ago."""
+def known_until(response: requests.Response) -> dt.datetime:
+    """Until when the data of an answer are known: by the service's clock, or the local one if it sent no date."""
     request = response.request
-    # What requests-cache brings up from its storage has `created_at`; see cache.py.
-    return request.asked if isinstance(request, Ask) else response.created_at  # type: ignore[attr-defined]
+    if isinstance(request, Ask):
+        return service_time(response.headers) or request.asked
+    return response.as_of  # type: ignore[attr-defined,no-any-return]  # from the cache's storage, see cache.py
 
 
 def take_payload(response: requests.Response) -> Any:

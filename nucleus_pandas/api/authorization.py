@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 import requests
 from requests.auth import AuthBase
 
 from nucleus_pandas.exceptions import ConfigurationError
+
+
+class Secret(str):
+    """A text that repr does not show, and that nothing which holds it can be pickled or copied with."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<token>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "This holds a token and is not pickled. Make a client where it is needed, with Client.from_env()."
+        )
 
 
 class Token(AuthBase):
@@ -16,7 +31,7 @@ class Token(AuthBase):
     __slots__ = ("_token",)
 
     def __init__(self, token: str) -> None:
-        self._token = token
+        self._token = Secret(token)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Put the token into the header of a request."""

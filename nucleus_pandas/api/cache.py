@@ -20,14 +20,15 @@ from requests_cache.models.request import CachedRequest
 from requests_cache.models.response import CachedResponse
 from requests_cache.serializers import SerializerPipeline, Stage
 
-from nucleus_pandas.api.adapter import Ask
+from nucleus_pandas.api.adapter import Ask, known_until
 from nucleus_pandas.api.cachefile import CacheFile
-from nucleus_pandas.api.lifetimes import is_whole
+from nucleus_pandas.api.lifetimes import lifetime
 from nucleus_pandas.api.payloads import read_json
+from nucleus_pandas.api.shapes import is_whole
 from nucleus_pandas.exceptions import NucleusError
 
 #: Of what is stored, and so of the keys: another version neither finds nor reads the entries of this one.
-VERSION = 1
+VERSION = 2
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class CachedSession(requests_cache.CachedSession):
 
     def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:  # type: ignore[override]
         """Send, or bring up the answer to the same question."""
-        if not isinstance(request, Ask) or request.lifetime is None:
+        if not isinstance(request, Ask) or not request.kept:
             return requests.Session.send(self, request, **settings)
         request.mark = self.file.mark()
         # With the era: what is under way when the file is emptied must not answer those who ask afterwards.
@@ -84,9 +85,13 @@ class FileCache(BaseCache):
     ) -> None:
         """Keep an answer that is whole. Of the request, only its template is kept: no headers and no ids."""
         ask, payload = response.request, vars(response).get("payload")
-        if cache_key and isinstance(ask, Ask) and ask.lifetime and is_whole(ask.endpoint, payload):
-            kept = _response(ask.endpoint, ask.asked, ask.asked + ask.lifetime, response.content)
-            self.responses.add(cache_key, kept, era=ask.mark.era)
+        if cache_key and isinstance(ask, Ask) and ask.kept and is_whole(ask.endpoint, payload):
+            as_of = known_until(response)
+            # The service's clock decides whether the interval is settled; entries expire by the local clock.
+            expires = ask.asked + lifetime(ask.endpoint, ask.params, as_of)
+            self.responses.add(
+                cache_key, _response(ask.endpoint, ask.asked, expires, as_of, response.content), era=ask.mark.era
+            )
 
     def clear(self) -> None:
         """Empty the file."""
@@ -144,6 +149,7 @@ def _dumps(response: CachedResponse) -> bytes:
         "endpoint": response.url,
         "asked": response.created_at.isoformat(),
         "expires": (response.expires or response.created_at).isoformat(),
+        "as_of": response.as_of.isoformat(),  # type: ignore[attr-defined]
     }
     return json.dumps(about).encode() + b"\n" + response.content
 
@@ -156,18 +162,20 @@ def _loads(value: bytes) -> CachedResponse | None:
     if about is None or about.get("version") != VERSION or not is_whole(about.get("endpoint"), payload):
         return None
     try:
-        asked, expires = (dt.datetime.fromisoformat(about[name]) for name in ("asked", "expires"))
+        asked, expires, as_of = (dt.datetime.fromisoformat(about[name]) for name in ("asked", "expires", "as_of"))
     except (KeyError, TypeError, ValueError):
         return None
-    if asked.tzinfo is None or expires.tzinfo is None:
+    if None in (asked.tzinfo, expires.tzinfo, as_of.tzinfo):
         return None
-    response = _response(about["endpoint"], asked, expires, body)
+    response = _response(about["endpoint"], asked, expires, as_of, body)
     response.payload = payload  # type: ignore[attr-defined]  # for take_payload
     return response
 
 
-def _response(endpoint: str, asked: dt.datetime, expires: dt.datetime, body: bytes) -> CachedResponse:
-    return CachedResponse(
+def _response(
+    endpoint: str, asked: dt.datetime, expires: dt.datetime, as_of: dt.datetime, body: bytes
+) -> CachedResponse:
+    response = CachedResponse(
         content=body,
         created_at=asked,
         expires=expires,
@@ -177,6 +185,8 @@ def _response(endpoint: str, asked: dt.datetime, expires: dt.datetime, body: byt
         status_code=200,
         url=endpoint,
     )
+    response.as_of = as_of  # type: ignore[attr-defined]  # for known_until
+    return response
 
 
 class _Flights:

@@ -12,7 +12,6 @@ import hashlib
 import os
 import secrets
 import sqlite3
-import stat
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from nucleus_pandas.core.files import create_private, find_intruder
 from nucleus_pandas.exceptions import CacheWarning
 
 #: What the entries of an app may take.
@@ -281,16 +281,15 @@ class CacheFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=self._own_folder)
             self.path.parent.chmod(0o700)
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            os.close(create_private(self.path))
         except FileExistsError:
             # Not opened to look at it: to close it would end the locks of other connections of this process.
-            found = self.path.lstat()
-            if not stat.S_ISREG(found.st_mode):
-                raise OSError("there is something else in the place of its file") from None
-            if hasattr(os, "getuid") and found.st_uid != os.getuid():
-                raise OSError("its file belongs to another account") from None
-            if found.st_mode & 0o077:
+            if reason := find_intruder(self.path):
+                raise OSError(f"its file {reason}") from None
+            if os.name != "nt" and self.path.stat().st_mode & 0o077:
                 self.path.chmod(0o600)
+        if reason := find_intruder(self._beside("-journal")):
+            raise OSError(f"its journal {reason}")
 
     def _identify(self) -> tuple[int, ...] | None:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Self
@@ -13,15 +12,23 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 
-from nucleus_pandas.api.adapter import ENDPOINT_HEADER, Ask, NucleusAdapter, asked_at, take_payload
+from nucleus_pandas.api.adapter import ENDPOINT_HEADER, Ask, NucleusAdapter, known_until, take_payload
 from nucleus_pandas.api.addresses import DEFAULT_BASE_URL, check_base_url, fill, segment
 from nucleus_pandas.api.authorization import Token, token_of
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
-from nucleus_pandas.api.lifetimes import lifetime
+from nucleus_pandas.api.erasure import lists_user, not_confirmed, shows_user, wrong_kind_of_id
+from nucleus_pandas.api.http_dates import service_time
+from nucleus_pandas.api.lifetimes import is_kept
 from nucleus_pandas.api.payloads import parse_json
 from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.api.windows import Sign, Zone, parse_zone
-from nucleus_pandas.exceptions import AuthenticationError, ConfigurationError
+from nucleus_pandas.exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    NotFoundError,
+    NucleusError,
+    PayloadError,
+)
 
 if TYPE_CHECKING:
     from nucleus_pandas.api.cachefile import CacheFile, CacheInfo
@@ -35,10 +42,15 @@ _ENVIRONMENT = {
 
 
 class Answer(NamedTuple):
-    """A parsed answer and the instant at which it was asked for: until then its data are known."""
+    """A parsed answer and the instant until which its data are known.
+
+    That is the service's ``Date``, to the second (`dated`); or the local clock, just before the request was sent, where
+    the service sends none.
+    """
 
     payload: Any
     as_of: dt.datetime
+    dated: bool = True
 
 
 class Client:
@@ -99,7 +111,8 @@ class Client:
     -----
     The cache keeps whole answers only: those for intervals that ended more than 48 hours ago for 24 hours, others
     for 5 minutes, users, sessions and their events for 10 minutes, the quick glance for a minute, and what
-    is live not at all. What comes from it says when it was asked for: `complete` and `settled` are as of then.
+    is live not at all. `complete` and `settled` are as of the moment at which the service answered, by its own clock
+    where it sends one, so that a wrong clock on this machine does no harm.
 
     It finds an answer by the token, the address and the query as they are sent, all three hashed, and holds neither
     tokens nor headers nor addresses. The answers themselves do hold what your app sends about people. Each app has a
@@ -229,8 +242,8 @@ class Client:
         Returns
         -------
         Answer
-            The parsed JSON, and the instant just before the request was sent: a while ago, if the answer comes from
-            the cache.
+            The parsed JSON, and the instant until which its data are known: a while ago, if the answer comes from the
+            cache.
 
         Raises
         ------
@@ -242,21 +255,19 @@ class Client:
         if not cached:
             address, asked = self._address(endpoint, segments, params), self.now()
             reply = self._transport.send("GET", address, headers=self._auth.header(), endpoint=PATHS[endpoint])
-            return Answer(_no_error(reply.payload, reply.status, PATHS[endpoint]), asked)
+            payload, date = _no_error(reply.payload, reply.status, PATHS[endpoint]), service_time(reply.headers)
+            return Answer(payload, date or asked, dated=date is not None)
         ask = self._ask("GET", endpoint, segments, params, cached=True)
         response = self._session.send(ask, allow_redirects=False)
-        return Answer(_read_payload(response, PATHS[endpoint]), asked_at(response))
+        return Answer(_read_payload(response, PATHS[endpoint]), known_until(response))
 
     def service_date(self) -> dt.datetime | None:
         """Give what the service takes for the present, to the second; None if it does not tell."""
         ask = self._ask("GET", "quick_glance", (), None, cached=False)
-        try:
-            return parsedate_to_datetime(self._session.send(ask, allow_redirects=False).headers["Date"])
-        except (KeyError, ValueError):
-            return None
+        return service_time(self._session.send(ask, allow_redirects=False).headers)
 
     def delete_user(self, user_id: str, *, confirm: str) -> None:
-        """Erase a user and all data of that user at the service, for good, and everything in this app's cache.
+        """Erase a user and all their data at the service, for good, and empty this app's cache.
 
         Parameters
         ----------
@@ -270,7 +281,12 @@ class Client:
         ValueError
             When `confirm` is not `user_id`; nothing is sent.
         NotFoundError
-            When the service does not know the user.
+            When the service does not know the user, for example because they were erased before.
+        ServiceError
+            When the service reports success but does not confirm it, and when it answers 404 although its list of users
+            holds the user.
+        NucleusError
+            For everything else that can go wrong. Whether the user was erased is then unknown: call again.
 
         Warns
         -----
@@ -279,20 +295,55 @@ class Client:
 
         Notes
         -----
-        The cache is emptied before the request, too, and whatever comes of it: an answer that is lost on the way does
-        not mean that nobody was erased. Copies elsewhere are not touched: frames, exports, another cache folder.
+        Source: ``DELETE users/:userId``. A user counts as erased after HTTP 204. After another success (200, 202) the
+        service must also answer 404 when asked for the user, past the cache. If that answer does not settle it, a
+        complete list of users must not hold them.
+
+        The cache is emptied before and after the request, whether or not it succeeds. Other copies are not touched:
+        frames, stores, exports, another cache folder. See `forget_user` for a store.
         """
         if user_id != confirm:
             raise ValueError(
                 "confirm is not the same as user_id, so nobody was erased. Pass the id a second time, "
                 "confirm=user_id, if you mean it: this cannot be undone."
             )
-        ask = self._ask("DELETE", "user", (user_id,), None, cached=False)
+        address = self._address("user", (user_id,), None)
         self.clear_cache()
         try:
-            self._session.send(ask, allow_redirects=False)
+            problem = self._erase(address, user_id)
         finally:
             self.clear_cache()
+        if problem is not None:  # raised out here, so that it has no context whose frames hold the token
+            raise problem
+
+    def _erase(self, address: str, user_id: str) -> NucleusError | None:
+        """Send the request, and give the reason why the user does not count as erased, if there is one."""
+        try:
+            reply = self._transport.send("DELETE", address, headers=self._auth.header(), endpoint=PATHS["user"])
+        except NotFoundError as unknown:
+            return wrong_kind_of_id() if self._lists_user(user_id) else unknown
+        if reply.status == 204 and not reply.already_gone:
+            return None
+        there = self._has_user(user_id)
+        if there is None:
+            there = self._lists_user(user_id)
+        if there is False:
+            return None
+        return not_confirmed(404 if reply.already_gone else reply.status, there=there is True)
+
+    def _has_user(self, user_id: str) -> bool | None:
+        try:
+            return shows_user(self.get("user", user_id, cached=False).payload, user_id)
+        except NotFoundError:
+            return False
+        except NucleusError:
+            return None
+
+    def _lists_user(self, user_id: str) -> bool | None:
+        try:
+            return lists_user(self.get("users", cached=False).payload, user_id)
+        except NucleusError:
+            return None
 
     def clear_cache(self) -> None:
         """Empty this app's cache, and overwrite what was there.
@@ -361,7 +412,8 @@ class Client:
         ask.address = self._address(endpoint, segments, params)
         ask.endpoint = endpoint
         ask.asked = self.now()
-        ask.lifetime = lifetime(endpoint, params, ask.asked) if cached else None
+        ask.params = params or {}
+        ask.kept = cached and is_kept(endpoint)
         return ask
 
     def _address(self, endpoint: Endpoint, segments: tuple[str, ...], params: Mapping[str, str | int] | None) -> str:
@@ -428,13 +480,20 @@ def _read_payload(response: requests.Response, endpoint: str) -> Any:
 
 def _no_error(payload: Any, status: int, endpoint: str) -> Any:
     """The payload, unless it is an error in place of data."""
+    if not isinstance(payload, dict) or not payload.get("error"):
+        return payload
     # What a wrong token gets is not documented; it may be a 200 that holds nothing but an error.
-    if isinstance(payload, dict) and "error" in payload and not payload.keys() & {"data", "user"}:
+    if payload.get("data") is None and payload.get("user") is None:
         raise AuthenticationError(
-            f"The service answered with an error in place of data (HTTP {status} at {endpoint}). Most "
-            "likely it refused the token: check NUCLEUS_TOKEN and NUCLEUS_APP_ID, which must come from the same "
-            "account.",
+            f"The service answered with an error in place of data (HTTP {status} at {endpoint}). If other requests are "
+            "answered, the error concerns this one only; if not, check NUCLEUS_TOKEN and NUCLEUS_APP_ID, which must "
+            "come from the same account.",
             status=status,
             endpoint=endpoint,
         )
-    return payload
+    raise PayloadError(
+        f"The service answered with an error beside the data (HTTP {status} at {endpoint}), so part of them may be "
+        "missing. Try again later.",
+        status=status,
+        endpoint=endpoint,
+    )

@@ -226,11 +226,22 @@ def _spell(value: Any) -> str | None:
         return _REPLACEMENT
 
 
+def is_instant(value: Any) -> bool:
+    """Whether a value is an ISO 8601 instant that `instant_column` can read."""
+    return type(value) is str and _ISO_DATE.match(value) is not None and _read_utc(value) is not None
+
+
 def _read_instant(text: Any) -> Any:
+    moment = _read_utc(text)
+    return pd.NaT if moment is None else pd.Timestamp(np.datetime64(moment, "us"), tz="UTC")
+
+
+def _read_utc(text: Any) -> dt.datetime | None:
+    """The naive UTC datetime of an ISO 8601 text; None for anything else."""
     try:
         moment = dt.datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=dt.UTC)
-        return pd.Timestamp(np.datetime64(moment.astimezone(dt.UTC).replace(tzinfo=None), "us"), tz="UTC")
+        if moment.tzinfo not in (None, dt.UTC):  # a shortcut for what the service sends
+            moment = moment.astimezone(dt.UTC)
+        return moment.replace(tzinfo=None)
     except (TypeError, ValueError, OverflowError):
-        return pd.NaT
+        return None

@@ -91,11 +91,11 @@ def daily_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
     for payload, run in answers:
         data = part(payload, "data", dict, "daily")
         sessions, new, active, returning = (
-            _pieces(_field(data, key, losses), run, losses, read_count)
+            _pieces(_field(data, key, losses), run, losses, _read_known_count)
             for key in ("usage", "newUsers", "activeUsers", "nonNewUsers")
         )
         averages = _pieces(_field(data, "avgSessionDuration", losses), run, losses, read_number)
-        total = read_count(optional_part(data, "totalNumbers", dict, "daily").get("users"), losses)
+        total = read_count((optional_part(data, "totalNumbers", dict, "daily") or {}).get("users"), losses)
         for day in dict.fromkeys(run.labels.values()):
             distinct = _distinct(active[day], total, losses)
             rows[day] = (
@@ -114,6 +114,7 @@ def hours_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
     """One row a local hour that exists, lies in the window and had begun."""
     losses = Losses(PATHS["daily"])
     totals: dict[tuple[dt.date, int], int | None] = {}
+    begun = {day.date for day in window.days}
     for payload, run in answers:
         hours = _field(part(payload, "data", dict, "daily"), "hours", losses)
         fallback = None if hours is None else 0
@@ -122,6 +123,7 @@ def hours_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
         for label, counts in _dated(hours or {}, run, losses):
             day = run.labels[label]
             if counts is None:
+                losses.add("{} days of 'hours' are null; their counts are missing")
                 totals |= dict.fromkeys([slot for slot in totals if slot[0] == day])
                 continue
             if not isinstance(counts, list):
@@ -133,9 +135,9 @@ def hours_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
                     endpoint=PATHS["daily"],
                 )
             for hour, value in enumerate(counts):
-                count = read_count(value, losses)
+                count = _read_known_count(value, losses)
                 # A zero for an hour that does not exist, or has not come yet, is no row.
-                if count or (day, hour) in totals:
+                if day in begun and (count or (day, hour) in totals):
                     totals[day, hour] = _sum([totals.get((day, hour), 0), count])
     losses.warn()
     slots = sorted(totals)
@@ -168,11 +170,10 @@ def dimensions_frame(answers: Sequence[PeriodAnswer], as_of: dt.datetime) -> pd.
     tables: list[Table] = []
     for payload, period in answers:
         data = part(payload, "data", dict, "daily")
-        lists = {
-            (dimension,): data.get(key) and optional_part(data, key, list, "daily")
-            for dimension, key in _DIMENSIONS.items()
-        }
-        tables.append((period, {name: _values(rows, losses) for name, rows in lists.items()}))
+        lists = {dimension: optional_part(data, key, list, "daily") for dimension, key in _DIMENSIONS.items()}
+        for dimension, rows in lists.items():
+            losses.add(f"{{}} answers have no {_DIMENSIONS[dimension]!r}; its counts are missing", int(rows is None))
+        tables.append((period, {(dimension,): _values(rows, losses) for dimension, rows in lists.items()}))
     losses.warn()
     return _one_row_a_value(DIMENSIONS, tables, as_of)
 
@@ -191,7 +192,7 @@ def attribute_frame(answers: Sequence[PeriodAnswer], event: str, attribute: str,
 def totals_frame(payload: Any) -> pd.DataFrame:
     """One row: users and installs of the window as a whole."""
     losses = Losses(PATHS["daily"])
-    totals = optional_part(part(payload, "data", dict, "daily"), "totalNumbers", dict, "daily")
+    totals = optional_part(part(payload, "data", dict, "daily"), "totalNumbers", dict, "daily") or {}
     columns = {name: [_number_under(totals, name, losses)] for name in TOTALS}
     losses.warn()
     return make_frame(TOTALS, columns)
@@ -240,9 +241,11 @@ def _named_counts(
         for name, field in zip(clean(list(data), losses), data.values(), strict=True):
             if not isinstance(field, dict | None):
                 raise wrong_shape(endpoint, "the entry of each name", "an object of days", field)
+            losses.add("{} names have null in place of days; their counts are missing", int(field is None))
             row = totals.setdefault(name, dict.fromkeys(days, 0))
-            for day, pieces in _pieces(field, run, losses, read_count).items():
-                row[day] = _sum([row[day], *pieces.values()])
+            for day, pieces in _pieces(field, run, losses, _read_known_count).items():
+                if day in row:
+                    row[day] = _sum([row[day], *pieces.values()])
     losses.warn()
     marks = states(window.days, as_of)
     names = sorted(totals, key=str)
@@ -256,6 +259,13 @@ def _named_counts(
             "settled": np.repeat(np.array(marks["settled"], dtype=bool), len(names)),
         },
     )
+
+
+def _read_known_count(value: Any, losses: Losses) -> int | None:
+    """As `read_count`, where null is a loss, too."""
+    if value is None:
+        losses.add("{} counts are null and missing")
+    return read_count(value, losses)
 
 
 def _number_under(data: Mapping[str, Any], key: str, losses: Losses) -> int | None:
@@ -379,7 +389,7 @@ def _values(rows: list[Any] | None, losses: Losses) -> Counted | None:
     kept = objects(rows, losses)
     totals: Counted = {}
     for value, row in zip(texts(pick(kept, "value"), losses), kept, strict=True):
-        totals[value] = _sum([totals.get(value, 0), read_count(row.get("count"), losses)])
+        totals[value] = _sum([totals.get(value, 0), _read_known_count(row.get("count"), losses)])
     return totals
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.columns import Losses, clean
+from nucleus_pandas.core.files import create_private
 
 # Spreadsheets for Chinese, Japanese and Korean also take the full-width forms for operators. Tabs and line ends count
 # by themselves: where a tool splits cells at them, the next character would be the first of a cell.
@@ -84,11 +86,9 @@ def _text(value: Any) -> Any:
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[TextIO]:
     """A private file that gets its name when it is complete."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
+    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
     try:
-        number = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(create_private(part), "w", encoding="utf-8", newline="") as file:
             yield file
         part.replace(path)
     finally:

@@ -12,9 +12,17 @@ import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import FLAG, TEXT
-from nucleus_pandas.api.frames import Schema, make_frame, optional_part, part
+from nucleus_pandas.api.frames import Schema, make_frame, part
 from nucleus_pandas.api.windows import Sign, utc_offset_parameter
-from nucleus_pandas.exceptions import AuthenticationError, NetworkError, NotFoundError, NucleusError, PayloadError
+from nucleus_pandas.exceptions import (
+    AuthenticationError,
+    NetworkError,
+    NotFoundError,
+    NucleusError,
+    PayloadError,
+    RateLimitError,
+    ServiceError,
+)
 
 DOCTOR: Schema = {"check": TEXT, "ok": FLAG, "detail": TEXT}
 
@@ -135,7 +143,7 @@ def _clock(client: Client) -> Finding:
     return Finding(
         False,
         f"This machine's clock is {skew / dt.timedelta(minutes=1):,.0f} minutes {side} the service's. Set it right: "
-        "complete and settled depend on it.",
+        "which days can be loaded depends on it.",
     )
 
 
@@ -176,8 +184,15 @@ def _usage(client: Client, start: dt.datetime, end: dt.datetime, minutes: int) -
         "utcOffset": utc_offset_parameter(minutes, "east"),
     }
     data = part(client.get("daily", params=params, cached=False).payload, "data", dict, "daily")
-    days = optional_part(data, "usage", dict, "daily")
-    return Counter({day: count for day, count in days.items() if type(count) is int and count > 0})
+    days = part(data, "usage", dict, "daily")
+    return Counter({day: count for day, count in days.items() if _is_date(day) and type(count) is int and count > 0})
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _date_of(usage: Counter[str]) -> str | None:
@@ -193,10 +208,17 @@ def _user_path(client: Client) -> Finding:
         if isinstance(user.get("userId"), str) and isinstance(user.get("_id"), str) and user["userId"] != user["_id"]
     ]
     works: set[str] = set()
+    refused: set[str] = set()
     for user_id, db_id in told_apart[:_USERS_TRIED]:
-        works |= {name for name, value in (("user_id", user_id), ("_id", db_id)) if _knows(client, value)}
+        for name, value in (("user_id", user_id), ("_id", db_id)):
+            try:
+                works |= {name} if _knows(client, value) else set()
+            except (AuthenticationError, RateLimitError, ServiceError, PayloadError) as error:
+                refused.add(str(error))  # of this user only, or of this kind of id
     if not told_apart:
         return Finding(None, "No user has an id of the app's own to tell by; the service's is used.")
+    if not works and refused:
+        return Finding(None, f"The service answered for none of the users that were tried: {sorted(refused)[0]}")
     if not works:
         return Finding(False, "The service finds its own users by neither id, so sessions and events cannot be had.")
     if client.user_path in works:
@@ -212,7 +234,7 @@ def _user_path(client: Client) -> Finding:
 
 def _knows(client: Client, user_id: str) -> bool:
     try:
-        client.get("user", user_id, cached=False)
+        part(client.get("user", user_id, cached=False).payload, "user", dict, "user")
     except (NotFoundError, ValueError):
         return False
     return True

@@ -1,4 +1,4 @@
-"""Many requests of one kind: over threads, with a bar, in a stable order, ended early by the first failure."""
+"""Many requests of one kind: over threads, with a bar, in a stable order. Ends early when the service refuses them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.refusals import Refusals, may_concern_one
 from nucleus_pandas.exceptions import NotFoundError, NucleusError, PayloadError, UnaskableError
 
 T = TypeVar("T")
@@ -23,9 +24,13 @@ _ALL_WRONG = 5
 
 @dataclass
 class Harvest(Generic[T]):
-    """What came of the requests 0, 1, 2, …; those that are in none of the first four were not answered."""
+    """What came of the requests 0, 1, 2, …; those in none of the dicts were not sent, or given up.
+
+    The service refused or failed to answer those in `refused`.
+    """
 
     answers: dict[int, T] = field(default_factory=dict)
+    refused: dict[int, NucleusError] = field(default_factory=dict)
     vanished: dict[int, Exception] = field(default_factory=dict)
     unaskable: dict[int, Exception] = field(default_factory=dict)
     unreadable: dict[int, Exception] = field(default_factory=dict)
@@ -38,14 +43,22 @@ class Harvest(Generic[T]):
 
 
 def fetch_all(
-    fetch: Callable[[int], T], count: int, client: Client, *, label: str = "", progress: bool = False
+    fetch: Callable[[int], T],
+    count: int,
+    client: Client,
+    *,
+    label: str = "",
+    progress: bool = False,
+    all_needed: bool = False,
 ) -> Harvest[T]:
     """Call `fetch` for 0 … `count` - 1 from several threads.
 
-    What the service does not know any more (404), what no path can carry, and an answer of another shape are set
-    apart. Any other error of the service ends the whole: nothing further is sent, and what came is kept.
+    Requests that are answered with 404 or with another shape, that no path can carry, or that the service refuses while
+    it answers others (see `Refusals`) are set apart. Any other error ends the run: nothing further is sent, and the
+    answers so far are kept. With `all_needed`, the first refusal ends it, too.
     """
     harvest: Harvest[T] = Harvest()
+    refusals = Refusals(client)
     stop = threading.Event()
     threads: set[int] = set()
 
@@ -54,12 +67,27 @@ def fetch_all(
         if stop.is_set():
             return None
         try:
-            return fetch(index)
-        except (NotFoundError, PayloadError):
+            answer = fetch(index)
+        except NotFoundError:
+            refusals.answered()
             raise
-        except NucleusError:
-            stop.set()  # here, as the others would send more until the main thread has heard of it
+        except PayloadError:
             raise
+        except NucleusError as error:
+            problem = error
+        else:
+            refusals.answered()
+            return answer
+        if stop.is_set():  # given up, most likely
+            return None
+        end: NucleusError | None = problem
+        if may_concern_one(problem) and not all_needed:
+            harvest.refused[index] = problem
+            end = refusals.refused(problem)
+        if end is None:
+            return None
+        stop.set()  # here, as the others would send more until the main thread has heard of it
+        raise end
 
     pool = ThreadPoolExecutor(client.max_workers, thread_name_prefix="nucleus-pandas")
     try:
@@ -78,6 +106,7 @@ def fetch_all(
     finally:
         pool.shutdown(wait=False)
     harvest.answers = dict(sorted(harvest.answers.items()))
+    harvest.refused = dict(sorted(harvest.refused.items()))
     return harvest
 
 

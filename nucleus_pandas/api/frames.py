@@ -7,7 +7,7 @@ something else altogether is a `PayloadError`. `counts` and `people` hold the fu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -120,12 +120,12 @@ def make_frame(schema: Schema, columns: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def part(payload: Any, key: str, kind: type[Container], endpoint: Endpoint) -> Container:
-    """Take the object or list under a key; null counts as empty.
+    """Take the object or list under a key.
 
     Raises
     ------
     PayloadError
-        When the answer is no object, has no such key, or something else stands there.
+        When the answer is no object, has no such key, or something else stands there, such as null.
     """
     if not isinstance(payload, dict):
         raise wrong_shape(endpoint, "the answer", "an object", payload)
@@ -135,17 +135,15 @@ def part(payload: Any, key: str, kind: type[Container], endpoint: Endpoint) -> C
             "else answered; check NUCLEUS_BASE_URL.",
             endpoint=PATHS[endpoint],
         )
-    return optional_part(payload, key, kind, endpoint)
-
-
-def optional_part(payload: Mapping[str, Any], key: str, kind: type[Container], endpoint: Endpoint) -> Container:
-    """As `part`, but an absent key counts as empty."""
-    value = payload.get(key)
-    if value is None:
-        return kind()
+    value = payload[key]
     if not isinstance(value, kind):
         raise wrong_shape(endpoint, f"the key {key!r}", "an object" if kind is dict else "a list", value)
     return value
+
+
+def optional_part(payload: Mapping[str, Any], key: str, kind: type[Container], endpoint: Endpoint) -> Container | None:
+    """As `part`, but None where the key is absent or null: then nothing is known, which is not the same as empty."""
+    return None if payload.get(key) is None else part(payload, key, kind, endpoint)
 
 
 def objects(rows: list[Any], losses: Losses) -> list[dict[str, Any]]:
@@ -173,12 +171,31 @@ def pick_all(rows: list[dict[str, Any]], keys: Sequence[str]) -> dict[str, Seque
 
 
 def inner_list(row: Mapping[str, Any], key: str, losses: Losses) -> list[Any]:
-    """Give the list under a key of one row; what is no list is counted as lost, and the row stays."""
+    """Give the list under a key of one row; where there is none, that is counted as a loss, and the row stays."""
     value = row.get(key)
     if isinstance(value, list):
         return value
-    losses.add(f"{{}} rows have something else than a list under {key!r}", int(value is not None))
+    losses.add(f"{{}} rows have no list under {key!r}")
     return []
+
+
+def inner_objects(rows: list[dict[str, Any]], key: str, losses: Losses) -> list[dict[str, Any] | None]:
+    """Give the object under a key of every row, None where there is none; anything but null is counted as a loss."""
+    found = pick(rows, key)
+    if set(map(type, found)) <= {dict, type(None)}:
+        return found
+    losses.add(
+        f"{{}} rows have something other than an object under {key!r}",
+        sum(type(value) not in (dict, type(None)) for value in found),
+    )
+    return [value if type(value) is dict else None for value in found]
+
+
+def count_absent(rows: list[dict[str, Any]], keys: Iterable[str], losses: Losses) -> None:
+    """Count the rows that have nothing under a key that every row should have."""
+    for key in keys:
+        absent = sum(value is None or value == "" for value in pick(rows, key))
+        losses.add(f"{{}} rows have no {key!r}", absent)
 
 
 def wrong_shape(endpoint: Endpoint, where: str, wanted: str, got: object) -> PayloadError:

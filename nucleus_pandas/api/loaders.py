@@ -23,7 +23,7 @@ import pandas as pd
 
 from nucleus_pandas.api import counts
 from nucleus_pandas.api.client import Answer, Client, check_client
-from nucleus_pandas.api.columns import warn
+from nucleus_pandas.api.columns import warn, warn_incomplete
 from nucleus_pandas.api.endpoints import Endpoint
 from nucleus_pandas.api.fanout import fetch_all
 from nucleus_pandas.api.windows import (
@@ -33,8 +33,12 @@ from nucleus_pandas.api.windows import (
     Window,
     Zone,
     make_window,
+    next_midnight,
     utc_offset_parameter,
 )
+
+# Less says nothing: answers take a while, and the service's clock has whole seconds.
+_LARGEST_SKEW = dt.timedelta(minutes=2)
 
 
 def load_quick_glance(client: Client) -> pd.DataFrame:
@@ -126,7 +130,7 @@ def load_daily(client: Client, start: When, end: When, *, tz: Zone | None = None
     30
     """
     window = window_of(client, start, end, tz)
-    answers, as_of = _ask_each(client, "daily", window.runs)
+    answers, window, as_of = _ask_each(client, "daily", window, window.runs)
     return counts.daily_frame(answers, window, as_of)
 
 
@@ -174,7 +178,7 @@ def load_hours(client: Client, start: When, end: When, *, tz: Zone | None = None
     720
     """
     window = window_of(client, start, end, tz)
-    answers, as_of = _ask_each(client, "daily", window.hour_runs)
+    answers, window, as_of = _ask_each(client, "daily", window, window.hour_runs)
     return counts.hours_frame(answers, window, as_of)
 
 
@@ -307,7 +311,7 @@ def load_events(client: Client, start: When, end: When, *, tz: Zone | None = Non
     [30]
     """
     window = window_of(client, start, end, tz)
-    answers, as_of = _ask_each(client, "events", window.runs)
+    answers, window, as_of = _ask_each(client, "events", window, window.runs)
     return counts.event_counts_frame(answers, window, as_of)
 
 
@@ -351,7 +355,7 @@ def load_errors(client: Client, start: When, end: When, *, tz: Zone | None = Non
     [30]
     """
     window = window_of(client, start, end, tz)
-    answers, as_of = _ask_each(client, "errors", window.runs)
+    answers, window, as_of = _ask_each(client, "errors", window, window.runs)
     return counts.error_counts_frame(answers, window, as_of)
 
 
@@ -487,10 +491,25 @@ def ask(client: Client, endpoint: Endpoint, span: _Span, *segments: str) -> Answ
     return client.get(endpoint, *segments, params=params)
 
 
-def _ask_each(client: Client, endpoint: Endpoint, runs: Sequence[Run]) -> tuple[list[counts.RunAnswer], dt.datetime]:
-    """The answers for runs of days, and the instant up to which all of them are known."""
+def _ask_each(
+    client: Client, endpoint: Endpoint, window: Window, runs: Sequence[Run]
+) -> tuple[list[counts.RunAnswer], Window, dt.datetime]:
+    """The answers for runs of days, the days that had begun, and the instant up to which all answers are known."""
     answers = [ask(client, endpoint, run) for run in runs]
-    return [(answer.payload, run) for answer, run in zip(answers, runs, strict=True)], _known_until(answers)
+    # An answer about today is never older than today; one about earlier days may come from the cache.
+    begun = _begun(client, window, max(answer.as_of for answer in answers))
+    return [(answer.payload, run) for answer, run in zip(answers, runs, strict=True)], begun, _known_until(answers)
+
+
+def _begun(client: Client, window: Window, as_of: dt.datetime) -> Window:
+    """The days that had begun by the service's clock; warns when a slow clock on this machine left some out."""
+    slow = as_of - client.now()
+    if slow > _LARGEST_SKEW and window.end == next_midnight(client.now(), window.zone):
+        warn_incomplete(
+            f"This machine's clock is {slow / dt.timedelta(hours=1):,.1f} hours behind the service's, so the days "
+            f"after {window.days[-1].date} are missing. Set the clock and load them again."
+        )
+    return window.begun(as_of)
 
 
 def _ask_periods(
@@ -508,13 +527,15 @@ def _ask_periods(
         client,
         label="periods",
         progress=True,
+        all_needed=True,
     )
     for error in (harvest.error, *harvest.set_apart.values()):
         if error is not None:
             raise error
     answers = list(harvest.answers.values())
+    begun = _begun(client, window, max(answer.as_of for answer in answers))
     pairs: list[counts.PeriodAnswer] = [
-        (answer.payload, period) for answer, period in zip(answers, periods, strict=True)
+        (answer.payload, period) for answer, period in zip(answers, periods, strict=True) if period.start < begun.end
     ]
     return pairs, _known_until(answers)
 

@@ -39,7 +39,7 @@ def load_users(client: Client, *, properties: Iterable[str] | None = None) -> pd
         - user_id: the app's id, else the service's; never missing
         - user_db_id: the service's id
         - created_at, last_seen: instants, UTC
-        - devices: how many
+        - devices: how many; missing where the service sends no list of them
         - platform, version: of the device seen last
         - props.<key>: a column for each property that the app set, in alphabetical order, typed by its values:
           text, boolean, Int64, float64, or object where they are mixed
@@ -55,7 +55,7 @@ def load_users(client: Client, *, properties: Iterable[str] | None = None) -> pd
     Warns
     -----
     IncompleteDataWarning
-        When the service counts more users than it sent.
+        When the service counts more users than it sent, or when part of the answer cannot be right; that is missing.
     UserWarning
         When there are more than 200 different properties.
 
@@ -172,7 +172,7 @@ def load_sessions(client: Client, users: pd.DataFrame | Iterable[str], *, progre
 
         - user_id, user_db_id, device_id, session_id: text; a session id is random and not unique
         - start, end: instants, UTC; they can be the same
-        - duration_seconds: end - start
+        - duration_seconds: end - start; missing where the session ends before it starts, as its end is then
         - actions, errors: counts of the service; the reference does not say what an action is, in the made-up app it is
           any event but an error
 
@@ -183,13 +183,14 @@ def load_sessions(client: Client, users: pd.DataFrame | Iterable[str], *, progre
     NotFoundError
         When none of the users is known to the service; see the setting `user_path`.
     NucleusError
-        When a request fails. Its `partial` holds the sessions that came and its `remaining` the users that are
-        still to be asked; pass them to this function to go on.
+        When several requests in a row fail, or all. Its `partial` holds the sessions that came and its `remaining` the
+        users that are still to be asked, last those that were refused; pass them to this function to go on.
 
     Warns
     -----
     IncompleteDataWarning
-        When users have vanished since the list was loaded; they are left out.
+        When users have vanished since the list was loaded, when the service refuses single users, or when part of an
+        answer cannot be right: they are left out, or what cannot be right is missing. The message gives the numbers.
 
     Notes
     -----
@@ -248,7 +249,7 @@ def load_session_events(
         - platform, os_version, version, locale, country (ISO 3166 alpha-2), arch: as sent with the event; most
           come with ``init`` only
         - ram_gb, first_time, error_hash
-        - duration_seconds: as sent; the reference gives no unit, seconds are assumed
+        - duration_seconds: as sent, missing where negative; the reference gives no unit, seconds are assumed
         - data.<key>: a column for each property, in alphabetical order, typed as in `load_users`
         - data: the properties without a column, as JSON text; only if there are more than 200
 
@@ -259,13 +260,15 @@ def load_session_events(
     NotFoundError
         When none of the sessions is known to the service.
     NucleusError
-        When a request fails. Its `partial` holds the events that came and its `remaining` the sessions that are
-        still to be asked for; pass them to this function to go on.
+        When several requests in a row fail, or all. Its `partial` holds the events that came and its `remaining` the
+        sessions that are still to be asked for, last those that were refused; pass them to this function to go on.
 
     Warns
     -----
     IncompleteDataWarning
-        When sessions have vanished since the list was loaded, or an answer holds events of another session.
+        When sessions have vanished since the list was loaded, when the service refuses single sessions, or when part of
+        an answer cannot be right: events of another session, device or user, copies of events, names, times and
+        durations that cannot be read. The message gives the numbers.
     UserWarning
         When there are more than 200 different properties.
 
@@ -475,7 +478,11 @@ def _finish(
     """The frame of what came, or the error with what came and what is still to be asked for."""
     groups = np.arange(len(asked)) if groups is None else groups
     total = int(groups.max(initial=-1)) + 1
-    if error := harvest.error:
+    # Without a single answer, nobody can tell whether all were refused for a reason of their own.
+    error = harvest.error or (None if harvest.answers else next(iter(harvest.refused.values()), None))
+    if error:
+        to_do = asked[~np.isin(groups, [*harvest.answers, *harvest.set_apart, *harvest.refused])]
+        refused = asked[np.isin(groups, list(harvest.refused))]
         raise type(error)(
             f"{error} {_left_out(harvest, total, what)}{len(harvest.answers):,} of {total:,} {what} had been asked "
             f"for: this error's `partial` holds what came; {loader}(client, error.remaining) goes on with the rest.",
@@ -485,7 +492,8 @@ def _finish(
             request_id=error.request_id,
             retryable=error.retryable,
             partial=frame(harvest.answers),
-            remaining=asked[~np.isin(groups, [*harvest.answers, *harvest.set_apart])].reset_index(drop=True),
+            # Last those that were refused, so that they cannot be in the way of the others for ever.
+            remaining=pd.concat([to_do, refused], ignore_index=True),
         ) from None
     if harvest.vanished and _other_id_wanted(asked, groups, harvest):
         raise NotFoundError(
@@ -495,7 +503,7 @@ def _finish(
         )
     if harvest.unreadable and not harvest.answers:
         raise next(iter(harvest.unreadable.values()))
-    if left_out := _left_out(harvest, total, what):
+    if left_out := _left_out(harvest, total, what) + _refused(harvest, total, what):
         warn_incomplete(left_out.strip())
     return frame(harvest.answers)
 
@@ -509,6 +517,17 @@ def _left_out(harvest: Harvest[Any], total: int, what: str) -> str:
     }
     told = [f"{len(apart):,} of {total:,} {what} {why} and are left out. " for why, apart in reasons.items() if apart]
     return "".join(told)
+
+
+def _refused(harvest: Harvest[Any], total: int, what: str) -> str:
+    """Say how many were refused although others were answered."""
+    if not harvest.refused:
+        return ""
+    answers = sorted({f"HTTP {error.status}" if error.status else "no answer" for error in harvest.refused.values()})
+    return (
+        f"The service refused {len(harvest.refused):,} of {total:,} {what} ({', '.join(answers)}), which are missing. "
+        "Load them again later."
+    )
 
 
 def _other_id_wanted(asked: pd.DataFrame, groups: Any, harvest: Harvest[Any]) -> bool:

@@ -7,7 +7,8 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
+
+from nucleus_pandas.api.http_dates import parse_http_date
 
 # botocore's standard mode: so many tokens, a retry costs 5 of them, one after a time-out 10; a call that
 # succeeds gives back what its last retry cost, and 1 if it needed none.
@@ -168,16 +169,8 @@ def parse_retry_after(value: str | None, *, date: str | None, now: Callable[[], 
         return None
     if _SECONDS.fullmatch(value.strip()):
         return float(value)
-    moment = _instant(value)
+    moment = parse_http_date(value)
     if moment is None:
         return None
-    start = _instant(date) if date else None
-    return max(0.0, moment - (now() if start is None else start))
-
-
-def _instant(http_date: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(http_date)
-        return moment.timestamp() if moment.tzinfo else None
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+    start = parse_http_date(date)
+    return max(0.0, moment.timestamp() - (now() if start is None else start.timestamp()))

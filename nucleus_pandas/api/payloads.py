@@ -7,6 +7,7 @@ import json
 import math
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from nucleus_pandas.exceptions import PayloadError
 
 # More than any number of the service needs, and short enough that int() is never slow.
 LONGEST_INTEGER = 300
+#: A body above this size is large; hardly any is.
+LARGE = 8 << 20
 # What json may still hold in its hands when a text ends too early, apart from strings.
 _UNFINISHED = re.compile(r"\s*(-|[.eE][-+]?|u[0-9a-fA-F]{0,4}|t|tr|tru|f|fa|fal|fals|n|nu|nul)?")
 _PIECE = 1 << 18
@@ -32,6 +35,10 @@ class TooLargeError(Exception):
         self.most = most
 
 
+class HeaderFloodError(Exception):
+    """The head of the answer is longer than any service sends."""
+
+
 class UnknownEncodingError(Exception):
     """The body is compressed in a way that was not asked for."""
 
@@ -40,14 +47,16 @@ class Unpacker:
     """Collects the pieces of a body, decompressed; `finish` gives the body if it was whole.
 
     zlib accepts a stream that is cut short without a word (as do urllib3 and httpx on top of it), so the
-    end of the stream is looked for here; and it expands a thousandfold, so it is asked for small pieces.
+    end of the stream is looked for here; and it expands a thousandfold, so it is asked for small pieces. Before a body
+    grows beyond `LARGE`, `before_large` is called once; what it raises passes through.
     """
 
-    def __init__(self, encoding: str, *, most: int) -> None:
+    def __init__(self, encoding: str, *, most: int, before_large: Callable[[], object] = lambda: None) -> None:
         self._encoding = encoding.strip().lower() or "identity"
         if self._encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
             raise UnknownEncodingError
         self._most = most
+        self._before_large: Callable[[], object] | None = before_large
         self._body = io.BytesIO()
         self._stream: Any = None  # zlib's decompressor has no public type
         self._held = b""
@@ -106,6 +115,9 @@ class Unpacker:
     def _keep(self, piece: bytes) -> None:
         if self._body.tell() + len(piece) > self._most:
             raise TooLargeError("unpacked", self._most)
+        if self._before_large and self._body.tell() + len(piece) > LARGE:
+            before_large, self._before_large = self._before_large, None
+            before_large()
         self._body.write(piece)
 
 
@@ -127,8 +139,8 @@ def parse_json(body: bytes, *, endpoint: str, allow_list: bool = False) -> Any:
     Raises
     ------
     PayloadError
-        A web page; not JSON; NaN or Infinity; a name twice in an object; a byte order mark; nesting or
-        numbers beyond reason; or not an object. `retryable` says that the text ends in the middle.
+        A web page; not JSON; NaN or Infinity; a name twice in an object; nesting or numbers beyond reason; or not an
+        object. `retryable` says that the text ends in the middle.
     """
     value, flaw = read_json(body, allow_list=allow_list)
     if flaw:
@@ -140,10 +152,8 @@ def read_json(body: bytes, *, allow_list: bool) -> tuple[Any, Flaw | None]:
     """Parse without raising: json's own errors hold the whole text, and so would whoever chains them."""
     if page := web_page(body):
         return None, page
-    if body.startswith(b"\xef\xbb\xbf"):
-        return None, Flaw("starts with a byte order mark, which JSON does not allow")
     try:
-        text = body.decode("utf-8")
+        text = body.decode("utf-8-sig")  # JSON allows no byte order mark, but some servers send one
     except UnicodeDecodeError as error:
         return None, Flaw("is not UTF-8 text", cut=error.reason == "unexpected end of data")
     try:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.columns import (
+    COUNT,
     TEXT,
     Losses,
     clean,
@@ -33,19 +36,49 @@ from nucleus_pandas.api.frames import (
     LIVE_USERS,
     SESSIONS,
     USERS,
+    count_absent,
     inner_list,
+    inner_objects,
     make_frame,
     objects,
     pick,
     pick_all,
     wrong_shape,
 )
+from nucleus_pandas.api.shapes import is_duration, is_properties
 from nucleus_pandas.exceptions import PayloadError
 
 #: Between two events of one session lie at most 30 minutes; what is farther off belongs to another one.
 SESSION_TIMEOUT = np.timedelta64(30, "m")
 #: How many properties, the most frequent, get a column each unless somebody names those that are wanted.
 MOST_PROPERTIES = 200
+
+#: When no event of so many answers has the id that was asked for, the two are ids of different kinds.
+_OTHER_KIND = 3
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class SessionEvents(NamedTuple):
+    """The events of sessions, in the order of the sessions.
+
+    Attributes
+    ----------
+    owner : array of int
+        For each event the row of its session.
+    columns : dict
+        What came with the events: the columns of EVENT_LOG but for the ids of their sessions.
+    properties : list
+        For each event the object of its attributes, or None.
+    flaws : array of int
+        For each session how many rows of its answer were wrong: left out because they belong to another user, device or
+        session or are no objects; or kept although their time, name, attributes or duration cannot be right. A later
+        answer may be better. Of sessions that share their ids, those that are no objects count for the first.
+    """
+
+    owner: Any
+    columns: dict[str, Any]
+    properties: list[Any]
+    flaws: Any
 
 
 def users_frame(
@@ -62,18 +95,22 @@ def users_frame(
 def user_columns(rows: list[Any], losses: Losses) -> tuple[dict[str, Any], list[Any]]:
     """The columns of USERS, and for each user the object of properties as it came."""
     users, identity = _identified(_once(objects(rows, losses), losses), losses)
+    count_absent(users, ("createdAt", "lastSeen"), losses)
     devices, owner = _devices(users, losses)
     seen = instant_column(pick(devices, "lastSeen"), losses)
+    listed = [isinstance(user.get("devices"), list) for user in users]
     latest = _latest(seen, owner, len(users))
     columns = {
         **identity,
         "created_at": instant_column(pick(users, "createdAt"), losses),
         "last_seen": instant_column(pick(users, "lastSeen"), losses),
-        "devices": np.bincount(owner, minlength=len(users)),
+        "devices": pd.array(np.bincount(owner, minlength=len(users)), dtype=COUNT).take(
+            np.where(listed, np.arange(len(users)), -1), allow_fill=True
+        ),
         "platform": text_column(pick(devices, "platform"), losses).take(latest, allow_fill=True),
         "version": text_column(pick(devices, "version"), losses).take(latest, allow_fill=True),
     }
-    return columns, pick(users, "props")
+    return columns, inner_objects(users, "props", losses)
 
 
 def tell_of_missing_users(total: object, came: int) -> None:
@@ -125,6 +162,7 @@ def session_columns(answers: Sequence[list[Any]], losses: Losses) -> tuple[Any, 
     found = [objects(rows, losses) for rows in answers]
     owner = np.repeat(np.arange(len(found)), [len(of_user) for of_user in found])
     flat = [session for of_user in found for session in of_user]
+    count_absent(flat, ("device", "session", "start", "end", "actions", "errors"), losses)
     columns: dict[str, Any] = {
         "device_id": text_column(pick(flat, "device"), losses),
         "session_id": text_column(pick(flat, "session"), losses),
@@ -133,6 +171,9 @@ def session_columns(answers: Sequence[list[Any]], losses: Losses) -> tuple[Any, 
         "actions": count_column(pick(flat, "actions"), losses),
         "errors": count_column(pick(flat, "errors"), losses),
     }
+    backwards = np.asarray(columns["end"] < columns["start"])
+    columns["end"] = pd.Series(columns["end"]).mask(backwards).array
+    losses.add("{} sessions end before they start; their end is missing", int(backwards.sum()))
     return owner, columns
 
 
@@ -156,7 +197,9 @@ def session_events_frame(
     begun. What lies farther from it than a session can last is of a session that was not asked for.
     """
     losses = Losses(PATHS["session_events"])
-    owner, columns, came = session_event_columns(answers, sessions, groups, losses)
+    once = [without_copies(events) for events in answers]
+    losses.add("{} copies of events are left out", sum(map(len, answers)) - sum(map(len, once)))
+    owner, columns, came, _ = session_event_columns(once, sessions, groups, losses)
     names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
     names |= {"session_id": "session_id", "session_start": "start"}
     columns |= {name: sessions[column].array.take(owner) for name, column in names.items()}
@@ -167,18 +210,39 @@ def session_events_frame(
 
 def session_event_columns(
     answers: Sequence[list[Any]], sessions: pd.DataFrame, groups: Any, losses: Losses
-) -> tuple[Any, dict[str, Any], list[Any]]:
-    """For each event of `session_events_frame` the row of its session; what came with it; its attributes' object."""
+) -> SessionEvents:
+    """Take the events of `session_events_frame` apart.
+
+    `sessions` has the columns user_id, user_db_id, device_id, session_id, start and end.
+    """
+    groups = np.asarray(groups, dtype=np.intp)
     found = [objects(rows, losses) for rows in answers]
     flat = [event for of_group in found for event in of_group]
     time = instant_column(pick(flat, "time"), losses)
     group = np.repeat(np.arange(len(found)), [len(of_group) for of_group in found])
-    owner, inside = _sessions_of(time, group, sessions, np.asarray(groups, dtype=np.intp))
-    losses.add("{} events of other sessions with the same id are left out", int((~inside).sum()))
-    kept = np.flatnonzero(inside)
+    owner, inside = _sessions_of(time, group, sessions, groups)
+    foreign = _foreign(flat, owner, group, sessions, losses)
+    losses.add("{} events of other sessions with the same id are left out", int((~inside & ~foreign).sum()))
+    flawed = np.bincount(owner[foreign | (inside & _flawed(flat, time))], minlength=len(sessions))
+    first, answer = np.unique(groups, return_index=True)
+    flawed[answer] += np.array([len(rows) for rows in answers], dtype=np.intp)[first]
+    flawed[answer] -= np.array([len(rows) for rows in found], dtype=np.intp)[first]
+    kept = np.flatnonzero(inside & ~foreign)
     kept = kept[np.argsort(owner[kept], kind="stable")]
     events = [flat[row] for row in kept.tolist()]
-    return owner[kept], {"time": time[kept], **_event_columns(events, losses)}, pick(events, "data")
+    count_absent(events, ("time",), losses)
+    columns = {"time": time[kept], **_event_columns(events, losses)}
+    return SessionEvents(owner[kept], columns, inner_objects(events, "data", losses), flawed)
+
+
+def without_copies(events: list[Any]) -> list[Any]:
+    """Each event once: apps that lost an answer send again. What differs in anything is another event."""
+    rows = [event for event in events if type(event) is dict]
+    with contextlib.suppress(TypeError):  # an answer can hold anything, even a list for a time
+        if len({(row.get("time"), row.get("type")) for row in rows}) == len(rows):
+            return events
+    # As text, since True and 1 are equal.
+    return list({json.dumps(event, sort_keys=True): event for event in events}.values())
 
 
 def live_events_frame(payload: Any, properties: Collection[str] | None = None) -> pd.DataFrame:
@@ -193,8 +257,9 @@ def live_events_frame(payload: Any, properties: Collection[str] | None = None) -
         "session_start": instant_column([None] * len(events), losses),
         "time": instant_column(pick(events, "time"), losses),
     }
+    count_absent(events, ("time",), losses)
     columns = identity | _event_columns(events, losses)
-    columns |= property_columns("data", pick(events, "data"), losses, properties)
+    columns |= property_columns("data", inner_objects(events, "data", losses), losses, properties)
     losses.warn()
     return make_frame(EVENT_LOG, columns)
 
@@ -240,7 +305,9 @@ def _devices(users: list[dict[str, Any]], losses: Losses) -> tuple[list[dict[str
     """All devices, and for each the row of its user."""
     of_users = [objects(inner_list(user, "devices", losses), losses) for user in users]
     owner = np.repeat(np.arange(len(users)), [len(devices) for devices in of_users])
-    return [device for devices in of_users for device in devices], owner
+    flat = [device for devices in of_users for device in devices]
+    count_absent(flat, ("_id", "lastSeen"), losses)
+    return flat, owner
 
 
 def _latest(seen: Any, owner: Any, users: int) -> Any:
@@ -254,13 +321,15 @@ def _latest(seen: Any, owner: Any, users: int) -> Any:
 
 def _sessions_of(time: Any, group: Any, sessions: pd.DataFrame, groups: Any) -> tuple[Any, Any]:
     """For each event the row of its session, and whether it lies in it."""
+    if not len(groups):
+        return np.zeros(len(group), dtype=np.intp), np.zeros(len(group), dtype=bool)
     starts = sessions["start"].to_numpy(dtype="datetime64[us]")
     ends = sessions["end"].to_numpy(dtype="datetime64[us]")
+    ends = np.where(ends < starts, np.datetime64("NaT"), ends)  # then only the start can be right
     moments = pd.Series(time).to_numpy(dtype="datetime64[us]")
     order = np.lexsort((starts, groups))
-    place = np.searchsorted(groups[order], group)
-    if not len(order):
-        return place, np.ones(len(place), dtype=bool)
+    place = np.minimum(np.searchsorted(groups[order], group), len(order) - 1)
+    asked = groups[order[place]] == group
 
     def following(places: Any) -> Any:
         """The next session of the same ids, or the last one again."""
@@ -278,7 +347,53 @@ def _sessions_of(time: Any, group: Any, sessions: pd.DataFrame, groups: Any) -> 
         place = np.where(starts[order[after]] <= moments, after, place)
     # A clock is not so exact that an event could not come a little before the start of its session.
     place = np.where(outside(place) & ~outside(following(place)), following(place), place)
-    return order[place], ~outside(place)
+    return order[place], asked & ~outside(place)
+
+
+def _foreign(events: list[dict[str, Any]], owner: Any, group: Any, sessions: pd.DataFrame, losses: Losses) -> Any:
+    """Whether each event belongs to another device, session or user than was asked for, by the ids that it carries."""
+    foreign = np.zeros(len(events), dtype=bool)
+    if not len(sessions):
+        return foreign
+    for key, column in (("machine_id", "device_id"), ("session_id", "session_id")):
+        given, there = _given(events, key)
+        same = there & (given == _wanted(sessions, column)[owner])
+        if not same.any() and len(np.unique(group[there])) >= _OTHER_KIND:
+            losses.add(f"{{}} events have a {key} of another kind than their sessions; they are kept", int(there.sum()))
+            continue
+        foreign |= there & ~same
+    losses.add("{} events of another device or session are left out", int(foreign.sum()))
+    given, there = _given(events, "user_id")
+    ids = [_wanted(sessions, column) for column in ("user_id", "user_db_id")]
+    other = there & ~foreign & (given != ids[0][owner]) & (given != ids[1][owner])
+    asked = set(ids[0]) | set(ids[1])
+    of_another = other & np.array([name in asked for name in given], dtype=bool)
+    losses.add("{} events of other users among those asked for are left out", int(of_another.sum()))
+    losses.add(
+        "{} events carry the id of a user who was not asked for; they are kept, as apps rename users",
+        int((other & ~of_another).sum()),
+    )
+    return foreign | of_another
+
+
+def _given(events: list[dict[str, Any]], key: str) -> tuple[Any, Any]:
+    """The ids under a key, and whether there is one."""
+    given = np.array([*texts(pick(events, key), Losses("")), None], dtype=object)[:-1]
+    return given, given.astype(bool)
+
+
+def _wanted(sessions: pd.DataFrame, column: str) -> Any:
+    return sessions[column].astype(object).where(sessions[column].notna(), None).to_numpy(dtype=object)
+
+
+def _flawed(events: list[dict[str, Any]], time: Any) -> Any:
+    """Whether the time, the name, the attributes or the duration of each event cannot be right."""
+    flawed = np.array(pd.isna(time), dtype=bool)
+    names = [event.get("name") or event.get("type") for event in events]
+    flawed |= np.array([not name or (type(name) is str and _SURROGATE.search(name)) for name in names], dtype=bool)
+    for key, is_right in (("data", is_properties), ("duration", is_duration)):
+        flawed |= np.array([not is_right(value) for value in pick(events, key)], dtype=bool)
+    return flawed
 
 
 def _event_columns(events: list[dict[str, Any]], losses: Losses) -> dict[str, Any]:
@@ -289,13 +404,17 @@ def _event_columns(events: list[dict[str, Any]], losses: Losses) -> dict[str, An
     types = texts(came["type"], losses)
     names = texts(pick(events, "name"), losses)
     kinds = {pair: _kind(*pair) for pair in set(zip(names, types, strict=True))}
+    called = [name or type_ for name, type_ in zip(names, types, strict=True)]
+    losses.add("{} events have no name", called.count(None))
+    durations = number_column(came["duration"], losses)
+    losses.add("{} durations are negative and missing", int((durations < 0).sum()))
     return {
-        "event": [name or type_ for name, type_ in zip(names, types, strict=True)],
+        "event": called,
         "kind": [kinds[pair] for pair in zip(names, types, strict=True)],
         **{name: text_column(came[name], losses) for name in as_text},
         "ram_gb": number_column(came["avail_ram"], losses),
         "first_time": flag_column(came["first_time"], losses),
-        "duration_seconds": number_column(came["duration"], losses),
+        "duration_seconds": np.where(durations < 0, np.nan, durations),
     }
 
 
@@ -430,11 +549,10 @@ def _any_list(payload: Any) -> list[Any]:
         return payload
     if not isinstance(payload, dict):
         raise wrong_shape("live_events", "the answer", "an object or a list", payload)
-    for value in (payload.get("data"), payload.get("events"), *payload.values()):
+    # Where the key that all other endpoints have holds no list, another list would be no better than a guess.
+    for value in [payload["data"]] if "data" in payload else [payload.get("events"), *payload.values()]:
         if isinstance(value, list):
             return value
-    if payload.get("data", payload) is None or not payload:
-        return []
     raise PayloadError(
         f"{PATHS['live_events']}: the answer holds no list of events. The service may have changed; please report it.",
         endpoint=PATHS["live_events"],

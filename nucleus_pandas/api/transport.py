@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -32,6 +33,7 @@ from nucleus_pandas.api.pacing import (
 )
 from nucleus_pandas.api.payloads import (
     BrokenBodyError,
+    HeaderFloodError,
     TooLargeError,
     UnknownEncodingError,
     Unpacker,
@@ -39,7 +41,7 @@ from nucleus_pandas.api.payloads import (
     web_page,
 )
 from nucleus_pandas.api.redaction import Redactor, secrets_in
-from nucleus_pandas.api.verdicts import Failure, flawed, lost, refused, too_large
+from nucleus_pandas.api.verdicts import Failure, flawed, header_flood, lost, refused, too_large
 from nucleus_pandas.api.wire import Exchange, Managers, current
 from nucleus_pandas.exceptions import (
     ConfigurationError,
@@ -54,6 +56,10 @@ LONGEST_RETRY_AFTER = 60.0
 
 _MIB = 1 << 20
 _PIECE = 1 << 16
+_TICK = 0.1
+# A few bytes can unpack to hundreds of MB. So large bodies are unpacked and parsed one at a time in this process: who
+# holds the lock waits for nobody else but the network, and not beyond the deadline.
+_LARGE_BODY = threading.Lock()
 _ADDRESS = re.compile(r"(https?://[^/?#@\\\s]+)(/[!-~]*)?", re.ASCII)
 _OWN_HEADERS = {"accept": "application/json", "user-agent": "nucleus-pandas", "accept-encoding": "gzip"}
 _NOT_SENT = {"accept-encoding", "cookie", "host"}
@@ -72,7 +78,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer: status 200, or 204 after DELETE.
+    """A whole answer: status 200, or any 2xx after DELETE.
 
     Attributes
     ----------
@@ -335,7 +341,9 @@ class Transport:
         try:
             return self._receive(call)
         except TooLargeError as problem:
-            return too_large(problem)
+            return too_large(problem, call.endpoint)
+        except HeaderFloodError:
+            return header_flood()
         except UnknownEncodingError:
             return Failure(PayloadError, "The answer is compressed in a way that was not asked for")
         except (HTTPError, http.client.HTTPException, OSError, ValueError, BrokenBodyError) as problem:
@@ -369,18 +377,26 @@ class Transport:
             return Reply(204, headers, b"", None, call.attempts, already_gone=True)
         if status // 100 != 2:
             return refused(response, call.redactor(), self._now)
-        if status not in ({200} if call.method == "GET" else {200, 204}):
+        if call.method == "GET" and status != 200:
             return Failure(ServiceError, "The service answered in a way it is not known to", status=status)
-        body = self._whole_body(response)
         payload: Any = None
-        flaw = web_page(body)
-        if call.method == "GET":
-            payload, flaw = read_json(body, allow_list=True)
+        with contextlib.ExitStack() as until_parsed:
+            body = self._whole_body(response, lambda: self._wait_for_memory(call, until_parsed))
+            flaw = web_page(body)
+            if call.method == "GET":
+                payload, flaw = read_json(body, allow_list=True)
         if flaw:
             return flawed(f"The answer {flaw.text}", status, cut=flaw.cut)
         return Reply(status, headers, body, payload, call.attempts)
 
-    def _whole_body(self, response: Any) -> bytes:
+    def _wait_for_memory(self, call: _Call, until_parsed: contextlib.ExitStack) -> None:
+        """Wait until no other large body is in memory."""
+        while not _LARGE_BODY.acquire(timeout=max(0.001, min(_TICK, call.left()))):
+            if call.given_up.is_set() or call.left() <= 0:
+                raise TimeoutError
+        until_parsed.callback(_LARGE_BODY.release)
+
+    def _whole_body(self, response: Any, before_large: Callable[[], None]) -> bytes:
         """Read to the end: urllib3 checks length and chunks, the unpacker the compressed stream."""
         if response.status == 204:  # has no body, whatever the headers promise
             response.drain_conn()
@@ -388,7 +404,8 @@ class Transport:
         length = response.length_remaining
         if length is not None and length > self._max_wire_bytes:
             raise TooLargeError("on the wire", self._max_wire_bytes)
-        unpacker = Unpacker(response.headers.get("Content-Encoding", ""), most=self._max_body_bytes)
+        encoding = response.headers.get("Content-Encoding", "")
+        unpacker = Unpacker(encoding, most=self._max_body_bytes, before_large=before_large)
         for piece in response.stream(_PIECE, decode_content=False):
             unpacker.feed(piece)
         return unpacker.finish()
@@ -398,10 +415,12 @@ class Transport:
         timeout = isinstance(problem, urllib3.exceptions.TimeoutError) and not isinstance(
             problem, urllib3.exceptions.NewConnectionError
         )
+        host = urlsplit(call.origin).hostname or ""
         if call.left() <= 0:
-            what = f"No whole answer within the deadline of {self._deadline:g} s"
+            what = "No whole answer" if exchange.sent else f"No connection to {host}"
+            what += f" within the deadline of {self._deadline:g} s"
             return Failure(NetworkError, what, "Try again later.", retryable=True)
-        failure = lost(problem, sent=exchange.sent, cost=TIMEOUT_COST if timeout else RETRY_COST)
+        failure = lost(problem, host, sent=exchange.sent, cost=TIMEOUT_COST if timeout else RETRY_COST)
         if timeout and exchange.sent:
             failure.what = f"The service fell silent for {self._read_timeout:g} s before its answer was whole"
         return failure

@@ -84,12 +84,26 @@ def flawed(what: str, status: int, *, cut: bool) -> Failure:
     return Failure(PayloadError, what, status=status, again=cut, retryable=cut, maybe_done=True)
 
 
-def too_large(problem: TooLargeError) -> Failure:
+def too_large(problem: TooLargeError, endpoint: str) -> Failure:
     """Judge a body above a cap."""
+    setting = "max_wire_bytes" if problem.where == "on the wire" else "max_body_bytes"
+    raise_it = f"aise {setting} of Client, for example to {2 * problem.most:,} bytes."
     return Failure(
         PayloadError,
         f"The answer is larger than {problem.most / _MIB:,.4g} MiB {problem.where}",
-        "Ask for a shorter interval, or raise max_wire_bytes or max_body_bytes.",
+        # The others take no interval.
+        f"Ask for a shorter interval, or r{raise_it}" if endpoint.startswith("analytics") else f"R{raise_it}",
+        maybe_done=True,
+    )
+
+
+def header_flood() -> Failure:
+    """Judge an answer whose head does not end."""
+    return Failure(
+        PayloadError,
+        "The answer has more than 100 headers, or longer ones than any service sends",
+        "Something in between may have answered: check base_url, proxies and the network.",
+        maybe_done=True,
     )
 
 
@@ -116,18 +130,18 @@ def refused(response: Any, redact: Redactor, now: Callable[[], float]) -> Failur
     )
 
 
-def lost(problem: Exception, *, sent: bool, cost: int) -> Failure:
+def lost(problem: Exception, host: str, *, sent: bool, cost: int) -> Failure:
     """Judge a failure of the network, in our own words: urllib3's may quote addresses and headers."""
     if isinstance(problem, SSLError) and isinstance(problem.args[0], ssl.SSLCertVerificationError):
         advice = "Check base_url, the clock of this machine, and verify."
-        return Failure(NetworkError, "The certificate of the service cannot be trusted", advice)
-    advice = "Check base_url and the network."
+        return Failure(NetworkError, f"The certificate of {host} cannot be trusted", advice)
+    advice = "Check the network, and the address: base_url of Client, or NUCLEUS_BASE_URL."
     if isinstance(problem, ProxyError):
         what, advice = "The proxy cannot be reached, or refused", "Check proxies."
     elif isinstance(problem, NameResolutionError):
-        what = "The name of the host is not known"
+        what = f"The host {host} is not known"
     elif not sent:
-        what = "No connection to the service"
+        what = f"No connection to {host}"
     else:
         what = "The connection was lost, or the answer damaged, before it was whole"
         advice = "Try again later."
@@ -135,9 +149,12 @@ def lost(problem: Exception, *, sent: bool, cost: int) -> Failure:
 
 
 def _meaning(status: int) -> tuple[type[NucleusError], str, str]:
-    if status in {401, 403}:
-        advice = "Check NUCLEUS_TOKEN and NUCLEUS_APP_ID: both must come from the same account."
-        return AuthenticationError, "The service refused the token for this app", advice
+    same_account = "NUCLEUS_TOKEN and NUCLEUS_APP_ID: both must come from the same account."
+    if status == 401:
+        return AuthenticationError, "The service refused the token for this app", f"Check {same_account}"
+    if status == 403:
+        advice = f"If other requests are answered, it refuses this one only; if not, check {same_account}"
+        return AuthenticationError, "The service refused the request", advice
     if status == 404:
         advice = "Check NUCLEUS_APP_ID, and who or what was asked for; for users, see the setting user_path of Client."
         return NotFoundError, "The service does not know what was asked for", advice

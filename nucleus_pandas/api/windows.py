@@ -110,6 +110,16 @@ class Window:
         """The offset at the start, for questions about the window as a whole."""
         return _offset(self.start, self.zone)
 
+    def begun(self, as_of: dt.datetime) -> Window:
+        """The window without the days that had not begun at an instant."""
+        end = next_midnight(as_of, self.zone)
+        if end <= self.start:
+            raise ValueError(
+                f"The interval begins in the future: by the service's clock it is {as_of:%Y-%m-%d %H:%M} UTC. Check "
+                "the clock of this machine."
+            )
+        return self if end >= self.end else Window(self.start, end, self.zone)
+
     def periods(self, freq: Freq) -> tuple[Period, ...]:
         """Cut the window into calendar days, weeks from Monday, or months."""
         if freq not in _PERIOD_START:
@@ -189,7 +199,7 @@ def make_window(start: When, end: When, tz: Zone, *, now: dt.datetime) -> Window
         )
     if begins >= ends:
         raise _wrong_way_round(start, end)
-    return Window(begins, min(ends, first_instant(_next(today), zone)), zone)
+    return Window(begins, min(ends, next_midnight(now, zone)), zone)
 
 
 def make_interval(start: When | None, end: When | None, tz: Zone) -> tuple[dt.datetime | None, dt.datetime | None]:
@@ -289,6 +299,11 @@ def first_instant(date: dt.date, zone: dt.tzinfo) -> dt.datetime:
     # In a gap, fold=1 reads midnight with the offset after it: the change lies between the two readings.
     before = midnight.replace(fold=1).astimezone(dt.UTC)
     return _first_second(before, instant, lambda moment: moment.astimezone(zone).date() >= date)
+
+
+def next_midnight(now: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    """Give the UTC instant at which the local day of an instant ends."""
+    return first_instant(_next(now.astimezone(zone).date()), zone)
 
 
 def _begin(moment: dt.date | dt.datetime, zone: dt.tzinfo) -> dt.datetime:

@@ -22,7 +22,8 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers
 
-from nucleus_pandas.api.payloads import TooLargeError
+from nucleus_pandas.api.authorization import Secret
+from nucleus_pandas.api.payloads import HeaderFloodError, TooLargeError
 from nucleus_pandas.exceptions import ConfigurationError
 
 
@@ -83,6 +84,16 @@ class _Response(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         raw = self.fp.detach()
         self.fp = io.BufferedReader(_TimedReader(raw, sock, current.get()))
+
+    def begin(self) -> None:
+        try:
+            super().begin()
+        except http.client.LineTooLong:
+            raise HeaderFloodError from None
+        except http.client.HTTPException as problem:
+            if type(problem) is http.client.HTTPException:  # more than 100 headers
+                raise HeaderFloodError from None
+            raise
 
 
 class _Connection(HTTPConnection):
@@ -188,16 +199,19 @@ class _Proxy:
         self.headers: dict[str, str] = {}
         if parts.username is not None:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self.headers = dict(make_headers(proxy_basic_auth=login))
+            self.headers = {name: Secret(value) for name, value in make_headers(proxy_basic_auth=login).items()}
 
 
 def _ssl_context(verify: bool | str) -> ssl.SSLContext:
+    # Not ssl.create_default_context, nor urllib3's: with SSLKEYLOGFILE in the environment, they write down the keys
+    # with which anybody can read the token. This one checks certificates and host names, too.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if verify is False:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
     try:
-        return ssl.create_default_context(cafile=certifi.where() if verify is True else verify)
+        context.load_verify_locations(cafile=certifi.where() if verify is True else verify)
+        return context
     except OSError:
         raise ConfigurationError("verify is True, False or the path of a readable file of certificates.") from None

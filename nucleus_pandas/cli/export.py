@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 import nucleus_pandas as nu
 from nucleus_pandas.api.csvfile import write_csv
 from nucleus_pandas.cli.settings import add_app, add_days, client_of, days_of
+from nucleus_pandas.core.files import write_private
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,5 +133,7 @@ def _plot(tables: dict[str, pd.DataFrame], folder: Path) -> list[str]:
     for name, plot in plots.items():
         figure = Figure(figsize=(9, 4.5), layout="constrained")
         plot(tables[name], ax=figure.add_subplot())
-        figure.savefig(folder / f"{name}.png", dpi=150)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=150)
+        write_private(folder / f"{name}.png", picture.getvalue())
     return [f"{name}.png" for name in plots]

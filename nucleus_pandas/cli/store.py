@@ -34,8 +34,9 @@ def add_store_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
     forget = commands.add_parser(
         "forget",
         help="erase a person, for good",
-        description="Erase a person at the service, in a store and in the cache of answers, for good. The id is read "
-        "from the keyboard or a pipe, twice, so that it stands in no list of commands.",
+        description="Erase a person at the service, in a store and in the cache of answers, for good, and check what "
+        "is left. The id is read twice from the keyboard or a pipe, so that no command history keeps it. Exit code 1 "
+        "if the service does not confirm the erasure, or if something is left or could not be checked.",
         epilog="example: nucleus-pandas forget --store myapp.duckdb",
     )
     for command, run in ((plan, _plan), (sync, _sync)):
@@ -91,7 +92,8 @@ def _forget(arguments: argparse.Namespace) -> int:
             f"{name} {'?' if pd.isna(number) else number}" for name, number in (("found", found), ("left", left))
         ]
         print(f"{place:24}{numbers[0]:14}{numbers[1]:10}{'' if pd.isna(detail) else detail}".rstrip())
-    return int(bool(table["left"].sum()))
+    checked = table[table["place"].ne("elsewhere")]
+    return int(bool(checked["left"].fillna(1).sum()))
 
 
 def _line(prompt: str) -> str:

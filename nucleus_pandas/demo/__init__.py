@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import threading
+import weakref
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nucleus_pandas.api.client import Client
+from nucleus_pandas.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from nucleus_pandas.demo.model import DemoApp
@@ -19,10 +23,15 @@ __all__ = ["DemoClient", "demo_client", "truth"]
 
 
 class DemoClient(Client):
-    """A client of a made-up app; its `service` runs in this process until the client is closed."""
+    """A client of a made-up app; its `service` runs in this process until the client is closed, or nobody uses it."""
 
     def __init__(self, service: DemoService, **settings: Any) -> None:
-        self.service = service.start()
+        try:
+            self.service = service.start()
+        except OSError as error:
+            raise _port_problem(service.port, error) from None
+        self._stop = weakref.finalize(self, _stop_soon, service)
+        self._stop.atexit = False  # the service ends with the program in any case
         # There is nobody to be polite to.
         settings.setdefault("requests_per_second", None)
         # Nor anything to be kept: it is all on this machine, and asking takes no longer.
@@ -30,7 +39,7 @@ class DemoClient(Client):
         try:
             super().__init__(service.app_id, service.token, base_url=service.base_url, **settings)
         except BaseException:
-            service.stop()
+            self.service.stop()
             raise
 
     def now(self) -> dt.datetime:
@@ -40,7 +49,23 @@ class DemoClient(Client):
     def close(self) -> None:
         """Close the connections and stop the service."""
         super().close()
+        self._stop.detach()
         self.service.stop()
+
+
+def _stop_soon(service: DemoService) -> None:
+    """Stop a service from a thread of its own: garbage is collected in any thread, also in those it would wait for."""
+    threading.Thread(target=service.stop, name="nucleus-demo-stop", daemon=True).start()
+
+
+def _port_problem(port: int, error: OSError) -> ConfigurationError:
+    """Say why a port cannot be listened on, and what to do."""
+    reasons = {
+        errno.EADDRINUSE: "is taken: another program, or another demo client, listens on it",
+        errno.EACCES: "needs the rights of an administrator",
+    }
+    reason = reasons.get(error.errno or 0, f"cannot be used ({error.strerror})")
+    return ConfigurationError(f"Port {port} {reason}. Choose another one, or 0 for any that is free.")
 
 
 def demo_client(
@@ -65,7 +90,15 @@ def demo_client(
     Returns
     -------
     DemoClient
-        A `Client` over a real connection to 127.0.0.1. Nothing leaves the machine.
+        A `Client` over a real connection to 127.0.0.1. Nothing leaves the machine. The service stops when the client is
+        closed, or no longer in use.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument that cannot be right.
+    ConfigurationError
+        When the port is taken.
 
     Examples
     --------

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, NoReturn, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from nucleus_pandas.demo import answers
@@ -136,6 +136,9 @@ class DemoService:
                 self._thread.join(0.5)
         finally:
             self.stop()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A service holds a token and a socket, and is not pickled. Start one where it is needed.")
 
     def __enter__(self) -> Self:
         return self.start()

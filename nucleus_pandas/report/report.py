@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from nucleus_pandas.core.files import write_private
 from nucleus_pandas.plots.style import figures_for_page
 from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.heatmap import SHADES
@@ -165,7 +166,9 @@ class Report:
         return _page().render(**told, dark=DARK, shades=SHADES, most_columns=MOST_COLUMNS)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page to a file, in place of one that is there; return its path.
+        """Write the page to a file, replacing one that is there; return its path.
+
+        Only your account can read the file (mode 0600): change its mode to share it.
 
         Raises
         ------
@@ -175,13 +178,7 @@ class Report:
             If the folder does not exist.
         """
         target = check_page(path)
-        # A reader never finds half a page, nor is the last one lost where the disk is full.
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            part.write_text(self.to_html(), encoding="utf-8", newline="\n")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        write_private(target, self.to_html())
         return target
 
     def to_eml(self, to: str, sender: str) -> EmailMessage:
@@ -195,7 +192,8 @@ class Report:
         Returns
         -------
         email.message.EmailMessage
-            ``Path("week.eml").write_bytes(mail.as_bytes())`` gives a file that mail programs open;
+            ``Path("week.eml").write_bytes(mail.as_bytes())`` gives a file that mail programs open, with the
+            permissions that your umask leaves;
             ``smtplib.SMTP(…).send_message(mail)`` would send it. Its tables are cut after 15 rows and 10 columns.
 
         Raises

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.windows import SETTLING_TIME
+from nucleus_pandas.api.wording import counted
 from nucleus_pandas.exceptions import StoreError
+from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.reading import naive
 from nucleus_pandas.store.schema import one_row
 
@@ -57,29 +59,46 @@ def find_gaps(
     gaps, synced = [], synced_spans(connection, through)
     low, high = begins and naive(begins), ends and naive(ends)
     if not any((low is None or span.start <= low) and (high is None or high <= span.end) for span in synced):
-        told = ", ".join(f"{span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M}" for span in synced)
-        gaps.append(f"synced to the end, and settled or synced last, were only {told or 'no days'} (UTC)")
-    failed_users, failed_sessions, missing = one_row(connection, _MISSING, [low or first, high or last] * 3)
+        covered = ", ".join(f"{span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M}" for span in synced)
+        gaps.append(f"only these spans are fully synced and settled: {covered or 'none'} (UTC)")
+    bounds = [low or first, high or last]
+    failed_users, failed_sessions, waiting, short, missing, short_users, unlisted = one_row(
+        connection, _MISSING, bounds * 5
+    )
     if failed_users or failed_sessions:
-        gaps.append(f"{failed_users:,} users and {failed_sessions:,} sessions could not be loaded")
-    if missing:
-        gaps.append(f"{missing:,} sessions are known and were not fetched, or have grown since")
+        gaps.append(f"{counted(failed_users, 'user')} and {counted(failed_sessions, 'session')} could not be loaded")
+    if waiting:
+        gaps.append(f"{counted(waiting, 'session')} not fetched yet, or grown since")
+    if short:
+        gaps.append(f"{counted(short, 'session')} with events that the service counts but did not return ({missing:,})")
+    if short_users:
+        gaps.append(f"{counted(short_users, 'user')} whose list of sessions came empty or with flaws")
+    if unlisted:
+        gaps.append(f"{counted(unlisted, 'user')} whom the service counts but did not list")
     return gaps
 
 
-def tell_gaps(gaps: list[str]) -> None:
-    """Warn of what is missing."""
+def warn_of_gaps(gaps: list[str]) -> None:
+    """Warn about what is missing."""
     if gaps:
-        warn_incomplete(f"The store does not hold all of this interval: {'; '.join(gaps)}. Call sync for it, or again.")
+        warn_incomplete(
+            f"The store does not hold all of this interval: {'; '.join(gaps)}. Run sync for the interval to "
+            "request it (again); store.info() counts what is missing."
+        )
 
 
-_TOUCHES = 'coalesce("end", "start") >= ? AND coalesce("start", "end") <= ?'
+_TOUCHES = 'greatest(s."start", s."end") >= ? AND least(s."start", s."end") <= ?'
+_ACTIVE = "u.chosen AND coalesce(u.last_seen >= ?, true) AND coalesce(u.created_at <= ?, true)"
 _MISSING = f"""
 SELECT
-    (SELECT count(*) FROM kept.users WHERE failure IS NOT NULL AND chosen
-        AND coalesce(last_seen >= ?, true) AND coalesce(created_at <= ?, true)),
-    (SELECT count(*) FROM kept.sessions WHERE failure IS NOT NULL AND {_TOUCHES}),
+    (SELECT count(*) FROM kept.users u WHERE failure IS NOT NULL AND {_ACTIVE}),
+    (SELECT count(*) FROM kept.sessions s WHERE failure IS NOT NULL AND {_TOUCHES}),
     (SELECT count(*) FROM kept.sessions s JOIN kept.users u USING (user_no)
         WHERE u.chosen AND s.failure IS NULL AND (s.events_at IS NULL OR s.stale)
-        AND s.device_id IS NOT NULL AND s.session_id IS NOT NULL AND {_TOUCHES})
+        AND s.device_id IS NOT NULL AND s.session_id IS NOT NULL AND {_TOUCHES}),
+    short.sessions, short.events,
+    (SELECT count(*) FROM kept.users u WHERE u.failure IS NULL AND {USER_SHORT} AND {_ACTIVE}),
+    (SELECT greatest(arg_max(counted, run) - arg_max(listed, run), 0) FROM kept.runs)
+FROM (SELECT count(*) AS sessions, coalesce(sum({MISSING}), 0)::BIGINT AS events FROM kept.sessions s
+    WHERE {SHORT} AND s.failure IS NULL AND {_TOUCHES}) short
 """

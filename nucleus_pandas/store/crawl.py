@@ -8,18 +8,20 @@ which is never more than `BATCH` answers. That is all that is asked for again af
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import itertools
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.client import Answer, Client
 from nucleus_pandas.api.columns import Losses
 from nucleus_pandas.api.fanout import progress_bar
 from nucleus_pandas.api.frames import part
+from nucleus_pandas.api.refusals import Refusals, may_concern_one
 from nucleus_pandas.exceptions import (
     AuthenticationError,
     NotFoundError,
@@ -43,9 +45,10 @@ BATCH = 1000
 _WORTH = 500
 _WORTH_EVENTS = 20_000
 _WORTH_SECONDS = 1.0
-#: Failures of so many users on end, or so many failures, are no matter of single users or sessions.
-_HOPELESS_USERS = 10
-_HOPELESS = 50
+#: So many users on end that the service does not know mean that it expects the other kind of id.
+_UNKNOWN_USERS = 10
+#: So many unreadable answers, and no readable one of their kind, mean that the service has changed.
+_UNREADABLE = 20
 #: So often a store that others keep open is waited for, 10 seconds each time.
 _PATIENT = 30
 _TICK = 0.1
@@ -122,6 +125,8 @@ class Crawl:
         Users whose sessions are known already, and may still have to be fetched.
     interval : Interval
         The sessions whose events are wanted.
+    now : datetime
+        The present by the service's clock: sessions whose events fell short are requested again when they are due.
     expected : int
         How many requests it may take, for the bar.
     """
@@ -134,19 +139,23 @@ class Crawl:
         others: Iterable[int],
         interval: Interval,
         *,
+        now: dt.datetime,
         expected: int,
         progress: bool,
     ) -> None:
         self.outcome = Outcome()
         self.losses = Losses("users/:userId/session/:sessionId")
-        self._client, self._database, self._interval = client, database, interval
+        self._client, self._database, self._interval, self._now = client, database, interval, now
         self._path_column = "user_db_id" if client.user_path == "_id" else "user_id"
         self._users, self._others, self._groups = deque(users), deque(others), deque[Group]()
         self._done: list[UserAnswer | EventsAnswer] = []
         self._since, self._events = 0.0, 0  # when the first of these came, and how many events they hold
         self._unsaved = 0  # taken by a thread, and not yet in the store
         self._written: list[UserAnswer | EventsAnswer] = []  # what the present transaction is about
-        self._failed_on_end: list[int] = []  # the user of each failure since the last answer
+        self._refusals = Refusals(client)
+        self._refused_user = -1  # the last one
+        self._readable: set[type] = set()  # kinds of tasks of which an answer could be read
+        self._unreadable: Counter[type] = Counter()
         self._unknown_on_end = 0
         self._mistake: Exception | None = None
         self._stopped = False
@@ -190,8 +199,8 @@ class Crawl:
         while (task := self._take()) is not None:
             try:
                 answer = self._ask(task)
-            except Exception as error:  # the thread that writes decides
-                self._put(task, error)
+            except Exception as error:
+                self._fail(task, error, self._verdict(task, error))
             else:
                 self._put(task, answer)
 
@@ -210,53 +219,75 @@ class Crawl:
     def _ask(self, task: UserTask | Group) -> UserAnswer | EventsAnswer:
         if isinstance(task, UserTask):
             answer = self._client.get("user", task.path_id, cached=False)
-            return UserAnswer(task.user_no, part(answer.payload, "sessions", list, "user"), answer.as_of)
+            return UserAnswer(task.user_no, part(answer.payload, "sessions", list, "user"), self._known_until(answer))
         answer = self._client.get(
             "session_events", task.path_id, task.session_id, params={"device": task.device_id}, cached=False
         )
-        return EventsAnswer(task, part(answer.payload, "data", list, "session_events"), answer.as_of)
+        return EventsAnswer(task, part(answer.payload, "data", list, "session_events"), self._known_until(answer))
 
-    def _put(self, task: UserTask | Group, answer: UserAnswer | EventsAnswer | Exception) -> None:
+    def _known_until(self, answer: Answer) -> dt.datetime:
+        return answer.as_of if answer.dated else min(answer.as_of, self._now)
+
+    def _put(self, task: UserTask | Group, answer: UserAnswer | EventsAnswer) -> None:
+        self._refusals.answered()
         with self._lock:
-            if self._stopped and isinstance(answer, Exception):
-                return  # given up, most likely
             self.outcome.requests += 1
-            if isinstance(answer, Exception):
-                self._unsaved -= 1
-                self._fail(task, answer)
-                self._to_ask.notify()
-            else:
-                self._failed_on_end.clear()
-                if isinstance(task, UserTask) and task.two_ids:
-                    self._unknown_on_end, self.outcome.path_works = 0, True
-                self._since = self._since if self._done else time.monotonic()
-                self._done.append(answer)
-                self._events += len(answer.events) if isinstance(answer, EventsAnswer) else 0
+            self._readable.add(type(task))
+            if isinstance(task, UserTask) and task.two_ids:
+                self._unknown_on_end, self.outcome.path_works = 0, True
+            self._since = self._since if self._done else time.monotonic()
+            self._done.append(answer)
+            self._events += len(answer.events) if isinstance(answer, EventsAnswer) else 0
             if self._stopped or self._worth_writing() or self._all_done():
                 self._to_write.notify()
 
-    def _fail(self, task: UserTask | Group, error: Exception) -> None:
-        """Note that one thing could not be loaded, or that it is no use to go on."""
+    def _verdict(self, task: UserTask | Group, error: Exception) -> NucleusError | None:
+        """The error that ends the crawl because of this one, if it concerns more than one user."""
+        if self._stopped:
+            return None
+        if isinstance(error, NotFoundError):
+            self._refusals.answered()
+        elif isinstance(error, NucleusError) and not isinstance(error, PayloadError):
+            if not may_concern_one(error):
+                return error
+            before, self._refused_user = self._refused_user, task.user_no
+            # A wait that the service asks for ends the crawl only if other users are asked to wait, too.
+            if not (isinstance(error, RateLimitError) and before == task.user_no):
+                return self._refusals.refused(error)
+        return None
+
+    def _fail(self, task: UserTask | Group, error: Exception, end: NucleusError | None) -> None:
+        """Set one user or session aside, or end the crawl."""
+        with self._lock:
+            if self._stopped:
+                return  # given up, most likely
+            self.outcome.requests += 1
+            self._unsaved -= 1
+            if not isinstance(error, NucleusError | UnaskableError):
+                self._mistake, self._stopped = error, True
+            else:
+                self.outcome.error = end or self._set_aside(task, error)
+                self._stopped = self.outcome.error is not None
+            self._to_ask.notify()
+            if self._stopped or self._worth_writing() or self._all_done():
+                self._to_write.notify()
+
+    def _set_aside(self, task: UserTask | Group, error: NucleusError | UnaskableError) -> NucleusError | None:
+        """Note why a user or session could not be loaded; gives the error if no other can be either."""
         unknown = isinstance(error, NotFoundError)
-        if unknown and isinstance(task, UserTask) and not task.listed:
+        if isinstance(task, Group):
+            self.outcome.group_failures[task] = _reason(error)
+        elif unknown and not task.listed:
             # Who has but one id is found by it, whatever else the service expects in the path.
             (self.outcome.unsure if task.two_ids else self.outcome.vanished).append(task.user_no)
-            return
-        if not isinstance(error, NucleusError | UnaskableError):
-            self._mistake, self._stopped = error, True
-            return
-        if isinstance(task, UserTask):
-            self.outcome.user_failures[task.user_no] = _reason(error)
+            return None
         else:
-            self.outcome.group_failures[task] = _reason(error)
-        self._unknown_on_end += unknown and isinstance(task, UserTask) and task.two_ids
-        if not isinstance(error, NotFoundError | UnaskableError):
-            self._failed_on_end.append(task.user_no)
-        hopeless = len(set(self._failed_on_end)) >= _HOPELESS_USERS or len(self._failed_on_end) >= _HOPELESS
-        at_once = isinstance(error, AuthenticationError) or (isinstance(error, RateLimitError) and error.retry_after)
-        if isinstance(error, NucleusError) and (at_once or hopeless or self._unknown_on_end >= _HOPELESS_USERS):
-            self.outcome.error = self.outcome.error or error
-            self._stopped = True
+            self.outcome.user_failures[task.user_no] = _reason(error)
+            self._unknown_on_end += unknown and task.two_ids
+        self._unreadable[type(task)] += isinstance(error, PayloadError)
+        all_unreadable = type(task) not in self._readable and self._unreadable[type(task)] >= _UNREADABLE
+        hopeless = all_unreadable or self._unknown_on_end >= _UNKNOWN_USERS
+        return error if hopeless and isinstance(error, NucleusError) else None
 
     # What the thread that called does.
 
@@ -294,7 +325,7 @@ class Crawl:
             tally = Tally()
             writing.put_sessions(connection, users, self.losses)
             writing.put_events(connection, events, self.losses, tally)
-            groups = writing.groups_to_fetch(connection, numbers, self._interval, self._path_column)
+            groups = writing.groups_to_fetch(connection, numbers, self._interval, self._path_column, self._now)
         with self._lock:
             self._written = []
             self._groups.extend(groups)
@@ -339,5 +370,7 @@ def _reason(error: Exception) -> str:
         return "has an id that no path can carry"
     if isinstance(error, PayloadError):
         return "had an answer of another shape"
+    if isinstance(error, AuthenticationError):
+        return f"refused by the service (HTTP {error.status})"
     status = getattr(error, "status", None)
     return f"{type(error).__name__}{f' (HTTP {status})' if status else ''}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,14 +18,16 @@ from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.people import checked_properties
 from nucleus_pandas.api.windows import When, Zone, make_interval
 from nucleus_pandas.api.wording import shown
-from nucleus_pandas.store import reading
-from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, tell_gaps
+from nucleus_pandas.store import reading, tombstones
+from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
+from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, warn_of_gaps
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
 from nucleus_pandas.store.properties import Properties, find_properties, known_keys, require_properties
 from nucleus_pandas.store.reading import condition_on, naive
 from nucleus_pandas.store.reconcile import reconcile
 from nucleus_pandas.store.schema import get_meta, one_row
+from nucleus_pandas.store.selection import ids_of_users
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,7 +60,9 @@ class StoreInfo(NamedTuple):
     bytes : int
         What it takes on the disk.
     missing_users, missing_sessions : int
-        Which could not be loaded yet; the next sync tries again.
+        Users and sessions that could not be loaded yet, or only in part; later syncs request them again.
+    missing_events : int
+        Events that the service counts in its lists of sessions and has not returned.
     unfinished : bool
         Whether the last sync was stopped before its end.
     """
@@ -78,6 +82,7 @@ class StoreInfo(NamedTuple):
     bytes: int = 0
     missing_users: int = 0
     missing_sessions: int = 0
+    missing_events: int = 0
     unfinished: bool = False
 
 
@@ -87,8 +92,10 @@ class EventStore:
     Parameters
     ----------
     path : path
-        The file; `sync` makes it if it does not exist. Only your account can read it (0600). Beside it lies
-        ``<path>.lock``, which keeps two syncs apart, and while it is written to, ``<path>.wal``.
+        The file; `sync` creates it if it does not exist. Only your account can read it (0600). While it is in use,
+        DuckDB's ``<path>.wal`` and ``<path>.tmp`` exist beside it, and ``<path>.lock``, which keeps two syncs apart.
+        Once somebody was erased, ``<path>.erased`` keeps them from coming back: move and copy it together with the
+        store.
 
     Notes
     -----
@@ -185,7 +192,7 @@ class EventStore:
         with self.database.reading() as connection:
             frame = reading.read_sessions(connection, *condition_on('"start"', *span))
             gaps = find_gaps(connection, *span)
-        tell_gaps(gaps)
+        warn_of_gaps(gaps)
         return frame
 
     def events(
@@ -263,11 +270,11 @@ class EventStore:
                 connection.register("names", {"name": np.array(_known_events(connection, events), dtype=object)})
                 condition += " AND e.event IN (FROM names)"
             if users is not None:
-                connection.register("ids", {"id": np.array(_ids(users), dtype=object)})
+                connection.register("ids", {"id": np.array(ids_of_users("users", users), dtype=object)})
                 condition += " AND (u.user_id IN (FROM ids) OR u.user_db_id IN (FROM ids))"
             frame = reading.read_events(connection, condition, values, columns, properties)
             gaps = find_gaps(connection, *span, through)
-        tell_gaps(gaps)
+        warn_of_gaps(gaps)
         return frame
 
     def whole_sessions(
@@ -447,6 +454,22 @@ class EventStore:
         target = Path(folder).expanduser().absolute()
         return export_tables(self.database, target, format, self.info().sample, wanted, excel=excel)
 
+    def reset_erased(self) -> None:
+        """Forget who was erased from this store, when the file that tells is lost or damaged for good.
+
+        Raises
+        ------
+        StoreLockedError, StoreError
+            When a sync or an erasure is running, or the store cannot be used.
+
+        Notes
+        -----
+        The file is ``<path>.erased``. It is deleted if it is there. From then on a sync takes in again whomever the
+        service lists, and does not finish erasures that stopped half-way.
+        """
+        with self.database.alone("reset_erased"):
+            tombstones.reset(self.database)
+
     def reconcile(self, client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
         """Compare the store's counts of custom events with the service's, and print the gap.
 
@@ -487,13 +510,14 @@ def check_store(store: object) -> EventStore:
     return store
 
 
-_COUNTS = """
+_COUNTS = f"""
 SELECT (SELECT count(*) FROM kept.users), (SELECT count(*) FROM kept.users WHERE chosen),
     (SELECT count(*) FROM kept.sessions), (SELECT count(*) FROM kept.sessions WHERE events_at IS NOT NULL),
     (SELECT count(*) FROM kept.events), (SELECT min(time) FROM kept.events), (SELECT max(time) FROM kept.events),
     (SELECT max(as_of) FROM kept.runs WHERE finished),
-    (SELECT count(*) FROM kept.users WHERE failure IS NOT NULL),
-    (SELECT count(*) FROM kept.sessions WHERE failure IS NOT NULL),
+    (SELECT count(*) FROM kept.users u WHERE failure IS NOT NULL OR (chosen AND {USER_SHORT})),
+    (SELECT count(*) FROM kept.sessions s WHERE failure IS NOT NULL OR {SHORT}),
+    (SELECT coalesce(sum({MISSING}), 0)::BIGINT FROM kept.sessions s WHERE {SHORT}),
     coalesce((SELECT NOT arg_max(finished, run) FROM kept.runs), false)
 """
 
@@ -531,16 +555,3 @@ def _known_events(connection: duckdb.DuckDBPyConnection, events: Iterable[str]) 
                 f"{', '.join(map(shown, known[:_MOST_SHOWN])) or 'none'}."
             )
     return wanted
-
-
-def _ids(users: pd.DataFrame | Iterable[str]) -> list[str]:
-    if isinstance(users, pd.DataFrame):
-        columns = [name for name in ("user_db_id", "user_id") if name in users.columns]
-        if not columns:
-            raise ValueError("users has neither a column user_id nor user_db_id; pass rows of store.users(), or ids.")
-        given = users[columns].bfill(axis=1).iloc[:, 0]  # the service's id, else the app's
-        return given.dropna().astype(str).tolist()
-    ids = [] if isinstance(users, str | Mapping) else list(users)
-    if isinstance(users, str | Mapping) or not all(isinstance(user, str) for user in ids):
-        raise TypeError("users must be rows of store.users(), or a list of ids that are text.")
-    return ids

@@ -1,41 +1,58 @@
-"""`forget_user`: erase a person everywhere within reach, and look whether it is done."""
+"""`forget_user`: erase a person at the service, in a store and in the cache, and check what is left."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.api.addresses import segment
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import COUNT, TEXT, Losses
 from nucleus_pandas.api.endpoints import PATHS
+from nucleus_pandas.api.erasure import lists_user, shows_user, wrong_kind_of_id
 from nucleus_pandas.api.frames import inner_list, make_frame, objects, part
 from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
-from nucleus_pandas.store import tombstones, writing
+from nucleus_pandas.store import tombstones
 from nucleus_pandas.store.eventstore import check_store
 from nucleus_pandas.store.schema import check_app, one_row
-from nucleus_pandas.store.traces import places_in, rows_with
+from nucleus_pandas.store.traces import answers_with, rows_with
 
 if TYPE_CHECKING:
+    import duckdb
+
     from nucleus_pandas.store.database import Database
     from nucleus_pandas.store.eventstore import EventStore
 
 _TABLES = ("users", "devices", "sessions", "events")
-_SHARED = "rows of other people hold one of the ids, such as that of a shared device; they were not touched"
+_SHARED = "rows of other people that contain one of the ids, such as that of a shared device; they were not deleted"
+
+_Row = tuple[str, int | None, int | None, str]
 
 
 @dataclass
 class _Person:
-    """The ids of a person, and which users of a store they are."""
+    """The ids of a person, and their rows in a store.
+
+    Attributes
+    ----------
+    found : bool
+        Whether the service or the store knows the person.
+    users : list of int
+        The `user_no` of their rows.
+    counts : dict
+        How many rows of each table are theirs.
+    """
 
     ids: set[str]
     devices: set[str] = field(default_factory=set)
-    numbers: list[int] = field(default_factory=list)
     found: bool = False
+    users: list[int] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def all(self) -> set[str]:
@@ -58,8 +75,9 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
     Returns
     -------
     pandas.DataFrame
-        place, found (what was there), left (what is still there; missing where nobody looked), detail. One row each for
-        the service, the tables and files of the store, the cache, exports, and what this function cannot reach.
+        place, found (how many there were), left (how many there still are; missing where nothing could be checked),
+        detail. One row each for the service, the tables of the store, unfinished copies of it, the cache, exports, and
+        what this function cannot reach.
 
     Raises
     ------
@@ -68,17 +86,22 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
     NotFoundError
         When neither the service nor the store knows the id; nothing is done.
     NucleusError
-        When the service does not answer as it should. The person is gone from the store by then and will not come back;
-        call again, so that the service erases them, too.
+        When the service does not confirm the erasure; see `Client.delete_user`. The person is then deleted from the
+        store and will not come back to it, and the cache is empty. Call again, or sync, to erase them at the service.
     StoreLockedError, StoreError
-        When the store cannot be used, does not exist, or is that of another app.
+        When the store cannot be used, does not exist, or is that of another app; or when the file that tells who was
+        erased from it is missing or damaged.
 
     Notes
     -----
-    Source: ``DELETE users/:userId``. A crash on the way loses nothing, and the next call goes through all of it once
-    more: first a hash of the ids is noted in the store, by which every later `sync` keeps the person out; then the
-    service is told; then the rows are deleted and the file is written anew, as DuckDB would leave in it what was
-    deleted; then store and cache are searched for the ids, which are the app's, the service's and those of the devices.
+    Source: ``DELETE users/:userId``. If this stops half-way, the next call with the same id, or the next `sync` of the
+    store, finishes it:
+
+    1. Hashes of the ids are written to ``<store>.erased``. From now on no sync takes the person in.
+    2. The service erases the person, and must confirm it.
+    3. The rows are deleted and the file is rewritten, because DuckDB would leave deleted rows in it.
+    4. The text columns of all tables, and the answers in the cache, are searched for the person's ids: the app's, the
+       service's and those of their devices.
 
     Examples
     --------
@@ -94,121 +117,137 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
             "confirm is not the same as user_id, so nobody was erased. Pass the id a second time, confirm=user_id, if "
             "you mean it: this cannot be undone."
         )
+    segment("user_id", user_id)  # raises for an id that no path can hold
     if store is None:
         person = _at_service(client, user_id)
         if not person.found:
             raise _unknown("The service does")
-        rows = [_erase(client, user_id)]
+        rows = [_erase(client, user_id, known=True)]
     else:
         database = check_store(store).database
         with database.alone("forget_user"):
             person, rows = _from_store(client, user_id, database)
     rows.append(_in_cache(client, person))
-    rows.append(("elsewhere", None, None, "not looked for: other stores, exports of the command, reports, notebooks"))
+    rows.append(("elsewhere", None, None, "not checked: other stores, exports of the command, reports, notebooks"))
     columns = dict(zip(("place", "found", "left", "detail"), zip(*rows, strict=True), strict=True))
     return make_frame({"place": TEXT, "found": COUNT, "left": COUNT, "detail": TEXT}, columns)
 
 
-def _from_store(client: Client, user_id: str, database: Database) -> tuple[_Person, list[tuple[Any, ...]]]:
-    person = _in_store(client, user_id, database)
-    known = _at_service(client, user_id)
-    if not (person.found or known.found):
+def _from_store(client: Client, user_id: str, database: Database) -> tuple[_Person, list[_Row]]:
+    with database.reading() as connection:
+        check_app(connection, client.app_id, database.path)
+        erased = tombstones.read_erased(connection, database.path)
+        _check_kind_of_id(connection, client, user_id)
+    person = _at_service(client, user_id)
+    known = person.found
+    with database.reading() as connection:
+        _add_from_store(connection, client, user_id, person)
+    if not (person.found or erased.find([user_id])):
         raise _unknown("Neither the service nor the store does")
-    person.ids |= known.ids
-    person.devices |= known.devices
-    with database.writing() as connection:
-        tombstones.bury(connection, person.ids)
+    erasure = erased.begin(person.ids, person.users)
     trouble: NucleusError | None = None
     try:
-        rows = [_erase(client, user_id)]
+        rows = [_erase(client, user_id, known=known)]
     except NucleusError as error:
-        trouble, rows = error, []
-    with database.writing() as connection:
-        connection.register("theirs", {"user_no": np.array(person.numbers, dtype=np.int32)})
-        counts = {
-            table: one_row(connection, f"SELECT count(*) FROM kept.{table} WHERE user_no IN (FROM theirs)")[0]
-            for table in _TABLES
-        }
-        writing.drop_users(connection, person.numbers)
-        if trouble is None:
-            tombstones.done(connection, person.ids)
+        trouble = error
+    else:
+        erasure.at_service = "done"  # saved with what the store deletes; until then the next sync looks at the list
     try:
-        database.rewrite()
+        tombstones.clean(database, erased)
     except StoreError as error:
+        kept = "are still in it" if erasure.in_store == "begun" else "are deleted, but the file may still contain them"
+        confirmed = "has erased the person" if trouble is None else "did not confirm the erasure"
         raise type(error)(
-            f"{error} The person's rows are deleted, but the file could not be written anew, so that it may still hold "
-            "what they were. Call forget_user again with the same id."
+            f"{error} The person's rows {kept}; the service {confirmed}. Call forget_user again with the same id."
         ) from None
     if trouble is not None:
         raise type(trouble)(
-            f"{trouble} The person was erased from the store and will not come back to it; whether the service has "
-            "erased them is not known. Call forget_user again with the same id.",
+            f"{trouble} The person was deleted from the store and will not come back to it, and the cache was emptied; "
+            "the service has not confirmed the erasure. Call forget_user again with the same id; each sync tries, too.",
             status=trouble.status,
             endpoint=trouble.endpoint,
             retry_after=trouble.retry_after,
             request_id=trouble.request_id,
             retryable=True,
         )
-    return person, rows + _left_in_store(database, person, counts)
+    return person, rows + _left_in_store(database, person)
 
 
-def _left_in_store(database: Database, person: _Person, counts: dict[str, int]) -> list[tuple[Any, ...]]:
-    """What was in the tables, and where one of the ids still stands."""
+def _check_kind_of_id(connection: duckdb.DuckDBPyConnection, client: Client, user_id: str) -> None:
+    column, other = _columns(client)
+    by_column, by_other = one_row(
+        connection,
+        f"SELECT count(*) FILTER ({column} = $1), count(*) FILTER ({other} = $1) FROM kept.users",
+        [user_id],
+    )
+    if by_other and not by_column:
+        raise ValueError(
+            f"user_id is the {other} of somebody in the store, but the client's setting user_path wants the "
+            f"{column}. Pass that one; nobody was erased."
+        )
+
+
+def _columns(client: Client) -> tuple[str, str]:
+    """The column of the id in paths, and that of the other one."""
+    return ("user_db_id", "user_id") if client.user_path == "_id" else ("user_id", "user_db_id")
+
+
+def _add_from_store(connection: duckdb.DuckDBPyConnection, client: Client, user_id: str, person: _Person) -> None:
+    """Add what the store has of a person."""
+    connection.register("theirs", {"id": np.array(sorted(person.ids), dtype=object)})
+    # Somebody whom the app has renamed since has the service's id in common only.
+    users = connection.execute(
+        f"SELECT user_no, {', '.join(_columns(client))} FROM kept.users"
+        f" WHERE {_columns(client)[0]} = ? OR user_db_id IN (FROM theirs)",
+        [user_id],
+    ).fetchall()
+    person.found = person.found or bool(users)
+    person.users = [number for number, *_ in users]
+    person.ids.update(other for _, own, other in users if own == user_id and other)
+    connection.register("theirs", {"user_no": np.array(person.users, dtype=np.int32)})
+    person.counts = {
+        table: one_row(connection, f"SELECT count(*) FROM kept.{table} WHERE user_no IN (FROM theirs)")[0]
+        for table in _TABLES
+    }
+    devices = connection.execute(
+        "SELECT device_id FROM kept.devices WHERE user_no IN (FROM theirs)"
+        " UNION SELECT device_id FROM kept.sessions WHERE user_no IN (FROM theirs)"
+    ).fetchall()
+    person.devices.update(text for (text,) in devices if text)
+
+
+def _left_in_store(database: Database, person: _Person) -> list[_Row]:
+    """How many rows there were, and where one of the ids still is."""
     with database.reading() as connection:
         left = rows_with(connection, person.all)
         exports = connection.execute("SELECT folder FROM kept.exports ORDER BY made_at").fetchall()
-    rows: list[tuple[Any, ...]] = [
-        (f"store: {table}", counts[table], left[table], _SHARED if left[table] else "") for table in _TABLES
+    rows: list[_Row] = [
+        (f"store: {table}", person.counts[table], left[table], _SHARED if left[table] else "") for table in _TABLES
     ]
     others = sum(count for table, count in left.items() if table not in _TABLES)
-    files = [Path(f"{database.path}{suffix}") for suffix in ("", ".wal", ".lock")]
-    shared = bool(sum(left.values()))
-    rows.append(("store: the file", None, others + places_in(files, person.all), _SHARED if shared else ""))
+    rows.append(("store: other tables", None, others, _SHARED if others else ""))
+    copies = database.leftovers()
+    detail = f"delete by hand: {', '.join(map(str, copies))}" if copies else ""
+    rows.append(("store: unfinished copies", None, len(copies), detail))
     if exports:
         folders = ", ".join(folder for (folder,) in exports)
         rows.append(("exports", len(exports), len(exports), f"not reached: delete and export again: {folders}"))
     return rows
 
 
-def _in_store(client: Client, user_id: str, database: Database) -> _Person:
-    """The ids that the store has of a person; `found` also if it knows of an earlier try to erase them."""
-    column, other = ("user_db_id", "user_id") if client.user_path == "_id" else ("user_id", "user_db_id")
-    person = _Person({user_id})
-    with database.reading() as connection:
-        check_app(connection, client.app_id, database.path)
-        users = connection.execute(
-            f"SELECT user_no, user_id, user_db_id FROM kept.users WHERE {column} = ?", [user_id]
-        ).fetchall()
-        others = connection.execute(f"SELECT user_no FROM kept.users WHERE {other} = ?", [user_id]).fetchall()
-        if others and not users:
-            raise ValueError(
-                f"user_id is the {other} of somebody in the store, but the client's setting user_path wants the "
-                f"{column}. Pass that one; nobody was erased."
-            )
-        person.found = bool(users) or bool(tombstones.buried(connection, [user_id]))
-        for number, *ids in users:
-            person.numbers.append(number)
-            person.ids.update(text for text in ids if text)
-            devices = connection.execute(
-                "SELECT device_id FROM kept.devices WHERE user_no = $1 UNION SELECT device_id FROM kept.sessions"
-                " WHERE user_no = $1",
-                [number],
-            ).fetchall()
-            person.devices.update(text for (text,) in devices if text)
-    return person
-
-
 def _at_service(client: Client, user_id: str) -> _Person:
-    """The ids that the service has of a person, as far as it tells."""
+    """The ids that the service has of a person."""
     person = _Person({user_id})
     try:
         payload = client.get("user", user_id, cached=False).payload
     except NotFoundError:
         return person
     except NucleusError:
-        person.found = True  # for all that is known; the request to erase will tell
+        person.found = True  # perhaps; the request to erase will show
         return person
     person.found = True
+    if not shows_user(payload, user_id):
+        return person  # the ids of nobody, or of somebody else
     with contextlib.suppress(NucleusError):
         user, losses = part(payload, "user", dict, "user"), Losses(PATHS["user"])
         person.ids.update(text for name in ("_id", "userId") if isinstance(text := user.get(name), str) and text)
@@ -227,18 +266,33 @@ def _unknown(who: str) -> NotFoundError:
     )
 
 
-def _erase(client: Client, user_id: str) -> tuple[Any, ...]:
+def _erase(client: Client, user_id: str, *, known: bool) -> _Row:
+    """Erase a person at the service, which knows them by this id or does not."""
     try:
         client.delete_user(user_id, confirm=user_id)
     except NotFoundError:
-        return ("service", 0, 0, "it does not know the user, or not any more")
-    return ("service", 1, 0, "erased")
+        known = False
+    else:
+        # A service may report success for any id, even one of the wrong kind.
+        if not known and _is_listed(client, user_id):
+            raise wrong_kind_of_id()
+    return ("service", 1, 0, "erased") if known else ("service", 0, 0, "does not know the user, or not any more")
 
 
-def _in_cache(client: Client, person: _Person) -> tuple[Any, ...]:
-    """Whether the file of the cache, which was emptied, holds one of the ids."""
+def _is_listed(client: Client, user_id: str) -> bool:
+    with contextlib.suppress(NucleusError):
+        return lists_user(client.get("users", cached=False).payload, user_id) is True
+    return False
+
+
+def _in_cache(client: Client, person: _Person) -> _Row:
+    """Whether the cache, which was emptied, holds one of the ids."""
     place = client.cache_info().place
     if place is None:
         return ("cache", None, 0, "this client has none")
-    files = [Path(f"{place}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")]
-    return ("cache", None, places_in(files, person.all), "emptied")
+    left = answers_with(place, person.all)
+    if left is None:
+        return ("cache", None, None, f"could not be read; delete by hand: {place}")
+    if (damaged := Path(f"{place}.damaged")).exists():
+        return ("cache", None, left + 1, f"delete by hand: {damaged}")
+    return ("cache", None, left, f"delete by hand: {place}" if left else "emptied")

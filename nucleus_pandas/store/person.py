@@ -14,6 +14,7 @@ from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.fanout import fetch_all
 from nucleus_pandas.api.frames import part
+from nucleus_pandas.core.files import write_private
 
 
 def export_user(
@@ -62,7 +63,7 @@ def export_user(
     ['devices', 'events', 'sessions', 'users']
     """
     target = None if path is None else Path(path).expanduser()
-    if target is not None and target.exists():
+    if target is not None and os.path.lexists(target):
         raise FileExistsError(f"There is a file at {target} already. Choose another path; nothing was asked for.")
     if target is not None and not target.parent.is_dir():
         raise FileNotFoundError(f"The folder {target.parent} does not exist. Make it; nothing was asked for.")
@@ -84,7 +85,7 @@ def export_user(
     if target is not None:
         raw = [{"device": requests[row][0], "session": requests[row][1], "data": data} for row, data in found.items()]
         about = {"app_id": client.app_id, "as_of": answer.as_of.isoformat()}
-        _write_private(target, about | answer.payload | {"events": raw})
+        write_private(target, json.dumps(about | answer.payload | {"events": raw}, indent=1), replace=False)
     return {"users": users, "devices": people.devices_frame([user]), "sessions": sessions, "events": events}
 
 
@@ -100,10 +101,3 @@ def _events(client: Client, user_id: str, requests: list[list[str]], *, progress
     if harvest.error is not None:
         raise harvest.error
     return harvest.answers
-
-
-def _write_private(path: Path, content: dict[str, Any]) -> None:
-    """Write a new file that nobody else can read."""
-    text = json.dumps(content, indent=1)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)

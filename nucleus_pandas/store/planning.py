@@ -18,7 +18,7 @@ from nucleus_pandas.api.windows import When, Zone, make_window
 from nucleus_pandas.store import selection, writing
 from nucleus_pandas.store.eventstore import EventStore, check_store
 from nucleus_pandas.store.schema import one_row
-from nucleus_pandas.store.selection import Ledger, Listing
+from nucleus_pandas.store.selection import Ledger, Listing, Refresh
 from nucleus_pandas.store.writing import Group, Interval
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def plan_sync(
     window: Duration = "7d",
     sample: float | None = None,
     seed: int | None = None,
+    refresh: Refresh = False,
 ) -> SyncPlan:
     """Get what `sync` with the same arguments will take, from one request.
 
@@ -127,7 +128,7 @@ def plan_sync(
     ----------
     client : Client
     store : EventStore
-    start, end, tz, window, sample, seed
+    start, end, tz, window, sample, seed, refresh
         As for `sync`.
 
     Returns
@@ -159,6 +160,7 @@ def plan_sync(
     listing = selection.ask_listing(check_client(client), losses)
     ledger = selection.read_ledger(database, listing, client.app_id)
     asked = read_request(client, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
+    ledger.ask_again(selection.users_to_refresh(ledger, refresh))
     work = find_work(client, database, listing, ledger, asked)
     return _plan(client, listing, work, asked)
 
@@ -215,7 +217,7 @@ def find_work(client: Client, database: Database, listing: Listing, ledger: Ledg
     if database.exists:
         column = "user_db_id" if client.user_path == "_id" else "user_id"
         with database.reading() as connection:
-            groups = writing.groups_to_fetch(connection, rest, asked.interval, column)
+            groups = writing.groups_to_fetch(connection, rest, asked.interval, column, listing.as_of)
             known, sessions, active_days = one_row(
                 connection,
                 "SELECT count(*), (SELECT count(*) FROM kept.sessions), sum(epoch(last_seen - created_at) / 86400 + 1)"
@@ -250,7 +252,7 @@ def _plan(client: Client, listing: Listing, work: Work, asked: Request) -> SyncP
             len(work.gone),
             "a request each, to be sure",
         ),
-        ("sessions known and still to fetch", work.groups, "a request each"),
+        ("known sessions to fetch", work.groups, "new, grown or incomplete; a request each"),
         ("sessions expected of the users to ask", work.expected, work.basis),
     ]
     requests = 1 + ask + len(work.gone) + work.groups + work.expected

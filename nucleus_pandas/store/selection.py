@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api import people
-from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.client import Answer, Client
 from nucleus_pandas.api.columns import INSTANT, TEXT, Losses
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.frames import part
 from nucleus_pandas.api.windows import SETTLING_TIME
+from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store import tombstones
+from nucleus_pandas.store.completeness import USER_SHORT
 from nucleus_pandas.store.schema import BUCKETS, check_app, get_meta
+from nucleus_pandas.store.tombstones import Erased, Person
 
 if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 # The first day of 1970, counted from a Monday.
 _THURSDAY = 3
 
+#: What to fetch again although it is known: nothing, everybody, or the users given by either id or as rows with ids.
+Refresh = bool | pd.DataFrame | Iterable[str]
 #: What is decided about a user of the list.
 Decision = Literal["ask", "not seen", "created later", "unchanged", "not in the sample", "forgotten"]
 
@@ -33,7 +38,8 @@ Decision = Literal["ask", "not seen", "created later", "unchanged", "not in the 
 class Listing:
     """The users' list as it came: columns of the users, their properties, columns of their devices.
 
-    `came` is how many rows that were, `total` how many users the service counts, which can be more.
+    `came` is how many rows came with an id, `total` how many users the service counts, which can be more. `complete`:
+    there are users, and each one that the service counts came with an id, so that whoever is not on the list is gone.
     """
 
     users: dict[str, Any]
@@ -42,6 +48,7 @@ class Listing:
     came: int
     total: int
     as_of: dt.datetime
+    complete: bool = False
 
     @property
     def whole(self) -> bool:
@@ -56,17 +63,25 @@ class Ledger:
     Attributes
     ----------
     users : pandas.DataFrame
-        user_no, key, chosen, asked_at, asked_seen of each user.
+        user_no, key, chosen, asked_at, asked_seen, retry_at of each user; the last one is missing unless the answer
+        about the user fell short.
     sample, seed : float and int, or None for a new store
         The share of users that it follows, and what they were drawn with.
-    buried : set of str
-        Those of the ids asked for that belong to people who were erased.
+    erased : Erased or None
+        Who was erased from the store; None for a new one.
+    buried : dict of str to Person
+        Those of the ids on the list that belong to somebody who was erased.
     """
 
     users: pd.DataFrame
     sample: float | None = None
     seed: int | None = None
-    buried: frozenset[str] = frozenset()
+    erased: Erased | None = None
+    buried: Mapping[str, Person] = field(default_factory=dict)
+
+    def ask_again(self, users: Any) -> None:
+        """Take what is known of these users, a boolean mask, for outdated."""
+        self.users.loc[users, ["asked_at", "asked_seen"]] = pd.NaT
 
 
 def ask_listing(client: Client, losses: Losses) -> Listing:
@@ -75,6 +90,7 @@ def ask_listing(client: Client, losses: Losses) -> Listing:
     rows = part(answer.payload, "data", list, "users")
     users, properties = people.user_columns(rows, losses)
     total = answer.payload.get("total")
+    came = sum(type(row) is dict and bool(row.get("_id") or row.get("userId")) for row in rows)
     # Without an id of the service's, two rows can be one user.
     keys = pd.Series(user_keys(users["user_id"], users["user_db_id"]), dtype=object)
     kept = np.flatnonzero(~keys.duplicated())
@@ -83,38 +99,96 @@ def ask_listing(client: Client, losses: Losses) -> Listing:
         {name: values[kept] for name, values in users.items()},
         [properties[row] for row in kept],
         people.device_columns(rows, Losses(PATHS["users"])),  # what is lost was counted with the users
-        len(rows),
-        total if type(total) is int else len(rows),
-        answer.as_of,
+        came,
+        total if type(total) is int else came,
+        _known_until(answer, users["last_seen"]),
+        complete=type(total) is int and total <= len(kept) > 0 and came == len(rows),
     )
+
+
+def _known_until(answer: Answer, last_seen: Any) -> dt.datetime:
+    """Until when the answer is known: without the service's own date no later than anybody was seen.
+
+    The clock of this machine may be ahead, and would make everything final that still grows.
+    """
+    seen = pd.Series(last_seen)
+    newest = seen[seen <= answer.as_of].max()
+    return answer.as_of if answer.dated or pd.isna(newest) else newest.to_pydatetime()
 
 
 def read_ledger(database: Database, listing: Listing, app_id: str) -> Ledger:
     """Look up what the store knows of the users of a list; an absent store knows nothing."""
     if not database.exists:
+        if (path := tombstones.path_of(database.path)).exists():
+            raise StoreError(tombstones.foreign(path))
         return Ledger(_ledger_frame([]))
     with database.reading() as connection:
         rows = connection.execute(
-            "SELECT user_no, user_id, user_db_id, chosen, asked_at, asked_seen FROM kept.users"
+            "SELECT user_no, user_id, user_db_id, chosen, asked_at, asked_seen,"
+            f" CASE WHEN {USER_SHORT} THEN retry_at END FROM kept.users u"
         ).fetchall()
         check_app(connection, app_id, database.path)
         sample, seed = get_meta(connection, "sample"), get_meta(connection, "seed")
-        ids = {text for name in ("user_id", "user_db_id") for text in listing.users[name] if text is not pd.NA}
-        return Ledger(
-            _ledger_frame(rows),
-            None if sample is None else float(sample),
-            None if seed is None else int(seed),
-            frozenset(tombstones.buried(connection, ids)),
-        )
+        erased = tombstones.read_erased(connection, database.path)
+    ids = {text for name in ("user_id", "user_db_id") for text in listing.users[name] if text is not pd.NA}
+    return Ledger(
+        _ledger_frame(rows),
+        None if sample is None else float(sample),
+        None if seed is None else int(seed),
+        erased,
+        erased.find(ids - _not_erased(rows, erased)),
+    )
+
+
+def _not_erased(rows: list[tuple[Any, ...]], erased: Erased) -> set[str]:
+    """The ids of the users in the store: whoever is erased is deleted from it, so these need no hash, which is slow."""
+    if erased.older_store:
+        return set()
+    doomed = {number for person in erased.undeleted for number in person.users}
+    return {text for number, *ids in (row[:3] for row in rows) if number not in doomed for text in ids if text}
 
 
 def _ledger_frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    columns = ["user_no", "user_id", "user_db_id", "chosen", "asked_at", "asked_seen"]
+    columns = ["user_no", "user_id", "user_db_id", "chosen", "asked_at", "asked_seen", "retry_at"]
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
     frame = frame.assign(key=user_keys(frame["user_id"], frame["user_db_id"]))
-    for name in ("asked_at", "asked_seen"):
+    for name in ("asked_at", "asked_seen", "retry_at"):
         frame[name] = pd.to_datetime(frame[name].astype("datetime64[us]"), utc=True).astype(INSTANT)
     return frame.astype({"user_no": "int32", "chosen": bool})
+
+
+def users_to_refresh(ledger: Ledger, refresh: Refresh) -> Any:
+    """Give which of the store's users are to be fetched again, as a boolean mask.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When `refresh` is none of these, or names somebody who is not in the store.
+    """
+    if isinstance(refresh, bool):
+        return np.full(len(ledger.users), refresh)
+    ids = ids_of_users("refresh", refresh)
+    known = ledger.users["user_id"].isin(ids) | ledger.users["user_db_id"].isin(ids)
+    found = {*ledger.users["user_id"], *ledger.users["user_db_id"]}
+    if absent := len(set(ids) - found):
+        raise ValueError(
+            f"refresh: {absent:,} of {len(set(ids)):,} users are not in the store. Pass rows of store.users() or their "
+            "ids, or refresh=True for everybody."
+        )
+    return known.to_numpy(dtype=bool)
+
+
+def ids_of_users(name: str, users: pd.DataFrame | Iterable[str]) -> list[str]:
+    """Give the ids of users that were passed as rows or as ids; of rows the service's id, else the app's."""
+    if isinstance(users, pd.DataFrame):
+        columns = [column for column in ("user_db_id", "user_id") if column in users.columns]
+        if not columns:
+            raise ValueError(f"{name} has neither a column user_id nor user_db_id. Pass rows of store.users(), or ids.")
+        return users[columns].bfill(axis=1).iloc[:, 0].dropna().astype(str).tolist()
+    ids = [] if isinstance(users, str | Mapping) or not isinstance(users, Iterable) else list(users)
+    if isinstance(users, str | Mapping) or not isinstance(users, Iterable) or not all(isinstance(i, str) for i in ids):
+        raise TypeError(f"{name} must be rows of store.users(), or a list of ids that are text.")
+    return ids
 
 
 def user_keys(user_id: Any, user_db_id: Any) -> Any:
@@ -142,13 +216,14 @@ def decide(
     fresh = np.isnan(numbers)
     numbers[fresh] = ledger.users["user_no"].to_numpy().max(initial=-1) + 1 + np.arange(fresh.sum())
     before = known["chosen"].eq(other=True).to_numpy()
-    buried = (users["user_id"].isin(ledger.buried) | users["user_db_id"].isin(ledger.buried)).to_numpy(dtype=bool)
+    erased = list(ledger.buried)
+    buried = (users["user_id"].isin(erased) | users["user_db_id"].isin(erased)).to_numpy(dtype=bool)
     chosen = choose(users["key"], users["created_at"], before & ~buried, sample, seed, out=buried)
     seen, created = users["last_seen"], users["created_at"]
     # A clock that runs ahead says nothing about when somebody came.
     later = (created >= end) & (created <= listing.as_of)
     settled = known["asked_at"] >= seen + SETTLING_TIME
-    unchanged = settled & (known["asked_seen"] == seen)
+    unchanged = settled & (known["asked_seen"] == seen) & ~(known["retry_at"] <= listing.as_of)
     reasons: dict[Decision, Any] = {
         "forgotten": buried,
         "not in the sample": ~chosen,

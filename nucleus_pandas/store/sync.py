@@ -16,13 +16,13 @@ from nucleus_pandas.api.durations import Duration
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.windows import When, Zone
 from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
-from nucleus_pandas.store import selection, tombstones, writing
+from nucleus_pandas.store import selection, unfinished, writing
 from nucleus_pandas.store.crawl import Crawl, Outcome, UserTask
 from nucleus_pandas.store.eventstore import EventStore, check_store
 from nucleus_pandas.store.planning import Request, Work, find_work, read_request
 from nucleus_pandas.store.reading import naive
 from nucleus_pandas.store.schema import get_meta, one_row, set_meta
-from nucleus_pandas.store.selection import Listing, user_keys
+from nucleus_pandas.store.selection import Listing, Refresh, user_keys
 from nucleus_pandas.store.syncreport import SyncReport, make_report, read_failures
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ def sync(
     window: Duration = "7d",
     sample: float | None = None,
     seed: int | None = None,
+    refresh: Refresh = False,
     progress: bool = True,
 ) -> SyncReport:
-    """Fetch users, sessions and events into a store: what is there already is not asked for again.
+    """Fetch users, sessions and events into a store; what it holds already is not requested again.
 
     Parameters
     ----------
@@ -66,18 +67,22 @@ def sync(
         default as the store does already, else all. A later sync may raise it, not lower it.
     seed : int, optional
         Draws the sample; 0 by default.
+    refresh : bool, pandas.DataFrame or iterable of str
+        Fetch what the store holds already once more: True for all users, or only for the users given as rows of
+        ``store.users()`` or as ids. Their sessions that touch the interval or its window are requested again. What the
+        store holds stays until the new answers arrive.
     progress : bool
         Show a bar in a notebook or a terminal.
 
     Returns
     -------
     SyncReport
-        Numbers of what was fetched and skipped, and a frame `failures` of what could not be loaded.
+        Numbers of what was fetched and skipped, and a frame `failures` of what could not be loaded in full.
 
     Raises
     ------
     ValueError
-        For an interval, window or sample that cannot be.
+        For an interval, window or sample that cannot be, or a user in `refresh` who is not in the store.
     AuthenticationError
         When the service refuses the token: at once, with everything kept that came before.
     NucleusError
@@ -88,7 +93,8 @@ def sync(
     Warns
     -----
     IncompleteDataWarning
-        When users or sessions could not be loaded, or the service sent fewer users than it counts.
+        When users or sessions could not be loaded, the service sent fewer users than it counts, it did not confirm an
+        erasure, or it lists somebody whose erasure it confirmed.
 
     Notes
     -----
@@ -104,7 +110,10 @@ def sync(
     sessions that share them are counted as clashes. An event that came twice is kept once.
 
     Users who are gone from the service's list are asked about, and deleted from the store when the service does not
-    know them, unless they are more than half; so is everybody whom `forget_user` erased.
+    know them, unless they are more than half.
+
+    An erasure by `forget_user` that stopped half-way is finished: the person is deleted from the store, and the service
+    is asked again to erase them as long as its list holds them. Whoever was erased is not taken in again.
 
     Examples
     --------
@@ -119,19 +128,29 @@ def sync(
     with database.alone("sync"):
         losses = Losses(PATHS["users"])
         listing = selection.ask_listing(client, losses)
+        erased = unfinished.finish_in_store(database, client.app_id)
         ledger = selection.read_ledger(database, listing, client.app_id)
         asked = read_request(client, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
+        outdated = selection.users_to_refresh(ledger, refresh)
+        if outdated.any():
+            ledger.ask_again(outdated)
+            with database.writing() as connection:
+                writing.mark_outdated(connection, ledger.users.loc[outdated, "user_no"], asked.interval)
         work = find_work(client, database, listing, ledger, asked)
         losses.warn()
         people.tell_of_missing_users(listing.total, listing.came)
-        return _Run(client, database, listing, work, asked).go(progress=progress)
+        unfinished.finish_at_service(client, listing, ledger)
+        return _Run(client, database, listing, work, asked, erased).go(progress=progress)
 
 
 class _Run:
     """One sync, from its first transaction to its last."""
 
-    def __init__(self, client: Client, database: Database, listing: Listing, work: Work, asked: Request) -> None:
+    def __init__(
+        self, client: Client, database: Database, listing: Listing, work: Work, asked: Request, erased: int
+    ) -> None:
         self.client, self.database, self.listing, self.work, self.asked = client, database, listing, work, asked
+        self.erased = erased  # users deleted already, to finish an erasure
 
     def go(self, *, progress: bool) -> SyncReport:
         begun = time.monotonic()
@@ -141,7 +160,14 @@ class _Run:
         expected = len(tasks) + self.work.groups + self.work.expected
         interval = self.asked.interval
         crawl = Crawl(
-            self.client, self.database, tasks, self.work.others, interval, expected=expected, progress=progress
+            self.client,
+            self.database,
+            tasks,
+            self.work.others,
+            interval,
+            now=self.listing.as_of,
+            expected=expected,
+            progress=progress,
         )
         outcome = crawl.outcome
         outcome.user_failures.update(unaskable)
@@ -162,10 +188,10 @@ class _Run:
             raise _ended_early(outcome, outcome.error)
         if len(failures):
             warn_incomplete(
-                f"{len(failures):,} users or sessions could not be loaded; the report's `failures` tells which, and "
-                "why. Each sync tries again, but for those that have no id to ask by."
+                f"{len(failures):,} users or sessions could not be loaded in full. The report's `failures` lists them "
+                "with the reasons. Later syncs request them again, except those without an id to request them by."
             )
-        return make_report(self.work, outcome, failures, deleted + gone, seconds)
+        return make_report(self.work, outcome, failures, self.erased + deleted + gone, seconds)
 
     def _begin(self, connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
         """Note what is known from the users' list and what this sync is to bring; delete who must not be there."""
@@ -173,14 +199,14 @@ class _Run:
         set_meta(connection, "sample", repr(self.asked.sample))
         set_meta(connection, "seed", str(self.asked.seed))
         self._put_users(connection)
-        purged = self._finish_erasures(connection)
+        deleted = self._drop_erased(connection)
         (number,) = one_row(connection, "SELECT coalesce(max(run), 0) + 1 FROM kept.runs")
         instants = [self.asked.start, self.asked.end, self.asked.window_end, self.listing.as_of]
         connection.execute(
-            "INSERT INTO kept.runs VALUES (?, ?, ?, ?, ?, ?, false, 1, 0)",
-            [number, *map(naive, instants), self.asked.sample],
+            "INSERT INTO kept.runs VALUES (?, ?, ?, ?, ?, ?, false, 1, 0, ?, ?)",
+            [number, *map(naive, instants), self.asked.sample, self.listing.came, self.listing.total],
         )
-        return number, purged
+        return number, deleted
 
     def _put_users(self, connection: duckdb.DuckDBPyConnection) -> None:
         users = self.work.users
@@ -198,15 +224,14 @@ class _Run:
             | {"device_user_no": of_device[theirs]},
         )
 
-    def _finish_erasures(self, connection: duckdb.DuckDBPyConnection) -> int:
-        """Delete those whose erasure was begun and not finished."""
-        if not tombstones.unfinished(connection):
-            return 0
-        warn_incomplete(
-            "An erasure was begun and not finished. This store keeps nothing of the person; call forget_user again "
-            "with the same id, so that the service erases them, too."
-        )
-        return tombstones.drop_buried(connection)
+    def _drop_erased(self, connection: duckdb.DuckDBPyConnection) -> int:
+        """Delete users of the store who have taken on the id of somebody erased; gives how many these were."""
+        users = self.work.users
+        numbers = users.loc[users["decision"].eq("forgotten"), "user_no"].tolist()
+        connection.register("theirs", {"user_no": np.array(numbers, dtype=np.int32)})
+        (deleted,) = one_row(connection, "SELECT count(*) FROM kept.users WHERE user_no IN (FROM theirs)")
+        writing.drop_users(connection, numbers)
+        return int(deleted)
 
     def _tasks(self) -> tuple[list[UserTask], dict[int, str]]:
         """Whom to ask about, and who cannot be asked about."""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from nucleus_pandas.api.columns import COUNT, TEXT
 from nucleus_pandas.api.frames import make_frame
+from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.crawl import Outcome
 from nucleus_pandas.store.planning import Work, in_words
 from nucleus_pandas.store.writing import Interval
@@ -27,7 +28,8 @@ class SyncReport:
         item, count, detail.
     failures : pandas.DataFrame
         user_id, user_db_id, device_id, session_id, reason: the users (without session) and sessions of the interval
-        that could not be loaded, in this sync or one before; the next tries them again.
+        that could not be loaded, or only in part, in this sync or one before. Later syncs request them again, with
+        growing delays where the service keeps returning the same.
     requests : int
         How many were sent.
     seconds : float
@@ -68,7 +70,7 @@ def make_report(work: Work, outcome: Outcome, failures: pd.DataFrame, deleted: i
         ("copies of events left out", tally.copies, "they came twice"),
         ("clashes of session ids", tally.clashes, "sessions of a device with the same id, told apart by their times"),
         ("users deleted", deleted, "forgotten, or not known to the service any more"),
-        ("users or sessions not loaded", len(failures), "see failures; the next sync tries them again"),
+        ("users or sessions not loaded in full", len(failures), "see failures; later syncs request them again"),
     ]
     rows += [row for row in unusual if row[1]]
     columns = dict(zip(("item", "count", "detail"), zip(*rows, strict=True), strict=True))
@@ -80,12 +82,21 @@ def read_failures(connection: duckdb.DuckDBPyConnection, interval: Interval) -> 
     """Give the users and sessions of an interval that could not be loaded; see `SyncReport.failures`."""
     names = ("user_id", "user_db_id", "device_id", "session_id", "reason")
     condition, values = interval.condition()
-    rows = connection.execute(
-        "SELECT user_id, user_db_id, NULL, NULL, failure FROM kept.users WHERE failure IS NOT NULL"
-        " AND coalesce(last_seen >= ?, true) UNION ALL"
-        " SELECT u.user_id, u.user_db_id, s.device_id, s.session_id, s.failure FROM kept.sessions s"
-        f" JOIN kept.users u USING (user_no) WHERE s.failure IS NOT NULL AND {condition} ORDER BY ALL",
-        [values[0], *values],
-    ).fetchall()
+    rows = connection.execute(_FAILURES.format(condition=condition), [values[0], *values]).fetchall()
     columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
     return make_frame(dict.fromkeys(names, TEXT), columns)
+
+
+_FAILURES = f"""
+SELECT user_id, user_db_id, NULL, NULL,
+    coalesce(failure, CASE WHEN retry_at IS NULL THEN 'the service keeps returning an incomplete list of sessions'
+        ELSE 'the list of sessions came empty or with flaws' END)
+FROM kept.users u WHERE (failure IS NOT NULL OR (chosen AND {USER_SHORT})) AND coalesce(last_seen >= ?, true)
+UNION ALL
+SELECT u.user_id, u.user_db_id, s.device_id, s.session_id,
+    coalesce(s.failure, concat(CASE WHEN s.retry_at IS NULL THEN 'the service returns ' ELSE 'so far came ' END,
+        CASE WHEN {MISSING} > 0 THEN concat(s.received, ' of ', s.received + {MISSING}, ' events')
+        ELSE concat(s.flawed, ' flawed events') END))
+FROM kept.sessions s JOIN kept.users u USING (user_no)
+WHERE (s.failure IS NOT NULL OR {SHORT}) AND {{condition}} ORDER BY ALL
+"""

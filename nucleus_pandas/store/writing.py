@@ -6,7 +6,6 @@ session.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
 import re
@@ -21,6 +20,7 @@ from nucleus_pandas.api import people
 from nucleus_pandas.api.columns import TEXT, Losses
 from nucleus_pandas.api.frames import DEVICES, USERS
 from nucleus_pandas.api.people import SESSION_TIMEOUT
+from nucleus_pandas.store.completeness import SHORT, USER_SHORT, due, missing_events, schedule_retries
 from nucleus_pandas.store.reading import naive
 from nucleus_pandas.store.schema import EVENT_COLUMNS, to_sql
 
@@ -47,12 +47,12 @@ _PUT_SESSIONS = (
     SELECT session_no FROM kept.sessions s
     WHERE user_no IN (SELECT user_no FROM answered)
         AND NOT EXISTS (FROM answered_sessions c WHERE {_SAME})
-        AND EXISTS (
+        AND (s.device_id IS NULL OR s.session_id IS NULL OR EXISTS (
             FROM answered_sessions c
             WHERE c.user_no = s.user_no AND c.device_id = s.device_id AND c.session_id = s.session_id
-                AND c."start" <= s."end" + INTERVAL {_MINUTES} MINUTE
-                AND c."end" >= s."start" - INTERVAL {_MINUTES} MINUTE
-        )
+                AND (s."start" IS NULL OR s."end" IS NULL OR (c."start" <= s."end" + INTERVAL {_MINUTES} MINUTE
+                    AND c."end" >= s."start" - INTERVAL {_MINUTES} MINUTE))
+        ))
     """,
     "DELETE FROM kept.events WHERE session_no IN (FROM moved)",
     "DELETE FROM kept.sessions WHERE session_no IN (FROM moved)",
@@ -60,7 +60,9 @@ _PUT_SESSIONS = (
     UPDATE kept.sessions s
     SET "end" = c."end", actions = c.actions, errors = c.errors,
         stale = s.stale OR (s.events_at IS NOT NULL
-            AND (s."end", s.actions, s.errors) IS DISTINCT FROM (c."end", c.actions, c.errors))
+            AND (s."end", s.actions, s.errors) IS DISTINCT FROM (c."end", c.actions, c.errors)),
+        attempts = CASE WHEN (s."end", s.actions, s.errors) IS DISTINCT FROM (c."end", c.actions, c.errors) THEN 0
+            ELSE s.attempts END
     FROM answered_sessions c WHERE {_SAME}
     """,
     f"""
@@ -71,10 +73,22 @@ _PUT_SESSIONS = (
     FROM answered_sessions c WHERE NOT EXISTS (FROM kept.sessions s WHERE {_SAME})
     """,
     """
-    UPDATE kept.users u SET asked_at = a.as_of, asked_seen = u.last_seen, failure = NULL
+    UPDATE kept.users u SET asked_at = a.as_of, failure = NULL,
+        attempts = CASE WHEN u.asked_seen IS DISTINCT FROM u.last_seen THEN 0 ELSE u.attempts END,
+        asked_seen = u.last_seen,
+        flawed = CASE WHEN a.sessions = 0
+            AND (u.devices > 0 OR EXISTS (FROM kept.sessions s WHERE s.user_no = u.user_no)) THEN 1 ELSE a.flawed END
     FROM answered a WHERE u.user_no = a.user_no
     """,
 )
+
+_PUT_FETCHED = """
+UPDATE kept.sessions s
+SET events_at = a.as_of, stale = false, failure = NULL, flawed = a.flawed,
+    received = CASE WHEN a.worse THEN s.received ELSE a.received END,
+    received_errors = CASE WHEN a.worse THEN s.received_errors ELSE a.received_errors END
+FROM fetched a WHERE s.session_no = a.session_no
+"""
 
 
 class UserAnswer(NamedTuple):
@@ -128,7 +142,7 @@ class Interval:
 
     def condition(self) -> tuple[str, list[Any]]:
         """Give the SQL condition on a session ``s``; one without any time may lie anywhere."""
-        text = '(coalesce(s."end", s."start") >= ? AND coalesce(s."start", s."end") <= ?)'
+        text = '(greatest(s."start", s."end") >= ? AND least(s."start", s."end") <= ?)'
         text += ' OR (s."start" IS NULL AND s."end" IS NULL)'
         return f"({text})", [naive(self.start), naive(self.end)]
 
@@ -149,7 +163,8 @@ def put_users(
     listed["place"] = np.arange(len(properties))
     connection.register("came", to_sql(listed))
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE ledger AS SELECT user_no, asked_at, asked_seen, failure FROM kept.users"
+        "CREATE OR REPLACE TEMP TABLE ledger AS"
+        " SELECT user_no, asked_at, asked_seen, failure, flawed, attempts, retry_at FROM kept.users"
         " WHERE user_no IN (SELECT user_no FROM came)"
     )
     for table in ("users", "devices"):
@@ -165,23 +180,38 @@ def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAn
     """Put the sessions of users in place of what was known of them.
 
     A session that has grown is stale, however old it says that it is: the clock of its device may be wrong. One that
-    the service does not tell of any more is kept, but for one that overlaps with another of the same ids: that one has
-    another start by now.
+    the service does not list any more is kept, unless it overlaps with another of the same ids, which has another start
+    by now, or could not be told from others.
+
+    An answer without sessions about somebody who has a device, and one with sessions that lack an id or a start, or end
+    before they start, stay open: the user is asked about again.
     """
     if not answers:
         return
     owner, columns = people.session_columns([answer.sessions for answer in answers], losses)
     numbers = np.array([answer.user_no for answer in answers], dtype=np.int32)
-    connection.register("answered", {"user_no": numbers, "as_of": _instants(answers)})
+    sessions = pd.DataFrame({name: columns[name] for name in ("device_id", "session_id", "start", "end")})
+    flawed = sessions.isna().any(axis=1).to_numpy(dtype=bool)
+    came = np.array([len(answer.sessions) for answer in answers])
+    lost = came - np.bincount(owner, minlength=len(answers))
+    flaws = lost + np.bincount(owner[flawed], minlength=len(answers))
+    connection.register(
+        "answered", {"user_no": numbers, "as_of": _instants(answers), "sessions": came, "flawed": flaws}
+    )
     connection.register("came", to_sql(columns) | {"user_no": numbers[owner]})
     for statement in _PUT_SESSIONS:
         connection.execute(statement)
+    schedule_retries(connection, "users", "u", "answered a WHERE u.user_no = a.user_no", USER_SHORT)
 
 
 def put_events(
     connection: duckdb.DuckDBPyConnection, answers: Sequence[EventsAnswer], losses: Losses, tally: Tally
 ) -> None:
-    """Put the events of sessions in place of what was there of the same ones."""
+    """Put the events of sessions in place of what was there of the same ones.
+
+    An answer with fewer events than the session's list counts stays open. If it also has fewer than are there already,
+    these are kept.
+    """
     if not answers:
         return
     groups = [answer.group for answer in answers]
@@ -191,26 +221,41 @@ def put_events(
     }
     connection.register("asked", asked | {"number": np.arange(len(answers)), "as_of": _instants(answers)})
     sessions = connection.execute(
-        'SELECT a.number, s.session_no, s.user_no, s."start", s."end", s.events_at FROM kept.sessions s'
-        " JOIN asked a USING (user_no, device_id, session_id) ORDER BY ALL"
+        'SELECT a.number, a.as_of, s.session_no, s.user_no, s."start", s."end", s.device_id, s.session_id, u.user_id,'
+        " u.user_db_id, s.actions::DOUBLE AS actions, s.errors::DOUBLE AS errors,"
+        " (SELECT count(*) FROM kept.events e WHERE e.session_no = s.session_no AND s.events_at IS NOT NULL) AS kept"
+        " FROM kept.sessions s JOIN asked a USING (user_no, device_id, session_id)"
+        " LEFT JOIN kept.users u USING (user_no)"
+        ' ORDER BY a.number, s."start", s."end", s.session_no'
     ).df()
-    events = [without_copies(answer.events) for answer in answers]
-    owner, columns, properties = people.session_event_columns(events, sessions, sessions["number"], losses)
-    if sessions["events_at"].notna().any():
-        connection.register("again", {"session_no": sessions["session_no"].to_numpy()})
-        connection.execute("DELETE FROM kept.events WHERE session_no IN (FROM again)")
+    events = [people.without_copies(answer.events) for answer in answers]
+    copies = np.array([len(answer.events) for answer in answers]) - np.array([len(of_group) for of_group in events])
+    owner, columns, properties, flawed = people.session_event_columns(events, sessions, sessions["number"], losses)
+    came = np.bincount(owner, minlength=len(sessions))
+    fetched = sessions[["session_no", "as_of"]].assign(
+        received=came + copies[sessions["number"]],
+        received_errors=np.bincount(owner, np.array(columns["kind"]) == "error", len(sessions)).astype(np.int64),
+        flawed=flawed,
+    )
+    fetched["received_errors"] += copies[sessions["number"]]
+    short = missing_events(sessions["actions"], sessions["errors"], fetched["received"], fetched["received_errors"]) > 0
+    worse = (short & (came < sessions["kept"])).to_numpy(dtype=bool)
+    fetched["worse"] = worse
+    connection.register("fetched", {name: values.to_numpy() for name, values in fetched.items()})
+    connection.execute("DELETE FROM kept.events WHERE session_no IN (SELECT session_no FROM fetched WHERE NOT worse)")
     first = np.searchsorted(owner, owner)  # events come by session
     rows = {name: columns[name] for name in EVENT_COLUMNS} | {"data": texts_of(properties)}
     rows |= {name: sessions[name].to_numpy()[owner] for name in ("session_no", "user_no")}
     connection.register("came", to_sql(rows | {"place": np.arange(len(owner)) - first}))
-    connection.execute("INSERT INTO kept.events BY NAME SELECT * FROM came")
     connection.execute(
-        "UPDATE kept.sessions s SET events_at = a.as_of, stale = false, failure = NULL FROM asked a WHERE"
-        " s.user_no = a.user_no AND s.device_id = a.device_id AND s.session_id = a.session_id"
+        "INSERT INTO kept.events BY NAME SELECT * FROM came"
+        " WHERE session_no NOT IN (SELECT session_no FROM fetched WHERE worse)"
     )
+    connection.execute(_PUT_FETCHED)
+    schedule_retries(connection, "sessions", "s", "fetched a WHERE s.session_no = a.session_no", SHORT)
     tally.sessions += len(sessions)
-    tally.events += len(owner)
-    tally.copies += sum(len(answer.events) for answer in answers) - sum(map(len, events))
+    tally.events += int(came[~worse].sum())
+    tally.copies += int(copies.sum())
     tally.clashes += int((sessions.groupby("number").size() > 1).sum())
 
 
@@ -226,19 +271,37 @@ def put_failures(connection: duckdb.DuckDBPyConnection, users: dict[int, str], g
 
 
 def groups_to_fetch(
-    connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval, path_column: str
+    connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval, path_column: str, now: dt.datetime
 ) -> list[Group]:
-    """Give the groups of these users with a session that touches the interval and is not there or has grown."""
+    """Give the groups of these users with a session that touches the interval and is to be fetched.
+
+    That is one whose events are not there, that has grown, or whose events fell short and are to be requested again.
+    """
     condition, values = interval.condition()
     connection.register("wanted", {"user_no": np.array(list(users), dtype=np.int32)})
     rows = connection.execute(
         f"SELECT DISTINCT s.user_no, u.{path_column}, s.device_id, s.session_id FROM kept.sessions s"
-        " JOIN kept.users u USING (user_no) WHERE s.user_no IN (FROM wanted) AND (s.events_at IS NULL OR s.stale)"
+        " JOIN kept.users u USING (user_no) WHERE s.user_no IN (FROM wanted)"
+        f" AND (s.events_at IS NULL OR s.stale OR {due(connection)})"
         f" AND {condition} AND s.device_id IS NOT NULL AND s.session_id IS NOT NULL AND u.{path_column} IS NOT NULL"
         " ORDER BY ALL",
-        values,
+        [naive(now), *values],
     ).fetchall()
     return [Group(*row) for row in rows]
+
+
+def mark_outdated(connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval) -> None:
+    """Let these users and their sessions that touch the interval be requested again, as often as if they were new."""
+    condition, values = interval.condition()
+    connection.register("outdated", {"user_no": np.array(list(users), dtype=np.int32)})
+    connection.execute(
+        "UPDATE kept.users SET asked_at = NULL, asked_seen = NULL, attempts = 0 WHERE user_no IN (FROM outdated)"
+    )
+    connection.execute(
+        "UPDATE kept.sessions s SET stale = events_at IS NOT NULL, attempts = 0"
+        f" WHERE user_no IN (FROM outdated) AND {condition}",
+        values,
+    )
 
 
 def drop_users(connection: duckdb.DuckDBPyConnection, users: Iterable[int]) -> None:
@@ -254,16 +317,6 @@ def texts_of(objects: Iterable[Any]) -> Any:
     if _SURROGATE.search("".join(filter(None, texts))):  # UTF-8 has no halves of pairs
         texts = [text and _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
     return pd.array(texts, dtype=TEXT)
-
-
-def without_copies(events: list[Any]) -> list[Any]:
-    """Each event once: apps that lost an answer send again. What differs in anything is another event."""
-    rows = [event for event in events if type(event) is dict]
-    with contextlib.suppress(TypeError):  # an answer can hold anything, even a list for a time
-        if len({(row.get("time"), row.get("type")) for row in rows}) == len(rows):
-            return events
-    # As text, since True and 1 are equal.
-    return list({json.dumps(event, sort_keys=True): event for event in events}.values())
 
 
 def _instants(answers: Sequence[UserAnswer] | Sequence[EventsAnswer]) -> Any:

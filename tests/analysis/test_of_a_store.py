@@ -145,7 +145,7 @@ def summer(app, tmp_path_factory):
     return made
 
 
-@pytest.mark.filterwarnings("ignore:.*were not fetched")
+@pytest.mark.filterwarnings("ignore:.*not fetched yet")
 @pytest.mark.parametrize("asked", [{"start": "2026-09-01"}, {"end": "2026-05-01"}, {"start": "2026-12-01"}], ids=str)
 @pytest.mark.parametrize("by", [None, "platform"])
 @pytest.mark.parametrize("made", [lambda store: store, nu.EventLog], ids=["store", "log"])
@@ -154,7 +154,7 @@ def test_of_cohorts_outside_what_was_synced_nothing_is_known_and_that_is_told(su
         assert len(nu.retention(made(summer), by=by, **asked)) == 0
 
 
-@pytest.mark.filterwarnings("ignore:.*were not fetched")
+@pytest.mark.filterwarnings("ignore:.*not fetched yet")
 def test_of_a_store_of_several_intervals_the_one_that_is_asked_for_is_shown_else_the_last(app, tmp_path):
     store = nu.EventStore(tmp_path / "app.duckdb")
     nu.sync(app, store, "2026-07-06", "2026-07-26", progress=False)

@@ -23,6 +23,7 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.api import cache, cachefile
 from nucleus_pandas.api.client import Client
+from tests.api.published import DAILY, EVENTS, GLANCE, ONE_USER, SESSION_EVENTS, USERS
 from tests.conftest import AUTUMN
 from tests.fault_server import LOST, FaultServer, answer
 
@@ -74,8 +75,7 @@ def question(client):
     return client.get("events", params={"start": 1, "end": SETTLED}).payload
 
 
-EVENTS = {"data": {"EXPORT_PDF": {"2026-03-11": 256}}}
-USER = {"user": {"_id": "5f3e"}, "sessions": []}
+USER = ONE_USER
 
 
 def bytes_in(folder):
@@ -214,7 +214,8 @@ def test_keys_are_hexadecimal_and_differ_from_file_to_file(client_of, tmp_path):
 
 def test_neither_token_nor_headers_nor_ids_in_addresses_are_on_the_disk(client_of, user_cache_folder):
     ids = [PERSON, "a/b c", "device-77+/="]
-    reply = answer(b'{"user": {}, "sessions": [], "data": []}', headers=[("X-Echo", TOKEN), ("Set-Cookie", "c00kie=1")])
+    whole = json.dumps({**ONE_USER, "sessions": [], "data": []}).encode()
+    reply = answer(whole, headers=[("X-Echo", TOKEN), ("Set-Cookie", "c00kie=1")])
     with FaultServer(reply) as server:
         client = client_of(server)
         client.get("user", ids[0])
@@ -267,7 +268,7 @@ def test_a_file_that_others_can_read_is_put_right(service, client_of):
 def test_a_link_in_the_place_of_the_file_is_not_followed(service, client_of, tmp_path):
     client = client_of(service, cache=tmp_path)
     client._cache.path.symlink_to(tmp_path / "elsewhere")
-    with pytest.warns(nu.CacheWarning, match="something else"):
+    with pytest.warns(nu.CacheWarning, match="is a symbolic link"):
         question(client)
     assert not (tmp_path / "elsewhere").exists()
 
@@ -288,9 +289,9 @@ class Bomb:
         5,
         "text",
         b"[" * 100_000,
-        b'{"version": 1}\n' + b'{"data":' * 50_000,
-        (b'"version": 1', b'"version": 2'),
-        (b'"version": 1', b'"version": [1]'),
+        b'{"version": 2}\n' + b'{"data":' * 50_000,
+        (b'"version": 2', b'"version": 1'),
+        (b'"version": 2', b'"version": [2]'),
         (b'"endpoint": "events"', b'"endpoint": "live_events"'),
         (b'"endpoint": "events"', b'"endpoint": ["events"]'),
         (b'"asked": "2026', b'"asked": "then'),
@@ -299,8 +300,13 @@ class Bomb:
         (b'"expires"', b'"expired"'),
         (b'{"data": {', b'{"data": [{'),
         (b'{"data": {', b'{"dat": {'),
-        (b"256", b"NaN"),
-        (b"256}}}", b""),
+        (b'"as_of": "2026', b'"as_of": "then'),
+        (b'"as_of"', b'"of"'),
+        (b": 7", b": NaN"),
+        (b": 1}}}", b""),
+        (b": 7", b": null"),
+        (b": 7", b": []"),
+        (b'{"2026-10-24": 1}', b"null"),
     ],
 )
 def test_an_entry_that_cannot_be_read_is_a_miss_and_counted(client_of, tmp_path, monkeypatch, caplog, value):
@@ -330,7 +336,13 @@ def test_an_entry_that_cannot_be_read_is_a_miss_and_counted(client_of, tmp_path,
         (("quick_glance",), {"data": []}),
         (("daily",), {"data": [], "total": 1}),
         (("events",), {"data": None}),
-        (("events",), {"data": {}, "error": "half of it"}),
+        (("events",), {"data": {"EXPORT_PDF": None}}),
+        (("events",), {"data": {"EXPORT_PDF": {"2026-10-24": None}}}),
+        (("users",), {"data": [{**USERS["data"][0], "devices": None}]}),
+        (("users",), {"data": [{**USERS["data"][0], "props": []}]}),
+        (("user", "a"), {**ONE_USER, "sessions": None}),
+        (("session_events", "a", "1"), {"data": None}),
+        (("session_events", "a", "1"), {"data": [{**SESSION_EVENTS["data"][0], "data": []}]}),
         (("events",), {"events": {}}),
         (("events",), []),
         (("event_properties",), {"data": {}}),
@@ -377,19 +389,20 @@ DAY, MINUTE = 24 * 3600, 60
 @pytest.mark.parametrize(
     ("asked", "params", "payload", "seconds"),
     [
-        (("daily",), {"end": SETTLED}, {"data": {}}, DAY),
-        (("daily",), {"end": SETTLED + 1}, {"data": {}}, 5 * MINUTE),
-        (("daily",), {"end": SETTLED + 90 * DAY}, {"data": {}}, 5 * MINUTE),
-        (("daily",), None, {"data": {}}, 5 * MINUTE),
+        (("daily",), {"end": SETTLED}, DAILY, DAY),
+        (("daily",), {"end": SETTLED + 1}, DAILY, 5 * MINUTE),
+        (("daily",), {"end": SETTLED + 90 * DAY}, DAILY, 5 * MINUTE),
+        (("daily",), None, DAILY, 5 * MINUTE),
         (("events",), {"end": SETTLED}, {"data": {}}, DAY),
         (("errors",), {"end": SETTLED}, {"data": {}}, DAY),
         (("event_properties",), {"end": SETTLED}, {"data": []}, DAY),
         (("attribute", "init", "plan"), {"end": SETTLED}, {"data": []}, DAY),
         (("attribute", "init", "plan"), {"end": SETTLED + 1}, {"data": []}, 5 * MINUTE),
         (("users",), None, {"data": [], "total": 0}, 10 * MINUTE),
+        (("users",), None, USERS, 10 * MINUTE),
         (("user", "a"), None, USER, 10 * MINUTE),
         (("session_events", "a", "1"), {"device": "d"}, {"data": []}, 10 * MINUTE),
-        (("quick_glance",), None, {"data": {}}, MINUTE),
+        (("quick_glance",), None, GLANCE, MINUTE),
     ],
 )
 def test_an_answer_is_kept_for_its_lifetime_and_not_longer(client_of, asked, params, payload, seconds):
@@ -419,12 +432,12 @@ def test_a_hit_says_when_it_was_asked_for(client_of):
         assert len(server.requests) == 1
 
 
-def test_complete_and_settled_are_as_of_the_time_of_asking(service, client_of):
-    client = client_of(service)
-    client.at = dt.datetime(2026, 11, 19, 23, 58, tzinfo=dt.UTC)
-    before = nu.load_daily(client, "2026-11-17", "2026-11-19")
-    client.at += dt.timedelta(minutes=4)
-    after = nu.load_daily(client, "2026-11-17", "2026-11-19")
+def test_complete_and_settled_are_as_of_the_time_of_asking(own_app, client_of):
+    service, client = own_app.service, client_of(own_app.service)
+    client.at = service.as_of = dt.datetime(2026, 11, 20, 23, 58, tzinfo=dt.UTC)
+    before = nu.load_daily(client, "2026-11-18", "2026-11-20")
+    client.at = service.as_of = client.at + dt.timedelta(minutes=4)
+    after = nu.load_daily(client, "2026-11-18", "2026-11-20")
     assert len(service.requests) == 1
     assert after["complete"].tolist() == before["complete"].tolist() == [True, True, False]
     assert after["settled"].tolist() == [False, False, False]
@@ -977,3 +990,47 @@ def test_nothing_is_told_when_all_is_well(service, client_of):
         client = client_of(service)
         nu.load_users(client)
         client.clear_cache()
+
+
+# Whose clock counts
+
+AHEAD, BEHIND = dt.timedelta(days=30), dt.timedelta(days=-30)
+DATED = answer(json.dumps(EVENTS).encode(), headers=[("Date", "Fri, 20 Nov 2026 12:00:00 GMT")])
+
+
+@pytest.mark.parametrize("skew", [AHEAD, BEHIND])
+@pytest.mark.parametrize("cached", [True, False])
+def test_an_answer_is_known_until_the_service_s_date(client_of, skew, cached):
+    with FaultServer(DATED) as server:
+        client = client_of(server)
+        client.at = AUTUMN + skew
+        assert client.get("events", cached=cached).as_of == AUTUMN
+
+
+@pytest.mark.parametrize("date", ["now", "", "Fri, 20 Nov 2026 12:00:00 -0000", "Thu, 01 Jan 1970 00:00:00 GMT"])
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_date_that_cannot_be_right_is_ignored(client_of, date, cached):
+    with FaultServer(answer(json.dumps(EVENTS).encode(), headers=[("Date", date)])) as server:
+        assert client_of(server).get("events", cached=cached).as_of == AUTUMN
+
+
+@pytest.mark.parametrize("skew", [AHEAD, BEHIND])
+def test_a_cached_answer_keeps_the_service_s_date(client_of, skew):
+    with FaultServer(DATED) as server:
+        client = client_of(server)
+        client.at = AUTUMN + skew
+        client.get("events")
+        client.at += dt.timedelta(minutes=4)
+        assert client.get("events").as_of == AUTUMN
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("end", "minutes"), [(SETTLED, 24 * 60), (SETTLED + 1, 5)])
+@pytest.mark.parametrize("skew", [AHEAD, BEHIND])
+def test_how_long_an_answer_is_kept_depends_on_the_service_s_date(client_of, skew, end, minutes):
+    with FaultServer(DATED) as server:
+        client = client_of(server)
+        for after, requests in ((0, 1), (minutes - 1, 1), (minutes, 2)):
+            client.at = AUTUMN + skew + dt.timedelta(minutes=after)
+            client.get("events", params={"start": 1, "end": end})
+            assert len(server.requests) == requests

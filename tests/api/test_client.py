@@ -1,20 +1,31 @@
 """The client: what it refuses before anything is sent, what it sends, and what it never shows."""
 
+import base64
+import contextlib
 import datetime as dt
+import gc
 import http.client
+import io
 import logging
 import os
 import pickle
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from urllib.parse import quote
 
 import pytest
+import requests
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.client import Client
+from nucleus_pandas.demo import DemoClient
+from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.service import DemoService
+from tests.conftest import AUTUMN
+from tests.fault_server import FaultServer, answer
 
 TOKEN = "s3cr3t-t0ken"
 
@@ -118,6 +129,48 @@ def test_the_token_is_in_no_repr_and_no_pickle(own_app):
             pickle.dumps(client)
 
 
+HOLDERS = {
+    "client": lambda client: client,
+    "token": lambda client: client._auth,
+    "header": lambda client: client._auth.header(),
+    "session": lambda client: client._session,
+    "adapter": lambda client: client._session.get_adapter("https://"),
+    "transport": lambda client: client._session.get_adapter("https://").transport,
+    "request": lambda client: an_ask(client),
+    "copy of a request": lambda client: an_ask(client).copy(),
+    "headers of a request": lambda client: dict(an_ask(client).headers),
+    "response": lambda client: client._session.send(an_ask(client)),
+    "error of requests": lambda client: requests.HTTPError(request=an_ask(client)),
+    "service": lambda client: client.service,
+}
+
+
+def an_ask(client):
+    return client._ask("GET", "users", (), None, cached=True)
+
+
+@pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
+@pytest.mark.parametrize("pickler", [pickle.Pickler, pickle._Pickler], ids=["c", "python"])
+@pytest.mark.parametrize("cache", [False, True])
+def test_no_pickle_holds_the_token_not_even_an_unfinished_one(tmp_path, holder, pickler, cache):
+    service = DemoService(build_app(scale=0.02, end=dt.date(2026, 11, 22)), as_of=AUTUMN, token=TOKEN)
+    with DemoClient(service, cache=tmp_path if cache else False) as client:
+        held = holder(client)
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            file = io.BytesIO()
+            with contextlib.suppress(TypeError, AttributeError, NotImplementedError, pickle.PicklingError):
+                pickler(file, protocol).dump(held)
+            assert TOKEN.encode() not in file.getvalue()
+            assert base64.b64encode(TOKEN.encode()) not in file.getvalue()
+
+
+def test_a_cached_answer_can_be_pickled_and_holds_no_token(own_app, tmp_path):
+    with client_of(own_app.service, cache=tmp_path) as client:
+        for _ in range(2):
+            response = client._session.send(an_ask(client))
+        assert own_app.service.token.encode() not in pickle.dumps(response)
+
+
 def test_a_netrc_entry_does_not_replace_the_token(monkeypatch, tmp_path, own_app):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
@@ -173,6 +226,25 @@ def test_a_wrong_token_is_an_authentication_error_that_says_what_to_check(own_ap
     assert TOKEN not in "".join(traceback.format_exception(error))
 
 
+@pytest.mark.parametrize("body", [b'{"error": "no"}', b'{"error": "no", "data": null}', b'{"error": {"code": 5}}'])
+def test_an_error_in_place_of_data_is_an_error_that_blames_nobody_for_certain(body):
+    with FaultServer(answer(body)) as server, pytest.raises(nu.AuthenticationError, match="If other requests are answ"):
+        nu.load_users(Client("app", TOKEN, base_url=server.url, cache=False))
+
+
+def test_an_error_beside_data_is_an_error_as_some_may_be_missing():
+    body = b'{"total": 0, "data": [], "error": "half of it"}'
+    with FaultServer(answer(body)) as server, pytest.raises(nu.PayloadError, match="an error beside the data"):
+        nu.load_users(Client("app", TOKEN, base_url=server.url, cache=False))
+
+
+@pytest.mark.parametrize("error", [b"null", b"false", b'""'])
+def test_no_error_beside_data_is_no_error(error):
+    body = b'{"total": 0, "data": [], "error": %b}' % error
+    with FaultServer(answer(body)) as server:
+        assert nu.load_users(Client("app", TOKEN, base_url=server.url, cache=False)).empty
+
+
 def test_an_unknown_user_is_a_not_found_error_without_the_id(own_app):
     person = "nobody@example.org"
     with pytest.raises(nu.NotFoundError) as caught:
@@ -217,6 +289,45 @@ def test_the_demo_client_stops_its_service():
         nu.load_users(app)
     with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", app.service.port)):
         pass
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_demo_client_that_is_no_longer_used_stops_its_service(tmp_path, cached):
+    app = nu.demo_client(scale=0.02, cache=tmp_path if cached else False)
+    nu.load_users(app)
+    port, thread = app.service.port, app.service._thread
+    app = None
+    gc.collect()
+    for other in threading.enumerate():
+        if other.name == "nucleus-demo-stop":
+            other.join(10)
+    assert not thread.is_alive()
+    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", port)):
+        pass
+
+
+def test_a_demo_client_that_collects_garbage_in_its_service_s_thread_stops_it_all_the_same(monkeypatch):
+    app = nu.demo_client(scale=0.02)
+    service, thread, collected = app.service, app.service._thread, threading.Event()
+    apps = [app]
+    del app
+
+    def drop():
+        if apps:
+            apps.clear()
+            collected.set()
+
+    monkeypatch.setattr(service._server, "service_actions", drop)
+    assert collected.wait(10)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_demo_port_that_is_taken_is_refused_with_what_to_do():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(nu.ConfigurationError, match=f"Port {port} is taken.* Choose another one, or 0 for any"):
+            nu.demo_client(scale=0.02, port=port)
 
 
 def test_the_demo_data_end_today():

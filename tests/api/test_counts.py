@@ -53,6 +53,9 @@ PUBLISHED_DAILY = {
 }
 
 
+NO_VALUES = {name: [] for name in ("platforms", "ram", "languages", "versions", "countries")}
+
+
 def daily(payload, asked=None, as_of=NOW):
     asked = asked or window()
     return counts.daily_frame(one_run(payload, asked), asked, as_of)
@@ -84,7 +87,7 @@ def test_daily_of_an_empty_app_has_every_day_with_zeros():
     assert frame["avg_session_seconds"].isna().all()
 
 
-@pytest.mark.parametrize("data", [None, {}, {"usage": None, "novelty": [1]}])
+@pytest.mark.parametrize("data", [{}, {"usage": None, "novelty": [1]}])
 def test_what_the_daily_answer_lacks_is_missing_not_zero(data):
     with pytest.warns(IncompleteDataWarning, match="has no 'activeUsers'"):
         frame = daily({"data": data})
@@ -171,7 +174,8 @@ def test_hours_that_the_service_leaves_off_are_zero():
 
 
 def test_hours_of_a_null_day_are_missing():
-    frame = hours({"data": {"hours": {"2024-03-09": None, "2024-03-10": [1]}}})
+    with pytest.warns(IncompleteDataWarning, match="1 days of 'hours' are null"):
+        frame = hours({"data": {"hours": {"2024-03-09": None, "2024-03-10": [1]}}})
     assert frame.groupby("day")["sessions"].count().tolist() == [0, 24, 24]
 
 
@@ -215,20 +219,33 @@ def test_dimensions_by_period_carry_the_period_and_its_state():
 def test_a_value_has_every_period_with_zeros_filled():
     first, second, third = window("2024-03-09", "2024-03-11").periods("D")
     answers = [
-        ({"data": {"platforms": [{"value": "win", "count": 2}]}}, first),
-        ({"data": {"platforms": []}}, second),
-        ({"data": {"platforms": None}}, third),
+        ({"data": {**NO_VALUES, "platforms": [{"value": "win", "count": 2}]}}, first),
+        ({"data": NO_VALUES}, second),
+        ({"data": {**NO_VALUES, "platforms": None}}, third),
     ]
-    frame = counts.dimensions_frame(answers, NOW)
+    with pytest.warns(IncompleteDataWarning, match="1 answers have no 'platforms'"):
+        frame = counts.dimensions_frame(answers, NOW)
     assert frame["value"].tolist() == ["win"] * 3
     assert frame["count"].fillna(-1).tolist() == [2, 0, -1]
 
 
-@pytest.mark.parametrize("data", [None, {}, {"platforms": None}, {"platforms": []}])
-def test_dimensions_without_values_are_an_empty_frame(data):
-    frame = counts.dimensions_frame([({"data": data}, None)], NOW)
+def test_dimensions_without_values_are_an_empty_frame():
+    frame = counts.dimensions_frame([({"data": NO_VALUES}, None)], NOW)
     assert frame.empty
     assert dtypes(frame) == frames.DIMENSIONS
+
+
+@pytest.mark.parametrize("data", [{}, {"platforms": None, "ram": None}])
+def test_dimensions_that_the_answer_lacks_are_reported(data):
+    with pytest.warns(IncompleteDataWarning, match="1 answers have no 'platforms'; its counts are missing"):
+        frame = counts.dimensions_frame([({"data": data}, None)], NOW)
+    assert dtypes(frame) == frames.DIMENSIONS
+
+
+@pytest.mark.parametrize("rows", [{}, "", 0, False])
+def test_a_dimension_that_is_no_list_is_an_error(rows):
+    with pytest.raises(PayloadError, match="the key 'platforms' should be a list"):
+        counts.dimensions_frame([({"data": {**NO_VALUES, "platforms": rows}}, None)], NOW)
 
 
 def test_totals_are_one_row():
@@ -239,7 +256,7 @@ def test_totals_are_one_row():
 
 def test_totals_that_the_answer_lacks_are_missing_and_told():
     with pytest.warns(IncompleteDataWarning, match="has no 'users'"):
-        frame = counts.totals_frame({"data": None})
+        frame = counts.totals_frame({"data": {"totalNumbers": None}})
     assert dtypes(frame) == frames.TOTALS
     assert frame.isna().to_numpy().all()
 
@@ -266,15 +283,15 @@ def test_an_event_of_one_run_alone_has_zeros_in_the_others():
     assert frame["count"].tolist() == [0, 4, 0]
 
 
-@pytest.mark.parametrize("data", [None, {}])
-def test_no_events_are_an_empty_frame(data):
-    frame = events({"data": data})
+def test_no_events_are_an_empty_frame():
+    frame = events({"data": {}})
     assert frame.empty
     assert dtypes(frame) == frames.EVENTS
 
 
 def test_a_null_count_is_missing_not_zero():
-    frame = events({"data": {"A": {"2024-03-10": None}, "B": None}})
+    with pytest.warns(IncompleteDataWarning, match="1 counts are null and missing; 1 names have null in place of days"):
+        frame = events({"data": {"A": {"2024-03-10": None}, "B": None}})
     assert frame.pivot(index="day", columns="event", values="count").isna().to_numpy().tolist() == [
         [False, True],
         [True, True],
@@ -288,6 +305,8 @@ def test_a_null_count_is_missing_not_zero():
         ([], "analytics/events: the answer should be an object but is a list"),
         ({"rows": {}}, "analytics/events: the answer has no key 'data'"),
         ({"data": [1]}, "analytics/events: the key 'data' should be an object but is a list"),
+        ({"data": []}, "analytics/events: the key 'data' should be an object but is a list"),
+        ({"data": None}, "analytics/events: the key 'data' should be an object but is null"),
         ({"data": {"A": [1]}}, "the entry of each name should be an object of days but is a list"),
         ("text", "the answer should be an object but is text"),
     ],
@@ -343,13 +362,12 @@ def test_one_bad_row_never_loses_the_others():
         frame = counts.event_properties_frame({"data": rows})
     (warning,) = caught
     assert "2 rows were no objects" in str(warning.message)
-    assert "1 rows have something else than a list under 'keys'" in str(warning.message)
+    assert "1 rows have no list under 'keys'" in str(warning.message)
     assert frame.to_numpy().tolist() == [["b", "k", "string"]]
 
 
-@pytest.mark.parametrize("data", [None, []])
-def test_no_properties_are_an_empty_frame(data):
-    frame = counts.event_properties_frame({"data": data})
+def test_no_properties_are_an_empty_frame():
+    frame = counts.event_properties_frame({"data": []})
     assert frame.empty
     assert dtypes(frame) == frames.EVENT_PROPERTIES
 
@@ -371,9 +389,26 @@ def test_attribute_values_of_any_type_are_text_as_json_spells_it():
     assert frame["count"].tolist() == [2, 1, 1, 1, 1]
 
 
-@pytest.mark.parametrize("data", [None, []])
-def test_an_attribute_without_values_is_an_empty_frame(data):
-    frame = attribute(data)
+@pytest.mark.parametrize("data", [None, {}])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        lambda data: counts.event_properties_frame({"data": data}),
+        lambda data: attribute(data),
+        lambda data: daily({"data": data or []}),
+        lambda data: hours({"data": data or []}),
+        lambda data: counts.totals_frame({"data": data or []}),
+        lambda data: counts.quick_glance_frame({"data": data or []}),
+        lambda data: counts.dimensions_frame([({"data": data or []}, None)], NOW),
+    ],
+)
+def test_null_or_another_container_is_no_empty_answer(frame, data):
+    with pytest.raises(PayloadError, match="the key 'data' should be"):
+        frame(data)
+
+
+def test_an_attribute_without_values_is_an_empty_frame():
+    frame = attribute([])
     assert frame.empty
     assert dtypes(frame) == frames.ATTRIBUTE
 
@@ -394,7 +429,7 @@ def test_quick_glance_reads_the_published_shape():
 
 def test_quick_glance_of_an_empty_answer_is_missing():
     with pytest.warns(IncompleteDataWarning, match="has no 'appStarts'"):
-        frame = counts.quick_glance_frame({"data": None})
+        frame = counts.quick_glance_frame({"data": {}})
     assert dtypes(frame) == frames.QUICK_GLANCE
     assert frame["current"].isna().all()
 

@@ -12,6 +12,7 @@ from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
 from tests.fault_server import FaultServer, answer
+from tests.store.conftest import ScriptedService
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,9 @@ def test_the_doctor_asks_the_service_and_not_the_cache(small_app, tmp_path):
         assert client.cache_info().entries == 0
 
 
-@pytest.mark.parametrize("body", [b"[]", b'{"data": 3}', b'{"ok": true}', b"<!doctype html><p>Log in"])
+@pytest.mark.parametrize(
+    "body", [b"[]", b'{"data": 3}', b'{"data": null}', b'{"data": []}', b'{"ok": true}', b"<!doctype html><p>Log in"]
+)
 def test_something_that_is_not_the_service_is_found_out(body):
     with FaultServer(answer(body)) as server:
         row = examine(nu.Client("app", "token", base_url=server.url, cache=False)).loc["reachable"]
@@ -161,3 +164,50 @@ def test_something_that_is_not_the_service_is_found_out(body):
 def test_what_is_no_client_is_a_type_error(client):
     with pytest.raises(TypeError, match="pass what demo_client"):
         nu.doctor(client)
+
+
+def scripted(app, hook):
+    """A client of a made-up app whose answers a test may replace."""
+    service = ScriptedService(app, as_of=AUTUMN)
+    service.hook = hook
+    return DemoClient(service)
+
+
+@pytest.mark.parametrize("usage", [None, []])
+def test_sessions_by_day_of_another_shape_are_found_out(small_app, usage):
+    def hook(method, target):
+        return (200, {"data": {"usage": usage}}) if "/analytics?" in target else None
+
+    with scripted(small_app, hook) as client:
+        row = examine(client).loc["utc_offset_sign"]
+    assert not row["ok"]
+    assert "'usage'" in row["detail"]
+
+
+def test_a_day_that_is_no_date_does_not_stop_the_doctor(small_app):
+    def hook(method, target):
+        return (200, {"data": {"usage": {"soon": 10**6}}}) if "/analytics?" in target else None
+
+    with scripted(small_app, hook) as client:
+        assert "There is no session" in examine(client).loc["utc_offset_sign", "detail"]
+
+
+@pytest.mark.parametrize("reply", [(403, {"error": "no"}), (200, {"error": "no"}), (200, {"user": None})])
+def test_a_user_who_is_refused_does_not_decide_which_id_a_path_takes(small_app, reply):
+    refused = []
+
+    def hook(method, target):
+        if "/users/" in target and len(refused) < 2:
+            refused.append(target)
+            return reply
+        return None
+
+    with scripted(small_app, hook) as client:
+        assert examine(client).loc["user_path", "ok"]
+
+
+def test_users_who_are_all_refused_leave_open_which_id_a_path_takes(small_app):
+    with scripted(small_app, lambda method, target: (403, {}) if "/users/" in target else None) as client:
+        row = examine(client).loc["user_path"]
+    assert pd.isna(row["ok"])
+    assert "answered for none of the users that were tried" in row["detail"]

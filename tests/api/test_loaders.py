@@ -1,11 +1,13 @@
 """Every loader on the made-up app, over real sockets."""
 
 import datetime as dt
+import json
 import re
 import signal
 import socket
 import subprocess
 import sys
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
@@ -13,9 +15,12 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.api import frames
 from nucleus_pandas.demo import DemoClient
+from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
+from tests.api.published import ONE_USER
 from tests.conftest import AUTUMN
 from tests.fault_server import FaultServer, answer
+from tests.store.conftest import ScriptedService
 
 SPAN = {"start": "2026-09-15", "end": "2026-11-10"}
 PLAIN = [
@@ -232,7 +237,7 @@ def test_an_id_that_no_path_can_carry_is_left_out_and_told(own_app, odd, words):
     assert set(sessions["user_id"]) <= {users["user_id"].iloc[0]}
 
 
-def test_a_refused_token_stops_all_at_once_and_what_came_can_be_resumed(own_app):
+def test_a_refused_token_stops_all_soon_and_what_came_can_be_resumed(own_app):
     users = nu.load_users(own_app)
     whole = nu.load_sessions(own_app, users, progress=False)
     own_app.service.requests.clear()
@@ -246,10 +251,10 @@ def test_a_refused_token_stops_all_at_once_and_what_came_can_be_resumed(own_app)
         return answer(*args, **kwargs)
 
     _intercept(own_app.service, revoke)
-    with pytest.raises(nu.AuthenticationError) as caught:
+    with pytest.raises(nu.AuthenticationError, match="does not accept the token for this app") as caught:
         nu.load_sessions(own_app, users, progress=False)
     asked = len(own_app.service.requests)
-    assert asked <= 20 + own_app.max_workers
+    assert asked <= 20 + 3 * own_app.max_workers
     own_app.service.token = token
     _intercept(own_app.service, answer)
     own_app.service.requests.clear()
@@ -365,7 +370,7 @@ def test_an_error_before_anything_came_can_be_resumed_too(own_app):
         nu.load_sessions(own_app, users, progress=False)
     own_app.service.token = token
     assert caught.value.partial.empty
-    assert caught.value.remaining["user_id"].tolist() == users["user_id"].tolist()
+    assert sorted(caught.value.remaining["user_id"]) == sorted(users["user_id"])
     assert caught.value.partial.columns.tolist() == list(frames.SESSIONS)
 
 
@@ -410,7 +415,9 @@ def test_a_mistake_of_the_library_is_not_taken_for_an_odd_id(own_app, monkeypatc
 
 
 INTERRUPTED = """
+import signal
 import nucleus_pandas as nu
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent that ignores it, as nohup's may, hands this on
 client = nu.Client("app", "token", base_url="http://127.0.0.1:{port}", cache=False, requests_per_second=None)
 nu.load_sessions(client, [str(number) for number in range(50)], progress=False)
 """
@@ -436,9 +443,10 @@ def test_a_refused_token_does_not_wait_for_calls_that_wait():
     with FaultServer(later, later, later, refused) as server:
         client = nu.Client("app", "token", base_url=server.url, cache=False, requests_per_second=None)
         with pytest.raises(nu.AuthenticationError) as caught:
-            nu.load_sessions(client, ["a", "b", "c", "d"], progress=False)
-        assert len(server.requests) == 4  # the others would have asked again after their wait
-    assert len(caught.value.remaining) == 4
+            nu.load_sessions(client, list("abcdefgh"), progress=False)
+        # Three that wait, three that are refused, the quick glance; who waits would have asked again later.
+        assert len(server.requests) == 7
+    assert sorted(caught.value.remaining["user_id"]) == list("abcdefgh")
 
 
 def test_a_bar_is_drawn_in_a_notebook_and_none_in_a_log(own_app, monkeypatch, capsys):
@@ -466,3 +474,136 @@ def test_plain_ids_of_the_service_become_both_ids(autumn_app):
         users = nu.load_users(client).head(5)
         sessions = nu.load_sessions(client, users["user_db_id"].tolist(), progress=False)
         pd.testing.assert_frame_equal(sessions, nu.load_sessions(client, users, progress=False))
+
+
+def dimensions_by_week(client, start, end):
+    return nu.load_dimensions(client, start, end, freq="W")
+
+
+@pytest.mark.parametrize("days", [30, -30])
+@pytest.mark.parametrize("load", [nu.load_daily, nu.load_hours, nu.load_events, nu.load_errors, dimensions_by_week])
+def test_a_wrong_clock_changes_neither_days_nor_their_states(shared_app, monkeypatch, load, days):
+    end = (AUTUMN + dt.timedelta(days=min(days, 0))).date() - dt.timedelta(days=1)
+    right = load(shared_app, "2026-10-01", end if days < 0 else "2026-12-31")
+    monkeypatch.setattr(shared_app, "now", lambda: AUTUMN + dt.timedelta(days=days))
+    pd.testing.assert_frame_equal(load(shared_app, "2026-10-01", end if days < 0 else "2026-12-31"), right)
+
+
+def test_days_that_a_slow_clock_leaves_out_are_reported(shared_app, monkeypatch):
+    monkeypatch.setattr(shared_app, "now", lambda: AUTUMN - dt.timedelta(days=30))
+    with pytest.warns(nu.IncompleteDataWarning, match="720.0 hours behind the service's, so the days after 2026-10-21"):
+        nu.load_daily(shared_app, "2026-10-01", "2026-11-20")
+
+
+def test_an_interval_that_begins_in_the_service_s_future_is_refused(shared_app, monkeypatch):
+    monkeypatch.setattr(shared_app, "now", lambda: AUTUMN + dt.timedelta(days=30))
+    with pytest.raises(ValueError, match="begins in the future"):
+        nu.load_daily(shared_app, "2026-12-01", "2026-12-10")
+
+
+REFUSED = {
+    "403": (403, {}),
+    "200 with an error": (200, {"error": "no"}),
+    "500": (500, {}),
+}
+
+
+@pytest.fixture
+def refusing():
+    """Makes a client of a service that refuses some users, by their place in the list, and sessions of theirs."""
+    clients = []
+
+    def build(places, reply, *, of_what="users"):
+        service = ScriptedService(build_app(scale=0.02, end=dt.date(2026, 11, 22)), as_of=AUTUMN)
+        client = DemoClient(service, max_workers=1)
+        client._session.get_adapter(service.base_url).transport._sleep = lambda seconds: None
+        clients.append(client)
+        users = nu.load_users(client)
+        odd = {quote(user, safe="") for user in users["user_id"].iloc[places]}
+
+        def hook(method, target):
+            _, _, path = target.partition("/users/")
+            user, _, session = path.partition("/")
+            return reply if user in odd and bool(session) == (of_what == "sessions") else None
+
+        service.hook = hook
+        return client, users
+
+    yield build
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.parametrize("reply", REFUSED.values(), ids=REFUSED)
+def test_a_user_who_is_refused_is_left_out_and_counted(refusing, reply):
+    client, users = refusing([3], reply)
+    with pytest.warns(
+        nu.IncompleteDataWarning, match=rf"refused 1 of {len(users)} users \(HTTP {reply[0]}\)"
+    ) as caught:
+        sessions = nu.load_sessions(client, users, progress=False)
+    odd = users["user_id"].iloc[3]
+    others = nu.load_sessions(client, users.drop(index=3), progress=False)
+    pd.testing.assert_frame_equal(sessions, others)
+    assert odd not in str(caught[0].message)
+
+
+def test_a_user_who_gets_a_long_retry_after_is_left_out_and_counted():
+    later, good = answer(status=429, headers=[("Retry-After", "3600")]), answer(json.dumps(ONE_USER).encode())
+    with FaultServer(good, later, good) as server:
+        client = nu.Client("app", "token", base_url=server.url, cache=False, max_workers=1)
+        with pytest.warns(nu.IncompleteDataWarning, match=r"refused 1 of 4 users \(HTTP 429\)"):
+            sessions = nu.load_sessions(client, list("abcd"), progress=False)
+    assert sessions["user_id"].nunique() == 3
+
+
+def test_a_session_that_is_refused_is_left_out_and_counted(refusing):
+    client, users = refusing([0], (403, {}), of_what="sessions")
+    sessions = nu.load_sessions(client, users.head(6), progress=False)
+    first = int((sessions["user_id"] == users["user_id"].iloc[0]).sum())
+    with pytest.warns(nu.IncompleteDataWarning, match=f"refused {first} of {len(sessions)} sessions"):
+        events = nu.load_session_events(client, sessions, progress=False)
+    assert set(events["user_id"]) == set(sessions["user_id"]) - {users["user_id"].iloc[0]}
+
+
+def test_many_users_who_are_refused_in_a_row_do_not_end_a_load_when_the_token_is_good(refusing):
+    client, users = refusing(range(20), (403, {}))
+    client.service.requests.clear()
+    with pytest.warns(nu.IncompleteDataWarning, match=f"refused 20 of {len(users)} users"):
+        nu.load_sessions(client, users, progress=False)
+    glances = [target for _, target in client.service.requests if target.endswith("quickglance")]
+    assert len(glances) == 2  # after 3 and after 6 more; the next would follow after 12
+
+
+def test_users_who_are_all_refused_are_an_error_that_can_be_resumed(refusing):
+    client, users = refusing(range(2), (403, {}))
+    with pytest.raises(nu.AuthenticationError, match="refuses this one only") as caught:
+        nu.load_sessions(client, users.head(2), progress=False)
+    assert caught.value.remaining["user_id"].tolist() == users["user_id"].head(2).tolist()
+
+
+def test_three_requests_in_a_row_that_shall_wait_end_a_load_and_come_last_the_next_time():
+    later, good = answer(status=429, headers=[("Retry-After", "3600")]), answer(json.dumps(ONE_USER).encode())
+    with FaultServer(good, later) as server:
+        client = nu.Client("app", "token", base_url=server.url, cache=False, max_workers=1)
+        with pytest.raises(nu.RateLimitError) as caught:
+            nu.load_sessions(client, list("abcdef"), progress=False)
+        assert len(server.requests) == 4
+    assert caught.value.retry_after == 3600
+    assert caught.value.remaining["user_id"].tolist() == list("efbcd")
+
+
+def test_an_export_of_a_person_goes_on_when_a_session_is_refused(refusing):
+    client, users = refusing([0], (403, {}), of_what="sessions")
+    with pytest.warns(nu.IncompleteDataWarning, match="The events of .* sessions could not be loaded"):
+        export = nu.export_user(client, users["user_id"].iloc[0], progress=False)
+    assert len(export["sessions"]) > 0
+    assert export["events"].empty
+
+
+def test_a_period_that_is_refused_is_an_error_at_once(refusing):
+    client, _ = refusing([], (403, {}))
+    client.service.hook = lambda method, target: (403, {}) if "/analytics?" in target else None
+    client.service.requests.clear()
+    with pytest.raises(nu.AuthenticationError):
+        nu.load_dimensions(client, "2026-11-01", "2026-11-14", freq="D")
+    assert len(client.service.requests) == 1

@@ -57,7 +57,7 @@ def test_any_bytes_give_an_object_or_a_payload_error_without_a_cause(body):
         ('{"a":-1E+999}', "too large"),
         ('{"a":{"b":1,"b":1}}', "same name twice"),
         ('{"\\u0061":1,"a":2}', "same name twice"),
-        ("\ufeff{}", "byte order mark"),
+        ("\ufeff\ufeff{}", "not JSON"),
         ('{"a":' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
         ('{"a":' * 100_000, "nested too deeply"),
         ('{"a":' + "9" * 5000 + "}", "5,000 digits"),
@@ -100,6 +100,10 @@ def test_long_digits_in_a_string_are_fine():
 
 def test_a_half_of_a_surrogate_pair_passes_as_an_escape():
     assert parse('{"a":"\\ud800"}') == {"a": "\ud800"}
+
+
+def test_a_byte_order_mark_is_skipped():
+    assert parse("\ufeff{}") == {}
 
 
 def test_a_list_passes_where_it_is_allowed():

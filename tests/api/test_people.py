@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from nucleus_pandas.api import frames, people
+from nucleus_pandas.api.columns import Losses
 from nucleus_pandas.exceptions import IncompleteDataWarning, PayloadError
 
 USER = {
@@ -19,10 +20,10 @@ USER = {
 }
 ANOTHER = {**USER, "_id": "64a1"}
 EVENT = {
-    **{"app_id": "demo", "platform": "win", "user_id": "ana@example.org", "machine_id": "d1", "version": "0.4.1"},
+    **{"app_id": "demo", "platform": "win", "user_id": "ana", "machine_id": "d1", "version": "0.4.1"},
     **{"locale": "en", "renderer": None, "module_version": "2.6.0", "avail_ram": 4, "type": "init"},
     **{"time": "2024-03-10T08:30:00.250Z", "country": "US", "arch": "x64", "first_time": False},
-    **{"session_id": "0482", "error_hash": None, "os_version": "8.1", "data": {"plan": "pro"}, "duration": None},
+    **{"session_id": "48213", "error_hash": None, "os_version": "8.1", "data": {"plan": "pro"}, "duration": None},
 }
 
 
@@ -56,7 +57,9 @@ def test_a_device_that_tells_no_time_is_not_the_one_seen_last():
 
 
 def test_who_has_no_id_of_the_app_goes_by_the_service_s():
-    frame = people.users_frame([{**USER, "userId": None}, {"_id": "64a1", "userId": ""}, {"_id": "64a2"}])
+    unnamed = {name: value for name, value in USER.items() if name != "userId"}
+    rows = [{**USER, "userId": None}, {**USER, "_id": "64a1", "userId": ""}, {**unnamed, "_id": "64a2"}]
+    frame = people.users_frame(rows)
     assert frame["user_id"].tolist() == ["64a0", "64a1", "64a2"]
 
 
@@ -78,11 +81,33 @@ def test_ids_stay_text():
 
 
 @pytest.mark.parametrize("user", [{"_id": "x"}, {**USER, "devices": None, "props": None, "createdAt": None}])
-def test_what_a_user_lacks_is_missing(user):
-    frame = people.users_frame([user])
+def test_what_a_user_lacks_is_missing_and_reported(user):
+    with pytest.warns(IncompleteDataWarning, match="1 rows have no 'createdAt'.*1 rows have no list under 'devices'"):
+        frame = people.users_frame([user])
     assert dtypes(frame, frames.USERS) == frames.USERS
-    assert frame["devices"].tolist() == [0]
-    assert frame[["created_at", "platform", "version"]].isna().all(axis=None)
+    assert frame[["created_at", "devices", "platform", "version"]].isna().all(axis=None)
+
+
+def test_a_user_without_devices_has_zero_of_them():
+    assert people.users_frame([{**USER, "devices": []}])["devices"].tolist() == [0]
+
+
+@pytest.mark.parametrize("devices", [None, {}, "d1", 0, False])
+@pytest.mark.parametrize("load", [people.users_frame, people.devices_frame])
+def test_devices_that_are_no_list_are_reported(load, devices):
+    with pytest.warns(IncompleteDataWarning, match="1 rows have no list under 'devices'"):
+        load([{**USER, "devices": devices}])
+
+
+@pytest.mark.parametrize("props", [[], [1], "", 0, False])
+def test_properties_that_are_no_object_are_reported(props):
+    with pytest.warns(IncompleteDataWarning, match="1 rows have something other than an object under 'props'"):
+        frame = people.users_frame([{**USER, "props": props}])
+    assert list(frame) == list(frames.USERS)
+
+
+def test_a_user_may_have_no_properties():
+    assert list(people.users_frame([{**USER, "props": None}])) == list(frames.USERS)
 
 
 def test_no_users_are_an_empty_frame_of_the_same_types():
@@ -113,19 +138,20 @@ def test_a_bad_user_never_loses_the_others():
     ],
 )
 def test_a_property_has_the_type_of_its_values(values, dtype):
-    frame = people.users_frame([{"_id": str(n), "props": {"key": value}} for n, value in enumerate(values)])
+    rows = [{**USER, "_id": str(n), "props": {"key": value}} for n, value in enumerate(values)]
+    frame = people.users_frame(rows)
     assert frame["props.key"].dtype == dtype
     assert frame["props.key"].isna().tolist() == [value is None for value in values]
 
 
 def test_properties_that_differ_only_in_what_cannot_be_shown_both_stay():
     with pytest.warns(IncompleteDataWarning, match="cannot be shown"):
-        frame = people.users_frame([{"_id": "a", "props": {"k\x00": 1, "k\x01": 2}}])
+        frame = people.users_frame([{**USER, "props": {"k\x00": 1, "k\x01": 2}}])
     assert frame.filter(like="props").to_numpy().tolist() == [[1, 2]]
 
 
 def test_properties_of_mixed_types_keep_their_values():
-    frame = people.users_frame([{"_id": "a", "props": {"k": 1}}, {"_id": "b", "props": {"k": "1"}}])
+    frame = people.users_frame([{**USER, "props": {"k": 1}}, {**ANOTHER, "props": {"k": "1"}}])
     assert frame["props.k"].tolist() == [1, "1"]
 
 
@@ -156,7 +182,7 @@ def test_a_time_that_cannot_be_read_is_missing_and_told(value):
 
 
 def test_devices_are_a_row_each():
-    frame = people.devices_frame([USER, {"_id": "none"}])
+    frame = people.devices_frame([USER, {**USER, "_id": "none", "devices": []}])
     assert dtypes(frame, frames.DEVICES) == frames.DEVICES
     assert frame["device_id"].tolist() == ["d/1+=", "d2"]
     assert frame["user_id"].tolist() == ["ana@example.org"] * 2
@@ -183,14 +209,32 @@ def test_sessions_read_the_published_shape_by_user_and_start():
             session("2024-03-10T10:00:00.000Z", "2024-03-10T10:00:00.000Z"),
             session("2024-03-09T10:00:00.000Z", "2024-03-09T10:01:30.500Z", 7, extra=1),
         ],
-        [session("2024-03-08T10:00:00.000Z", None)],
+        [session("2024-03-08T10:00:00.000Z", "2024-03-08T10:01:00.000Z")],
     ]
     frame = people.sessions_frame(rows, users("ana", "ben"))
     assert dtypes(frame, frames.SESSIONS) == frames.SESSIONS
     assert list(frame) == list(frames.SESSIONS)
     assert frame["user_id"].tolist() == ["ana", "ana", "ben"]
     assert frame["session_id"].tolist() == ["7", "48213", "48213"]
-    assert frame["duration_seconds"].fillna(-1).tolist() == [90.5, 0, -1]
+    assert frame["duration_seconds"].tolist() == [90.5, 0, 60]
+
+
+@pytest.mark.parametrize("key", ["device", "session", "start", "end", "actions", "errors"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_what_a_session_lacks_is_missing_and_counted(key, value):
+    rows = [[session(*SPAN), {**session(*SPAN, number="2"), key: value}]]
+    words = "1 rows have no" if value is None or key in ("device", "session", "start", "end") else "1 counts were no"
+    with pytest.warns(IncompleteDataWarning, match=words) as caught:
+        frame = people.sessions_frame(rows, users("ana"))
+    assert len(caught) == 1
+    assert frame.isna().any(axis=1).sum() == 1
+
+
+def test_a_session_that_ends_before_it_starts_has_no_end_and_no_length():
+    rows = [[session(*SPAN[::-1]), session(*SPAN, number="2")]]
+    with pytest.warns(IncompleteDataWarning, match="1 sessions end before they start; their end is missing"):
+        frame = people.sessions_frame(rows, users("ana"))
+    assert frame["end"].isna().tolist() == frame["duration_seconds"].isna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize("rows", [[], [[]]])
@@ -239,7 +283,8 @@ def test_an_event_is_named_by_its_type_or_by_a_name_should_one_come(fields, even
 
 
 def test_what_an_event_lacks_is_missing():
-    frame = event_log([{}, {"type": "A", "data": None, "first_time": None}], SPAN)
+    with pytest.warns(IncompleteDataWarning, match="1 events have no name; 2 rows have no 'time'"):
+        frame = event_log([{}, {"type": "A", "data": None, "first_time": None}], SPAN)
     assert dtypes(frame, frames.EVENT_LOG) == frames.EVENT_LOG
     assert frame["event"].isna().tolist() == [True, False]
     assert frame["time"].isna().all()
@@ -275,6 +320,106 @@ def test_events_of_a_session_that_was_not_asked_for_are_left_out_and_told():
     assert len(frame) == 1
 
 
+def test_a_session_that_ends_before_it_starts_keeps_its_events():
+    with pytest.warns(IncompleteDataWarning, match="1 sessions end before they start"):
+        frame = event_log([EVENT, {**EVENT, "time": "2024-03-10T12:00:00.000Z"}], SPAN[::-1])
+    assert len(frame) == 2
+
+
+def test_a_negative_duration_is_missing_and_counted():
+    with pytest.warns(IncompleteDataWarning, match="1 durations are negative and missing"):
+        frame = event_log([{**EVENT, "duration": -4}, {**EVENT, "duration": 0}], SPAN)
+    assert frame["duration_seconds"].fillna(-1).tolist() == [-1, 0]
+
+
+@pytest.mark.parametrize("data", [[], [1], "", 0])
+def test_attributes_that_are_no_object_are_counted(data):
+    with pytest.warns(IncompleteDataWarning, match="1 rows have something other than an object under 'data'"):
+        assert list(event_log([{**EVENT, "data": data}], SPAN)) == list(frames.EVENT_LOG)
+
+
+def test_an_event_that_was_sent_twice_counts_once():
+    with pytest.warns(IncompleteDataWarning, match="1 copies of events are left out"):
+        frame = event_log([EVENT, dict(EVENT), {**EVENT, "data": {"plan": "free"}}], SPAN)
+    assert frame["data.plan"].tolist() == ["pro", "free"]
+
+
+@pytest.mark.parametrize("fields", [{"session_id": "7"}, {"session_id": 7}, {"machine_id": "d2"}])
+def test_an_event_of_another_session_or_device_is_left_out_and_counted(fields):
+    with pytest.warns(IncompleteDataWarning, match="1 events of another device or session are left out"):
+        frame = event_log([EVENT, {**EVENT, "type": "FOREIGN", **fields}], SPAN)
+    assert frame["event"].tolist() == ["init"]
+
+
+def test_an_event_that_names_no_session_or_device_is_kept():
+    assert len(event_log([{**EVENT, "session_id": None, "machine_id": None, "user_id": None}], SPAN)) == 1
+
+
+def three_sessions(**fields):
+    """A session of each of three users, and an answer to each with one event that has these fields."""
+    names = ["ana", "ben", "cleo"]
+    sessions = people.sessions_frame([[session(*SPAN)]] * 3, users(*names))
+    return [[{**EVENT, "user_id": name, **fields}] for name in names], sessions
+
+
+def test_an_event_of_another_user_who_was_asked_for_is_left_out_and_counted():
+    answers, sessions = three_sessions()
+    answers[0].append({**EVENT, "type": "FOREIGN", "user_id": "ben"})
+    with pytest.warns(IncompleteDataWarning, match="1 events of other users among those asked for are left out"):
+        frame = people.session_events_frame(answers, sessions, range(3))
+    assert frame["event"].tolist() == ["init"] * 3
+
+
+def test_an_event_of_a_user_who_was_not_asked_for_is_kept_and_counted():
+    with pytest.warns(IncompleteDataWarning, match="1 events carry the id of a user who was not asked for; they are k"):
+        frame = event_log([EVENT, {**EVENT, "type": "A", "user_id": "old-name"}], SPAN)
+    assert frame["user_id"].tolist() == ["ana", "ana"]
+
+
+def test_an_event_may_carry_the_service_s_id_of_its_user():
+    assert len(event_log([{**EVENT, "user_id": "db-ana"}], SPAN)) == 1
+
+
+def test_ids_that_match_in_no_answer_at_all_are_of_another_kind_and_leave_nothing_out():
+    answers, sessions = three_sessions(machine_id="a-hash")
+    with pytest.warns(IncompleteDataWarning, match="3 events have a machine_id of another kind than their sessions"):
+        assert len(people.session_events_frame(answers, sessions, range(3))) == 3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"time": None},
+        {"time": "soon"},
+        {"type": None},
+        {"type": "half \ud83d"},
+        {"data": []},
+        {"duration": -1},
+        {"duration": "long"},
+        {"session_id": "7"},
+        {"machine_id": "d2"},
+        {"user_id": "cleo"},
+    ],
+)
+def test_flaws_are_counted_for_the_session_they_came_with(fields):
+    answers, sessions = three_sessions()
+    answers[1] += [{**EVENT, "user_id": "ben", "duration": 0}, {**EVENT, "user_id": "ben", **fields}]
+    flaws = people.session_event_columns(answers, sessions, range(3), Losses("")).flaws
+    assert flaws.tolist() == [0, 1, 0]
+
+
+def test_rows_that_are_no_objects_are_flaws_of_their_answer():
+    answers, sessions = three_sessions()
+    answers[2] += [None, "text"]
+    assert people.session_event_columns(answers, sessions, range(3), Losses("")).flaws.tolist() == [0, 0, 2]
+
+
+def test_events_of_a_session_that_is_gone_meanwhile_go_to_nobody_else():
+    answers, sessions = three_sessions()
+    found = people.session_event_columns(answers, sessions.iloc[[0, 2]].reset_index(drop=True), [0, 2], Losses(""))
+    assert (found.owner.tolist(), found.flaws.tolist()) == ([0, 1], [0, 0])
+
+
 def test_no_events_are_an_empty_frame_of_the_same_types():
     frame = event_log([])
     assert frame.empty
@@ -286,17 +431,19 @@ def test_live_events_are_found_wherever_the_list_stands(payload):
     frame = people.live_events_frame(payload)
     assert dtypes(frame, frames.EVENT_LOG) == frames.EVENT_LOG
     row = frame.iloc[0]
-    assert (row["user_id"], row["device_id"], row["session_id"]) == ("ana@example.org", "d1", "0482")
+    assert (row["user_id"], row["device_id"], row["session_id"]) == ("ana", "d1", "48213")
 
 
-@pytest.mark.parametrize("payload", [{"data": []}, [], {"data": None}, {}])
+@pytest.mark.parametrize("payload", [{"data": []}, []])
 def test_no_live_events_are_an_empty_frame_of_the_same_types(payload):
     frame = people.live_events_frame(payload)
     assert frame.empty
     assert dtypes(frame, frames.EVENT_LOG) == frames.EVENT_LOG
 
 
-@pytest.mark.parametrize("payload", [{"data": {"a": 1}}, "text", 5, None])
+@pytest.mark.parametrize(
+    "payload", [{"data": {"a": 1}}, {"data": None}, {"data": None, "errors": []}, {}, "text", None]
+)
 def test_live_events_without_a_list_are_an_error(payload):
     with pytest.raises(PayloadError, match="live/events"):
         people.live_events_frame(payload)

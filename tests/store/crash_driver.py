@@ -1,6 +1,8 @@
-"""Syncs in children that a test kills: `python crash_driver.py STORE BASE_URL KILLS SECONDS`.
+"""Children that a test kills: `python -m tests.store.crash_driver sync|forget_user STORE BASE_URL KILLS SECONDS`.
 
-One process imports, its children sync: a kill then costs a fork. Prints how often a child was killed before it ended.
+One process imports, its children work: a kill then costs a fork. Each child syncs, or forgets the next user of the
+store; it is killed within so many seconds, unless it is done before. The last one is left to finish: a sync, in either
+case. Prints how often a child was killed, and the status of the last one.
 """
 
 import os
@@ -8,6 +10,7 @@ import random
 import signal
 import sys
 import time
+import warnings
 
 import duckdb  # noqa: F401 - before the children are made
 
@@ -16,26 +19,32 @@ from nucleus_pandas.store import crawl
 from tests.store.conftest import ALL
 
 
-def child(path, base_url):
+def child(action, path, base_url, user_id):
+    warnings.simplefilter("ignore", nu.IncompleteDataWarning)
     client = nu.Client("demo", "demo-token", base_url=base_url, requests_per_second=None, cache=False, max_workers=4)
-    nu.sync(client, nu.EventStore(path), progress=False, **ALL)
+    if action == "sync":
+        nu.sync(client, nu.EventStore(path), progress=False, **ALL)
+    else:
+        nu.forget_user(client, user_id, store=nu.EventStore(path), confirm=user_id)
 
 
-def main(path, base_url, kills, seconds):
+def main(action, path, base_url, kills, seconds):
     crawl.BATCH, crawl._WORTH = 40, 20
     chance, killed = random.Random(20261124), 0
+    victims = iter([] if action == "sync" else sys.stdin.read().split("\n"))
     while True:
+        last = killed == kills
+        user_id = None if last else next(victims, None)
         pid = os.fork()
         if not pid:
-            child(path, base_url)
+            child("sync" if last else action, path, base_url, user_id)
             os._exit(0)
-        if killed == kills:
+        if last:
             break
         time.sleep(chance.random() * seconds)
         os.kill(pid, signal.SIGKILL)
         killed += os.waitpid(pid, 0)[1] != 0
-    status = os.waitpid(pid, 0)[1]
-    print(killed, status)
+    print(killed, os.waitpid(pid, 0)[1])
 
 
-main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5]))

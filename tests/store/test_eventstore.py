@@ -157,7 +157,10 @@ def test_a_sample_that_was_raised_is_not_whole_for_older_spans(scripted, store):
     quiet_sync(app, store, start="2026-06-01", end="2026-06-30", sample=0.2)
     store.events("2026-06-01", "2026-06-30")
     quiet_sync(app, store, start="2026-10-01", end="2026-10-31", sample=1.0)
-    with pytest.warns(nu.IncompleteDataWarning, match="were only 2026-10-01 00:00 to 2026-11-01 00:00"):
+    with pytest.warns(
+        nu.IncompleteDataWarning,
+        match="settled: 2026-10-01 00:00 to 2026-11-01 00:00",
+    ):
         store.events("2026-06-01", "2026-06-30")
     assert [start.month for start, _ in store.info().spans] == [10]
 
@@ -168,7 +171,7 @@ def test_the_last_days_of_a_sync_that_was_not_repeated_are_not_whole(scripted, s
     store.events("2026-09-01", "2026-09-10")
     app.service.as_of = dt.datetime(2026, 9, 21, tzinfo=dt.UTC)
     quiet_sync(app, store, start="2026-09-11", end="2026-09-20", window="0d")
-    with pytest.warns(nu.IncompleteDataWarning, match="were only 2026-09-01 00:00 to 2026-09-09 00:00, 2026-09-11"):
+    with pytest.warns(nu.IncompleteDataWarning, match="settled: 2026-09-01 00:00 to 2026-09-09 00:00, 2026-09-11"):
         store.events("2026-09-01", "2026-09-10")
 
 
@@ -180,7 +183,7 @@ def test_sessions_that_are_known_and_not_fetched_are_told(scripted, store):
             "UPDATE kept.sessions SET stale = true WHERE session_no = (SELECT min(session_no) FROM"
             " kept.sessions WHERE \"start\" >= '2026-09-10')"
         )
-    with pytest.warns(nu.IncompleteDataWarning, match="1 sessions are known and were not fetched, or have grown since"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 session not fetched yet, or grown since"):
         store.events("2026-09-01", "2026-09-30")
 
 
@@ -198,10 +201,11 @@ def test_an_interval_that_was_not_synced_is_told(scripted, store):
     quiet_sync(app, store, start="2026-10-11", end="2026-10-20")
     store.events("2026-10-03", "2026-10-17")
     with pytest.warns(
-        nu.IncompleteDataWarning, match="settled or synced last, were only 2026-10-01 00:00 to 2026-10-21 00:00"
+        nu.IncompleteDataWarning,
+        match="settled: 2026-10-01 00:00 to 2026-10-21 00:00",
     ):
         store.events("2026-09-30", "2026-10-17")
-    with pytest.warns(nu.IncompleteDataWarning, match="Call sync for it, or again"):
+    with pytest.warns(nu.IncompleteDataWarning, match="Run sync for the interval"):
         store.sessions("2026-10-03", "2026-11-17")
 
 

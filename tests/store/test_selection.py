@@ -96,7 +96,7 @@ def decisions(*users, ledger=(), as_of=AUTUMN):
             return Answer({"total": len(listed), "data": listed}, as_of)
 
     listing = ask_listing(Answers(), Losses("users"))
-    rows = [(number, who, who, True, asked, seen) for number, (who, asked, seen) in enumerate(ledger)]
+    rows = [(number, who, who, True, asked, seen, None) for number, (who, asked, seen) in enumerate(ledger)]
     return decide(listing, Ledger(_ledger_frame(rows)), START, END, 1.0, 0)["decision"].tolist()
 
 

@@ -1,0 +1,1 @@
+"""What every layer needs and what knows nothing about HTTP."""

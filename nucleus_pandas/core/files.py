@@ -1,0 +1,181 @@
+"""Files that only this account can read, from their first byte."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+_PIECE = 1 << 20
+# Each of these exists on some systems only.
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class _Umask:
+    """How many blocks need private files at present, and the umask from before the first of them."""
+
+    lock = threading.Lock()
+    users = 0
+    before = 0
+
+
+@contextlib.contextmanager
+def private_umask() -> Iterator[None]:
+    """Let everything that is created in this block be private, also by libraries that choose the mode themselves.
+
+    The umask belongs to the process: files that other threads create meanwhile are private, too. Keep the block short.
+    """
+    with _Umask.lock:
+        if not _Umask.users:
+            _Umask.before = os.umask(0o077)
+        _Umask.users += 1
+    try:
+        yield
+    finally:
+        with _Umask.lock:
+            _Umask.users -= 1
+            if not _Umask.users:
+                os.umask(_Umask.before)
+
+
+def create_private(path: Path) -> int:
+    """Create a file with mode 0600 and return its descriptor.
+
+    Raises
+    ------
+    FileExistsError
+        When there is anything at the path, even a symbolic link that leads nowhere.
+    """
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | _NO_FOLLOW, 0o600)
+
+
+def write_private(path: Path, content: str | bytes, *, replace: bool = True) -> None:
+    """Write a file with mode 0600 that appears under its name only when it is complete and on disk.
+
+    Raises
+    ------
+    FileExistsError
+        When there is a file at the path and `replace` is false.
+    """
+    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        with os.fdopen(create_private(part), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            part.replace(path)
+        else:
+            rename_new(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename a file to a name that is free.
+
+    Raises
+    ------
+    FileExistsError
+        When there is anything at the target, also if another process put it there at this moment.
+    """
+    try:
+        target.hardlink_to(source)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if os.path.lexists(target):
+            raise FileExistsError(f"There is a file at {target} already.") from None
+        source.replace(target)
+    else:
+        source.unlink()
+
+
+def find_intruder(path: Path, *owners: int, folder: bool = False) -> str | None:
+    """Say why the file or folder at a path cannot be one of ours; None when it can, and when there is nothing.
+
+    Parameters
+    ----------
+    path : Path
+    *owners : int
+        User ids that may own it besides the present one.
+    folder : bool
+        Expect a folder instead of a regular file.
+    """
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        return "is a symbolic link"
+    if folder and not stat.S_ISDIR(found.st_mode):
+        return "is not a folder"
+    if not folder and not stat.S_ISREG(found.st_mode):
+        return "is not a regular file"
+    if hasattr(os, "getuid") and found.st_uid not in (os.getuid(), *owners):
+        return "belongs to another account"
+    return None
+
+
+def erase(path: Path) -> None:
+    """Overwrite a file with zeros, then delete it.
+
+    A file that has other names (hard links) keeps its content under them: it is only deleted here. Where the file
+    cannot be opened for writing or the disk refuses, it is deleted without being overwritten.
+
+    Raises
+    ------
+    BlockingIOError
+        While another process holds a lock on the file; nothing is changed.
+    OSError
+        When it cannot be deleted.
+    """
+    found = path.lstat()
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+        try:
+            _overwrite(path, found.st_size)
+        except BlockingIOError:
+            raise
+        except OSError:
+            pass
+    path.unlink(missing_ok=True)
+
+
+def _overwrite(path: Path, size: int) -> None:
+    with os.fdopen(os.open(path, os.O_RDWR | _NO_FOLLOW), "r+b", buffering=0) as file:
+        _lock(file.fileno())
+        zeros = bytes(_PIECE)
+        while size > 0:
+            size -= file.write(zeros[:size])
+        os.fsync(file.fileno())
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock that DuckDB and SQLite take on a file, without waiting."""
+    try:
+        import fcntl
+    except ImportError:  # Windows opens no file for writing that another process has open
+        return
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except PermissionError:  # what some systems say instead
+        raise BlockingIOError from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on disk, so that a power failure brings back no earlier state."""
+    if os.name == "nt":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError:  # a folder that cannot be listed, or a file system that does not know this
+        os.sync()
