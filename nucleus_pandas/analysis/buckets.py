@@ -264,7 +264,7 @@ class Buckets(Parted):
             check_fits(self._kinds[column], column, wanted)
 
     def _column(self, name: str, argument: str) -> str:
-        """Give the column that a name means; that of a property is added to those that are known."""
+        """Return the column for a name, adding it first if it is a property in the JSON column data."""
         if self.bare.find(name) is None:
             self._add(self._find({name, name.removeprefix("data.")}).chosen)
         if self.bare.find(name) is None:
@@ -276,11 +276,11 @@ class Buckets(Parted):
         return find_column(self.bare, name, argument)
 
     def _add(self, properties: Iterable[Property]) -> None:
-        """Let properties be columns, which are made of JSON as they are read."""
+        """Add columns that are extracted from JSON when a bucket is read."""
         new: dict[str, Property] = {}
         for one in properties:
             if one.name not in self.bare.frame.columns:
-                new.setdefault(one.name, one)  # of keys that look the same the first, as in a log
+                new.setdefault(one.name, one)  # of keys that look the same, the first counts, as in a log
         if new:
             self._properties |= new
             self._kinds |= {name: "JSON" if one.mixed else one.kind for name, one in new.items()}

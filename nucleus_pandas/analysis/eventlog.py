@@ -45,8 +45,8 @@ class EventLog:
         Until when the data are known, if whoever made them knows; a date is the whole day in UTC. By default when the
         store was synced last, or the newest time in the data, see Notes.
     properties : collection of str, optional
-        Of a store, the properties that will be asked for, which takes less memory; names that no event has are left
-        out.
+        With a store: the only properties of events to read, which saves memory; names that no event has are ignored. By
+        default all are kept, as JSON.
 
     Attributes
     ----------
@@ -124,9 +124,9 @@ class EventLog:
     sample: float
     #: Whether the log is one of sessions, with one event each.
     holds_sessions = False
-    #: Whether whoever is given rows is given columns of their properties, which the log holds as JSON.
+    #: Whether `rows_frame` turns the properties, which the log holds as JSON, into columns.
     _expands = False
-    #: Which properties there are, for messages, where the log was made without them.
+    #: Lists the properties of the store for messages, where the log was made without them.
     _elsewhere: Callable[[], list[str]] | None = None
     #: Of a store's events, what was synced; outside it the log does not have all of them.
     spans: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
@@ -301,10 +301,10 @@ class EventLog:
         return small(codes, 1 << 16)
 
     def find(self, name: str) -> str | None:
-        """Give the column of `frame` that a name means, None if there is none.
+        """Return the column of `frame` for a name, or None if there is none.
 
-        It is one of that very name, or that of the property. A property that the frame has in the JSON column data only
-        gets a column first.
+        A column of that very name wins over ``data.<name>``. A property that is only in the JSON column data is first
+        turned into a column.
         """
         column = column_of(self.frame, name, "data")
         if column is not None or self._json is None:
@@ -392,8 +392,8 @@ def as_event_log(
     within : tuple of datetime or None
         The instants between which it looks: no more than the sessions that touch them are read from a store.
     properties : collection of str, optional
-        The properties that it may look at, as `properties_of` gives them; None for any. No others are read from a
-        store.
+        The properties that the analysis looks at, see `properties_of`; None if they are not known. Only these are read
+        from a store.
     """
     refuse_parts(source)
     if isinstance(source, EventLog):
@@ -413,7 +413,7 @@ def as_event_log(
 
 
 def _all_events(store: EventStore, properties: Collection[str] | None) -> pd.DataFrame:
-    """All events of a store, with columns of some properties as far as it has them, or with all of them as JSON."""
+    """Read all events of a store: with columns for some properties, or with all properties as JSON."""
     if properties is None:
         return store.events(columns=[*EVENT_LOG, "data"])
     return store.events(properties=known_keys(store.event_properties, properties))

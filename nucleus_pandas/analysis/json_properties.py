@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.codes import Ints, encode
 from nucleus_pandas.api.columns import Losses, clean
-from nucleus_pandas.api.people import MOST_PROPERTIES, property_columns
+from nucleus_pandas.api.people import most_frequent, property_columns
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,14 @@ class JsonProperties:
     def keys(self) -> list[str]:
         """The 200 most frequent keys, in alphabetical order."""
         rows = np.bincount(self.code, minlength=len(self.words) + 1)
-        counts: Counter[str] = Counter()
-        for found, number in zip(self._objects(None), rows.tolist(), strict=True):
-            for key, value in found.items():
-                if value is not None:
-                    counts[key] += number
-        frequent = sorted(counts, key=lambda key: (-counts[key], key))[:MOST_PROPERTIES]
-        return sorted(str(key) for key in clean(list(frequent), Losses(self.prefix)))
+        frequent, _ = most_frequent(self._objects(None), rows)
+        return sorted({str(key) for key in clean(list(frequent), Losses(self.prefix))})
 
     def column(self, name: str) -> tuple[str, Any] | None:
-        """Give the name and the values of a property's column, None if no row has it; the name may have the prefix."""
+        """Return the name and the values of the column of a property, or None if no row has it.
+
+        The name may have the prefix.
+        """
         for key in dict.fromkeys([name.removeprefix(f"{self.prefix}."), name]):
             column = f"{self.prefix}.{key}"
             found = property_columns(self.prefix, self._objects(key), Losses(self.prefix), [key])[column]

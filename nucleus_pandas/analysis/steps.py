@@ -69,7 +69,7 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
         A mapping from names of columns (``"version"``) or of properties (``"format"`` for the column data.format) to
         the value that is wanted, or a list of values of which any will do; None is a missing one. All of them must
         hold. Or a function that takes a frame, the rows of these events, and gives a truth value a row; missing is
-        false.
+        false. Of a store, the frame has columns for the 200 most frequent properties.
 
     Returns
     -------
@@ -271,7 +271,7 @@ def find_column(log: EventLog, name: str, argument: str) -> str:
 
 
 def properties_of(steps: Iterable[Step], *named: str | None) -> list[str] | None:
-    """Give the properties that a question may look at, by its steps and other names; None for any."""
+    """Return the properties that steps and other arguments name; None if a function may look at any of them."""
     asked = list(steps)
     if any(callable(one.where) for one in asked):
         return None

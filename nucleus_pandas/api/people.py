@@ -458,7 +458,7 @@ def property_columns(
     """
     total = 0
     if properties is None:
-        keys, total = _most_frequent(objects_, weights)
+        keys, total = most_frequent(objects_, weights)
     else:
         keys = _as_shown(properties)
     by_name = properties is not None and any("\N{REPLACEMENT CHARACTER}" in name for name in keys)
@@ -499,8 +499,8 @@ def property_columns(
     return {name: columns.get(name, nothing) for name in sorted(f"{prefix}.{key}" for key in properties)}
 
 
-def _most_frequent(objects_: Iterable[Any], weights: Any) -> tuple[set[str], int]:
-    """The keys that most rows have, and how many different ones there are."""
+def most_frequent(objects_: Iterable[Any], weights: Any) -> tuple[set[str], int]:
+    """Count the keys of the objects: the 200 that most rows have, and how many different ones there are."""
     counts: Counter[str] = Counter()
     numbers = itertools.repeat(1) if weights is None else weights.tolist()
     for row, number in zip(objects_, numbers, strict=False):

@@ -68,7 +68,7 @@ class _Columns(NamedTuple):
     rest: bool
 
     def select(self, source: str) -> str:
-        """Write the query for some rows; each object of properties is read once."""
+        """Write the query for some rows. Each JSON text is parsed once."""
         chosen = [f"{expression} AS {quoted(name)}" for name, expression in self.fixed.items()]
         if self.properties:
             source = f"(SELECT *, {as_texts(self.column, self.properties)} AS texts FROM {source})"
@@ -133,7 +133,7 @@ def export_tables(
 
 
 def _columns_of(connection: duckdb.DuckDBPyConnection, table: str, names: Collection[str] | None) -> _Columns:
-    """Choose the columns of a table: all but the most frequent properties stay together."""
+    """Choose the columns of a table and warn if some properties get none."""
     schema, column = _TABLES[table]
     # Others would not know that times without a zone are of UTC.
     instants = {name for name, dtype in schema.items() if dtype == INSTANT}
@@ -167,7 +167,7 @@ def _frames(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns
 
 
 def _queries(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns) -> Iterator[str]:
-    """Write the queries for a table: one, or for events one after the other for some buckets."""
+    """Write the queries for a table: one, or for events one per group of buckets."""
     if table != "events":
         yield columns.select(table)
         return

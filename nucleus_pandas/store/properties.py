@@ -1,6 +1,6 @@
 """The properties in a JSON column as SQL: which keys are the most frequent, and an expression for each of them.
 
-The keys come from the apps' users: there can be any number of them, so nothing here takes a query per key.
+Anyone who can send events can make up keys, so there can be any number of them: nothing here runs a query per key.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _FLAGS = """
 def find_properties(
     connection: duckdb.DuckDBPyConnection, table: str, column: str, keys: Collection[str] | None = None
 ) -> Properties:
-    """Find keys in a column of JSON: the most frequent, or those of some that any row has."""
+    """Find keys in a column of JSON: the 200 most frequent, or those of `keys` that any row has."""
     return _most_frequent(connection, table, column) if keys is None else _some(connection, table, column, keys)
 
 
@@ -100,13 +100,13 @@ Find = Callable[[Collection[str] | None], Properties]
 
 
 def known_keys(find: Find, names: Collection[str]) -> list[str]:
-    """Give the names that are keys of a column, or may be one: U+FFFD can stand for another character."""
+    """Return the names that are keys. Names with U+FFFD are kept: it may stand for a character that cannot be shown."""
     known = {one.key for one in find(names).chosen} if names else set()
     return [name for name in names if name in known or "\N{REPLACEMENT CHARACTER}" in name]
 
 
 def require_properties(names: Collection[str], *finds: Find) -> None:
-    """Raise where a name is a key of no column, with the nearest names."""
+    """Raise ValueError, with the nearest names, if a name is not a key of any column."""
     known = {name for find in finds for name in known_keys(find, names)}
     unknown = [name for name in names if name not in known]
     if not unknown:
@@ -147,12 +147,12 @@ def without_clashes(properties: Sequence[Property]) -> list[Property]:
 
 
 def as_texts(column: str, properties: Sequence[Property]) -> str:
-    """Write the expression for the list of the values of properties as text, for which JSON is read once a row."""
+    """Write the expression for the values of properties as a list of texts; it parses the JSON once per row."""
     return f"json_extract_string({column}, [{', '.join(text_literal(_pointer(one.key)) for one in properties)}])"
 
 
 def typed(column: str, one: Property) -> str:
-    """Write the expression for the values of a property: of its type, or as JSON if they are of several types."""
+    """Write the expression for the values of a property: in its type, or as JSON if they are of several types."""
     path = text_literal(_pointer(one.key))
     if one.mixed:
         return f"CAST(json_extract({column}, {path}) AS VARCHAR)"

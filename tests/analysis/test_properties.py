@@ -210,3 +210,10 @@ def test_files_hold_200_columns_and_the_rest_as_json(folder):
     assert rest
     assert len({key for row in rest for key in row}) == KEYS + 5 - 200
     assert not {f"data.{key}" for row in rest for key in row} & set(events)
+
+
+def test_a_log_of_a_store_can_be_limited_to_some_properties(store):
+    log = nu.EventLog(store, properties=["text", "nothing"])
+    assert [name for name in log.frame if name.startswith("data")] == ["data.text"]
+    with pytest.raises(ValueError, match="properties is for a store"):
+        nu.EventLog(log.frame, properties=["text"])
