@@ -20,6 +20,9 @@ from nucleus_pandas.core.files import write_private
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Each takes a request, and anyone who can send events can make up attributes.
+_MOST_ATTRIBUTES = 50
+
 
 def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
@@ -68,6 +71,8 @@ def _export(arguments: argparse.Namespace) -> None:
             "sessions": f": all of the {arguments.users} users seen last, of {len(tables['users']):,}; see --users",
             "session_events": f": of the {arguments.sessions} latest of these sessions; see --sessions",
         }
+        if (attributes := len(_attributes(tables["event_properties"]))) > _MOST_ATTRIBUTES:
+            notes["attributes"] = f": of the first {_MOST_ATTRIBUTES} of {attributes:,} attributes of init"
         for name, table in tables.items():
             write_csv([table], folder / f"{name}.csv", excel=arguments.excel)
             print(f"{name + '.csv':24} {len(table):>8,} rows{notes.get(name, '')}", file=sys.stderr)
@@ -98,12 +103,10 @@ def _tables(client: nu.Client, span: tuple[str, str, str], users: int, sessions:
         "live_user_count": nu.load_live_user_count(client),
         "live_users": nu.load_live_users(client),
     }
-    properties = tables["event_properties"]
     tables["attributes"] = pd.concat(
         [
             nu.load_attribute(client, "init", attribute, start, end, tz=tz)
-            for attribute in properties.loc[properties["event"] == "init", "attribute"].dropna().unique()
-            if attribute not in (".", "..")  # no path can carry these
+            for attribute in _attributes(tables["event_properties"])[:_MOST_ATTRIBUTES]
         ]
         or [pd.DataFrame(columns=["event", "attribute", "value", "count"])]
     )
@@ -112,6 +115,12 @@ def _tables(client: nu.Client, span: tuple[str, str, str], users: int, sessions:
         client, _latest(tables["sessions"], "start", client.now(), sessions)
     )
     return tables
+
+
+def _attributes(properties: pd.DataFrame) -> list[str]:
+    """The attributes of init; without those that no path can carry."""
+    found = properties.loc[properties["event"] == "init", "attribute"].dropna().unique()
+    return [name for name in found if name not in (".", "..")]
 
 
 def _latest(table: pd.DataFrame, column: str, now: dt.datetime, count: int) -> pd.DataFrame:
