@@ -12,6 +12,9 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.cli import main
+from nucleus_pandas.demo.service import DemoService
+from tests.conftest import AUTUMN
+from tests.demo.handmade import app_of, session, user
 
 TABLES = [
     *("attributes", "daily", "devices", "dimensions", "errors", "event_properties", "events", "hours"),
@@ -55,6 +58,45 @@ def test_an_exported_cell_is_no_formula(tmp_path, capsys):
                 seen.update(cell for cell in row if cell.startswith(("=", "+", "-", "@", "'=")))
     assert any(cell.startswith("'=") for cell in seen)
     assert all(cell.startswith("'") or _is_number(cell) for cell in seen)
+
+
+@pytest.fixture
+def line_ends(monkeypatch):
+    """The environment of an app with ten users whose ids hold line ends, followed by formulas."""
+    ends = ["\r", "\n", "\r\n", "\t", ","]
+    who = [user(f"a{number}", f"ana{number}{ends[number % 5]}=1+1", "10-24 10:00") for number in range(10)]
+    with nu.demo.DemoClient(DemoService(app_of(*who), as_of=AUTUMN)) as client:
+        for name in ("app_id", "token", "base_url"):
+            monkeypatch.setenv(f"NUCLEUS_{name.upper()}", getattr(client.service, name))
+        monkeypatch.setattr(nu.Client, "now", lambda self: AUTUMN)
+        yield who
+
+
+def test_a_line_end_in_an_id_makes_no_further_row(line_ends, tmp_path, capsys):
+    assert main(["export", "-o", str(tmp_path), "--users", "0"]) == 0
+    with (tmp_path / "users.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    assert [row["user_id"] for row in rows] == [who.user_id for who in line_ends]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_files_for_excel_begin_with_a_byte_order_mark(line_ends, tmp_path, capsys):
+    assert main(["export", "-o", str(tmp_path), "--users", "0", "--excel"]) == 0
+    assert all(path.read_bytes().startswith(b"\xef\xbb\xbf") for path in tmp_path.glob("*.csv"))
+
+
+def test_any_number_of_attributes_takes_50_requests(monkeypatch, tmp_path, capsys):
+    who = user("a1", "ana", "10-24 10:00", init_data={f"k{number:03}": number for number in range(120)})
+    session(who, "1", "10-24 10:00")
+    with nu.demo.DemoClient(DemoService(app_of(who), as_of=AUTUMN)) as client:
+        for name in ("app_id", "token", "base_url"):
+            monkeypatch.setenv(f"NUCLEUS_{name.upper()}", getattr(client.service, name))
+        monkeypatch.setattr(nu.Client, "now", lambda self: AUTUMN)
+        monkeypatch.setattr(Transport, "_wait", lambda self, seconds: None)
+        assert main(["export", "-o", str(tmp_path), "--users", "0", "--start", "2026-10-20"]) == 0
+        asked = [target for _, target in client.service.requests if "/events/init/" in target]
+    assert len(asked) == 50
+    assert "of the first 50 of 120 attributes of init" in capsys.readouterr().err
 
 
 def _is_number(cell):

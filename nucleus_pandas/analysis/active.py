@@ -28,7 +28,7 @@ from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.analysis.horizon import SILENCE_DAYS, Times, oldest, warn_behind
 from nucleus_pandas.analysis.parted import REFUSAL, refuse_parts
 from nucleus_pandas.analysis.question import enough
-from nucleus_pandas.analysis.steps import StepLike, read_step
+from nucleus_pandas.analysis.steps import StepLike, properties_of, read_step
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
 from nucleus_pandas.store.eventstore import EventStore
 
@@ -229,7 +229,9 @@ def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> Event
             )
     if event is None:
         return as_activity(activity, as_of=as_of)
-    return as_event_log(activity, only=enough(activity, [read_step(event, "event")], None), as_of=as_of)
+    asked = [read_step(event, "event")]
+    only = enough(activity, asked, None)
+    return as_event_log(activity, only=only, as_of=as_of, properties=properties_of(asked))
 
 
 def _first(log: EventLog | Parts | Buckets, time: Times, start: int | None, zone: dt.tzinfo) -> tuple[int, int | None]:

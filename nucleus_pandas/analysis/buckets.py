@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Ints
-from nucleus_pandas.analysis.columns import instant_of, instants, microseconds, require
+from nucleus_pandas.analysis.columns import instant_of, instants, microseconds, require, unknown_column
 from nucleus_pandas.analysis.engines import Engine, InBuckets, Parts, executor_of
 from nucleus_pandas.analysis.eventlog import CONTEXT, EventLog
 from nucleus_pandas.analysis.facts import Facts, check, look, split_users, together, user_column
@@ -27,6 +27,7 @@ from nucleus_pandas.store.buckets import Bucket
 from nucleus_pandas.store.coverage import warn_of_gaps
 from nucleus_pandas.store.export import EVENT_NO
 from nucleus_pandas.store.fetching import Reading
+from nucleus_pandas.store.properties import Property
 
 #: The columns that make a session.
 SESSION = ("session_id", "device_id", "session_start")
@@ -171,7 +172,8 @@ class Buckets(Parted):
         as_of: When | None,
         spans: tuple[tuple[dt.datetime, dt.datetime], ...],
     ) -> None:
-        columns, self._kinds, self._source = opened.columns, opened.kinds, opened.source
+        columns, self._kinds, self._source = opened.columns, dict(opened.kinds), opened.source
+        self._find, self._properties = opened.properties, dict[str, Property]()
         require(columns, ["user_id", "time", "event"], "Buckets")
         instants(columns["time"])
         self._told = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
@@ -258,8 +260,32 @@ class Buckets(Parted):
     def _check_types(self, one: Step) -> None:
         """Raise where a value is looked for that a column cannot hold: files spell what is not of one type."""
         for name, wanted in one.where.items() if isinstance(one.where, Mapping) else ():
-            column = find_column(self.bare, str(name), "where")
+            column = self._column(str(name), "where")
             check_fits(self._kinds[column], column, wanted)
+
+    def _column(self, name: str, argument: str) -> str:
+        """Return the column for a name, adding it first if it is a property in the JSON column data."""
+        if self.bare.find(name) is None:
+            self._add(self._find({name, name.removeprefix("data.")}).chosen)
+        if self.bare.find(name) is None:
+            frequent = self._find(None).chosen
+            self._add([one for one in frequent if one.name == f"data.{name.removeprefix('data.')}"])
+            if self.bare.find(name) is None:
+                known = dict.fromkeys([*self.bare.frame.columns, *(one.name for one in frequent)])
+                raise unknown_column(known, name, argument, prefix="data", whose="the log")
+        return find_column(self.bare, name, argument)
+
+    def _add(self, properties: Iterable[Property]) -> None:
+        """Add columns that are extracted from JSON when a bucket is read."""
+        new: dict[str, Property] = {}
+        for one in properties:
+            if one.name not in self.bare.frame.columns:
+                new.setdefault(one.name, one)  # of keys that look the same, the first counts, as in a log
+        if new:
+            self._properties |= new
+            self._kinds |= {name: "JSON" if one.mixed else one.kind for name, one in new.items()}
+            for log in (self.bare, self.whole):
+                log.frame = pd.concat([log.frame, pd.DataFrame(columns=list(new), dtype=object)], axis=1)
 
     def parts(
         self,
@@ -293,16 +319,18 @@ class Buckets(Parted):
         ValueError
             For an event or a column that is not there, before anything is read.
         """
-        known = self.bare.frame.columns
         needed = {*_IDS, "time", "event", EVENT_NO, *columns}
-        looked_at = {find_column(self.bare, name, "where") for _, one in steps for name in columns_of(one)}
-        looked_at |= set() if by is None else {find_column(self.bare, by, "by")}
+        looked_at = {self._column(name, "where") for _, one in steps for name in columns_of(one)}
+        looked_at |= set() if by is None else {self._column(by, "by")}
         needed |= looked_at
         free = False
         for place, one in steps:
             free |= callable(one.where)
             rows_of(Step(one.events) if callable(one.where) else one, self.whole, place)
             self._check_types(one)
+        if free:
+            self._add(self._find(None).chosen)
+        known = list(self.bare.frame.columns)
         if free:
             needed, every = set(known), True
         elif needed & set(CONTEXT) and "session_id" in known:
@@ -312,6 +340,7 @@ class Buckets(Parted):
             tuple(name for name in known if name in needed),
             None if every else frozenset(name for _, one in steps for name in one.events),
             frozenset() if free or named else frozenset({*_IDS, "device_id", "session_id"} - looked_at),
+            tuple(one for name, one in self._properties.items() if name in needed),
         )
         until = self.as_of_microseconds if as_of is None else as_of
         return Parts(self.whole, self._source, reading, self.times, until, plain=free)

@@ -13,7 +13,7 @@ from nucleus_pandas.analysis.columns import instant_of
 from nucleus_pandas.analysis.eventlog import EventLog, as_event_log
 from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.analysis.question import enough
-from nucleus_pandas.analysis.steps import Step, find_column
+from nucleus_pandas.analysis.steps import Step, find_column, properties_of
 from nucleus_pandas.store.eventstore import EventStore
 
 _KEY = ["user_db_id", "device_id", "session_id"]
@@ -33,7 +33,8 @@ def of_store(
         log = _with_column(store, as_activity(store), by, clocks)
         known = log.as_of_microseconds
     else:
-        log = as_event_log(store, only=None if sessions else enough(store, list(events), by))
+        only = None if sessions else enough(store, list(events), by)
+        log = as_event_log(store, only=only, properties=properties_of(events, by))
         known = log.as_of_microseconds if held is None else min(log.as_of_microseconds, held)
     return log, replace(clocks, as_of=known if clocks.as_of == UNTOLD else min(clocks.as_of, known))
 
@@ -56,7 +57,7 @@ def _with_column(store: EventStore, log: EventLog, by: str | None, clocks: Clock
     if by is None or by in log.frame.columns:
         return log
     begins, ends = (None if one is None else instant_of(one) for one in (clocks.start, clocks.end))
-    events = as_event_log(store, within=(begins, ends))
+    events = as_event_log(store, within=(begins, ends), properties=properties_of([], by))
     column = find_column(events, by, "by")
     rows = moments(events).row
     told = events.frame[[*_KEY, "session_start"]].iloc[events.order[rows]].rename(columns={"session_start": "start"})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints, encode, small
+from nucleus_pandas.analysis.json_properties import JsonProperties
 from nucleus_pandas.api.columns import Losses, texts
 from nucleus_pandas.api.wording import shown
 
@@ -66,18 +67,33 @@ def _no_instants(column: pd.Series) -> Exception:
     )
 
 
-def find_column(frame: pd.DataFrame, name: str, argument: str, *, prefix: str, whose: str) -> str:
+def column_of(frame: pd.DataFrame, name: str, prefix: str) -> str | None:
     """Give the column that a name means: one of that very name, or that of the property, which has a prefix."""
-    for column in (name, prefix + name):
-        if column in frame.columns:
-            return column
-    known = [str(column) for column in frame.columns]
-    near = difflib.get_close_matches(name, [column.removeprefix(prefix) for column in known], n=3, cutoff=0.6)
+    return next((column for column in (name, f"{prefix}.{name}") if column in frame.columns), None)
+
+
+def unknown_column(columns: Iterable[str], name: str, argument: str, *, prefix: str, whose: str) -> ValueError:
+    """Make the error for a name that means no column, with the nearest names."""
+    known = [str(column) for column in columns]
+    near = difflib.get_close_matches(name, [column.removeprefix(f"{prefix}.") for column in known], n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(map(shown, near))}?" if near else ""
-    raise ValueError(
-        f"{argument}: {whose} has no column {shown(name)}, nor {shown(prefix + name)}.{hint} It has "
+    return ValueError(
+        f"{argument}: {whose} has no column {shown(name)}, nor {shown(f'{prefix}.{name}')}.{hint} It has "
         f"{', '.join(map(shown, known[:30]))}."
     )
+
+
+def user_values(users: pd.DataFrame, name: str, argument: str, *, whose: str) -> pd.Series:
+    """Give the values of a column of a table of users, or of one of their properties."""
+    column = column_of(users, name, "props")
+    if column is not None:
+        return users[column]
+    in_json = JsonProperties.of(users, "props")
+    found = None if in_json is None else in_json.column(name)
+    if found is None:
+        more = [] if in_json is None else [f"props.{key}" for key in in_json.keys]
+        raise unknown_column([*users.columns, *more], name, argument, prefix="props", whose=whose)
+    return pd.Series(found[1], index=users.index)
 
 
 def names(column: pd.Series) -> tuple[Ints, list[str]]:

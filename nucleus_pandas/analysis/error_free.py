@@ -22,7 +22,7 @@ from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
 from nucleus_pandas.analysis.segments import rank_segments
 from nucleus_pandas.analysis.session_parts import SessionTimes, Wanted, largest_segments, narrowed
-from nucleus_pandas.analysis.steps import find_column
+from nucleus_pandas.analysis.steps import find_column, properties_of
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
@@ -181,7 +181,7 @@ def crash_free(
     if isinstance(events, pd.DataFrame) and "event" not in events.columns and "start" in events.columns:
         log = as_activity(events)
     else:
-        log = as_event_log(events, as_of=known, within=_readable(within))
+        log = as_event_log(events, as_of=known, within=_readable(within), properties=properties_of([], by))
     return _table(log, "crash", freq, by, top, within, zone, known)
 
 

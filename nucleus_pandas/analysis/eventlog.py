@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Hashable
-from functools import cached_property
+from collections.abc import Callable, Collection, Hashable
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints, begins, combine, encode, small, sort_rows
-from nucleus_pandas.analysis.columns import ids, instants, microseconds, names, require
+from nucleus_pandas.analysis.columns import column_of, ids, instants, microseconds, names, require
 from nucleus_pandas.analysis.horizon import newest
+from nucleus_pandas.analysis.json_properties import JsonProperties
 from nucleus_pandas.analysis.parted import Parted, refuse_parts
 from nucleus_pandas.analysis.rows import by_code, checked_sample, in_order_received, kept_rows
+from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.windows import When, make_instant
 from nucleus_pandas.api.wording import counted
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.eventstore import EventStore
+from nucleus_pandas.store.properties import known_keys
 
 #: What comes with `init` and errors only: filled forward within a session before it is used.
 CONTEXT = ("platform", "os_version", "version", "locale", "country", "arch", "ram_gb")
@@ -34,18 +37,21 @@ class EventLog:
     frame : pandas.DataFrame or EventStore
         One row an event: `load_session_events`, or any frame with user_id (anything), time (with a time zone) and event
         (its name). Other columns ride along. It is not changed; do not change its values while the log is in use. Of a
-        store, all its events.
+        store, all its events; their properties stay together in the column data, as JSON, until a question names one.
     sample : float, optional
         The fraction of the users that the frame holds, if it is a sample of them. Tables repeat it, counts are not
         scaled. By default 1, or what the store says.
     as_of : str, date or datetime, optional
         Until when the data are known, if whoever made them knows; a date is the whole day in UTC. By default when the
         store was synced last, or the newest time in the data, see Notes.
+    properties : collection of str, optional
+        With a store: the only properties of events to read, which saves memory; names that no event has are ignored. By
+        default all are kept, as JSON.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        The rows as they were given.
+        The rows as they were given, with a column for each property that was asked for.
     order : array of int, shape (events,)
         For each event the position of its row in `frame`. This and the following arrays are in the order of the log:
         by user, time, `init` first, then the order received.
@@ -118,16 +124,28 @@ class EventLog:
     sample: float
     #: Whether the log is one of sessions, with one event each.
     holds_sessions = False
+    #: Whether `rows_frame` turns the properties, which the log holds as JSON, into columns.
+    _expands = False
+    #: Lists the properties of the store for messages, where the log was made without them.
+    _elsewhere: Callable[[], list[str]] | None = None
     #: Of a store's events, what was synced; outside it the log does not have all of them.
     spans: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
 
     def __init__(
-        self, frame: pd.DataFrame | EventStore, *, sample: float | None = None, as_of: When | None = None
+        self,
+        frame: pd.DataFrame | EventStore,
+        *,
+        sample: float | None = None,
+        as_of: When | None = None,
+        properties: Collection[str] | None = None,
     ) -> None:
         if isinstance(frame, EventStore):
             info = frame.info()
             sample, as_of = info.sample if sample is None else sample, info.as_of if as_of is None else as_of
-            frame, self.spans = frame.events(), info.spans
+            self.spans, self._expands, self._elsewhere = info.spans, properties is None, partial(_keys, frame)
+            frame = _all_events(frame, properties)
+        elif properties is not None:
+            raise ValueError("properties is for a store; a DataFrame has the columns that it has.")
         self.sample = checked_sample(sample)
         self._known = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
         self._make(frame, None, "the event log")
@@ -282,6 +300,33 @@ class EventLog:
                 codes = combine(codes, encode(self.frame[name])[0][self.order] + 1)
         return small(codes, 1 << 16)
 
+    def find(self, name: str) -> str | None:
+        """Return the column of `frame` for a name, or None if there is none.
+
+        A column of that very name wins over ``data.<name>``. A property that is only in the JSON column data is first
+        turned into a column.
+        """
+        column = column_of(self.frame, name, "data")
+        if column is not None or self._json is None:
+            return column
+        found = self._json.column(name)
+        if found is None:
+            return None
+        column, values = found
+        self.frame[column] = values
+        return column
+
+    @property
+    def known_columns(self) -> list[str]:
+        """The columns, and those that properties would have."""
+        known = list(self.frame.columns)
+        more = self._json.keys if self._json is not None else self._elsewhere() if self._elsewhere else []
+        return [*known, *(name for name in (f"data.{key}" for key in more) if name not in set(known))]
+
+    @cached_property
+    def _json(self) -> JsonProperties | None:
+        return JsonProperties.of(self.frame, "data")
+
     def values(self, column: str, rows: Ints) -> pd.Series:
         """Give the values of a column of the frame in some rows of the log, the context filled forward."""
         places = self.order[rows]
@@ -293,6 +338,9 @@ class EventLog:
     def rows_frame(self, rows: Ints) -> pd.DataFrame:
         """Give some rows of the log as a frame of its own, the context filled forward."""
         frame = self.frame.iloc[self.order[rows]]
+        if self._expands and self._json is not None:
+            properties = self._json.rows(self.order[rows]).set_index(frame.index)
+            frame = pd.concat([frame[frame.columns.difference(properties.columns, sort=False)], properties], axis=1)
         if "session_id" not in frame.columns:
             return frame
         filled = {name: self.values(name, rows).array for name in CONTEXT if name in frame.columns}
@@ -330,6 +378,7 @@ def as_event_log(
     only: Collection[str] | None = None,
     as_of: int | None = None,
     within: tuple[dt.datetime | None, dt.datetime | None] = (None, None),
+    properties: Collection[str] | None = (),
 ) -> EventLog:
     """Make of whatever an analysis was given the log that it works on; every analysis takes its input through here.
 
@@ -342,19 +391,36 @@ def as_event_log(
         Until when the data are known, if the analysis was told, so that it need not be found out.
     within : tuple of datetime or None
         The instants between which it looks: no more than the sessions that touch them are read from a store.
+    properties : collection of str, optional
+        The properties that the analysis looks at, see `properties_of`; None if they are not known. Only these are read
+        from a store.
     """
     refuse_parts(source)
     if isinstance(source, EventLog):
         return source
     if isinstance(source, EventStore):
         info = source.info()
-        return EventLog(source.whole_sessions(*within, events=only), sample=info.sample, as_of=info.as_of)
+        frame = source.whole_sessions(*within, events=only, properties=properties)
+        log = EventLog(frame, sample=info.sample, as_of=info.as_of)
+        log._expands, log._elsewhere = properties is None, partial(_keys, source)
+        return log
     if not isinstance(source, pd.DataFrame):
         raise TypeError(
             f"events is of type {type(source).__name__}; pass a DataFrame with user_id, time and event, an EventLog or "
             "an EventStore."
         )
     return EventLog(source) if only is None else EventLog._holding(source, only, as_of)
+
+
+def _all_events(store: EventStore, properties: Collection[str] | None) -> pd.DataFrame:
+    """Read all events of a store: with columns for some properties, or with all properties as JSON."""
+    if properties is None:
+        return store.events(columns=[*EVENT_LOG, "data"])
+    return store.events(properties=known_keys(store.event_properties, properties))
+
+
+def _keys(store: EventStore) -> list[str]:
+    return [one.key for one in store.event_properties().chosen]
 
 
 #: What an analysis can be asked of.

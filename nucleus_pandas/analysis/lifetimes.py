@@ -9,13 +9,14 @@ import pandas as pd
 
 from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.codes import Bools, Ints
-from nucleus_pandas.analysis.columns import find_column, instants, microseconds, require
+from nucleus_pandas.analysis.columns import instants, microseconds, require, user_values
 from nucleus_pandas.analysis.horizon import newest, oldest, warn_behind
 from nucleus_pandas.analysis.parted import how_to_fit
 from nucleus_pandas.analysis.segments import Segments, rank_segments
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval
 from nucleus_pandas.store.eventstore import EventStore
+from nucleus_pandas.store.reading import read_users_with_json
 
 #: The list of users.
 Users = pd.DataFrame | EventStore
@@ -38,8 +39,7 @@ class Lifetimes(NamedTuple):
             raise TypeError(
                 f'by is of type {type(by).__name__}; write the name of one column, for example by="platform".'
             )
-        column = find_column(self.frame, by, "by", prefix="props.", whose="the list of users")
-        return rank_segments(self.frame[column], counted, top)
+        return rank_segments(user_values(self.frame, by, "by", whose="the list of users"), counted, top)
 
 
 def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zone, as_of: When | None) -> Lifetimes:
@@ -49,7 +49,9 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zon
     sample = 1.0
     if isinstance(users, EventStore):
         info = users.info()
-        sample, users = info.sample, users.users()
+        with users.database.reading() as connection:
+            sample, frame = info.sample, read_users_with_json(connection)
+        users = frame
         known = microseconds(info.as_of) if known is None and info.as_of is not None else known
     elif not isinstance(users, pd.DataFrame):
         raise TypeError(

@@ -16,7 +16,7 @@ from nucleus_pandas.analysis.codes import small
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.engines import Parts, answer
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.analysis.steps import Step, StepLike, read_step, rows_of
+from nucleus_pandas.analysis.steps import Step, StepLike, properties_of, read_step, rows_of
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT, warn_incomplete
 from nucleus_pandas.api.durations import read_duration
 from nucleus_pandas.api.frames import Schema, make_frame
@@ -145,7 +145,7 @@ def paths(
     if isinstance(events, Buckets):
         log = events.parts(as_of=known, steps=[(place, around)], columns=["kind"])
     else:
-        log = as_event_log(events)
+        log = as_event_log(events, properties=properties_of([around]))
     until = log.as_of_microseconds if known is None else known
     return answer(_Paths(around, place, within, until, silence, steps, top, log.sample), log)
 

@@ -17,6 +17,7 @@ from nucleus_pandas.analysis.steps import (
     Exclusion,
     Step,
     columns_of,
+    properties_of,
     read_exclusions,
     read_steps,
     share_events,
@@ -113,7 +114,7 @@ def _log(
         named = list(zip(places, looked_at, strict=True))
         return events.parts(as_of=known, steps=named, by=by, columns=columns, every=every)
     only = None if every else enough(events, looked_at, by)
-    log = as_event_log(events, only=only, as_of=known, within=within)
+    log = as_event_log(events, only=only, as_of=known, within=within, properties=properties_of(looked_at, by))
     _check_sessions(log, sessions=sessions)
     return log
 

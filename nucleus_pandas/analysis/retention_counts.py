@@ -8,7 +8,7 @@ import pandas as pd
 from nucleus_pandas.analysis.activity import moments, user_days
 from nucleus_pandas.analysis.codes import Ints, begins
 from nucleus_pandas.analysis.cohorts import UNITS, Clocks, Cohorts, Grid, Starts
-from nucleus_pandas.analysis.columns import find_column
+from nucleus_pandas.analysis.columns import user_values
 from nucleus_pandas.analysis.days import period_numbers
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.people import created
@@ -44,8 +44,8 @@ def segments_of(log: EventLog, users: pd.DataFrame | None, by: str, starts: Star
     every = np.ones(len(starts.row), dtype=np.bool_)
     if users is None:
         return find_segments(log, by, starts.row, every, top)
-    column = find_column(users, by, "by", prefix="props.", whose="the table of users")
-    return rank_segments(users[column].iloc[starts.row], every, top)
+    values = user_values(users, by, "by", whose="the table of users")
+    return rank_segments(values.iloc[starts.row], every, top)
 
 
 def _returns(log: EventLog | PlainDays, asked: Asked, clocks: Clocks) -> Returns:

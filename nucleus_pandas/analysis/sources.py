@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ from nucleus_pandas.store.coverage import find_gaps
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.export import about
 from nucleus_pandas.store.fetching import Kinds
-from nucleus_pandas.store.parquet import ParquetBucket, parquet_buckets, read_about
+from nucleus_pandas.store.parquet import ParquetBucket, parquet_buckets, properties_of, read_about
+from nucleus_pandas.store.properties import Properties
 
 _NUMBERS = ("numbers", (int, float, np.number))
 _HOLDS: dict[str, tuple[str, tuple[type, ...]]] = {
@@ -32,6 +34,11 @@ _HOLDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "BOOLEAN": ("true and false", (bool, np.bool_)),
     "INSTANT": ("instants with a zone", (dt.datetime,)),
 }
+
+
+def no_properties(keys: Collection[str] | None) -> Properties:
+    """Find nothing in what has no JSON column of properties."""
+    return Properties([], 0)
 
 
 class Opened(NamedTuple):
@@ -46,12 +53,15 @@ class Opened(NamedTuple):
         What each column holds, as far as it matters that a file spells it.
     told : dict
         What whoever wrote it tells of it: as_of, sample, spans, gaps.
+    properties : callable
+        Finds properties in the JSON column data: some by their keys, or with None the most frequent.
     """
 
     source: Source
     columns: pd.DataFrame
     kinds: Kinds
     told: dict[str, Any]
+    properties: Callable[[Collection[str] | None], Properties] = no_properties
 
 
 def open_source(source: object, engine: Engine | None, *, progress: bool) -> Opened:
@@ -67,7 +77,8 @@ def open_source(source: object, engine: Engine | None, *, progress: bool) -> Ope
         buckets, sample = store_buckets(source.database), source.info().sample
         with source.database.reading() as connection:
             told = about(connection, sample) | {"gaps": find_gaps(connection, None, None)}
-        return of_kinds(InBuckets(buckets, executor, progress), buckets[0].kinds, told)
+        opened = of_kinds(InBuckets(buckets, executor, progress), buckets[0].kinds, told)
+        return opened._replace(properties=source.event_properties)
     if isinstance(source, str | os.PathLike):
         if "://" in str(source):
             raise ValueError(
@@ -78,7 +89,8 @@ def open_source(source: object, engine: Engine | None, *, progress: bool) -> Ope
         folder = Path(source).expanduser().absolute()
         files = parquet_buckets(folder)
         _check_times(files[0])
-        return of_kinds(InBuckets(files, executor, progress), files[0].kinds, read_about(folder))
+        opened = of_kinds(InBuckets(files, executor, progress), files[0].kinds, read_about(folder))
+        return opened._replace(properties=partial(properties_of, files))
     raise TypeError(
         f"source is of type {type(source).__name__}; pass the folder that store.export(folder) wrote, an EventStore, "
         "or a DataFrame of Dask or Spark. One of pandas fits into memory: pass it to the analysis as it is."

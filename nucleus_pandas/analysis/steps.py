@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis import columns
 from nucleus_pandas.analysis.codes import Bools, Ints
+from nucleus_pandas.analysis.columns import unknown_column
 from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.wording import shown
 
 #: A condition on properties: values by name, or a function of a frame that gives a truth value a row.
@@ -68,7 +69,7 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
         A mapping from names of columns (``"version"``) or of properties (``"format"`` for the column data.format) to
         the value that is wanted, or a list of values of which any will do; None is a missing one. All of them must
         hold. Or a function that takes a frame, the rows of these events, and gives a truth value a row; missing is
-        false.
+        false. Of a store, the frame has columns for the 200 most frequent properties.
 
     Returns
     -------
@@ -263,4 +264,17 @@ def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, pl
 
 def find_column(log: EventLog, name: str, argument: str) -> str:
     """Give the column of a log that a name means: its own, or that of the property."""
-    return columns.find_column(log.frame, name, argument, prefix="data.", whose="the log")
+    column = log.find(name)
+    if column is None:
+        raise unknown_column(log.known_columns, name, argument, prefix="data", whose="the log")
+    return column
+
+
+def properties_of(steps: Iterable[Step], *named: str | None) -> list[str] | None:
+    """Return the properties that steps and other arguments name; None if a function may look at any of them."""
+    asked = list(steps)
+    if any(callable(one.where) for one in asked):
+        return None
+    names = {*(name for one in asked for name in columns_of(one)), *(name for name in named if name is not None)}
+    names -= set(EVENT_LOG)
+    return sorted(names | {name.removeprefix("data.") for name in names})

@@ -33,7 +33,7 @@ _TOP: Schema = {
     "last_version": TEXT,
     "sample": NUMBER,
 }
-_MESSAGE = "data.message"
+_MESSAGE = "message"
 _LONGEST = 120
 # Spelling in Persian and in emoji.
 _JOINERS = "\u200c\u200d"
@@ -118,7 +118,7 @@ def top_errors(
     zone = parse_zone("UTC" if tz is None else tz)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     within = make_interval(start, end, zone)
-    log = as_event_log(events, as_of=known, within=within)
+    log = as_event_log(events, as_of=known, within=within, properties=[_MESSAGE])
     rows = error_rows(log)
     time = log.time[rows]
     inside = time <= (log.as_of_microseconds if known is None else known)
@@ -165,9 +165,10 @@ def _table(log: EventLog, rows: Ints, top: int) -> pd.DataFrame:
     return table.sort_values(order, ascending=[False] * 3 + [True] * 2).head(top).reset_index(drop=True)
 
 
-def _texts(log: EventLog, rows: Ints, column: str) -> list[str | None]:
+def _texts(log: EventLog, rows: Ints, name: str) -> list[str | None]:
     """The values of a column as text, None where there is none; the column need not be there."""
-    if column not in log.frame.columns:
+    column = log.find(name)
+    if column is None:
         return [None] * len(rows)
     codes, values = encode(log.values(column, rows))
     written = [*spelled(values), None]

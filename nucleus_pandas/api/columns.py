@@ -32,9 +32,6 @@ DAY = np.dtype("datetime64[us]")
 #: Instants.
 INSTANT = pd.DatetimeTZDtype("us", "UTC")
 
-#: A spreadsheet takes a cell that begins so for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Control characters but tab and line ends, and halves of surrogate pairs: neither files nor fonts take them.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")

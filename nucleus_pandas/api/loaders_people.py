@@ -21,12 +21,15 @@ from nucleus_pandas.exceptions import NotFoundError
 _SESSION_COLUMNS = ["user_id", "user_db_id", "device_id", "session_id", "start", "end"]
 
 
-def load_users(client: Client) -> pd.DataFrame:
+def load_users(client: Client, *, properties: Iterable[str] | None = None) -> pd.DataFrame:
     """Get everybody who ever used the app.
 
     Parameters
     ----------
     client : Client
+    properties : iterable of str, optional
+        Properties to turn into columns, for example ``["plan"]``; the others are left out. By default the 200 most
+        frequent; if there are more, the others stay together in the column props.
 
     Returns
     -------
@@ -40,9 +43,12 @@ def load_users(client: Client) -> pd.DataFrame:
         - platform, version: of the device seen last
         - props.<key>: a column for each property that the app set, in alphabetical order, typed by its values:
           text, boolean, Int64, float64, or object where they are mixed
+        - props: the properties without a column, as JSON text; only if there are more than 200
 
     Raises
     ------
+    TypeError
+        If `properties` is not a list of names.
     NucleusError
         When the service does not answer as it should.
 
@@ -50,6 +56,8 @@ def load_users(client: Client) -> pd.DataFrame:
     -----
     IncompleteDataWarning
         When the service counts more users than it sent, or when part of the answer cannot be right; that is missing.
+    UserWarning
+        When there are more than 200 different properties.
 
     Notes
     -----
@@ -63,7 +71,8 @@ def load_users(client: Client) -> pd.DataFrame:
     >>> "props.plan" in users.columns
     True
     """
-    return people.users_frame(_user_rows(client))
+    wanted = people.checked_properties(properties, "props")
+    return people.users_frame(_user_rows(client), properties=wanted)
 
 
 def load_devices(client: Client) -> pd.DataFrame:
@@ -103,7 +112,7 @@ def load_devices(client: Client) -> pd.DataFrame:
     return people.devices_frame(_user_rows(client))
 
 
-def load_user(client: Client, user_id: str) -> pd.DataFrame:
+def load_user(client: Client, user_id: str, *, properties: Iterable[str] | None = None) -> pd.DataFrame:
     """Get one user.
 
     Parameters
@@ -111,6 +120,8 @@ def load_user(client: Client, user_id: str) -> pd.DataFrame:
     client : Client
     user_id : str
         The id that the client's setting `user_path` names.
+    properties : iterable of str, optional
+        As for `load_users`.
 
     Returns
     -------
@@ -119,6 +130,8 @@ def load_user(client: Client, user_id: str) -> pd.DataFrame:
 
     Raises
     ------
+    TypeError
+        If `properties` is not a list of names.
     NotFoundError
         When the service does not know the user.
     NucleusError
@@ -135,7 +148,9 @@ def load_user(client: Client, user_id: str) -> pd.DataFrame:
     >>> len(nu.load_user(app, users["user_id"].iloc[0]))
     1
     """
-    return people.users_frame([part(check_client(client).get("user", user_id).payload, "user", dict, "user")], "user")
+    wanted = people.checked_properties(properties, "props")
+    user = part(check_client(client).get("user", user_id).payload, "user", dict, "user")
+    return people.users_frame([user], "user", wanted)
 
 
 def load_sessions(client: Client, users: pd.DataFrame | Iterable[str], *, progress: bool = True) -> pd.DataFrame:
@@ -208,7 +223,9 @@ def load_sessions(client: Client, users: pd.DataFrame | Iterable[str], *, progre
     return _finish(harvest, asked, frame, "users", "load_sessions")
 
 
-def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: bool = True) -> pd.DataFrame:
+def load_session_events(
+    client: Client, sessions: pd.DataFrame, *, properties: Iterable[str] | None = None, progress: bool = True
+) -> pd.DataFrame:
     """Get the events of sessions, as an event log: one request a session.
 
     Parameters
@@ -216,6 +233,9 @@ def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: boo
     client : Client
     sessions : pandas.DataFrame
         Rows of `load_sessions`.
+    properties : iterable of str, optional
+        Properties of events to turn into columns, for example ``["format"]``; the others are left out. By default the
+        200 most frequent; if there are more, the others stay together in the column data.
     progress : bool
         Show a bar in a notebook or a terminal.
 
@@ -232,12 +252,13 @@ def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: boo
           come with ``init`` only
         - ram_gb, first_time, error_hash
         - duration_seconds: as sent, missing where negative; the reference gives no unit, seconds are assumed
-        - data.<key>: a column for each attribute, in alphabetical order, typed as in `load_users`
+        - data.<key>: a column for each property, in alphabetical order, typed as in `load_users`
+        - data: the properties without a column, as JSON text; only if there are more than 200
 
     Raises
     ------
     TypeError, ValueError
-        For `sessions` without the columns that it takes to ask.
+        For `sessions` without the columns that it takes to ask, and for `properties` that are not a list of names.
     NotFoundError
         When none of the sessions is known to the service.
     NucleusError
@@ -250,6 +271,8 @@ def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: boo
         When sessions have vanished since the list was loaded, when the service refuses single sessions, or when part of
         an answer cannot be right: events of another session, device or user, copies of events, names, times and
         durations that cannot be read. The message gives the numbers.
+    UserWarning
+        When there are more than 200 different properties.
 
     Notes
     -----
@@ -266,6 +289,7 @@ def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: boo
     >>> "init" in set(log["event"])
     True
     """
+    wanted = people.checked_properties(properties, "data")
     asked = _sessions_to_ask(check_client(client), sessions)
     keys = [_path_column(client), "device_id", "session_id"]
     groups = asked.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
@@ -283,18 +307,20 @@ def load_session_events(client: Client, sessions: pd.DataFrame, *, progress: boo
         position[list(answers)] = np.arange(len(answers))
         known = position[groups] >= 0
         return people.session_events_frame(
-            list(answers.values()), asked[known].reset_index(drop=True), position[groups][known]
+            list(answers.values()), asked[known].reset_index(drop=True), position[groups][known], wanted
         )
 
     return _finish(harvest, asked, frame, "sessions", "load_session_events", groups)
 
 
-def load_live_events(client: Client) -> pd.DataFrame:
+def load_live_events(client: Client, *, properties: Iterable[str] | None = None) -> pd.DataFrame:
     """Get the events that are coming in now, as an event log.
 
     Parameters
     ----------
     client : Client
+    properties : iterable of str, optional
+        As for `load_session_events`.
 
     Returns
     -------
@@ -304,6 +330,8 @@ def load_live_events(client: Client) -> pd.DataFrame:
 
     Raises
     ------
+    TypeError
+        If `properties` is not a list of names.
     NucleusError
         When the service does not answer as it should.
 
@@ -317,7 +345,8 @@ def load_live_events(client: Client) -> pd.DataFrame:
     >>> list(nu.load_live_events(app))[:2]
     ['user_id', 'user_db_id']
     """
-    return people.live_events_frame(check_client(client).get("live_events").payload)
+    wanted = people.checked_properties(properties, "data")
+    return people.live_events_frame(check_client(client).get("live_events").payload, wanted)
 
 
 def load_live_user_count(client: Client) -> pd.DataFrame:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
+import itertools
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +16,7 @@ import pandas as pd
 
 from nucleus_pandas.api.columns import (
     COUNT,
+    TEXT,
     Losses,
     clean,
     count_column,
@@ -22,6 +26,7 @@ from nucleus_pandas.api.columns import (
     property_column,
     text_column,
     texts,
+    warn,
     warn_incomplete,
 )
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
@@ -45,6 +50,8 @@ from nucleus_pandas.exceptions import PayloadError
 
 #: Between two events of one session lie at most 30 minutes; what is farther off belongs to another one.
 SESSION_TIMEOUT = np.timedelta64(30, "m")
+#: How many properties, the most frequent, get a column each unless somebody names those that are wanted.
+MOST_PROPERTIES = 200
 
 #: When no event of so many answers has the id that was asked for, the two are ids of different kinds.
 _OTHER_KIND = 3
@@ -74,11 +81,13 @@ class SessionEvents(NamedTuple):
     flaws: Any
 
 
-def users_frame(rows: list[Any], endpoint: Endpoint = "users") -> pd.DataFrame:
+def users_frame(
+    rows: list[Any], endpoint: Endpoint = "users", properties: Collection[str] | None = None
+) -> pd.DataFrame:
     """One row a user."""
     losses = Losses(PATHS[endpoint])
-    columns, properties = user_columns(rows, losses)
-    columns |= property_columns("props", properties, losses)
+    columns, came = user_columns(rows, losses)
+    columns |= property_columns("props", came, losses, properties)
     losses.warn()
     return make_frame(USERS, columns)
 
@@ -186,7 +195,9 @@ def fill_identity(users: pd.DataFrame, found: list[dict[str, Any]]) -> pd.DataFr
     return users.assign(user_db_id=db_ids, user_id=user_ids.fillna(db_ids))
 
 
-def session_events_frame(answers: Sequence[list[Any]], sessions: pd.DataFrame, groups: Any) -> pd.DataFrame:
+def session_events_frame(
+    answers: Sequence[list[Any]], sessions: pd.DataFrame, groups: Any, properties: Collection[str] | None = None
+) -> pd.DataFrame:
     """One row an event, in the order of the sessions and, within one, as the service sent them.
 
     Session ids are random and repeat, so the answer to one set of ids can hold several sessions: `groups`
@@ -196,7 +207,7 @@ def session_events_frame(answers: Sequence[list[Any]], sessions: pd.DataFrame, g
     losses = Losses(PATHS["session_events"])
     once = [without_copies(events) for events in answers]
     losses.add("{} copies of events are left out", sum(map(len, answers)) - sum(map(len, once)))
-    owner, columns, properties, _ = session_event_columns(once, sessions, groups, losses)
+    owner, columns, came, _ = session_event_columns(once, sessions, groups, losses)
     if {"actions", "errors"} <= set(sessions.columns):
         copies = np.array([len(all_) - len(one) for all_, one in zip(answers, once, strict=True)], dtype=np.intp)
         received, errors = count_received(owner, columns["kind"], copies[groups])
@@ -208,7 +219,7 @@ def session_events_frame(answers: Sequence[list[Any]], sessions: pd.DataFrame, g
     names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
     names |= {"session_id": "session_id", "session_start": "start"}
     columns |= {name: sessions[column].array.take(owner) for name, column in names.items()}
-    columns |= property_columns("data", properties, losses)
+    columns |= property_columns("data", came, losses, properties)
     losses.warn()
     return make_frame(EVENT_LOG, columns)
 
@@ -266,7 +277,7 @@ def without_copies(events: list[Any]) -> list[Any]:
     return list({json.dumps(event, sort_keys=True): event for event in events}.values())
 
 
-def live_events_frame(payload: Any) -> pd.DataFrame:
+def live_events_frame(payload: Any, properties: Collection[str] | None = None) -> pd.DataFrame:
     """One row an event; the shape of this endpoint is not documented, so any list in the answer is taken."""
     losses = Losses(PATHS["live_events"])
     events = objects(_any_list(payload), losses)
@@ -280,7 +291,7 @@ def live_events_frame(payload: Any) -> pd.DataFrame:
     }
     count_absent(events, ("time",), losses)
     columns = identity | _event_columns(events, losses)
-    columns |= property_columns("data", inner_objects(events, "data", losses), losses)
+    columns |= property_columns("data", inner_objects(events, "data", losses), losses, properties)
     losses.warn()
     return make_frame(EVENT_LOG, columns)
 
@@ -453,31 +464,116 @@ def _kind(name: str | None, type_: str | None) -> str | None:
     return "custom" if name or type_ else None
 
 
-def property_columns(prefix: str, objects_: Iterable[Any], losses: Losses) -> dict[str, Any]:
-    """A column for each key of the objects, in alphabetical order."""
+def property_columns(
+    prefix: str,
+    objects_: Iterable[Any],
+    losses: Losses,
+    properties: Collection[str] | None = None,
+    weights: Any = None,
+) -> dict[str, Any]:
+    """Turn keys of the objects into columns, in alphabetical order.
+
+    Parameters
+    ----------
+    prefix : str
+        What the names of the columns begin with.
+    objects_ : iterable
+        One a row, gone through twice unless `properties` are given. Whoever can send events can make up keys, so there
+        can be any number of them.
+    losses : Losses
+    properties : collection of str, optional
+        Keys to turn into columns; the others are left out, and the column of a key that no object has is missing
+        throughout. By default the 200 most frequent. If there are more, the others stay together as JSON in a column
+        named `prefix`, with a warning.
+    weights : array of int, optional
+        How many rows each object stands for.
+    """
+    total = 0
+    if properties is None:
+        keys, total = most_frequent(objects_, weights)
+    else:
+        keys = _as_shown(properties)
+    by_name = properties is not None and any("\N{REPLACEMENT CHARACTER}" in name for name in keys)
     found: dict[str, tuple[list[int], list[Any]]] = {}
+    rest: dict[int, str] = {}
     length = 0
-    for length, properties in enumerate(objects_, 1):
-        if not properties:
+    for length, row in enumerate(objects_, 1):
+        if not row:
             continue
-        if type(properties) is not dict:
+        if type(row) is not dict:
             losses.add("{} property lists were no objects and are left out")
             continue
-        for key, value in properties.items():
-            if value is None:
-                continue
-            if (entry := found.get(key)) is None:
-                entry = found[key] = ([], [])
-            entry[0].append(length - 1)
-            entry[1].append(value)
-    keys = clean(list(found), losses)
+        chosen = [key for key in row if _shown(key) in keys] if by_name else keys.intersection(row)
+        for key in chosen:
+            if row[key] is not None:
+                rows, values = found.setdefault(key, ([], []))
+                rows.append(length - 1)
+                values.append(row[key])
+        if total > len(keys):
+            others = {key: value for key, value in row.items() if key not in keys and value is not None}
+            if others:
+                rest[length - 1] = json.dumps(others, ensure_ascii=False, separators=(",", ":"))
+    shown = dict(zip(found, clean(list(found), losses), strict=True))
     columns: dict[str, Any] = {}
-    for key, (rows, values) in sorted(zip(keys, found.values(), strict=True), key=lambda item: str(item[0])):
-        name = f"{prefix}.{key}"
+    for key in sorted(found, key=lambda key: (str(shown[key]), key)):
+        name = f"{prefix}.{shown[key]}"
         while name in columns:  # two keys that differ only in characters that cannot be shown
             name += "_"
-        columns[name] = property_column(rows, values, length, losses)
-    return columns
+        columns[name] = property_column(*found[key], length, losses)
+    if rest:
+        place = np.full(length, -1)
+        place[list(rest)] = np.arange(len(rest))
+        columns[prefix] = text_column(rest.values(), losses).take(place, allow_fill=True)
+        tell_rest(prefix, total)
+    if properties is None:
+        return columns
+    nothing = pd.array([None] * length, dtype=TEXT)
+    return {name: columns.get(name, nothing) for name in sorted(f"{prefix}.{key}" for key in properties)}
+
+
+def most_frequent(objects_: Iterable[Any], weights: Any) -> tuple[set[str], int]:
+    """Count the keys of the objects: the 200 that most rows have, and how many different ones there are."""
+    counts: Counter[str] = Counter()
+    numbers = itertools.repeat(1) if weights is None else weights.tolist()
+    for row, number in zip(objects_, numbers, strict=False):
+        if type(row) is dict:
+            for key, value in row.items():
+                if value is not None:
+                    counts[key] += number
+    ranked = heapq.nsmallest(MOST_PROPERTIES, counts.items(), key=lambda item: (-item[1], item[0]))
+    return {key for key, _ in ranked}, len(counts)
+
+
+def _shown(key: str) -> str:
+    return str(clean([key], Losses(""))[0] or "")
+
+
+def tell_rest(column: str, total: int) -> None:
+    """Say that there are more properties than columns."""
+    warn(
+        f"{column}: there are {total:,} different properties. The {MOST_PROPERTIES} most frequent have a column each; "
+        f"the other {total - MOST_PROPERTIES:,} are in the column {column!r} as JSON. To choose the columns, pass "
+        'properties=["name", ...].',
+        UserWarning,
+    )
+
+
+def checked_properties(properties: object, prefix: str) -> list[str] | None:
+    """Check the names of properties, which may be written as those of their columns; None for all."""
+    if properties is None:
+        return None
+    names = [properties] if isinstance(properties, str) else properties
+    if isinstance(names, Mapping) or not isinstance(names, Iterable):
+        names = [None]
+    given = list(names)
+    if not all(isinstance(name, str) for name in given):
+        raise TypeError('properties must be a list of names, for example properties=["plan", "locale"].')
+    return list(dict.fromkeys(name.removeprefix(f"{prefix}.") for name in given))
+
+
+def _as_shown(properties: Collection[str]) -> set[str]:
+    """The names, and those to which an underscore was added as another key looks the same."""
+    return {*properties, *(name.rstrip("_") for name in properties if "\N{REPLACEMENT CHARACTER}" in name)}
 
 
 def _any_list(payload: Any) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.columns import FORMULA_STARTS
+from nucleus_pandas.api.csvfile import write_csv
 from nucleus_pandas.cli.settings import add_app, add_days, client_of, days_of
+from nucleus_pandas.core.files import write_private
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+# Each takes a request, and anyone who can send events can make up attributes.
+_MOST_ATTRIBUTES = 50
 
 
 def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,6 +48,9 @@ def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=200,
         help="how many of these, the latest, to load events of; five requests a second",
     )
+    export.add_argument(
+        "--excel", action="store_true", help="begin files with a byte order mark, so that Excel reads them as UTF-8"
+    )
     export.set_defaults(run=_export)
 
 
@@ -63,8 +71,10 @@ def _export(arguments: argparse.Namespace) -> None:
             "sessions": f": all of the {arguments.users} users seen last, of {len(tables['users']):,}; see --users",
             "session_events": f": of the {arguments.sessions} latest of these sessions; see --sessions",
         }
+        if (attributes := len(_attributes(tables["event_properties"]))) > _MOST_ATTRIBUTES:
+            notes["attributes"] = f": of the first {_MOST_ATTRIBUTES} of {attributes:,} attributes of init"
         for name, table in tables.items():
-            _defused(table).to_csv(folder / f"{name}.csv", index=False)
+            write_csv([table], folder / f"{name}.csv", excel=arguments.excel)
             print(f"{name + '.csv':24} {len(table):>8,} rows{notes.get(name, '')}", file=sys.stderr)
         for name in _plot(tables, folder):
             print(name, file=sys.stderr)
@@ -93,12 +103,10 @@ def _tables(client: nu.Client, span: tuple[str, str, str], users: int, sessions:
         "live_user_count": nu.load_live_user_count(client),
         "live_users": nu.load_live_users(client),
     }
-    properties = tables["event_properties"]
     tables["attributes"] = pd.concat(
         [
             nu.load_attribute(client, "init", attribute, start, end, tz=tz)
-            for attribute in properties.loc[properties["event"] == "init", "attribute"].dropna().unique()
-            if attribute not in (".", "..")  # no path can carry these
+            for attribute in _attributes(tables["event_properties"])[:_MOST_ATTRIBUTES]
         ]
         or [pd.DataFrame(columns=["event", "attribute", "value", "count"])]
     )
@@ -107,6 +115,12 @@ def _tables(client: nu.Client, span: tuple[str, str, str], users: int, sessions:
         client, _latest(tables["sessions"], "start", client.now(), sessions)
     )
     return tables
+
+
+def _attributes(properties: pd.DataFrame) -> list[str]:
+    """The attributes of init; without those that no path can carry."""
+    found = properties.loc[properties["event"] == "init", "attribute"].dropna().unique()
+    return [name for name in found if name not in (".", "..")]
 
 
 def _latest(table: pd.DataFrame, column: str, now: dt.datetime, count: int) -> pd.DataFrame:
@@ -128,15 +142,7 @@ def _plot(tables: dict[str, pd.DataFrame], folder: Path) -> list[str]:
     for name, plot in plots.items():
         figure = Figure(figsize=(9, 4.5), layout="constrained")
         plot(tables[name], ax=figure.add_subplot())
-        figure.savefig(folder / f"{name}.png", dpi=150)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=150)
+        write_private(folder / f"{name}.png", picture.getvalue())
     return [f"{name}.png" for name in plots]
-
-
-def _defused(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a quote before every text that a spreadsheet would run."""
-
-    def defuse(value: object) -> object:
-        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
-
-    texts = {name: table[name] for name in table if table[name].dtype == "string" or table[name].dtype == object}
-    return table.assign(**{str(name): column.astype(object).map(defuse) for name, column in texts.items()})

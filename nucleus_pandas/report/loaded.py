@@ -96,7 +96,7 @@ def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, store
     before = None if before is None or not before.daily["sessions"].sum() else before
     versions = users = None
     if not stored:
-        users = load_users(client)
+        users = load_users(client, properties=[])
         begin = span.first_of_periods(_VERSION_PERIODS, span.freq)
         versions = load_dimensions(client, begin, span.until, tz=span.zone, freq=span.freq)
         versions = versions[versions["dimension"] == "version"]

@@ -18,6 +18,7 @@ from nucleus_pandas.analysis.funnel import funnel
 from nucleus_pandas.analysis.growth import active_users, growth
 from nucleus_pandas.analysis.releases import compare_releases
 from nucleus_pandas.analysis.retention import retention, retention_curve
+from nucleus_pandas.analysis.steps import properties_of, read_steps
 from nucleus_pandas.analysis.unbounded import unbounded_retention
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.windows import SETTLING_TIME, Window, first_instant
@@ -83,10 +84,12 @@ class People:
         return self.days(first) | {"as_of": None if over else min(first_instant(after, self.span.zone), self.as_of)}
 
 
-def people_of(store: EventStore | None, span: Span, app_id: str) -> People | None:
+def people_of(
+    store: EventStore | None, span: Span, app_id: str, steps: Sequence[StepLike] | None = None
+) -> People | None:
     """Find the days that the store holds; None without one, and where it knows nothing of the period.
 
-    What it lacks is warned about.
+    What it lacks is warned about. Of the properties of events only those are read that the steps of a funnel name.
     """
     if store is None:
         return None
@@ -115,7 +118,8 @@ def people_of(store: EventStore | None, span: Span, app_id: str) -> People | Non
             f"The store is known until {info.as_of:%Y-%m-%d %H:%M} UTC: sections that follow users lack what came "
             "later. Sync it, and make the report again."
         )
-    return People(store, EventLog(store), info.as_of, begin, span, since, until)
+    log = EventLog(store, properties=properties_of([] if steps is None else read_steps(list(steps))))
+    return People(store, log, info.as_of, begin, span, since, until)
 
 
 def add_active_users(report: Report, people: People | None, daily: pd.DataFrame) -> None:
@@ -146,7 +150,7 @@ def add_retention(report: Report, people: People | None, users: pd.DataFrame | N
     first = span.first_of_periods(_COHORTS + 1, freq)
     if people is not None:
         days = people.periods(first)
-        table = _until(retention(people.store, users=people.store.users(), freq=freq, **days), span)
+        table = _until(retention(people.store, users=people.store.users(properties=[]), freq=freq, **days), span)
         cells, note = heatmap_of(table)
         told = f"{note} A user starts when the account is created."
     else:

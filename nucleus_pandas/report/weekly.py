@@ -220,7 +220,7 @@ def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
     report = Report(title, _subtitle(client, span))
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        people = people_of(store, span, client.app_id)
+        people = people_of(store, span, client.app_id, asked.funnel)
         _add_sections(report, people, span, asked)
     missing = list(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, IncompleteDataWarning)))
     if people is not None and people.log.sample < 1:

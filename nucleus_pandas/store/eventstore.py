@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ import pandas as pd
 
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.frames import EVENT_LOG
+from nucleus_pandas.api.people import checked_properties
 from nucleus_pandas.api.windows import When, Zone, make_interval
 from nucleus_pandas.api.wording import shown
 from nucleus_pandas.store import reading, tombstones
@@ -21,6 +23,7 @@ from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, warn_of_gaps
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
+from nucleus_pandas.store.properties import Properties, find_properties, known_keys, require_properties
 from nucleus_pandas.store.reading import condition_on, naive
 from nucleus_pandas.store.reconcile import reconcile
 from nucleus_pandas.store.schema import get_meta, one_row
@@ -126,10 +129,34 @@ class EventStore:
     def __repr__(self) -> str:
         return f"EventStore({str(self.path)!r})"
 
-    def users(self) -> pd.DataFrame:
-        """Get the users that the store follows, with the columns of `load_users`, in the order of the service."""
+    def users(self, *, properties: Iterable[str] | None = None) -> pd.DataFrame:
+        """Get the users that the store follows, with the columns of `load_users`, in the order of the service.
+
+        Parameters
+        ----------
+        properties : iterable of str, optional
+            Properties to turn into columns, for example ``["plan"]``; the others are left out. By default the 200 most
+            frequent; if there are more, the others stay together in the column props.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a user.
+
+        Raises
+        ------
+        ValueError
+            For a property that no user has, with the nearest names.
+
+        Warns
+        -----
+        UserWarning
+            When there are more than 200 different properties.
+        """
+        wanted = checked_properties(properties, "props")
         with self.database.reading() as connection:
-            return reading.read_users(connection)
+            require_properties(wanted or [], partial(find_properties, connection, "users", "props"))
+            return reading.read_users(connection, wanted)
 
     def devices(self) -> pd.DataFrame:
         """Get their devices, with the columns of `load_devices`."""
@@ -177,6 +204,7 @@ class EventStore:
         events: Iterable[str] | None = None,
         users: pd.DataFrame | Iterable[str] | None = None,
         columns: Iterable[str] | None = None,
+        properties: Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """Get the event log, with the columns of `load_session_events`.
 
@@ -191,8 +219,11 @@ class EventStore:
         users : pandas.DataFrame or iterable of str, optional
             Only of these users: rows with user_id and user_db_id, or ids of either kind.
         columns : iterable of str, optional
-            Only these columns, in this order; which is faster. ``data.<key>`` of a key that no event has is missing
-            throughout.
+            Only these columns, in this order; which is faster. ``data.<key>`` is a property, missing throughout if no
+            event has it; ``data`` is the JSON text of all properties of an event.
+        properties : iterable of str, optional
+            Properties to turn into columns, for example ``["format"]``; the others are left out, which is faster. By
+            default the 200 most frequent; if there are more, the others stay together in the column data.
 
         Returns
         -------
@@ -202,16 +233,25 @@ class EventStore:
         Raises
         ------
         ValueError
-            For an event or a column that is not there, with the nearest names, and for an interval that cannot be.
+            For an event, a column or a property that is not there, with the nearest names, for `columns` together with
+            `properties`, and for an interval that cannot be.
 
         Warns
         -----
         IncompleteDataWarning
             When the interval was not synced as a whole, or users or sessions could not be loaded.
+        UserWarning
+            When there are more than 200 different properties.
         """
         span = make_interval(start, end, tz)
         wanted = None if columns is None else _checked_columns(columns)
-        return self._read_events(*condition_on("e.time", *span), span, events=events, users=users, columns=wanted)
+        if wanted is not None and properties is not None:
+            raise ValueError("Pass columns or properties, not both: among columns, a property is data.<key>.")
+        named = checked_properties(properties, "data")
+        require_properties(named or [], self.event_properties)
+        return self._read_events(
+            *condition_on("e.time", *span), span, events=events, users=users, columns=wanted, properties=named
+        )
 
     def _read_events(
         self,
@@ -222,6 +262,7 @@ class EventStore:
         events: Iterable[str] | None = None,
         users: pd.DataFrame | Iterable[str] | None = None,
         columns: list[str] | None = None,
+        properties: list[str] | None = None,
         through: Through = "end",
     ) -> pd.DataFrame:
         with self.database.reading() as connection:
@@ -231,13 +272,18 @@ class EventStore:
             if users is not None:
                 connection.register("ids", {"id": np.array(ids_of_users("users", users), dtype=object)})
                 condition += " AND (u.user_id IN (FROM ids) OR u.user_db_id IN (FROM ids))"
-            frame = reading.read_events(connection, condition, values, columns)
+            frame = reading.read_events(connection, condition, values, columns, properties)
             gaps = find_gaps(connection, *span, through)
         warn_of_gaps(gaps)
         return frame
 
     def whole_sessions(
-        self, start: dt.datetime | None, end: dt.datetime | None, *, events: Iterable[str] | None = None
+        self,
+        start: dt.datetime | None,
+        end: dt.datetime | None,
+        *,
+        events: Iterable[str] | None = None,
+        properties: Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """Get the events of all sessions that touch an interval, as `events` does; what analyses of a store read.
 
@@ -249,6 +295,9 @@ class EventStore:
             Instants; the window after the interval of a sync counts as synced.
         events : iterable of str, optional
             Only events of these names.
+        properties : iterable of str, optional
+            Properties to turn into columns, as far as any event of the store has them. By default they stay together in
+            the column data, as JSON.
 
         Returns
         -------
@@ -269,7 +318,18 @@ class EventStore:
         given = [(text, naive(bound)) for text, bound in bounds if bound is not None]
         condition = " AND ".join(text for text, _ in given) or "TRUE"
         values = [bound for _, bound in given]
-        return self._read_events(condition, values, (start, end), events=events, through="window_end")
+        columns = [*EVENT_LOG, "data"] if properties is None else None
+        named = None if properties is None else known_keys(self.event_properties, list(properties))
+        return self._read_events(
+            condition, values, (start, end), events=events, columns=columns, properties=named, through="window_end"
+        )
+
+    def event_properties(self, keys: Collection[str] | None = None) -> Properties:
+        """Find properties of events: those of some keys that any event has, by default the 200 most frequent."""
+        if keys is not None and not keys:
+            return Properties([], 0)
+        with self.database.reading() as connection:
+            return find_properties(connection, "kept.events", "data", keys)
 
     def sql(self, query: str) -> pd.DataFrame:
         """Ask in SQL, with DuckDB's dialect.
@@ -334,7 +394,14 @@ class EventStore:
             path, app_id, users, followed, sessions, fetched, events, first, last, spans, as_of, share, size, *missing
         )
 
-    def export(self, folder: str | os.PathLike[str], *, format: Format = "parquet") -> list[Path]:  # noqa: A002
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        format: Format = "parquet",  # noqa: A002
+        properties: Iterable[str] | None = None,
+        excel: bool = False,
+    ) -> list[Path]:
         """Write the tables as files, for other tools; the folder and files can be read by your account only.
 
         Parameters
@@ -344,7 +411,12 @@ class EventStore:
         format : {"parquet", "csv"}
             ``parquet``: users.parquet, devices.parquet, sessions.parquet, and events in a folder for each of 64
             buckets, ``events/bucket=7/...``: all events of a user lie in one, see `Buckets`. ``csv``: a file
-            each; cells that a spreadsheet would take for a formula have a quote in front.
+            each; texts that a spreadsheet would take for a formula have an apostrophe in front.
+        properties : iterable of str, optional
+            Properties of users and events to turn into columns; the others are left out. By default the 200 most
+            frequent of each; if there are more, the others stay together in the column props or data, as JSON.
+        excel : bool, default False
+            Begin CSV files with a byte order mark, so that Excel reads them as UTF-8.
 
         Returns
         -------
@@ -354,23 +426,33 @@ class EventStore:
         Raises
         ------
         ValueError
-            For another format, or a folder that holds something; nothing is written.
+            For another format, a folder that holds something, or a property that neither users nor events have; nothing
+            is written.
         StoreLockedError
             While a sync or an erasure is at work on the store.
+
+        Warns
+        -----
+        UserWarning
+            When users or events have more than 200 different properties.
 
         Notes
         -----
         Beside Parquet files, ``about.json`` tells until when the data are known, what was synced, and which share of
         the users that is. The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them: of type
         boolean, integer or float where all values are and fit, else text. A key that differs from another only in the
-        case of its letters has an underscore at the end. The bucket of events stands in the names of folders, of which
-        tools make a column; in CSV files it is one. ``event_no`` numbers the events in the order of the store. Times
-        are instants in Parquet files, and of UTC in CSV files, which do not say so.
+        case of its letters has an underscore at the end. The bucket of events is in the names of folders, which
+        tools read as a column; in CSV files it is a column. ``event_no`` numbers the events in the order of the store.
+        Times are instants in UTC, in CSV files ISO 8601 such as ``2026-10-24T10:00:00.000000Z``.
+
+        Memory holds one bucket of events at a time, or several small ones together.
 
         What was exported is out of the store's reach: `forget_user` tells which exports there are, by the list that the
         store keeps of them.
         """
-        return export_tables(self.database, Path(folder).expanduser().absolute(), format, self.info().sample)
+        wanted = checked_properties(properties, "data")
+        target = Path(folder).expanduser().absolute()
+        return export_tables(self.database, target, format, self.info().sample, wanted, excel=excel)
 
     def reset_erased(self) -> None:
         """Forget who was erased from this store, when the file that tells is lost or damaged for good.
@@ -449,10 +531,10 @@ def _checked_columns(columns: Iterable[str]) -> list[str]:
     if not wanted or len(set(wanted)) < len(wanted):
         raise ValueError("columns must name at least one column, and each of them once.")
     for name in wanted:
-        if name not in EVENT_LOG and not str(name).startswith("data."):
+        if name not in EVENT_LOG and name != "data" and not str(name).startswith("data."):
             raise ValueError(
-                f"columns: {shown(name)} is no column of the event log. There are {', '.join(EVENT_LOG)}, and "
-                "data.<key> for each attribute."
+                f"columns: {shown(name)} is no column of the event log. There are {', '.join(EVENT_LOG)}, data.<key> "
+                "for each property, and data for the JSON of all of them."
             )
     return wanted
 

@@ -1,4 +1,7 @@
-"""The tables of a store as files."""
+"""The tables of a store as files.
+
+Events are written bucket by bucket, so that memory holds one bucket of users, or several small ones together.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,30 @@ import datetime as dt
 import json
 import shutil
 import stat
+from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from nucleus_pandas.api.columns import FORMULA_STARTS, INSTANT, Losses, clean
+import pandas as pd
+
+from nucleus_pandas.api.columns import INSTANT
+from nucleus_pandas.api.csvfile import write_csv
 from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS
+from nucleus_pandas.api.people import tell_rest
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.coverage import find_gaps, synced_spans
+from nucleus_pandas.store.fetching import Reading, fetch, grouped, kinds_of, types_of
+from nucleus_pandas.store.properties import (
+    Property,
+    as_texts,
+    find_properties,
+    quoted,
+    require_properties,
+    text_literal,
+    the_rest,
+    without_clashes,
+)
 from nucleus_pandas.store.schema import one_row
 
 if TYPE_CHECKING:
@@ -27,19 +47,57 @@ ABOUT = "about.json"
 #: The column of an export that numbers the events in the order of the store.
 EVENT_NO = "event_no"
 
-_TYPES = {"BOOLEAN": "BOOLEAN", "BIGINT": "BIGINT", "UBIGINT": "BIGINT", "DOUBLE": "DOUBLE"}
+#: The columns of each table, and the column with its properties.
 _TABLES = {
     "users": (USERS, "props"),
     "devices": (DEVICES, ""),
     "sessions": (SESSIONS, ""),
     "events": (EVENT_LOG, "data"),
 }
+# Small buckets are written together, as long as they have no more cells: each pass over the events takes some tenths of
+# a second.
+_AT_ONCE = 3_000_000
 
 
-def export_tables(database: Database, folder: Path, format: Format, sample: float) -> list[Path]:  # noqa: A002
+class _Columns(NamedTuple):
+    """The columns of a table in an export: those that are always there, and its properties."""
+
+    fixed: dict[str, str]
+    column: str
+    properties: list[Property]
+    rest: bool
+
+    def select(self, source: str) -> str:
+        """Write the query for some rows. Each JSON text is parsed once."""
+        chosen = [f"{expression} AS {quoted(name)}" for name, expression in self.fixed.items()]
+        if self.properties:
+            source = f"(SELECT *, {as_texts(self.column, self.properties)} AS texts FROM {source})"
+        for place, one in enumerate(self.properties, 1):
+            chosen.append(f"CAST(texts[{place}] AS {one.kind}) AS {quoted(one.name)}")
+        if self.rest:
+            chosen.append(f"{the_rest(self.column, self.properties)} AS {self.column}")
+        return f"SELECT {', '.join(chosen)} FROM {source}"
+
+
+def export_tables(
+    database: Database,
+    folder: Path,
+    format: Format,  # noqa: A002
+    sample: float,
+    properties: Collection[str] | None = None,
+    *,
+    excel: bool = False,
+) -> list[Path]:
     """Write users, devices, sessions and events into an empty folder, and note in the store that they are there."""
     if format not in ("parquet", "csv"):
         raise ValueError(f'format={format!r} is not known; write "parquet" or "csv".')
+    if excel and format != "csv":
+        raise ValueError('excel=True is for CSV files; pass format="csv" as well.')
+    if properties is not None:
+        with database.reading() as connection:
+            of_users = partial(find_properties, connection, "users", "props")
+            of_events = partial(find_properties, connection, "kept.events", "data")
+            require_properties(properties, of_users, of_events)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         empty = not any(folder.iterdir())
@@ -56,7 +114,12 @@ def export_tables(database: Database, folder: Path, format: Format, sample: floa
         try:
             with database.reading() as connection:
                 for name in _TABLES:
-                    _copy(connection, name, folder, format)
+                    columns = _columns_of(connection, name, properties)
+                    if format == "csv":
+                        parts = _frames(connection, name, columns)
+                        write_csv(parts, folder / f"{name}.csv", excel=excel)
+                    else:
+                        _copy(connection, name, columns, folder)
                 if format == "parquet":
                     (folder / ABOUT).write_text(json.dumps(about(connection, sample)), encoding="utf-8")
         except BaseException:
@@ -69,28 +132,56 @@ def export_tables(database: Database, folder: Path, format: Format, sample: floa
     return files
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, table: str, folder: Path, format: Format) -> None:  # noqa: A002
-    columns = _expressions(connection, table)
-    source = table
+def _columns_of(connection: duckdb.DuckDBPyConnection, table: str, names: Collection[str] | None) -> _Columns:
+    """Choose the columns of a table and warn if some properties get none."""
+    schema, column = _TABLES[table]
+    # Others would not know that times without a zone are of UTC.
+    instants = {name for name, dtype in schema.items() if dtype == INSTANT}
+    fixed = {name: f"make_timestamptz(epoch_us({quoted(name)}))" for name in schema if name in instants}
+    fixed = {name: fixed.get(name, quoted(name)) for name in schema}
+    if not column:
+        return _Columns(fixed, column, [], rest=False)
+    found = find_properties(connection, "kept.events" if table == "events" else table, column, names)
+    rest = names is None and found.total > len(found.chosen)
+    if rest:
+        tell_rest(column, found.total)
+    return _Columns(fixed, column, without_clashes(found.chosen), rest)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns, folder: Path) -> None:
+    """Write the Parquet files of a table."""
+    target, options = folder / f"{table}.parquet", "FORMAT parquet"
     if table == "events":
-        # Files hold rows in no order that can be relied on.
-        columns |= {EVENT_NO: "row_number() OVER ()", "bucket": "bucket"}
-        source = f"(SELECT * FROM events {in_order('bucket')})"
-    options = "FORMAT csv, HEADER" if format == "csv" else "FORMAT parquet"
-    if format == "parquet":
-        # Others would not know that times without a zone are of UTC.
-        instants = {name for name, dtype in _TABLES[table][0].items() if dtype == INSTANT}
-        columns |= {name: f"make_timestamptz(epoch_us({columns[name]}))" for name in columns if name in instants}
-    if format == "csv":
-        columns = {name: _defused(connection, table, expression) for name, expression in columns.items()}
-        target = folder / f"{table}.csv"
-    elif table == "events":
         # The bucket stands in the names of folders only: Arrow refuses files that tell it in another type than these.
-        target, options = folder / table, "FORMAT parquet, PARTITION_BY (bucket)"
-    else:
-        target = folder / f"{table}.parquet"
-    chosen = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
-    connection.execute(f"COPY (SELECT {chosen} FROM {source}) TO {text_literal(str(target))} ({options})")
+        target, options = folder / table, "FORMAT parquet, PARTITION_BY (bucket), OVERWRITE_OR_IGNORE"
+    for query in _queries(connection, table, columns):
+        connection.execute(f"COPY ({query}) TO {text_literal(str(target))} ({options})")
+
+
+def _frames(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns) -> Iterator[pd.DataFrame]:
+    """Give the rows of a table frame by frame."""
+    for query in _queries(connection, table, columns):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE part AS {query}")
+        kinds = kinds_of(types_of(connection, "part"))
+        yield fetch(connection, "part", {name: quoted(name) for name in kinds}, kinds, Reading(tuple(kinds)))
+
+
+def _queries(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns) -> Iterator[str]:
+    """Write the queries for a table: one, or for events one per group of buckets."""
+    if table != "events":
+        yield columns.select(table)
+        return
+    rows = connection.execute("SELECT bucket, count(*) FROM events GROUP BY bucket ORDER BY bucket").fetchall()
+    numbers, sizes = zip(*(rows or [(0, 0)]), strict=True)
+    first = 0
+    for group in grouped(sizes, _AT_ONCE // (len(columns.fixed) + len(columns.properties))):
+        buckets = ", ".join(str(numbers[place]) for place in group)
+        # Files hold rows in no order that can be relied on, so the events are numbered.
+        numbered = columns._replace(
+            fixed=columns.fixed | {EVENT_NO: f"row_number() OVER () + {first}", "bucket": "bucket"}
+        )
+        yield numbered.select(f"(SELECT * FROM events WHERE bucket IN ({buckets}) {in_order('bucket')})")
+        first += sum(sizes[place] for place in group)
 
 
 def about(connection: duckdb.DuckDBPyConnection, sample: float) -> dict[str, Any]:
@@ -105,86 +196,7 @@ def about(connection: duckdb.DuckDBPyConnection, sample: float) -> dict[str, Any
     }
 
 
-def event_expressions(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, str], set[str]]:
-    """Give the expression for each column of the events, and which of these are JSON: values of several types."""
-    columns = {name: f'"{name}"' for name in EVENT_LOG}
-    found = _property_columns(connection, "events", "data")
-    columns |= {name: one.json if one.mixed else one.spelled for name, one in found.items()}
-    return columns, {name for name, one in found.items() if one.mixed}
-
-
 def in_order(*first: str) -> str:
     """Give the order of events: by user and session, as they came."""
     by = [*first, "user_db_id", "session_start NULLS LAST", "device_id", "session_id", "session_no", "place"]
     return f"ORDER BY {', '.join(by)}"
-
-
-def _expressions(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
-    schema, properties = _TABLES[table]
-    columns = {name: f'"{name}"' for name in schema}
-    if properties:
-        columns |= {name: one.spelled for name, one in _property_columns(connection, table, properties).items()}
-    return columns
-
-
-class _Property(NamedTuple):
-    """Expressions for a property: of the type that all values have and fit, else text; as JSON, if types are mixed."""
-
-    spelled: str
-    json: str
-    mixed: bool
-
-
-def _property_columns(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> dict[str, _Property]:
-    """The expressions for each key of the JSON objects."""
-    rows = connection.execute(
-        f"""
-        SELECT key, list(DISTINCT json_type({column}, pointer)),
-            bool_or(regexp_full_match(value, '-?[0-9]+') AND TRY_CAST(value AS BIGINT) IS NULL)
-        FROM (SELECT *, json_extract_string({column}, pointer) AS value FROM (
-            SELECT {column}, key, '/' || replace(replace(key, '~', '~0'), '/', '~1') AS pointer
-            FROM (SELECT {column}, unnest(json_keys({column})) AS key
-                FROM (SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL))))
-        GROUP BY key ORDER BY key
-        """
-    ).fetchall()
-    columns: dict[str, _Property] = {}
-    taken: set[str] = set()
-    for key, types, too_large in rows:
-        kinds = {_TYPES.get(kind, "VARCHAR") for kind in types if kind != "NULL"}
-        if not kinds:
-            continue
-        kind = "DOUBLE" if kinds == {"BIGINT", "DOUBLE"} else next(iter(kinds)) if len(kinds) == 1 else "VARCHAR"
-        (shown,) = clean([f"{column}.{key}"], Losses(table))
-        name = str(shown)
-        while name.casefold() in taken:  # DuckDB takes PLAN and plan for the same
-            name += "_"
-        taken.add(name.casefold())
-        pointer = "/" + key.replace("~", "~0").replace("/", "~1")
-        wanted = "VARCHAR" if too_large else kind
-        at = f"{column}, {text_literal(pointer)}"
-        columns[name] = _Property(
-            f"CAST(json_extract_string({at}) AS {wanted})",
-            f"CAST(json_extract({at}) AS VARCHAR)",
-            wanted == "VARCHAR" and bool(set(types) - {"VARCHAR", "NULL"}),
-        )
-    return columns
-
-
-def _defused(connection: duckdb.DuckDBPyConnection, table: str, expression: str) -> str:
-    kinds = connection.execute(f"SELECT typeof({expression}) FROM {table} LIMIT 1").fetchall()
-    if kinds != [("VARCHAR",)]:
-        return expression
-    starts = ", ".join(map(text_literal, FORMULA_STARTS))
-    return f"CASE WHEN left({expression}, 1) IN ({starts}) THEN '''' || {expression} ELSE {expression} END"
-
-
-def quoted(text: str) -> str:
-    """Write the name of a column."""
-    return '"' + text.replace('"', '""') + '"'
-
-
-def text_literal(text: str) -> str:
-    """Write a text."""
-    # A literal cannot hold the character that ends a text in C.
-    return "'" + text.replace("'", "''").replace("\0", "' || chr(0) || '") + "'"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.columns import COUNT, FLAG, INSTANT, NUMBER, TEXT, Losses, property_column
+from nucleus_pandas.store.properties import Property
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,11 +42,18 @@ class Reading(NamedTuple):
         The only names of events that are needed.
     alike : frozenset of str
         Columns of which nothing is asked but whether two values are the same: numbers may stand for texts.
+    properties : tuple of Property
+        Those of the columns that have to be made of the JSON column data.
     """
 
     columns: tuple[str, ...]
     events: frozenset[str] | None = None
     alike: frozenset[str] = frozenset()
+    properties: tuple[Property, ...] = ()
+
+    def kinds(self, known: Kinds) -> Kinds:
+        """Give what each column is read as, properties among them."""
+        return known | {one.name: "JSON" if one.mixed else one.kind for one in self.properties}
 
 
 def types_of(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
@@ -74,7 +83,9 @@ def fetch(
     reading: Reading,
 ) -> pd.DataFrame:
     """Read some columns, by number: DuckDB takes names for the same that differ in the case of letters only."""
-    condition, names = only(reading, expressions.get("event", "event")) if kinds["event"] == "VARCHAR" else ("true", [])
+    condition, names = (
+        only(reading, expressions.get("event", "event")) if kinds.get("event") == "VARCHAR" else ("true", [])
+    )
     wanted = []
     for n, (name, expression) in enumerate(expressions.items()):
         kind = kinds[name]
@@ -127,9 +138,11 @@ def _few(connection: duckdb.DuckDBPyConnection, source: str, names: list[str], n
 def _words(connection: duckdb.DuckDBPyConnection, source: str, names: list[str], number: int, cast: str) -> str:
     """Make a table of the texts of a column; the expression that gives their numbers, which is far faster."""
     column = f"c{number}"
-    connection.execute(f"CREATE TEMP TABLE distinct{number} AS SELECT DISTINCT {column} FROM {source}", names)
     connection.execute(
-        f"CREATE TEMP TYPE words{number} AS ENUM"
+        f"CREATE OR REPLACE TEMP TABLE distinct{number} AS SELECT DISTINCT {column} FROM {source}", names
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TYPE words{number} AS ENUM"
         f" (SELECT {column} FROM distinct{number} WHERE {column} IS NOT NULL ORDER BY {column})"
     )
     return f"CAST({cast} AS words{number})"
@@ -169,3 +182,16 @@ def _mixed(values: pd.Series) -> Any:
         [*there, len(told), len(told) + 1], [*(told[place] for place in there), "", True], len(told) + 3, Losses("data")
     )
     return column[np.where(codes < 0, len(told) + 2, codes)]
+
+
+def grouped(sizes: Sequence[int], most: int) -> list[list[int]]:
+    """Put neighbours together as long as they have no more rows than `most`."""
+    groups: list[list[int]] = [[]]
+    left = most
+    for number, size in enumerate(sizes):
+        if size > left and groups[-1]:
+            groups.append([])
+            left = most
+        groups[-1].append(number)
+        left -= size
+    return groups

@@ -16,9 +16,10 @@ import pandas as pd
 
 from nucleus_pandas.api.wording import shown
 from nucleus_pandas.exceptions import StoreError
-from nucleus_pandas.store.buckets import grouped
-from nucleus_pandas.store.export import ABOUT, quoted, text_literal
+from nucleus_pandas.store.buckets import in_groups
+from nucleus_pandas.store.export import ABOUT
 from nucleus_pandas.store.fetching import Kinds, Reading, cast_to, fetch, kinds_of, types_of
+from nucleus_pandas.store.properties import Properties, find_properties, quoted, text_literal, typed
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,8 +62,12 @@ class ParquetBucket:
         several = [shown(name) for name in reading.columns if name in self.several]
         told = f", with several types of the column {' and '.join(several)}," if several else ""
         with in_memory(f"A file in {Path(self.files[0].path).parent}{told}") as connection:
-            expressions = {name: self._expression(name) for name in reading.columns}
-            return fetch(connection, table, expressions, self.kinds, reading)
+            found = {one.name: one for one in reading.properties}
+            data = f"TRY_CAST({self._expression('data')} AS JSON)"
+            expressions = {
+                name: typed(data, found[name]) if name in found else self._expression(name) for name in reading.columns
+            }
+            return fetch(connection, table, expressions, reading.kinds(self.kinds), reading)
 
     def _expression(self, name: str) -> str:
         kind = self.types.get(name)
@@ -97,7 +102,7 @@ def parquet_buckets(folder: Path) -> list[ParquetBucket]:
             ).fetchall()
         )
         buckets = []
-        for group in grouped([sum(rows[file.path] for file in found) for found in files]):
+        for group in in_groups([sum(rows[file.path] for file in found) for found in files]):
             some = tuple(file for number in group for file in files[number])
             types = types_of(connection, parquet(some))
             shares = max(1, -(-sum(rows[file.path] for file in some) // _AT_MOST))
@@ -174,6 +179,15 @@ def _check_unchanged(file: File) -> None:
         same = False
     if not same:
         raise StoreError(f"{file.path} is gone or is another file than when Buckets was made. Make it again.")
+
+
+def properties_of(buckets: Sequence[ParquetBucket], keys: Collection[str] | None) -> Properties:
+    """Find properties in the JSON column data of files, which an export has where it has more of them than columns."""
+    files = tuple(dict.fromkeys(file for bucket in buckets for file in bucket.files))
+    if buckets[0].kinds.get("data") != "VARCHAR":
+        return Properties([], 0)
+    with in_memory(f"A file in {Path(files[0].path).parent}") as connection:
+        return find_properties(connection, parquet(files), "data", keys)
 
 
 def read_about(folder: Path) -> dict[str, Any]:

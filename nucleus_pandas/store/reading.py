@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 from nucleus_pandas.api.columns import COUNT, INSTANT, TEXT, Losses
 from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS, Schema, make_frame
 from nucleus_pandas.api.people import property_columns
+from nucleus_pandas.store.properties import some_as_json
 from nucleus_pandas.store.schema import EVENT_COLUMNS, one_row
 
 if TYPE_CHECKING:
@@ -22,10 +24,18 @@ if TYPE_CHECKING:
 _MOST_WORDS = 100_000
 
 
-def read_users(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+def read_users(connection: duckdb.DuckDBPyConnection, properties: Collection[str] | None = None) -> pd.DataFrame:
     """The frame of `load_users`, of the users that the store follows."""
+    with_props = f", {_json('props', properties)} AS props" if properties is None or properties else ""
+    rows = connection.execute(f"SELECT {_names(USERS)}{with_props} FROM users").df()
+    extra = _properties("props", rows["props"], properties) if with_props else {}
+    return make_frame(USERS, _typed(rows, USERS) | extra)
+
+
+def read_users_with_json(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """The same with all properties in the column props, as JSON."""
     rows = connection.execute(f"SELECT {_names(USERS)}, props FROM users").df()
-    return make_frame(USERS, _typed(rows, USERS) | _properties("props", rows["props"]))
+    return make_frame(USERS, _typed(rows, USERS | {"props": TEXT}))
 
 
 def read_devices(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -41,12 +51,25 @@ def read_sessions(connection: duckdb.DuckDBPyConnection, condition: str, values:
 
 
 def read_events(
-    connection: duckdb.DuckDBPyConnection, condition: str, values: list[Any], columns: list[str] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    condition: str,
+    values: list[Any],
+    columns: list[str] | None = None,
+    properties: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """The frame of `load_session_events`, or some of its columns, of the events for which an SQL condition holds."""
+    """The frame of `load_session_events`, of the events for which an SQL condition holds.
+
+    With `columns`, only these: data.<key> is a property, data the JSON of all of them.
+    """
+    if columns is not None:
+        properties = [name.removeprefix("data.") for name in columns if name.startswith("data.")]
     wanted = [name for name in EVENT_COLUMNS if columns is None or name in columns]
-    with_data = columns is None or any(name not in EVENT_LOG for name in columns)
-    expressions = [_encoded(connection, name) for name in (*wanted, *(["data"] if with_data else []))]
+    chosen = {name: f'e."{name}"' for name in wanted}
+    if properties is None or properties:
+        chosen["properties"] = _json("e.data", properties)
+    if columns is not None and "data" in columns:
+        chosen["data"] = "e.data"
+    expressions = [_encoded(connection, name, expression) for name, expression in chosen.items()]
     rows = connection.execute(
         f"SELECT {', '.join(['e.session_no', *expressions])} FROM kept.events e JOIN kept.users u USING (user_no)"
         f' JOIN kept.sessions s USING (session_no) WHERE {condition} ORDER BY u.place, u.user_no, s."start" NULLS LAST,'
@@ -55,11 +78,20 @@ def read_events(
     ).df()
     found = _typed(rows, {name: EVENT_COLUMNS[name] for name in wanted})
     found |= _of_sessions(connection, rows["session_no"].to_numpy())
-    extra = _properties("data", rows["data"]) if with_data else {}
+    extra = _properties("data", rows["properties"], properties) if "properties" in chosen else {}
     if columns is None:
         return make_frame(EVENT_LOG, found | extra)
-    missing = pd.array([pd.NA] * len(rows), dtype=TEXT)
-    return pd.DataFrame({name: found.get(name, extra.get(name, missing)) for name in columns})
+    if "data" in chosen:
+        extra["data"] = _column(rows["data"], TEXT)
+    return pd.DataFrame({name: found[name] if name in found else extra[name] for name in columns})
+
+
+def _json(column: str, properties: Collection[str] | None) -> str:
+    """The expression for the JSON of properties: of all, or of some."""
+    if properties is None or any("\N{REPLACEMENT CHARACTER}" in name for name in properties):
+        # That character may stand for another one.
+        return column
+    return some_as_json(column, properties)
 
 
 def condition_on(column: str, begins: dt.datetime | None, ends: dt.datetime | None) -> tuple[str, list[Any]]:
@@ -78,19 +110,19 @@ def _names(columns: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in columns)
 
 
-def _encoded(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+def _encoded(connection: duckdb.DuckDBPyConnection, name: str, expression: str) -> str:
     """The expression for a column of events: texts that come again and again as numbers, which is 5 times as fast."""
-    if name != "data" and EVENT_COLUMNS[name] != TEXT:
-        return f'e."{name}"'
-    (words,) = one_row(connection, f'SELECT approx_count_distinct("{name}") FROM kept.events')
+    if EVENT_COLUMNS.get(name, TEXT) != TEXT:
+        return f'{expression} AS "{name}"'
+    (words,) = one_row(connection, f"SELECT approx_count_distinct({expression}) FROM kept.events e")
     if not 0 < words <= _MOST_WORDS:
-        return f'e."{name}"'
+        return f'{expression} AS "{name}"'
     kind = f"words_of_{name}"
     connection.execute(
         f"CREATE OR REPLACE TEMP TYPE {kind} AS ENUM"
-        f' (SELECT DISTINCT "{name}" FROM kept.events WHERE "{name}" IS NOT NULL)'
+        f" (SELECT DISTINCT {expression} AS word FROM kept.events e WHERE word IS NOT NULL)"
     )
-    return f'e."{name}"::{kind} AS "{name}"'
+    return f'{expression}::{kind} AS "{name}"'
 
 
 def _typed(rows: pd.DataFrame, columns: Schema) -> dict[str, Any]:
@@ -119,15 +151,26 @@ def _of_sessions(connection: duckdb.DuckDBPyConnection, numbers: Any) -> dict[st
     return {name: column.take(place) for name, column in _typed(rows, own).items()}
 
 
-def _properties(prefix: str, texts: pd.Series) -> dict[str, Any]:
-    """A column for each key of JSON objects; each different text is read once."""
+def _properties(prefix: str, texts: pd.Series, properties: Collection[str] | None) -> dict[str, Any]:
+    """Columns of properties out of JSON objects; each different text is read once."""
     if isinstance(texts.dtype, pd.CategoricalDtype):
         codes, words = texts.cat.codes.to_numpy(), texts.cat.categories
     else:
         codes, words = pd.factorize(texts)
     used, place = np.unique(codes[codes >= 0], return_inverse=True)
-    objects: list[Mapping[str, Any] | None] = [json.loads(words[code]) for code in used.tolist()]
-    row_of = np.full(len(codes), len(objects))
+    row_of = np.full(len(codes), len(used))
     row_of[codes >= 0] = place
-    columns = property_columns(prefix, [*objects, None], Losses(prefix))
+    weights = np.bincount(row_of, minlength=len(used) + 1)
+    columns = property_columns(prefix, _Objects(words[used]), Losses(prefix), properties, weights)
     return {name: values.take(row_of) for name, values in columns.items()}
+
+
+@dataclass(frozen=True)
+class _Objects:
+    """The objects of different JSON texts, and one that is missing; read anew each time, as they take much memory."""
+
+    texts: Any
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from map(json.loads, self.texts)
+        yield None

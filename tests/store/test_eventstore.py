@@ -1,6 +1,7 @@
 """What can be asked of a store."""
 
 import datetime as dt
+import json
 import pickle
 import shutil
 
@@ -333,3 +334,76 @@ def test_counts_of_an_event_that_only_the_store_has_are_a_gap(scripted, store, c
     table = store.reconcile(app, "2026-10-24", "2026-10-24")
     assert table[["event", "service", "store", "gap"]].to_numpy().tolist() == [["SAVE", 0, 1, 1]]
     assert "0 missing" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    """A store with 260 properties of users and of events."""
+    extra = {f"k{number}": number for number in range(259)}
+    who = user("a1", "ana", "10-24 10:00", props={"plan": "pro", **extra})
+    session(who, "1", "10-24 10:00", (1, "SAVE", {"format": "A4", **extra}), (2, "SAVE", {"format": 4, "plan": "pro"}))
+    store = nu.EventStore(tmp_path_factory.mktemp("crowded") / "app.duckdb")
+    with nu.demo.DemoClient(ScriptedService(app_of(who), as_of=AUTUMN)) as app:
+        quiet_sync(app, store)
+    return store
+
+
+def properties_in(frame):
+    return [name for name in frame if name.startswith(("data", "props"))]
+
+
+def test_the_properties_that_are_named_become_columns(crowded):
+    log = crowded.events(properties=["format", "data.k7", "plan"])
+    assert properties_in(log) == ["data.format", "data.k7", "data.plan"]
+    assert log["data.format"].tolist() == [None, "A4", 4]
+    users = crowded.users(properties="plan")
+    assert properties_in(users) == ["props.plan"]
+    assert users["props.plan"].tolist() == ["pro"]
+    assert properties_in(crowded.events(properties=[])) == properties_in(crowded.users(properties=[])) == []
+
+
+def test_beyond_200_properties_the_others_stay_together_and_that_is_told(crowded):
+    with pytest.warns(UserWarning, match=r"261 different properties\. The 200 most frequent .* other 61 .*'data'"):
+        log = crowded.events()
+    assert len(properties_in(log)) == 201
+    assert {"data.format", "data.plan"} <= set(log)  # the most frequent
+    rest = json.loads(log["data"].dropna().iloc[0])
+    assert len(rest) == 61
+    assert not {f"data.{key}" for key in rest} & set(log)
+    with pytest.warns(UserWarning, match="260 different properties"):
+        assert len(properties_in(crowded.users())) == 201
+
+
+def test_the_json_of_all_properties_is_a_column_of_its_own(crowded):
+    log = crowded.events(columns=["event", "data", "data.format"])
+    assert list(log) == ["event", "data", "data.format"]
+    assert len(json.loads(log["data"].iloc[1])) == 260
+
+
+def test_a_property_that_others_have_is_missing_where_nobody_does(crowded):
+    log = crowded.events(events="init", properties=["format"])
+    assert log["data.format"].isna().all()
+    assert crowded.events(users=[], properties=["format"])["data.format"].dtype == "string"
+
+
+@pytest.mark.parametrize("read", [nu.EventStore.events, nu.EventStore.users])
+def test_an_unknown_property_raises_with_the_nearest_names(crowded, read):
+    with pytest.raises(ValueError, match=r'the store has no property "k10x"\. Did you mean "k10'):
+        read(crowded, properties=["plan", "k10x"])
+
+
+def test_columns_and_properties_exclude_each_other(crowded):
+    with pytest.raises(ValueError, match="Pass columns or properties, not both"):
+        crowded.events(columns=["event"], properties=["plan"])
+
+
+def test_a_property_that_is_shown_with_a_replacement_can_be_named(scripted, store):
+    who = user("a1", "ana", "10-24 10:00", init_data={"n\x00": 1, "n\x01": 2, "plan": "pro"})
+    session(who, "1", "10-24 10:00")
+    quiet_sync(scripted(app=app_of(who)), store)
+    names = ["n\N{REPLACEMENT CHARACTER}", "n\N{REPLACEMENT CHARACTER}_"]
+    log = store.events(properties=names)
+    assert log[[f"data.{name}" for name in names]].to_numpy().tolist() == [[1, 2]]
+    for source in (store, nu.EventLog(store), nu.Buckets(store)):
+        table = nu.funnel(source, ["init"], by=names[0], include_pending=True)
+        assert table["segment"].tolist() == ["1"]

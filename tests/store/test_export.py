@@ -1,13 +1,24 @@
 """Exports: the same rows in files for other tools."""
 
+import contextlib
 import csv
 import stat
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import nucleus_pandas as nu
+from nucleus_pandas.api.columns import Losses
+from nucleus_pandas.api.people import property_columns
+from nucleus_pandas.store import export
+from nucleus_pandas.store.database import Database
+from nucleus_pandas.store.fetching import Reading, fetch
+from nucleus_pandas.store.properties import find_properties, typed
+from nucleus_pandas.store.writing import texts_of
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import quiet_sync
 
@@ -123,8 +134,6 @@ def test_keys_that_differ_in_case_and_numbers_of_any_size_survive(scripted, stor
 
 
 def test_an_export_that_fails_leaves_no_files_and_is_known(odd, tmp_path, monkeypatch):
-    from nucleus_pandas.store import export
-
     real = export._copy
 
     def fails(connection, table, *others):
@@ -143,3 +152,137 @@ def test_a_store_without_events_is_exported_too(scripted, store, empty_app, tmp_
     quiet_sync(empty_app, store)
     files = store.export(tmp_path / "out", format="csv")
     assert len(files) == 4
+
+
+@pytest.fixture
+def crowded(scripted, store):
+    """A store with 260 properties, of which each of ten users has some, and all have two."""
+    people = []
+    for number in range(10):
+        extra = {f"k{key}": key for key in range(number, 258, 10)}
+        who = user(f"a{number}", f"ana{number}", f"10-24 10:0{number}", props={"plan": "pro", **extra})
+        session(who, "1", f"10-24 10:0{number}", *((place, "SAVE", {"n": place, **extra}) for place in range(1, 6)))
+        people.append(who)
+    quiet_sync(scripted(app=app_of(*people)), store)
+    return store
+
+
+def queries_of(monkeypatch):
+    """The statements that exports run from now on."""
+    seen = []
+    real = Database.reading
+
+    class Watched:
+        def __init__(self, connection):
+            self.connection = connection
+
+        def execute(self, query, *values):
+            seen.append(query)
+            return self.connection.execute(query, *values)
+
+    @contextlib.contextmanager
+    def reading(self):
+        with real(self) as connection:
+            yield Watched(connection)
+
+    monkeypatch.setattr(Database, "reading", reading)
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_events_are_written_bucket_by_bucket_and_numbered_through(crowded, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(export, "_AT_ONCE", 1)
+    queries = queries_of(monkeypatch)
+    with pytest.warns(UserWarning, match="different properties"):
+        crowded.export(tmp_path / "out", format=kind)
+    events = read(f"SELECT * FROM '{tmp_path}/out/{'events.csv' if kind == 'csv' else 'events/*/*.parquet'}'")
+    assert sum("WHERE bucket IN (" in query for query in queries) == events["bucket"].nunique() > 5
+    events = events.sort_values("event_no")
+    assert events["event_no"].tolist() == [*range(1, len(crowded.events(columns=["event"])) + 1)]
+    assert events["bucket"].is_monotonic_increasing
+    in_store = crowded.events(properties=["n"]).groupby("user_db_id")
+    for who, rows in events.groupby("user_db_id"):
+        assert rows["data.n"].dropna().tolist() == in_store.get_group(who)["data.n"].dropna().tolist()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_an_export_asks_for_all_properties_at_once(crowded, tmp_path, monkeypatch, kind):
+    queries = queries_of(monkeypatch)
+    with pytest.warns(UserWarning, match="different properties"):
+        crowded.export(tmp_path / "out", format=kind)
+    few = len(queries)
+    queries.clear()
+    crowded.export(tmp_path / "named", format=kind, properties=[])
+    # In CSV files each column of texts takes some; the number of keys is that of columns at most.
+    assert few <= len(queries) + 2 + (4 * 402 if kind == "csv" else 0)
+    assert sum("map_entries" in query for query in queries) == 0
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_the_properties_of_an_export_can_be_named(crowded, tmp_path, kind):
+    crowded.export(tmp_path / "out", format=kind, properties=["plan", "n", "data.k7"])
+    names = {}
+    for table in ("users", "events"):
+        place = f"{table}.csv" if kind == "csv" else "users.parquet" if table == "users" else "events/*/*.parquet"
+        found = list(read(f"SELECT * FROM '{tmp_path}/out/{place}'"))
+        names[table] = [name for name in found if name.startswith(("data", "props"))]
+    assert names == {"users": ["props.k7", "props.plan"], "events": ["data.k7", "data.n", "data.plan"]}
+
+
+def test_an_unknown_property_is_refused_before_anything_is_written(crowded, tmp_path):
+    with pytest.raises(ValueError, match=r'no property "plam"\. Did you mean "plan"'):
+        crowded.export(tmp_path / "out", properties=["plam"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_csv_files_give_times_in_utc_and_may_be_for_excel(odd, tmp_path):
+    odd.export(tmp_path / "out", format="csv", excel=True)
+    assert (tmp_path / "out" / "events.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    found = pd.read_csv(tmp_path / "out" / "events.csv", parse_dates=["time"])
+    assert set(found["time"]) == set(odd.events()["time"])
+    with pytest.raises(ValueError, match="excel=True is for CSV files"):
+        odd.export(tmp_path / "other", excel=True)
+
+
+def test_line_ends_in_names_make_no_further_rows(scripted, store, tmp_path):
+    people = [user(f"a{number}", f"ana{number}\r=1+1", f"10-24 10:0{number}") for number in range(5)]
+    quiet_sync(scripted(app=app_of(*people)), store)
+    store.export(tmp_path / "out", format="csv")
+    with (tmp_path / "out" / "users.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["user_id"] for row in csv.DictReader(file)] == [who.user_id for who in people]
+
+
+TEXTS = st.text(st.sampled_from(list("aZ09é\U0001f600\"\\/~'\x00\n\x7f\u2028=-. ")), max_size=5)
+NUMBERS = st.integers(-(2**66), 2**66) | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0, 1, 1.0])
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
+    max_leaves=3,
+)
+OBJECTS = st.lists(st.dictionaries(st.sampled_from(["plan", "", "a/b~c", "q\"'", "é", "N"]), JSON_VALUES), max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(objects=OBJECTS)
+def test_properties_out_of_sql_are_those_of_the_loaders(objects):
+    assume(any(value is not None for row in objects for value in row.values()))
+    texts = [None if text is pd.NA else text for text in texts_of(objects)]
+    by_loaders = property_columns("data", objects, Losses("here"))
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE events (data VARCHAR)")
+        connection.executemany("INSERT INTO events VALUES (?)", [[text] for text in texts])
+        found = find_properties(connection, "events", "data")
+        assert [one.name for one in found.chosen] == list(by_loaders)
+        assert found == find_properties(connection, "events", "data", [one.key for one in found.chosen])
+        reading = Reading(tuple(one.name for one in found.chosen), properties=tuple(found.chosen))
+        expressions = {one.name: typed("data", one) for one in found.chosen}
+        by_sql = fetch(connection, "events", expressions, reading.kinds({}), reading)
+    for name, values in by_loaders.items():
+        assert list(map(spell, by_sql[name])) == list(map(spell, values))
+
+
+def spell(value):
+    """A value as analyses tell values apart: 1 and 1.0 are one, True is another."""
+    if value is None or value is pd.NA or value != value:
+        return None
+    return (isinstance(value, (bool, np.bool_)), isinstance(value, str), value)
