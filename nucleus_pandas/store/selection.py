@@ -253,7 +253,7 @@ def choose(keys: Any, created_at: Any, before: Any, sample: float, seed: int, *,
     Each user has a number drawn from the key and the seed. Who was chosen before comes first, then the lowest numbers:
     so a larger sample of the same seed holds the smaller one, and a store that grows by and by may follow others than
     one that is filled at once. Where the share of a week is no whole number, the seed decides whether it is rounded up.
-    Where nobody would be chosen at all, the lowest number is.
+    Where nobody would be chosen at all, the one is whom the smallest sample holds that is not empty.
     """
     days = pd.Series(created_at).dt.tz_localize(None).to_numpy("datetime64[D]").astype("int64")
     week = (days + _THURSDAY) // 7  # of those without a date, one far away
@@ -261,12 +261,13 @@ def choose(keys: Any, created_at: Any, before: Any, sample: float, seed: int, *,
     weeks = frame["week"].drop_duplicates()
     luck = pd.Series(_draws(weeks.astype(str), seed), index=weeks)
     size = frame.groupby("week")["draw"].transform("size")
-    wanted = np.floor(size * sample + frame["week"].map(luck))
     order = frame.sort_values(["before", "draw"], ascending=[False, True]).groupby("week").cumcount()
+    # The smallest sample that holds each user.
+    least = (order.reindex(frame.index) + 1 - frame["week"].map(luck)) / size
     chosen = np.zeros(len(week), dtype=bool)
-    chosen[frame.index[(order.reindex(frame.index) < wanted) | frame["before"]]] = True
+    chosen[frame.index[(least <= sample) | frame["before"]]] = True
     if len(frame) and not chosen.any():
-        chosen[frame.index.to_numpy()[frame["draw"].to_numpy().argmin()]] = True
+        chosen[least.idxmin()] = True
     return chosen
 
 

@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
@@ -44,6 +44,7 @@ def test_small_weeks_add_up_to_the_share():
 
 
 @settings(max_examples=30)
+@example([29, 3], 0.25, 1 / 64, 47)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=6), st.floats(0.01, 1), st.floats(0.01, 1), st.integers(0, 99))
 def test_a_larger_sample_of_the_same_seed_holds_the_smaller_one(sizes, one, other, seed):
     created = weeks(*sizes)
