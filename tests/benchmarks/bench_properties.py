@@ -71,7 +71,8 @@ def make(path: Path, users: int, sessions: int, events: int, keys: int) -> nu.Ev
             """
         )
         connection.execute(
-            "INSERT INTO kept.runs VALUES (1, '2026-06-01', '2026-09-01', '2026-09-02', '2026-09-02', 1, true, 1, 1)"
+            'INSERT INTO kept.runs (run, "start", "end", window_end, as_of, sample, finished)'
+            " VALUES (1, '2026-06-01', '2026-09-01', '2026-09-02', '2026-09-02', 1, true)"
         )
         set_meta(connection, "sample", "1")
     return store
