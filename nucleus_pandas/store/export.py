@@ -20,6 +20,7 @@ from nucleus_pandas.api.columns import INSTANT
 from nucleus_pandas.api.csvfile import write_csv
 from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS
 from nucleus_pandas.api.people import tell_rest
+from nucleus_pandas.core.files import private_umask, write_private
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.coverage import find_gaps, synced_spans
 from nucleus_pandas.store.fetching import Reading, fetch, grouped, kinds_of, types_of
@@ -121,15 +122,12 @@ def export_tables(
                     else:
                         _copy(connection, name, columns, folder)
                 if format == "parquet":
-                    (folder / ABOUT).write_text(json.dumps(about(connection, sample)), encoding="utf-8")
+                    write_private(folder / ABOUT, json.dumps(about(connection, sample)))
         except BaseException:
             for path in folder.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             raise
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    for path in files:
-        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
-    return files
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _columns_of(connection: duckdb.DuckDBPyConnection, table: str, names: Collection[str] | None) -> _Columns:
@@ -155,7 +153,8 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns, 
         # The bucket stands in the names of folders only: Arrow refuses files that tell it in another type than these.
         target, options = folder / table, "FORMAT parquet, PARTITION_BY (bucket), OVERWRITE_OR_IGNORE"
     for query in _queries(connection, table, columns):
-        connection.execute(f"COPY ({query}) TO {text_literal(str(target))} ({options})")
+        with private_umask():
+            connection.execute(f"COPY ({query}) TO {text_literal(str(target))} ({options})")
 
 
 def _frames(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns) -> Iterator[pd.DataFrame]:
