@@ -265,9 +265,10 @@ def choose(keys: Any, created_at: Any, before: Any, sample: float, seed: int, *,
     # The smallest sample that holds each user.
     least = (order.reindex(frame.index) + 1 - frame["week"].map(luck)) / size
     chosen = np.zeros(len(week), dtype=bool)
-    chosen[frame.index[(least <= sample) | frame["before"]]] = True
+    rows = frame.index.to_numpy()
+    chosen[rows[(least <= sample) | frame["before"]]] = True
     if len(frame) and not chosen.any():
-        chosen[least.idxmin()] = True
+        chosen[rows[least.to_numpy().argmin()]] = True
     return chosen
 
 
