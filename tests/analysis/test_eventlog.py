@@ -315,7 +315,7 @@ def test_as_of_is_the_newest_time_in_the_data():
 @pytest.mark.parametrize(
     ("as_of", "instant"),
     [
-        ("2026-09-30", "2026-10-01T00:00Z"),
+        ("2026-09-30", "2026-09-30T23:59:59.999999Z"),
         (dt.datetime(2026, 9, 30, 12, tzinfo=dt.UTC), "2026-09-30T12:00Z"),
         ("2026-09-30T12:00:00.000001+02:00", "2026-09-30T10:00:00.000001Z"),
     ],
