@@ -483,7 +483,7 @@ def property_columns(
     prefix : str
         What the names of the columns begin with.
     objects_ : iterable
-        One a row, gone through twice unless `properties` are given. Whoever can send events can make up keys, so there
+        One a row, read twice unless `properties` are given. Whoever can send events can make up keys, so there
         can be any number of them.
     losses : Losses
     properties : collection of str, optional
