@@ -144,6 +144,15 @@ def device_columns(rows: list[Any], losses: Losses) -> dict[str, Any]:
     }
 
 
+def is_about(user: dict[str, Any], user_id: Any, user_db_id: Any) -> bool:
+    """Whether an answer is about the user who was asked for, as far as both have ids of the same kind."""
+    came = texts((user.get("_id"), user.get("userId")), Losses(PATHS["user"]))
+    for found, asked in zip(came, (user_db_id, user_id), strict=True):
+        if found and isinstance(asked, str) and asked:
+            return found == asked
+    return True
+
+
 def warn_of_empty_lists(users: Sequence[dict[str, Any]], answers: Sequence[list[Any]]) -> None:
     """Warn of users, as they came, who have a device but no sessions."""
     losses = Losses(PATHS["user"])
@@ -212,11 +221,11 @@ def session_events_frame(
     owner, columns, came, _ = session_event_columns(once, sessions, groups, losses)
     if {"actions", "errors"} <= set(sessions.columns):
         copies = np.array([len(all_) - len(one) for all_, one in zip(answers, once, strict=True)], dtype=np.intp)
-        received, errors = count_received(owner, columns["kind"], copies[groups])
+        received = count_received(owner, columns["kind"], copies[groups])
         actions, listed_errors = (
             sessions[name].to_numpy(np.float64, na_value=np.nan) for name in ("actions", "errors")
         )
-        short = missing_events(actions, listed_errors, received, errors) > 0
+        short = missing_events(actions, listed_errors, *received) > 0
         losses.add("{} sessions came with fewer events than their list of sessions counts", int(short.sum()))
     names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
     names |= {"session_id": "session_id", "session_start": "start"}
@@ -254,19 +263,24 @@ def session_event_columns(
 
 
 def count_received(owner: Any, kinds: Sequence[str | None], copies: Any) -> tuple[Any, Any]:
-    """Count the events that came for each session, and the errors among them; copies may be of either."""
+    """Count the events that came for each session, those that are no errors and those that are.
+
+    Copies are counted in both, as they may be of either.
+    """
     is_error = np.array(kinds, dtype=object) == "error"
-    received = np.bincount(owner, minlength=len(copies)) + copies
-    return received, np.bincount(owner[is_error], minlength=len(copies)) + copies
+    errors = np.bincount(owner[is_error], minlength=len(copies))
+    return np.bincount(owner, minlength=len(copies)) - errors + copies, errors + copies
 
 
-def missing_events(actions: Any, errors: Any, received: Any, received_errors: Any) -> Any:
+def missing_events(actions: Any, errors: Any, received_actions: Any, received_errors: Any) -> Any:
     """Count the events that a list of sessions counts and that did not come; NaN counts as nothing listed.
 
-    The reference does not say what an action is. The demo app counts every event that is no error, and so does this.
+    The reference does not say what an action is. The demo app counts every event that is no error, and so does this. A
+    session begins with an event, so at least one is missing where none came.
     """
-    errors = np.nan_to_num(errors)
-    return np.maximum(np.maximum(np.nan_to_num(actions) + errors - received, errors - received_errors), 0)
+    short = np.maximum(np.nan_to_num(actions) - received_actions, 0)
+    short += np.maximum(np.nan_to_num(errors) - received_errors, 0)
+    return np.maximum(short, received_actions + received_errors == 0)
 
 
 def without_copies(rows: list[Any]) -> list[Any]:

@@ -20,8 +20,9 @@ _TRIAL = 1000
 
 #: How many events of a session `s` are missing, as `people.missing_events` counts them.
 MISSING = (
-    "greatest(coalesce(s.actions, 0) + coalesce(s.errors, 0) - s.received,"
-    " coalesce(s.errors, 0) - s.received_errors, 0)"
+    "greatest(greatest(coalesce(s.actions, 0) - s.received_actions, 0)"
+    " + greatest(coalesce(s.errors, 0) - s.received_errors, 0),"
+    " CASE WHEN s.received_actions + s.received_errors = 0 THEN 1 ELSE 0 END)"
 )
 #: Whether a session `s` was fetched, and its events fell short.
 SHORT = f"(s.events_at IS NOT NULL AND NOT s.stale AND (coalesce(s.flawed, 0) > 0 OR {MISSING} > 0))"

@@ -121,7 +121,7 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
     if store is None:
         person = _at_service(client, user_id)
         if not person.found:
-            raise _unknown("The service does")
+            raise _unknown("The service knows no user with")
         rows = [_erase(client, user_id, known=True)]
     else:
         database = check_store(store).database
@@ -143,7 +143,7 @@ def _from_store(client: Client, user_id: str, database: Database) -> tuple[_Pers
     with database.reading() as connection:
         _add_from_store(connection, client, user_id, person)
     if not (person.found or erased.find([user_id])):
-        raise _unknown("Neither the service nor the store does")
+        raise _unknown("Neither the service nor the store knows a user with")
     erasure = erased.begin(person.ids, person.users)
     trouble: NucleusError | None = None
     try:
@@ -259,8 +259,8 @@ def _at_service(client: Client, user_id: str) -> _Person:
 
 def _unknown(who: str) -> NotFoundError:
     return NotFoundError(
-        f"{who} not know a user of this id, so nobody was erased. Ids are compared letter by letter; see also the "
-        "client's setting user_path.",
+        f"{who} this id, so nobody was erased. Ids are compared letter by letter; see also the client's setting "
+        "user_path.",
         status=404,
         endpoint=PATHS["user"],
     )

@@ -162,7 +162,7 @@ def test_a_sample_that_was_raised_is_not_whole_for_older_spans(scripted, store):
     quiet_sync(app, store, start="2026-10-01", end="2026-10-31", sample=1.0)
     with pytest.warns(
         nu.IncompleteDataWarning,
-        match="settled: 2026-10-01 00:00 to 2026-11-01 00:00",
+        match="fully synced: 2026-10-01 00:00 to 2026-11-01 00:00",
     ):
         store.events("2026-06-01", "2026-06-30")
     assert [start.month for start, _ in store.info().spans] == [10]
@@ -174,7 +174,7 @@ def test_the_last_days_of_a_sync_that_was_not_repeated_are_not_whole(scripted, s
     store.events("2026-09-01", "2026-09-10")
     app.service.as_of = dt.datetime(2026, 9, 21, tzinfo=dt.UTC)
     quiet_sync(app, store, start="2026-09-11", end="2026-09-20", window="0d")
-    with pytest.warns(nu.IncompleteDataWarning, match="settled: 2026-09-01 00:00 to 2026-09-09 00:00, 2026-09-11"):
+    with pytest.warns(nu.IncompleteDataWarning, match="fully synced: 2026-09-01 00:00 to 2026-09-09 00:00, 2026-09-11"):
         store.events("2026-09-01", "2026-09-10")
 
 
@@ -205,7 +205,7 @@ def test_an_interval_that_was_not_synced_is_told(scripted, store):
     store.events("2026-10-03", "2026-10-17")
     with pytest.warns(
         nu.IncompleteDataWarning,
-        match="settled: 2026-10-01 00:00 to 2026-10-21 00:00",
+        match="fully synced: 2026-10-01 00:00 to 2026-10-21 00:00",
     ):
         store.events("2026-09-30", "2026-10-17")
     with pytest.warns(nu.IncompleteDataWarning, match="Run sync for the interval"):
