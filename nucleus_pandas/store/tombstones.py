@@ -165,6 +165,15 @@ def read_erased(connection: duckdb.DuckDBPyConnection, store: Path) -> Erased:
     return Erased(path, salt, people, deleted)
 
 
+def count_pending(connection: duckdb.DuckDBPyConnection, store: Path) -> int | None:
+    """Count the erasures that are not complete; None when nobody can tell."""
+    try:
+        people = read_erased(connection, store).people
+    except StoreError:
+        return None
+    return sum(person.at_service != "done" or person.in_store != "done" for person in people)
+
+
 def foreign(path: Path) -> str:
     """Say that a file with hashes is of another store."""
     return (

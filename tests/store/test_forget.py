@@ -789,3 +789,16 @@ def test_an_id_that_no_path_can_hold_is_refused_before_anything_is_done(app, sto
         with pytest.raises(ValueError, match="user_id"):
             nu.forget_user(app, user_id, store=store, confirm=user_id)
     assert not erased_file(store).exists()
+
+
+def test_an_erasure_that_the_service_has_not_confirmed_is_counted_until_it_is(app, store, fill):
+    fill(store)
+    who = someone(app, 0)["user_id"]
+    assert store.info().pending_erasures == 0
+    app.service.hook = lambda method, target: (400, {}) if method == "DELETE" else None
+    with pytest.raises(nu.ServiceError):
+        nu.forget_user(app, who, store=store, confirm=who)
+    assert store.info().pending_erasures == 1
+    app.service.hook = None
+    quiet_sync(app, store)
+    assert store.info().pending_erasures == 0
