@@ -10,6 +10,7 @@ import pandas as pd
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import Trace, draw_lines, floats, states, styled, tail_note
 from nucleus_pandas.plots.shares import Segment, sample_note, segments_of
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,8 +43,8 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
     Raises
     ------
     ValueError
-        If columns are missing, the table has no periods (``freq=None``), there are more than 30 segments, or `of` is
-        not known.
+        If a column is missing or of the wrong type, the table has no periods (``freq=None``), there are more than 30
+        segments, or `of` is not known.
     TypeError
         If `table` is no DataFrame.
 
@@ -67,8 +68,16 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
             f"plot_error_free draws periods, and this table has none: make it with {kind}_free(..., "
             'freq="W") or "D" or "M" in place of freq=None'
         )
-    columns = ["period", of, rate, f"{rate}_low", f"{rate}_high", "low_n", "complete", "settled", "sample"]
-    style.require(table, columns, plot="plot_error_free", loader=f"{kind}_free")
+    table = checked_table(
+        table,
+        plot="plot_error_free",
+        maker=f"{kind}_free",
+        dates=["period"],
+        counts=[of],
+        numbers=[rate, f"{rate}_low", f"{rate}_high", "sample"],
+        flags=["low_n", "complete", "settled"],
+        optional=["segment"],
+    )
     title = f"{of.capitalize()} without {'crashes' if crash else 'errors'}"
     ax = style.axes_for(ax)
     if table[of].isna().all():

@@ -10,13 +10,13 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import Trace, draw_lines, floats, names_of, states, styled, tail_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
 TITLE = "Errors per day"
-_COLUMNS = ["day", "error", "count", "rate", "expected", "low", "high", "spike", "per", "complete", "settled"]
 # Beyond, bands lie on each other and nothing can be read from them.
 _BANDS = 2
 _LINES = 9
@@ -54,8 +54,8 @@ def plot_error_trend(
     Raises
     ------
     ValueError
-        If columns are missing, the table has no such error, there are more than 9 errors, or a release has no day that
-        can be read.
+        If a column is missing or of the wrong type, the table has no such error, there are more than 9 errors, or a
+        release has no day that can be read.
     TypeError
         If `trend` is no DataFrame, or `releases` is neither a mapping nor a DataFrame.
 
@@ -74,7 +74,17 @@ def plot_error_trend(
     """
     from matplotlib.ticker import FuncFormatter
 
-    style.require(trend, _COLUMNS, plot="plot_error_trend", loader="error_trend")
+    trend = checked_table(
+        trend,
+        plot="plot_error_trend",
+        maker="error_trend",
+        dates=["day"],
+        texts=["error", "per"],
+        counts=["count"],
+        numbers=["rate", "expected", "low", "high"],
+        maybe=["spike"],
+        flags=["complete", "settled"],
+    )
     marks = _release_days(releases)
     names = names_of(trend, "error")
     rows = trend.assign(error=names)

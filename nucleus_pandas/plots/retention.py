@@ -10,6 +10,7 @@ import pandas as pd
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import sample_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TITLE = "Retention by cohort"
-COLUMNS = [
-    *("cohort", "period", "users", "eligible", "retained", "rate", "low", "high", "complete", "low_n"),
-    *("freq", "clock", "criterion", "sample"),
-]
 NOUNS = {"D": "day", "W": "week", "M": "month"}
 _TALLEST, _WIDEST = 14.0, 16.0
 # Below so many points a number cannot be read, and is left out.
@@ -59,7 +56,7 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, there are several segments, or rows of several questions.
+        If a column is missing or of the wrong type, there are several segments, or rows of several questions.
     TypeError
         If `table` is no DataFrame.
 
@@ -75,7 +72,7 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> table = nu.retention(nu.load_sessions(app, users), users=users, as_of=app.now())
     >>> ax = nu.plot_retention(table)
     """
-    style.require(table, COLUMNS, plot="plot_retention", loader="retention")
+    table = retention_table(table, plot="plot_retention", maker="retention")
     check_question(table, plot="plot_retention")
     _check_segment(table)
     if nobody(table):
@@ -96,6 +93,21 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.set_titles(ax, TITLE, *_notes(table, grid, written=size > 0), beside=0)
     _write(ax, grid, mesh, size)
     return style.fit(ax)
+
+
+def retention_table(table: pd.DataFrame, *, plot: str, maker: str, cohorts: bool = True) -> pd.DataFrame:
+    """Check and convert a table of retention; one without `cohorts` is a curve."""
+    return checked_table(
+        table,
+        plot=plot,
+        maker=maker,
+        dates=["cohort"] if cohorts else [],
+        counts=["period", "users", "eligible", "retained"],
+        numbers=["rate", "low", "high", "sample"],
+        flags=["complete", "low_n"] if cohorts else ["low_n"],
+        texts=["freq", "clock", "criterion"],
+        optional=["bracket", "segment"],
+    )
 
 
 class Grid(NamedTuple):

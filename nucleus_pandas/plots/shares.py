@@ -80,7 +80,6 @@ def percent_axis(ax: Axes, which: str = "y", *, top: float = 1.0, ticks: int = 5
     axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
 
 
-ASKED = ("order", "window", "include_pending", "sample")
 _ORDERS = {
     "ordered": "Steps in this order",
     "strict": "Steps in this order, nothing between them",

@@ -56,16 +56,6 @@ def axes_for(ax: Axes | None, *, height: float | None = None, width: float = 9.0
     return plt.subplots(figsize=(width, height or _USUAL), layout="constrained")[1]
 
 
-def require(frame: pd.DataFrame, columns: Sequence[str], *, plot: str, loader: str) -> None:
-    """Raise where the table is not the one that the plot draws."""
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"{plot} draws the DataFrame of nu.{loader}, not a {type(frame).__name__}")
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        found = ", ".join(plain(column) for column in frame.columns[:MOST_CATEGORIES]) or "no columns"
-        raise ValueError(f"{plot} draws the table of nu.{loader}: missing {', '.join(missing)}; found {found}")
-
-
 def checked_top(top: int, most: int) -> int:
     """Give back how many categories get a name of their own, or raise."""
     return checked_number("top", top, most, f"what is beyond it is drawn as {OTHER}")

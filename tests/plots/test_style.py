@@ -45,11 +45,6 @@ def test_top_out_of_range_is_refused(top):
         style.checked_top(top, 30)
 
 
-def test_a_column_that_is_no_text_is_named_in_the_message():
-    with pytest.raises(ValueError, match="missing day; found 0"):
-        style.require(pd.DataFrame({0: [1]}), ["day"], plot="plot_x", loader="load_x")
-
-
 def test_the_first_six_colours_and_the_grey_stand_out_on_white():
     for color in (*style.PALETTE[:6], style.REST, style.QUIET):
         assert (1 + 0.05) / (luminance(color) + 0.05) >= 3, color
