@@ -10,7 +10,7 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import Trace, draw_lines, floats, names_of, states, styled, tail_note
-from nucleus_pandas.plots.tables import checked_table
+from nucleus_pandas.plots.tables import checked_table, date_as_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -200,7 +200,7 @@ def _release_days(releases: Mapping[str, Any] | pd.DataFrame | None) -> list[tup
 
 def _release_day(day: Any, name: object) -> pd.Timestamp:
     try:
-        return pd.Timestamp(day).tz_localize(None).normalize()
+        return pd.Timestamp(date_as_written(day))
     except (ValueError, TypeError):
         raise ValueError(
             f"releases: the day of {style.plain(name, 16)} is {day!r:.40}; write a date such as "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -164,10 +165,12 @@ def day_axis(ax: Axes, days: pd.DatetimeIndex) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateFormatter, DayLocator
 
     span = days[-1] - days[0]
-    locator: Any = DayLocator() if span.days <= 8 else AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    # Dates are drawn as days of UTC. Without a zone, Matplotlib would label them in that of rcParams.
+    utc = dt.UTC
+    locator: Any = DayLocator(tz=utc) if span.days <= 8 else AutoDateLocator(tz=utc, minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     # Of a single date the concise form leaves nothing but the time, 00:00.
-    formatter: Any = ConciseDateFormatter(locator) if span else DateFormatter("%Y-%m-%d")  # type: ignore[no-untyped-call]
+    formatter: Any = ConciseDateFormatter(locator, tz=utc) if span else DateFormatter("%Y-%m-%d", tz=utc)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_formatter(formatter)
     # A few longer periods get a tick each where they begin, unless two of them stand close together.
     steps = (days[1:] - days[:-1])[days[1:] > days[:-1]]

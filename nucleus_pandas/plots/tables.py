@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -94,6 +95,19 @@ def checked_table(
                 f"{plot}: column {name} must hold {kind.holds}, but has dtype {values.dtype}{hint}"
             ) from None
     return pd.DataFrame(converted, index=pd.RangeIndex(len(frame)))
+
+
+def date_as_written(value: object) -> dt.date:
+    """Read a date, or the date that an instant is written with; never relative to the present."""
+    if isinstance(value, str):
+        return dt.datetime.fromisoformat(value).date()
+    if isinstance(value, np.datetime64):
+        value = pd.Timestamp(value)
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    raise TypeError(f"a {type(value).__name__} is not a date")
 
 
 def _check_names(frame: pd.DataFrame, columns: list[str], plot: str, maker: str) -> None:

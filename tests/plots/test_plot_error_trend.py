@@ -118,9 +118,10 @@ def test_the_line_of_what_is_expected_is_named(error_trend):
     assert "grey" not in text_of(nu.plot_error_trend(error_trend))[0]
 
 
-def test_a_release_without_a_day_that_can_be_read_is_told(error_trend):
-    with pytest.raises(ValueError, match=r"the day of 1\.0 is 'garbage'; write a date"):
-        nu.plot_error_trend(error_trend, releases={"1.0": "garbage"})
+@pytest.mark.parametrize("day", ["garbage", "today", "10:00", 5, "2026"])
+def test_a_release_without_a_day_that_can_be_read_is_told(error_trend, day):
+    with pytest.raises(ValueError, match=rf"the day of 1\.0 is {day!r}; write a date"):
+        nu.plot_error_trend(error_trend, releases={"1.0": day})
 
 
 def test_an_error_is_found_by_the_name_that_it_had_in_the_data():
