@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.format import percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
-from nucleus_pandas.plots.shares import NOBODY, percent, percent_axis
+from nucleus_pandas.plots.shares import NOBODY, percent_axis
 from nucleus_pandas.plots.stacked import draw_stacked
 from nucleus_pandas.plots.tables import checked_table
 
@@ -77,7 +78,8 @@ def plot_breakdown(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for color, width in (("white", 2.4), ("black", 1.0)):
         ax.hlines(places, low, high, color=color, linewidth=width, zorder=3)
     texts = [
-        f"{'no count' if np.isnan(count[i]) else f'{count[i]:,.0f}'} · {_share(share[i])}" for i in range(len(table))
+        f"{'no count' if np.isnan(number) else f'{number:,.0f}'} · {percent(part)}"
+        for number, part in zip(count, share, strict=True)
     ]
     names, size = _name_rows(ax, table["value"])
     _write_beside(ax, np.fmax(np.nan_to_num(high), np.nan_to_num(share)), texts, size)
@@ -241,12 +243,6 @@ def _check_rows(table: pd.DataFrame, plot: str) -> None:
 
 def _color(value: object) -> str:
     return {style.OTHER: style.REST, style.MISSING: NOBODY}.get(str(value), style.PALETTE[0])
-
-
-def _share(share: float) -> str:
-    if 0 < share < 0.0005 or 0.9995 <= share < 1:
-        return "< 0.1 %" if share < 0.5 else "> 99.9 %"
-    return "no share" if np.isnan(share) else percent(share)
 
 
 def _points(difference: float, low: float, high: float) -> str:

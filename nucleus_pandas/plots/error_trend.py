@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-TITLE = "Errors per day"
+TITLE = "Errors"
 # Beyond, bands lie on each other and nothing can be read from them.
 _BANDS = 2
 _LINES = 9
@@ -105,15 +105,16 @@ def plot_error_trend(
     days = pd.DatetimeIndex(state.index)
     bands = _draw_ranges(ax, days, curves) if len(curves) <= _BANDS else False
     spikes = _draw_spikes(ax, days, curves)
-    unit = f"errors per {style.plain(rows['per'].dropna().iloc[0])}" if rated else "errors per day"
-    style.finish_axes(ax, x="day", y=unit, grid="y")
+    unit = style.plain(rows["per"].dropna().iloc[0]) if rated else "day"
+    title = f"{TITLE} per {unit}"
+    style.finish_axes(ax, x="day", y=f"errors per {unit}", grid="y")
     style.day_axis(ax, days)
     ax.set_ylim(0, _highest(curves))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.10g}"))
     marked = _draw_releases(ax, marks)
     style.set_titles(
         ax,
-        TITLE if error is None else f"{TITLE}: {style.plain(error)}",
+        title if error is None else f"{title}: {style.plain(error)}",
         "Every report counts: one session can report many.",
         "Band: expected from the same weekday of up to 8 weeks before." if bands else "",
         "Thin grey line: the rate expected." if bands and len(curves) == 1 else "",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nucleus_pandas.core.format import percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats, names_of
 from nucleus_pandas.plots.shares import (
@@ -13,7 +14,6 @@ from nucleus_pandas.plots.shares import (
     asked_note,
     duration,
     name_segments,
-    percent,
     percent_axis,
     sample_note,
     segments_of,

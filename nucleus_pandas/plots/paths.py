@@ -6,10 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import bidirectional
 
+from nucleus_pandas.core.format import percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.narrow import is_narrow
 from nucleus_pandas.plots.series import floats, names_of
-from nucleus_pandas.plots.shares import NOBODY, percent, sample_note
+from nucleus_pandas.plots.shares import NOBODY, sample_note
 from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.format import percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
-from nucleus_pandas.plots.shares import percent, sample_note
+from nucleus_pandas.plots.shares import sample_note
 from nucleus_pandas.plots.stacked import draw_stacked
 from nucleus_pandas.plots.tables import checked_table
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.format import percent as in_percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import sample_note
@@ -248,11 +249,8 @@ def _write(ax: Axes, grid: Grid, mesh: QuadMesh, size: float) -> None:
 
 
 def percent(rate: float) -> str:
-    """Write a share in whole per cent; 0 is nobody, and 100 is everybody."""
-    text = f"{100 * rate:.0f}"
-    if text == "0" and rate > 0:
-        return "<1"
-    return ">99" if text == "100" and rate < 1 else text
+    """Write a share in whole per cent, as short as a cell needs it."""
+    return in_percent(rate, decimals=0).removesuffix(" %").replace(" ", "")
 
 
 def _color_bar(ax: Axes, mesh: QuadMesh, grid: Grid) -> None:
