@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -147,7 +148,12 @@ def _timestamps(values: pd.Series, *, utc: bool) -> pd.Series:
     if not text and kind not in ("date", "datetime", "datetime64"):
         raise _Unfit(hint)
     try:
-        times = pd.to_datetime(values.astype(object) if text else values, utc=utc, format="ISO8601" if text else None)
+        with warnings.catch_warnings():
+            # pandas 2 warns of several zones and gives no dates, later ones raise.
+            warnings.simplefilter("ignore", FutureWarning)
+            times = pd.to_datetime(
+                values.astype(object) if text else values, utc=utc, format="ISO8601" if text else None
+            )
     except (ValueError, TypeError):
         times = values
     if not types.is_datetime64_any_dtype(times.dtype):
