@@ -9,6 +9,7 @@ def percent(share: float, *, decimals: int = 1) -> str:
     """Write a share in per cent: 0 and 1 as whole numbers, and never what rounds to them as if it were them."""
     if math.isnan(share):
         return "no rate"
+    share = round(share, 12) + 0.0  # a difference such as 1 - 0.9 - 0.1 is none, and no negative zero
     if share in (0, 1):
         return f"{100 * share:.0f} %"
     text = f"{100 * share:,.{decimals}f} %"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
+    from matplotlib.ticker import FuncFormatter
     from matplotlib.transforms import Bbox
 
 # Okabe and Ito's colours without the yellow, which is lost on white; a dark brown stands in. Under simulated
@@ -176,9 +177,27 @@ def day_axis(ax: Axes, days: pd.DatetimeIndex) -> None:
     steps = (days[1:] - days[:-1])[days[1:] > days[:-1]]
     if not span or (len(days) <= _TICKED and steps.min() > pd.Timedelta(days=1) and steps.min() >= span / 10):
         ax.set_xticks(days.unique().to_numpy())
+        if span:
+            # The concise form leaves the month away, so that the 31st of August would be one of September.
+            ax.xaxis.set_major_formatter(_dated(days))
     ax.xaxis.get_offset_text().set_fontsize(small())
     margin = pd.Timedelta(hours=12) + 0.01 * span
     ax.set_xlim(days[0] - margin, days[-1] + margin)  # type: ignore[arg-type]
+
+
+def _dated(days: pd.DatetimeIndex) -> FuncFormatter:
+    """Write each of some dates as 31 Aug, with the year below where it is another than that of the date before."""
+    from matplotlib.dates import num2date
+    from matplotlib.ticker import FuncFormatter
+
+    ordered = days.unique().sort_values()
+    first_of_year = set(ordered[~ordered.year.duplicated()].date)
+
+    def write(at: float, _: int | None = None) -> str:
+        day = num2date(at, tz=dt.UTC).date()  # type: ignore[no-untyped-call]
+        return f"{day.day} {day:%b}\n{day.year}" if day in first_of_year else f"{day.day} {day:%b}"
+
+    return FuncFormatter(write)
 
 
 def add_legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str], told: Sequence[str] = ()) -> None:

@@ -20,6 +20,9 @@ from nucleus_pandas.core.format import percent
         (90e-9, "< 0.1 %"),
         (0.00001, "< 0.1 %"),
         (0.99999, "> 99.9 %"),
+        (1 - 0.7 - 0.3, "0 %"),
+        (-1e-17, "0 %"),
+        (1 + 1e-15, "100 %"),
         (math.nan, "no rate"),
     ],
 )

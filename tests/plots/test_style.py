@@ -74,6 +74,13 @@ def test_a_few_weeks_have_a_tick_each_where_they_begin():
     assert ax.get_xticks().tolist() == date2num(weeks.to_numpy()).tolist()
 
 
+def test_each_of_a_few_weeks_has_its_month_and_the_first_of_a_year_that_year():
+    ax = Figure().add_subplot()
+    style.day_axis(ax, pd.DatetimeIndex(["2026-12-21", "2026-12-28", "2027-01-04", "2027-01-11"]))
+    labels = [text.get_text() for text in ax.get_xticklabels()]
+    assert labels == ["21 Dec\n2026", "28 Dec", "4 Jan\n2027", "11 Jan"]
+
+
 def test_small_text_follows_the_readers_font_size():
     with mpl.rc_context({"font.size": 20}):
         assert style.small() == 16
