@@ -213,12 +213,12 @@ def _in_order(segments: list[str], names: list[str]) -> Ints:
 def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
     counts, names, calendar, until, sample = shares
     periods, width = counts.shape
-    complete = calendar.whole & (calendar.edges[1:] <= until) if periods else calendar.whole
+    complete = calendar.whole & (calendar.edges[1:] <= until + 1) if periods else calendar.whole
     base = np.where(complete, counts.sum(axis=1), 0)[:, None]
     low, high = wilson(np.where(base > 0, counts, 0), base)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(base > 0, counts / base, np.nan)
-    settled = complete & (calendar.edges[1:] <= until - SETTLING) if periods else complete
+    settled = complete & (calendar.edges[1:] <= until + 1 - SETTLING) if periods else complete
     columns: dict[str, Any] = {
         "period": np.repeat(np.array(calendar.labels, dtype=DAY), width),
         "version": names * periods,

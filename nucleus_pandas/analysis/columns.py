@@ -45,12 +45,26 @@ def require(frame: object, columns: Sequence[str], what: str = "an event log") -
 def instants(column: pd.Series) -> tuple[Ints, Bools]:
     """Give times as microseconds since 1970 in UTC, and which are missing; what no datetime can be is missing too."""
     if isinstance(column.dtype, pd.ArrowDtype) and getattr(column.dtype.pyarrow_dtype, "tz", None) is not None:
-        column = column.astype("datetime64[us, UTC]")
+        return _instants_of_arrow(column)
     if not isinstance(column.dtype, pd.DatetimeTZDtype):
         raise _no_instants(column)
     times = column.array.tz_convert("UTC").as_unit("us").asi8
     missing = (times < _FIRST) | (times > _LAST)
     return times, missing
+
+
+def _instants_of_arrow(column: pd.Series) -> tuple[Ints, Bools]:
+    """As `instants`, from the integers: Arrow holds times beyond those of pandas, which would come out as others."""
+    import pyarrow as pa
+
+    came = pa.Array.from_pandas(column)
+    numbers, unit = came.cast(pa.int64()), came.type.unit
+    missing, times = np.asarray(numbers.is_null()), np.asarray(numbers.fill_null(0))
+    if unit == "ns":
+        times = times // 1000
+    factor = {"s": 1_000_000, "ms": 1000}.get(unit, 1)
+    missing = missing | (times < _FIRST // factor) | (times > _LAST // factor)
+    return np.where(missing, np.iinfo(np.int64).min, np.where(missing, 0, times) * factor), missing
 
 
 def _no_instants(column: pd.Series) -> Exception:

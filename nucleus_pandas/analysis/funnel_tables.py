@@ -146,9 +146,9 @@ def _middle(seconds: Any, group: Ints, groups: int) -> tuple[Any, Any]:
 
 def _states(calendar: Calendar, asked: Question, found: Standing) -> dict[str, Bools]:
     """Which periods are complete and settled."""
-    complete = calendar.whole & (calendar.edges[1:] <= asked.as_of)
+    complete = calendar.whole & (calendar.edges[1:] <= asked.as_of + 1)
     window = TIMEOUT if asked.window is None else asked.window
-    settled = complete & (calendar.edges[1:] + window <= asked.as_of - SETTLING)
+    settled = complete & (calendar.edges[1:] + window <= asked.as_of + 1 - SETTLING)
     # A session may go on for long after the period that it began in.
     settled[found.young] = False
     return {"complete": complete, "settled": settled}

@@ -223,11 +223,14 @@ def make_interval(start: When | None, end: When | None, tz: Zone) -> tuple[dt.da
 
 
 def make_instant(name: str, value: When, tz: Zone) -> dt.datetime:
-    """Turn what a person writes into the UTC instant until which something is known; a date is that whole day.
+    """Turn what a person writes into the UTC instant until which something is known, itself included.
 
-    `name` is the argument's, for the message of the errors, which are those of `make_interval`.
+    A date is that whole day, to its last microsecond: an event at the next midnight is later. `name` is the argument's,
+    for the message of the errors, which are those of `make_interval`.
     """
-    return _end(_parse_when(name, value), parse_zone(tz))
+    moment = _parse_when(name, value)
+    end = _end(moment, parse_zone(tz))
+    return end if isinstance(moment, dt.datetime) else end - dt.timedelta(microseconds=1)
 
 
 def make_date(name: str, value: When, zone: dt.tzinfo) -> dt.date:

@@ -62,7 +62,7 @@ def find_gaps(
         covered = ", ".join(f"{span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M}" for span in synced)
         gaps.append(f"only these spans are fully synced and settled: {covered or 'none'} (UTC)")
     bounds = [low or first, high or last]
-    failed_users, failed_sessions, waiting, short, missing, short_users, unlisted = one_row(
+    failed_users, failed_sessions, waiting, short, missing, short_users, undated, unlisted = one_row(
         connection, _MISSING, bounds * 5
     )
     if failed_users or failed_sessions:
@@ -73,6 +73,8 @@ def find_gaps(
         gaps.append(f"{counted(short, 'session')} with events that the service counts but did not return ({missing:,})")
     if short_users:
         gaps.append(f"{counted(short_users, 'user')} whose list of sessions came empty or with flaws")
+    if undated:
+        gaps.append(f"{counted(undated, 'user')} without a readable time of creation or of the last session")
     if unlisted:
         gaps.append(f"{counted(unlisted, 'user')} whom the service counts but did not list")
     return gaps
@@ -98,6 +100,7 @@ SELECT
         AND s.device_id IS NOT NULL AND s.session_id IS NOT NULL AND {_TOUCHES}),
     short.sessions, short.events,
     (SELECT count(*) FROM kept.users u WHERE u.failure IS NULL AND {USER_SHORT} AND {_ACTIVE}),
+    (SELECT count(*) FROM kept.users WHERE chosen AND (created_at IS NULL OR last_seen IS NULL)),
     (SELECT greatest(arg_max(counted, run) - arg_max(listed, run), 0) FROM kept.runs)
 FROM (SELECT count(*) AS sessions, coalesce(sum({MISSING}), 0)::BIGINT AS events FROM kept.sessions s
     WHERE {SHORT} AND s.failure IS NULL AND {_TOUCHES}) short

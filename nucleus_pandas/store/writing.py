@@ -183,17 +183,19 @@ def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAn
     the service does not list any more is kept, unless it overlaps with another of the same ids, which has another start
     by now, or could not be told from others.
 
-    An answer without sessions about somebody who has a device, and one with sessions that lack an id or a start, or end
-    before they start, stay open: the user is asked about again.
+    An answer without sessions about somebody who has a device stays open, and so does one with sessions that lack an
+    id, a time or a count, or end before they start: the user is requested again.
     """
     if not answers:
         return
     owner, columns = people.session_columns([answer.sessions for answer in answers], losses)
     numbers = np.array([answer.user_no for answer in answers], dtype=np.int32)
-    sessions = pd.DataFrame({name: columns[name] for name in ("device_id", "session_id", "start", "end")})
+    sessions = pd.DataFrame(
+        {name: columns[name] for name in ("device_id", "session_id", "start", "end", "actions", "errors")}
+    )
     flawed = sessions.isna().any(axis=1).to_numpy(dtype=bool)
     came = np.array([len(answer.sessions) for answer in answers])
-    lost = came - np.bincount(owner, minlength=len(answers))
+    lost = np.array([sum(type(row) is not dict for row in answer.sessions) for answer in answers])
     flaws = lost + np.bincount(owner[flawed], minlength=len(answers))
     connection.register(
         "answered", {"user_no": numbers, "as_of": _instants(answers), "sessions": came, "flawed": flaws}

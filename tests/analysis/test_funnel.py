@@ -456,7 +456,6 @@ CONDITIONS = log("ana: A0\nben: A0\ncyd: A0\ndan: A0").assign(
         ({"n": "1"}, {"cyd"}),
         ({"n": float("nan")}, {"dan"}),
         ({"size": 2}, {"ben"}),
-        ({"size": True}, set()),
         ({"s": "x", "size": 1.5}, {"ana"}),
         ({}, {"ana", "ben", "cyd", "dan"}),
         (lambda rows: rows["size"] > 1.7, {"ben", "cyd"}),
@@ -466,6 +465,62 @@ CONDITIONS = log("ana: A0\nben: A0\ncyd: A0\ndan: A0").assign(
 )
 def test_a_condition_chooses_events(where, users):
     assert set(who(CONDITIONS, [nu.step("A", where=where)])) == users
+
+
+def test_a_function_may_sort_its_rows():
+    events = log("ana: A1\nben: A2\ncyd: A3").assign(amount=[90.0, 10.0, 60.0], at=[3, 1, 2])
+    large = nu.step("A", where=lambda rows: rows.sort_values("at")["amount"] > 50)
+    assert set(who(events, [large])) == {"ana", "cyd"}
+
+
+def test_a_function_that_sorts_rows_with_labels_that_occur_twice_is_refused():
+    events = log("ana: A1\nben: A2\ncyd: A3").assign(amount=[90.0, 10.0, 60.0], at=[3, 1, 2]).set_axis([0, 0, 1])
+    large = nu.step("A", where=lambda rows: rows.sort_values("at")["amount"] > 50)
+    with pytest.raises(ValueError, match=r"reset_index\(drop=True\)"):
+        nu.funnel(events, [large])
+    assert set(who(events, [nu.step("A", where=lambda rows: rows["amount"] > 50)])) == {"ana", "cyd"}
+
+
+def test_a_function_that_gives_another_index_is_refused():
+    events = log("ana: A1\nben: A2\ncyd: A3").assign(amount=[90.0, 10.0, 60.0]).set_axis([5, 6, 7])
+    with pytest.raises(ValueError, match="another index than its frame"):
+        nu.funnel(events, [nu.step("A", where=lambda rows: rows["amount"].reset_index(drop=True) > 50)])
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "words"),
+    [
+        ([1.0, 2.0, 3.0], "3", 'the column "x" holds numbers'),
+        (pd.array([1, 2, None], dtype="Int64"), True, "holds numbers"),
+        (pd.array(["a", "b", None], dtype="string"), 3, "holds text"),
+        ([True, False, True], 1, "holds True and False"),
+    ],
+)
+def test_a_value_of_another_type_than_the_column_is_refused(values, wanted, words):
+    events = log("ana: A1\nben: A2\ncyd: A3").assign(x=values)
+    with pytest.raises(ValueError, match=words):
+        nu.funnel(events, [nu.step("A", where={"x": wanted})])
+
+
+@pytest.mark.parametrize("wanted", [(">", 3), (1, 2)])
+def test_a_tuple_as_a_value_is_refused(wanted):
+    with pytest.raises(TypeError, match="is a tuple"):
+        nu.step("A", where={"pages": wanted})
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "users"),
+    [
+        (pd.Series([np.True_, np.False_, "yes"], dtype=object), True, {"ana"}),
+        (np.array([0.1, 0.2, 0.3], dtype=np.float32), 0.1, {"ana"}),
+        (pd.array([0.1, 0.2, None], dtype="Float32"), [0.1, 0.2], {"ana", "ben"}),
+        (pd.array(["", "b", None], dtype="string"), None, {"ana", "cyd"}),
+        (pd.Series(["", "b", None], dtype=object), None, {"ana", "cyd"}),
+    ],
+)
+def test_a_value_is_found_whatever_the_column_is_made_of(values, wanted, users):
+    events = log("ana: A1\nben: A2\ncyd: A3").assign(x=np.asarray(values) if isinstance(values, pd.Series) else values)
+    assert set(who(events, [nu.step("A", where={"x": wanted})])) == users
 
 
 @pytest.mark.filterwarnings("ignore:No user can be counted yet")

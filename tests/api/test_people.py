@@ -494,3 +494,10 @@ def test_a_session_with_fewer_events_than_its_list_counts_is_counted(counts, nam
 def test_a_user_with_a_device_and_no_sessions_is_counted():
     with pytest.warns(IncompleteDataWarning, match="1 users have a device, but their list of sessions came empty"):
         people.warn_of_empty_lists([{"devices": [{}]}, {"devices": []}, {"devices": [{}]}], [[], [], [{}]])
+
+
+def test_a_session_that_comes_twice_is_one():
+    rows = [[session(*SPAN), session(*SPAN), session(*SPAN, number="2")]]
+    with pytest.warns(IncompleteDataWarning, match="1 copies of sessions are left out"):
+        frame = people.sessions_frame(rows, users("ana"))
+    assert frame["session_id"].tolist() == ["2", "48213"]

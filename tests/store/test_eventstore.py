@@ -2,8 +2,11 @@
 
 import datetime as dt
 import json
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -407,3 +410,19 @@ def test_a_property_that_is_shown_with_a_replacement_can_be_named(scripted, stor
     for source in (store, nu.EventLog(store), nu.Buckets(store)):
         table = nu.funnel(source, ["init"], by=names[0], include_pending=True)
         assert table["segment"].tolist() == ["1"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+def test_sql_does_not_depend_on_the_zone_of_the_machine(store, fill, zone):
+    fill(store)
+    query = "SELECT count(*) AS n FROM events WHERE time::TIMESTAMPTZ::DATE = '2026-10-05'"
+    code = "import sys, nucleus_pandas as nu; print(nu.EventStore(sys.argv[1]).sql(sys.argv[2])['n'][0])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(store.path), query],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"TZ": zone},
+    )
+    expected = store.events("2026-10-05", "2026-10-05")
+    assert int(done.stdout) == len(expected) > 0
