@@ -74,10 +74,14 @@ def _no_instants(column: pd.Series) -> Exception:
             f'the column "{name}" is naive, so it names no instants. If it is in UTC write frame.assign({name}='
             f'frame["{name}"].dt.tz_localize("UTC")), else your zone in place of "UTC".'
         )
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        how, otherwise = 'unit="ms"', 'If the numbers are not milliseconds since 1970, write unit="s", "us" or "ns".'
+    else:
+        how, otherwise = 'format="ISO8601"', 'If the texts are not all ISO 8601, write format="mixed".'
     return TypeError(
-        f'the column "{name}" is of type {column.dtype}, not of instants. Write frame.assign({name}='
-        f'pd.to_datetime(frame["{name}"], utc=True)), with unit="s" or unit="ms" if it holds Unix times; for a frame '
-        "of Dask with dask.dataframe.to_datetime."
+        f'the column "{name}" has dtype {column.dtype} and must hold instants. Write frame.assign({name}='
+        f'pd.to_datetime(frame["{name}"], utc=True, {how})). {otherwise} For a Dask frame, use '
+        "dask.dataframe.to_datetime."
     )
 
 

@@ -196,7 +196,8 @@ def rows_of(one: Step, log: EventLog, place: str) -> Ints:
     code_of = {name: code for code, name in enumerate(log.names) if log.counts[code]}
     for name in one.events if code_of else ():
         if name not in code_of:
-            raise _unknown(name, log, place)
+            order = np.argsort(-log.counts, kind="stable")
+            raise unknown_event(name, [log.names[code] for code in order if log.counts[code]], place)
     lists = [log.rows_of(code_of[name]) for name in one.events if code_of]
     rows = lists[0] if len(lists) == 1 else np.sort(np.concatenate([log.order[:0], *lists]))
     if one.where is None:
@@ -213,9 +214,8 @@ def columns_of(one: Step) -> list[str]:
     return [str(name) for name in one.where] if isinstance(one.where, Mapping) else []
 
 
-def _unknown(name: str, log: EventLog, place: str) -> ValueError:
-    order = np.argsort(-log.counts, kind="stable")
-    frequent = [log.names[code] for code in order if log.counts[code]]
+def unknown_event(name: str, frequent: Sequence[str], place: str) -> ValueError:
+    """Make the error for an event that is not among those there are, the most frequent first."""
     lower: dict[str, str] = {}
     for known in frequent:
         lower.setdefault(known.lower()[:200], known)

@@ -36,6 +36,8 @@ SETTLING_TIME = dt.timedelta(hours=48)
 
 _SECOND = dt.timedelta(seconds=1)
 _FIRST_YEAR = 2000
+# So far from the ends of the calendar that zones, windows and months can be added to any instant.
+_EARLIEST, _LATEST = 1900, 2200
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d")
 _FIXED_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?([0-5]\d)", re.ASCII)
@@ -376,6 +378,15 @@ _PERIOD_END: dict[str, Callable[[dt.date], dt.date]] = {
 
 def _parse_when(name: str, value: When) -> dt.date | dt.datetime:
     """A date, or an instant in UTC; `name` is the argument's, for the message."""
+    moment = _read_when(name, value)
+    if not _EARLIEST <= moment.year <= _LATEST:
+        raise ValueError(
+            f"{name}={_shown(value)} lies outside the years {_EARLIEST} to {_LATEST}; write a date within them."
+        )
+    return moment
+
+
+def _read_when(name: str, value: When) -> dt.date | dt.datetime:
     if isinstance(value, np.datetime64):
         value = pd.Timestamp(value)
     if isinstance(value, dt.date | np.datetime64) and pd.isna(value):
@@ -417,7 +428,8 @@ def _from_datetime(name: str, given: When, value: dt.datetime) -> dt.date | dt.d
     try:
         return value.astimezone(dt.UTC)
     except OverflowError:
-        raise ValueError(f"{name}={_shown(given)} is beyond the years that a datetime has.") from None
+        # Its year is rejected with the others that are too far away.
+        return value.replace(tzinfo=dt.UTC)
 
 
 def _shown(value: object) -> str:

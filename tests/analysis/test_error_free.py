@@ -275,3 +275,30 @@ def test_the_sessions_of_the_made_up_app_have_the_errors_of_the_build(shared_app
     ]
     table = nu.error_free(sessions, freq=None, start="2026-01-01", end="2026-12-31", as_of=shared_app.now())
     assert table[["sessions", "error_sessions"]].iloc[0].tolist() == [len(failed), sum(failed)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"kind": ["custom", "custom"]}, 'kind "error", .*; the kinds of the log are "custom"'),
+        ({"kind": ["exception", "custom"]}, 'kind "error", .*; the kinds of the log are "custom", "exception"'),
+        ({}, 'the name "error" or a name that begins with "error:"; the events of the log include "JS_ERROR", "A"'),
+    ],
+    ids=["custom", "kinds", "names"],
+)
+def test_a_log_without_errors_says_what_is_an_error(columns, words):
+    table = pd.DataFrame(
+        {
+            "user_id": ["ana", "ben"],
+            "time": pd.to_datetime(["2026-09-01T10:00Z", "2026-09-01T11:00Z"]),
+            "event": ["JS_ERROR", "A"],
+            **columns,
+        }
+    )
+    with pytest.warns(UserWarning, match=f"^No event is an error. An error is an event of {words}"):
+        assert nu.top_errors(table).empty
+
+
+def test_a_log_of_the_service_in_which_nothing_looks_like_an_error_is_a_log_without_errors():
+    assert nu.top_errors(LOG.head(0)).empty
+    assert nu.top_errors(LOG[LOG["kind"] != "error"]).empty

@@ -1,6 +1,7 @@
 """An event log: checked once, in order, in codes. Every expectation was counted by hand, or by sorting plain tuples."""
 
 import datetime as dt
+import re
 import warnings
 
 import numpy as np
@@ -181,8 +182,8 @@ def test_an_empty_log_and_one_of_one_row(rows):
         (lambda t: t["event"], TypeError, "made of a DataFrame, not of a Series"),
         (lambda t: None, TypeError, "not of a NoneType"),
         (lambda t: t.assign(time=t["time"].dt.tz_localize(None)), ValueError, '.dt.tz_localize("UTC")'),
-        (lambda t: t.assign(time=["2026-09-01T00:00Z"]), TypeError, 'pd.to_datetime(frame["time"], utc=True)'),
-        (lambda t: t.assign(time=[1_788_220_860]), TypeError, 'unit="s"'),
+        (lambda t: t.assign(time=["2026-09-01T00:00Z"]), TypeError, 'write format="mixed"'),
+        (lambda t: t.assign(time=[1_788_220_860]), TypeError, 'write unit="s", "us" or "ns"'),
         (lambda t: t.assign(user_id=[["a"]]), TypeError, "the column 'user_id' holds lists, mappings or the like"),
         (lambda t: pd.concat([t, t[["event"]]], axis=1), ValueError, 'the column "event" stands there 2 times'),
     ],
@@ -191,6 +192,23 @@ def test_what_cannot_be_a_log_is_refused_with_what_to_do(change, error, words):
     with pytest.raises(error) as caught:
         nu.EventLog(change(frame([("a", 1, "X")])))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2026-09-01T10:00:00Z", "2026-09-01T10:00:00.5+00:00"],
+        ["2026-09-01", "2026-09-01 10:00"],
+        [1_788_256_800_000, 0],
+    ],
+    ids=str,
+)
+def test_the_conversion_that_a_message_suggests_works(times):
+    table = pd.DataFrame({"user_id": "a", "time": times, "event": "X"})
+    with pytest.raises(TypeError) as caught:
+        nu.EventLog(table)
+    suggested = re.search(r"frame\.assign\(.*?\)\)", str(caught.value))[0]
+    assert len(nu.EventLog(eval(suggested, {"pd": pd, "frame": table}), as_of="2026-10-01")) == 2
 
 
 @pytest.mark.parametrize("sample", [0, -1, 1.5, float("nan"), "0.1", True])

@@ -80,6 +80,7 @@ def test_from_thirty_entrants_on_numbers_are_not_low():
     assert nu.funnel(log(text).iloc[1:], ["A"], as_of=LATE)["low_n"].all()
 
 
+@pytest.mark.filterwarnings("ignore:No user can be counted yet")
 def test_the_table_is_the_same_whatever_it_holds():
     dtypes = {
         **{"step": np.dtype("int64"), "event": TEXT, "users": COUNT},
@@ -127,6 +128,7 @@ def test_nobody_is_no_rate():
     assert table.filter(like="from_").isna().all(axis=None)
 
 
+@pytest.mark.filterwarnings("ignore:No user can be counted yet")
 def test_the_arguments_stay_as_they_were():
     frame, steps = FOUR.set_axis([3] * len(FOUR)), ["A", ["B", "C"], nu.step("C", where={"event": "C"})]
     before = frame.copy(), [*steps]
@@ -174,6 +176,7 @@ def test_the_same_event_twice_takes_two_events():
     assert counts(log("ana: A0 A0\nben: A0 A1"), ["A", "A"], ties="strict") == [2, 1]
 
 
+@pytest.mark.filterwarnings("ignore:No user can be counted yet")
 def test_of_several_names_any_will_do_but_one_event_is_one_step():
     assert counts(log("ana: A0 C1\nben: B0 C1\ncyd: C1"), [["A", "B"], "C"]) == [2, 2]
     # At one instant A and B: B is the first step, so that A can be the second.
@@ -520,6 +523,7 @@ def test_a_value_is_found_whatever_the_column_is_made_of(values, wanted, users):
     assert set(who(events, [nu.step("A", where={"x": wanted})])) == users
 
 
+@pytest.mark.filterwarnings("ignore:No user can be counted yet")
 def test_a_condition_is_told_in_the_table():
     def long_ones(rows):
         return rows["size"] > 1
@@ -554,6 +558,7 @@ def test_users_come_in_order_of_entry_with_the_id_of_that_time():
     assert nu.funnel_users(events, ["A", "B"], as_of=LATE)["user_id"].tolist() == ["zoe", "u1"]
 
 
+@pytest.mark.filterwarnings("ignore:No user can be counted yet")
 def test_a_sample_is_told_in_every_row():
     sampled = nu.EventLog(FOUR, sample=0.25)
     for table in (nu.funnel(sampled, ["A"]), nu.funnel_users(sampled, ["A"]), nu.funnel_trend(sampled, ["A"])):
@@ -658,3 +663,27 @@ def test_an_unknown_event_of_many_gets_the_ten_most_frequent_and_long_names_are_
 def test_a_log_that_is_no_log_is_refused():
     with pytest.raises(TypeError, match="events is of type dict; pass a DataFrame"):
         nu.funnel({}, ["A"])
+
+
+@pytest.mark.parametrize("ask", [nu.funnel, nu.funnel_users, nu.funnel_trend])
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [
+        ("7d", "after the window of 7d that follows the entry. The first can be counted by 2026-09-10 12:00 UTC, and"),
+        ("session", "30 minutes without events. The first can be counted not before 2026-09-03 12:30 UTC, and"),
+    ],
+)
+def test_when_all_are_pending_the_time_of_the_first_to_be_counted_is_named(ask, window, words):
+    events = log("ana: A0 B1\nben: A5", session_id="1")
+    with pytest.warns(nu.IncompleteDataWarning, match="^No user can be counted yet") as caught:
+        ask(events, ["A", "B"], window=window, as_of="2026-09-02T12:00Z")
+    [warning] = caught
+    assert words in str(warning.message)
+    assert "known until 2026-09-02 12:00 UTC. Pass include_pending=True" in str(warning.message)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"include_pending": True}, {"as_of": LATE}, {"as_of": "2026-09-10T13:00Z"}, {"start": "2026-09-02"}]
+)
+def test_where_somebody_is_counted_or_nobody_entered_nothing_is_said(asked):
+    nu.funnel(log("ana: A0 B1\nben: A5"), ["A", "B"], **{"as_of": "2026-09-02T12:00Z"} | asked)
