@@ -440,6 +440,39 @@ def try_kills(kills: int) -> Iterator[Result]:
             yield Result(f"{action}, killed {kills} times", how, right)
 
 
+def try_another_account() -> Result:
+    """Let another account poll the files of a folder while everything is written there that the library writes."""
+    case = "another account looks on"
+    with (
+        tempfile.TemporaryDirectory() as name,
+        DemoClient(DemoService(APP, as_of=AS_OF), cache=f"{name}/cache") as client,
+    ):
+        folder, umask = Path(name), os.umask(0)
+        folder.chmod(0o755)
+        poller = subprocess.Popen(
+            [sys.executable, "tests/store/poller.py", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        poller.stdout.readline()
+        try:
+            store = nu.EventStore(folder / "app.duckdb")
+            nu.sync(client, store, **ALL)
+            who = nu.load_users(client)["user_id"].iloc[3]
+            nu.export_user(client, who, folder / "person.json", progress=False)
+            store.export(folder / "parquet")
+            store.export(folder / "csv", format="csv")
+            nu.weekly_report(client, store).save(folder / "week.html")
+            nu.forget_user(client, who, store=store, confirm=who)
+            nu.sync(client, store, refresh=True, **ALL)
+        finally:
+            os.umask(umask)
+            read = poller.communicate("done")[0].split()
+    return Result(case, f"read {', '.join(read)}" if read else "could read nothing", right=not read)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=30, help="SIGKILLs of sync and of forget_user; default: 30")
@@ -451,9 +484,11 @@ def main() -> int:
     results = [all_cases(asked.only)]
     if not asked.only and hasattr(os, "fork"):
         results.append(try_kills(asked.kills))
+    if not asked.only and hasattr(os, "getuid") and os.getuid() == 0:
+        results.append(iter([try_another_account()]))
     for result in (one for some in results for one in some):
         failed += not result.right
-        if not result.right or result.case.endswith("times"):
+        if not result.right or result.case.endswith(("times", "looks on")):
             print(f"{'ok' if result.right else 'FAILED':7} {result.case}: {result.how}", flush=True)
         ends[result.how if result.how in ("correct", "error", "warning", "plausible") else "other"] += 1
     print(f"{sum(ends.values()):,} cases: " + ", ".join(f"{count:,} {how}" for how, count in ends.items()))

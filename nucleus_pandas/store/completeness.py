@@ -2,7 +2,10 @@
 
 The list of a user's sessions counts each session's actions and errors. The reference does not say what an action is;
 the demo app counts every event that is no error, and that is what is expected here. Should a service count otherwise,
-most sessions look short, and requesting them again changes none of them: then no more than `_TRIAL` are tried.
+most sessions look short, and requesting them again changes none of them: then no more than `_TRIAL` are tried. Copies
+of an event count as received, as nobody knows whether the list counts them.
+
+What the list itself leaves out cannot be noticed; `EventStore.reconcile` compares with the service's daily counts.
 """
 
 from __future__ import annotations
