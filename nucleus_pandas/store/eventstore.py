@@ -413,8 +413,8 @@ class EventStore:
             buckets, ``events/bucket=7/...``: all events of a user lie in one, see `Buckets`. ``csv``: a file
             each; texts that a spreadsheet would take for a formula have an apostrophe in front.
         properties : iterable of str, optional
-            Properties of users and events to turn into columns; the others are left out. By default the 200 most
-            frequent of each; if there are more, the others stay together in the column props or data, as JSON.
+            Properties of users and events to write; the others are left out. By default all: the 200 most frequent of
+            each as columns, the others together in the column props or data, as JSON.
         excel : bool, default False
             Begin CSV files with a byte order mark, so that Excel reads them as UTF-8.
 
@@ -439,9 +439,15 @@ class EventStore:
         Notes
         -----
         Beside Parquet files, ``about.json`` tells until when the data are known, what was synced, and which share of
-        the users that is. The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them: of type
-        boolean, integer or float where all values are and fit, else text. A key that differs from another only in the
-        case of its letters has an underscore at the end. The bucket of events is in the names of folders, which
+        the users that is. The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them, as
+        boolean, integer, float or text.
+
+        Some properties get no column in Parquet files and are in the JSON column props or data, with their exact keys
+        and values: those with values of several types, with nested values, or with control characters; and, of keys
+        that differ in case only, all but the first. Analyses of the export find them there. In CSV files these
+        properties are columns of text, and a key that differs from another in case only gets an underscore at the end.
+
+        The bucket of events is in the names of folders, which
         tools read as a column; in CSV files it is a column. ``event_no`` numbers the events in the order of the store.
         Times are instants in UTC, in CSV files ISO 8601 such as ``2026-10-24T10:00:00.000000Z``.
 

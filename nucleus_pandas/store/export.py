@@ -27,9 +27,11 @@ from nucleus_pandas.store.fetching import Reading, fetch, grouped, kinds_of, typ
 from nucleus_pandas.store.properties import (
     Property,
     as_texts,
+    exact_columns,
     find_properties,
     quoted,
     require_properties,
+    some_as_json,
     text_literal,
     the_rest,
     without_clashes,
@@ -61,12 +63,12 @@ _AT_ONCE = 3_000_000
 
 
 class _Columns(NamedTuple):
-    """The columns of a table in an export: those that are always there, and its properties."""
+    """The columns of a table in an export: those that are always there, its properties, and the JSON of the others."""
 
     fixed: dict[str, str]
     column: str
     properties: list[Property]
-    rest: bool
+    rest: str
 
     def select(self, source: str) -> str:
         """Write the query for some rows. Each JSON text is parsed once."""
@@ -76,7 +78,7 @@ class _Columns(NamedTuple):
         for place, one in enumerate(self.properties, 1):
             chosen.append(f"CAST(texts[{place}] AS {one.kind}) AS {quoted(one.name)}")
         if self.rest:
-            chosen.append(f"{the_rest(self.column, self.properties)} AS {self.column}")
+            chosen.append(f"{self.rest} AS {self.column}")
         return f"SELECT {', '.join(chosen)} FROM {source}"
 
 
@@ -115,7 +117,7 @@ def export_tables(
         try:
             with database.reading() as connection:
                 for name in _TABLES:
-                    columns = _columns_of(connection, name, properties)
+                    columns = _columns_of(connection, name, properties, format)
                     if format == "csv":
                         parts = _frames(connection, name, columns)
                         write_csv(parts, folder / f"{name}.csv", excel=excel)
@@ -130,20 +132,32 @@ def export_tables(
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _columns_of(connection: duckdb.DuckDBPyConnection, table: str, names: Collection[str] | None) -> _Columns:
-    """Choose the columns of a table and warn if some properties get none."""
+def _columns_of(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    names: Collection[str] | None,
+    format: Format,  # noqa: A002
+) -> _Columns:
+    """Choose the columns of a table and warn if there are too many properties."""
     schema, column = _TABLES[table]
     # Others would not know that times without a zone are of UTC.
     instants = {name for name, dtype in schema.items() if dtype == INSTANT}
     fixed = {name: f"make_timestamptz(epoch_us({quoted(name)}))" for name in schema if name in instants}
     fixed = {name: fixed.get(name, quoted(name)) for name in schema}
     if not column:
-        return _Columns(fixed, column, [], rest=False)
+        return _Columns(fixed, column, [], "")
     found = find_properties(connection, "kept.events" if table == "events" else table, column, names)
-    rest = names is None and found.total > len(found.chosen)
-    if rest:
+    more = names is None and found.total > len(found.chosen)
+    if more:
         tell_rest(column, found.total)
-    return _Columns(fixed, column, without_clashes(found.chosen), rest)
+    if format == "csv":
+        chosen = without_clashes(found.chosen)
+        return _Columns(fixed, column, chosen, the_rest(column, chosen) if more else "")
+    chosen = exact_columns(column, found.chosen)
+    keys = {one.key for one in found.chosen} - {one.key for one in chosen}
+    if names is None:
+        return _Columns(fixed, column, chosen, the_rest(column, chosen) if more or keys else "")
+    return _Columns(fixed, column, chosen, some_as_json(column, keys) if keys else "")
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns, folder: Path) -> None:

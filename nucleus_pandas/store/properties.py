@@ -146,6 +146,20 @@ def without_clashes(properties: Sequence[Property]) -> list[Property]:
     return named
 
 
+def exact_columns(prefix: str, properties: Sequence[Property]) -> list[Property]:
+    """Choose the properties that can be columns of a file without a change of their names or values.
+
+    The others stay in JSON: under another name, or spelled as text, they would be taken for something else.
+    """
+    taken: set[str] = set()
+    chosen = []
+    for one in properties:
+        if not one.mixed and one.name == f"{prefix}.{one.key}" and one.name.casefold() not in taken:
+            taken.add(one.name.casefold())
+            chosen.append(one)
+    return chosen
+
+
 def as_texts(column: str, properties: Sequence[Property]) -> str:
     """Write the expression for the values of properties as a list of texts; it parses the JSON once per row."""
     return f"json_extract_string({column}, [{', '.join(text_literal(_pointer(one.key)) for one in properties)}])"
