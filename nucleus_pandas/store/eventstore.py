@@ -24,6 +24,7 @@ from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, warn
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
 from nucleus_pandas.store.properties import Properties, find_properties, known_keys, require_properties
+from nucleus_pandas.store.queries import check_query
 from nucleus_pandas.store.reading import condition_on, naive
 from nucleus_pandas.store.reconcile import reconcile
 from nucleus_pandas.store.schema import get_meta, one_row
@@ -332,23 +333,30 @@ class EventStore:
             return find_properties(connection, "kept.events", "data", keys)
 
     def sql(self, query: str) -> pd.DataFrame:
-        """Ask in SQL, with DuckDB's dialect.
+        """Get the answer to a question in SQL, in DuckDB's dialect.
 
         Parameters
         ----------
         query : str
-            Over the views ``users``, ``devices``, ``sessions`` and ``events``, which have the columns of the loaders.
-            Properties are JSON: ``props ->> 'plan'``, ``data ->> 'format'``. Instants are UTC without saying so.
+            One SELECT over the views ``users``, ``devices``, ``sessions`` and ``events``, which have the columns of the
+            loaders. Properties are JSON: ``props ->> 'plan'``, ``data ->> 'format'``. Instants are UTC, without a zone.
 
         Returns
         -------
         pandas.DataFrame
-            What DuckDB makes of it.
+            The rows as DuckDB converts them.
 
         Raises
         ------
         ValueError
-            When the query cannot be understood or answered, would change something, or reads or writes files.
+            When DuckDB cannot understand or answer the query, or when the query is anything but one SELECT over these
+            views.
+
+        Notes
+        -----
+        A query can use subqueries, common table expressions (``WITH``), ``DESCRIBE`` and ``SUMMARIZE`` of a view, and
+        the table functions range, generate_series, unnest, json_each and json_tree. It reads no other tables and no
+        files, and changes nothing.
         """
         import duckdb
 
@@ -356,20 +364,16 @@ class EventStore:
             raise ValueError('query must be a question in SQL, such as "SELECT count(*) FROM events".')
         with self.database.reading() as connection:
             connection.execute("SET enable_external_access = false")
+            # Names that are no tables would be taken for variables of Python.
+            connection.execute("SET python_enable_replacements = false")
+            check_query(connection, query)
             try:
-                answer = connection.execute(query)
-                if answer is not None and answer.description:
-                    return answer.df()
-                problem = "The query asks for nothing."
+                return connection.execute(query).df()
             except (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException) as error:
                 problem = f"The query cannot be understood by DuckDB: {error}"
-            except duckdb.PermissionException:
-                problem = "The query reads or writes a file, which is not possible here; see `export`."
-            except (duckdb.ProgrammingError, duckdb.DataError) as error:
-                # The words of these can hold parts of the data.
+            except (duckdb.ProgrammingError, duckdb.DataError):
+                # DuckDB's own words can hold parts of the data.
                 problem = "The query cannot be answered: a value does not fit what is done with it."
-                if "read-only" in str(error):
-                    problem = "The query would change the store, which can only be asked."
         raise ValueError(problem)
 
     def info(self) -> StoreInfo:

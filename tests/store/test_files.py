@@ -14,7 +14,7 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.core.files import create_private, erase, private_umask, rename_new, write_private
 from nucleus_pandas.store import database, schema, side_files
-from tests.store.conftest import ALL, quiet_sync
+from tests.store.conftest import ALL, kept, quiet_sync
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes, links, locks and limits of POSIX")
@@ -41,7 +41,7 @@ def names_beside(store):
 
 
 def count(store):
-    return int(store.sql("SELECT count(*) AS n FROM kept.exports")["n"][0])
+    return int(kept(store, "SELECT count(*) AS n FROM kept.exports")["n"][0])
 
 
 def use_all(store):

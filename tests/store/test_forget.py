@@ -21,7 +21,7 @@ from nucleus_pandas.store import forget, tombstones
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.traces import rows_with
 from tests.demo.handmade import app_of, session, user
-from tests.store.conftest import ALL, Asked, assert_same, kinds, quiet_sync
+from tests.store.conftest import ALL, Asked, assert_same, kept, kinds, quiet_sync
 
 ROOT = Path(__file__).parents[2]
 
@@ -575,7 +575,7 @@ def test_the_file_is_private_and_holds_no_id(app, store, fill):
     text = erased_file(store).read_text()
     assert who["user_id"] not in text
     assert who["user_db_id"] not in text
-    salt = store.sql("SELECT value FROM kept.meta WHERE key = 'salt'")["value"][0]
+    salt = kept(store, "SELECT value FROM kept.meta WHERE key = 'salt'")["value"][0]
     assert salt not in text
     assert not Path(f"{erased_file(store)}.new").exists()
 
@@ -584,7 +584,7 @@ def test_a_hash_takes_long_to_try_and_cannot_be_asked_for_in_sql(app, store, fil
     fill(store)
     who = forget_one(app, store)
     people = json.loads(erased_file(store).read_text())["people"]
-    salt = bytes.fromhex(store.sql("SELECT value FROM kept.meta WHERE key = 'salt'")["value"][0])
+    salt = bytes.fromhex(kept(store, "SELECT value FROM kept.meta WHERE key = 'salt'")["value"][0])
     slow = hashlib.scrypt(who["user_id"].encode(), salt=salt, n=2**12, r=8, p=1, dklen=32).hex()
     assert slow in people[0]["hashes"]
     with store.database.reading() as connection:
