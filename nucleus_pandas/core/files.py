@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import stat
 import threading
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 
 _PIECE = 1 << 20
+_FULL = re.compile(r"No space left|File too large|not enough space|[Dd]isk (is )?full|quota exceeded", re.IGNORECASE)
 # Each of these exists on some systems only.
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -54,26 +57,44 @@ def create_private(path: Path) -> int:
 
 
 def write_private(path: Path, content: str | bytes, *, replace: bool = True) -> None:
-    """Write a file with mode 0600 that appears under its name only when it is complete and on disk.
+    """Write a file as `open_private` does."""
+    with open_private(path, replace=replace) as file:
+        file.buffer.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def open_private(path: Path, *, replace: bool = True) -> Iterator[TextIOWrapper]:
+    """Open a file of mode 0600 for writing; it gets its name only when it is complete and on disk.
 
     Raises
     ------
     FileExistsError
         When there is a file at the path and `replace` is false.
+    OSError
+        When the file cannot be written, for example on a full disk; the message names the path.
     """
     part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
-    data = content.encode("utf-8") if isinstance(content, str) else content
     try:
-        with os.fdopen(create_private(part), "wb") as file:
-            file.write(data)
+        with os.fdopen(create_private(part), "w", encoding="utf-8", newline="") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if replace:
             part.replace(path)
         else:
             rename_new(part, path)
+    except OSError as error:
+        if error.errno is None or str(error.filename or part) != str(part):
+            raise
+        full = "; nothing was written. Free space, or choose another path" if is_full(str(error)) else ""
+        raise OSError(error.errno, f"{error.strerror}{full}", str(path)) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def is_full(message: str) -> bool:
+    """Say whether an error message of the system or of DuckDB means that a disk is full."""
+    return _FULL.search(message) is not None
 
 
 def rename_new(source: Path, target: Path) -> None:

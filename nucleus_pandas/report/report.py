@@ -176,6 +176,8 @@ class Report:
             If the name does not end in .html.
         FileNotFoundError
             If the folder does not exist.
+        OSError
+            If the file cannot be written, for example on a full disk; the file that was there is kept.
         """
         target = check_page(path)
         write_private(target, self.to_html())

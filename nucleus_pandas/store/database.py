@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nucleus_pandas.core.files import erase, find_intruder, private_umask, rename_new, sync_folder
+from nucleus_pandas.core.files import erase, find_intruder, is_full, private_umask, rename_new, sync_folder
 from nucleus_pandas.exceptions import StoreError, StoreLockedError
 from nucleus_pandas.store import schema, side_files
 
@@ -34,7 +34,6 @@ _LOCK_PATIENCE = 1.0
 _SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 _TAKEN = re.compile("Could not set lock|being used by another process|different configuration|handle conflict")
 _HOLDER = re.compile(r"\(PID (\d+)\)")
-_FULL = re.compile(r"No space left|File too large|not enough space|[Dd]isk (is )?full|quota exceeded")
 _DAMAGED = re.compile("[Cc]orrupt|checksum|not a valid DuckDB|Could not read enough bytes|[Ss]erializ|magic bytes")
 _FORBIDDEN = re.compile("Permission denied|[Rr]ead-only|Access is denied|Operation not permitted")
 _NEWER = re.compile("version number|newer version")
@@ -388,6 +387,7 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=dict(_SETTINGS))
     try:
         connection.execute("SET TimeZone = 'UTC'")  # by default the machine's
+        connection.execute("SET enable_progress_bar = false")  # it goes to stdout
         with private_umask():  # to write, DuckDB applies the log that a crash left
             connection.execute(f"ATTACH {_quoted(str(path))} AS store{' (READ_ONLY)' if read_only else ''}")
         connection.execute("USE store")
@@ -428,7 +428,7 @@ def _own_errors(path: Path) -> Iterator[None]:
 
 
 def _explained(path: Path, text: str) -> StoreError:
-    if _FULL.search(text):
+    if is_full(text):
         return StoreError(f"The disk with {path} is full. What was in the store before is still there; make room.")
     if _NEWER.search(text):
         return StoreError(f"{path} was written by a newer DuckDB: pip install --upgrade duckdb.")

@@ -434,6 +434,8 @@ class EventStore:
             is written.
         StoreLockedError
             While a sync or an erasure is at work on the store.
+        StoreError
+            When the files cannot be written, for example on a full disk; none are left.
 
         Warns
         -----

@@ -41,6 +41,8 @@ def export_user(
     ------
     FileExistsError, FileNotFoundError
         When there is a file at `path`, or no folder for it; nothing is asked for.
+    OSError
+        When the file cannot be written, for example on a full disk; nothing is left of it.
     NotFoundError
         When the service does not know the user.
     NucleusError

@@ -159,10 +159,15 @@ def test_a_file_that_cannot_be_written_completely_leaves_the_old_one(tmp_path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left on device; nothing was written\. Free space.*'.*/file'"):
         write_private(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "old"
     assert names_in(tmp_path) == ["file"]
+
+
+def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: '.*/none/page\.html'"):
+        write_private(tmp_path / "none" / "page.html", "new")
 
 
 def test_a_new_file_does_not_replace_one_that_appeared_meanwhile(tmp_path):
