@@ -31,6 +31,7 @@ _HOLDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "BIGINT": _NUMBERS,
     "UBIGINT": _NUMBERS,
     "DOUBLE": _NUMBERS,
+    "FLOAT": _NUMBERS,
     "BOOLEAN": ("true and false", (bool, np.bool_)),
     "INSTANT": ("instants with a zone", (dt.datetime,)),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nucleus_pandas.api.columns import Losses, clean
 from nucleus_pandas.api.people import MOST_PROPERTIES
-from nucleus_pandas.api.wording import shown
+from nucleus_pandas.api.wording import is_utf8, shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,7 +81,7 @@ def _most_frequent(connection: duckdb.DuckDBPyConnection, table: str, column: st
 
 
 def _some(connection: duckdb.DuckDBPyConnection, table: str, column: str, keys: Collection[str]) -> Properties:
-    wanted = sorted(set(keys))
+    wanted = sorted(filter(is_utf8, set(keys)))  # DuckDB holds no other texts
     if not wanted:
         return Properties([], 0)
     names, paths = (f"[{', '.join(map(text_literal, texts))}]" for texts in (wanted, map(_pointer, wanted)))

@@ -190,6 +190,12 @@ def test_a_number_is_not_looked_for_in_a_column_of_text_in_your_own_files(tmp_pa
         nu.funnel(nu.Buckets(tmp_path), [nu.step("OPEN", where={"pages": 1})])
 
 
+def test_a_fraction_is_found_among_numbers_of_32_bits_in_your_own_files(tmp_path):
+    write(tmp_path, f"SELECT *, CAST(0.1 AS FLOAT) AS share FROM ({rows(['ann'])})")
+    events = nu.Buckets(tmp_path, as_of="2026-06-01")
+    assert nu.funnel(events, [nu.step("OPEN", where={"share": 0.1})])["users"].tolist() == [1]
+
+
 def test_your_own_files_will_do(tmp_path):
     write(tmp_path, rows(["ann", "bob"]), 0)
     write(tmp_path, rows(["cid"], "2026-03-03").replace("TIMESTAMP", "TIMESTAMPTZ").replace(":00'", ":00+00'"), 1)

@@ -71,6 +71,19 @@ QUESTIONS = {
     "where a text that spells a number": lambda events: nu.funnel(events, [nu.step("SAVE", where={"value": "1"})]),
     "where a number among texts": lambda events: nu.funnel(events, [nu.step("SAVE", where={"value": 1})]),
     "where a truth value among texts": lambda events: nu.funnel(events, [nu.step("SAVE", where={"value": True})]),
+    "by what only the first event of a session has": lambda events: nu.funnel(events, ["SAVE"], by="version"),
+    "where what only the first event of a session has": lambda events: nu.funnel(
+        events, [nu.step("SAVE", where={"version": "1.0.0"})]
+    ),
+    "retention by the version": lambda events: nu.retention(
+        events, by="version", return_event="CLOSE", start_event="SAVE", freq="D", start="2026-10-24", end="2026-10-24"
+    ),
+    "where a number beyond 64 bits": lambda events: nu.funnel(
+        events, [nu.step("SAVE", where={"pages": [2**64, 10**400, 1]})]
+    ),
+    "where a text that is no UTF-8": lambda events: nu.funnel(
+        events, [nu.step("SAVE", where={"text": ["\ud800", "t1"]})]
+    ),
     "by a key that is rare": lambda events: nu.funnel(events, ["init", "SAVE", "CLOSE"], by="k259"),
     "by a key with odd characters": lambda events: nu.funnel(events, ["SAVE"], by="rare/~\"'"),
     "by the name of the column": lambda events: nu.funnel(events, ["SAVE"], by="data.text"),
@@ -262,3 +275,17 @@ def test_of_keys_that_look_the_same_an_export_finds_the_one_that_its_store_finds
     name = "n\N{REPLACEMENT CHARACTER}"
     expected = segments(nu.Buckets(alike), name, "CLOSE")
     assert segments(nu.Buckets(tmp_path / "out"), name, "CLOSE") == expected
+
+
+@pytest.mark.parametrize("source", ["store", "log", "frame", "buckets", "export"])
+@pytest.mark.parametrize("by", ["\ud800", "data.\ud800"])
+def test_a_name_that_is_no_utf8_is_an_unknown_one(source, by, sources):
+    with pytest.raises(ValueError, match="by: the log has no column"):
+        nu.funnel(sources[source], ["SAVE"], by=by)
+
+
+@pytest.mark.parametrize("source", ["store", "log", "frame", "buckets", "export"])
+@pytest.mark.parametrize("wanted", [1, "2026-10-24", True])
+def test_something_else_than_an_instant_is_not_looked_for_among_instants(source, wanted, sources):
+    with pytest.raises(ValueError, match='where: the column "time" holds instants'):
+        nu.funnel(sources[source], [nu.step("SAVE", where={"time": wanted})])
