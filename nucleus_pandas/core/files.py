@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -115,6 +116,43 @@ def rename_new(source: Path, target: Path) -> None:
         source.replace(target)
     else:
         source.unlink()
+
+
+def full_path(argument: str, path: str | os.PathLike[str]) -> Path:
+    """Return an absolute path, with ``~`` replaced.
+
+    Raises
+    ------
+    ValueError
+        For ``~name`` without such a user, and for a name that is too long; `argument` is named in the message.
+    """
+    try:
+        full = Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError(f"{argument}={str(path)!r}: the home folder is unknown. Write the full path.") from None
+    if is_too_long(full):
+        raise ValueError(f"{argument}={str(path)!r:.80}: the name is too long. Choose a shorter one.")
+    return full
+
+
+def is_too_long(path: Path) -> bool:
+    """Say whether no file can have a path because a name in it, or all of it, is too long."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    except ValueError:  # a NUL, which is reported elsewhere
+        return False
+    return False
+
+
+def is_special(path: Path) -> bool:
+    """Say whether a path is a pipe, a socket or a device, which could block whoever opens it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def find_intruder(path: Path, *owners: int, folder: bool = False) -> str | None:

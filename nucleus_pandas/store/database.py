@@ -17,7 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nucleus_pandas.core.files import erase, find_intruder, is_full, private_umask, rename_new, sync_folder
+from nucleus_pandas.core.files import (
+    erase,
+    find_intruder,
+    full_path,
+    is_full,
+    is_too_long,
+    private_umask,
+    rename_new,
+    sync_folder,
+)
 from nucleus_pandas.exceptions import StoreError, StoreLockedError
 from nucleus_pandas.store import schema, side_files
 
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
 #: How many seconds to wait for another process or thread that has the store open.
 PATIENCE = 10.0
 _TELL_AFTER = 1.0
+# Of the files beside the store.
+_LONGEST_SUFFIX = ".wal.checkpoint"
 _STEP = 0.05
 # How long a sync waits for the lock, which others hold for a moment to clean up after a crash.
 _LOCK_PATIENCE = 1.0
@@ -63,7 +74,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         _check_name(path)
-        self.path = path.expanduser().resolve()
+        self.path = full_path("path", path).resolve()
         _check_name(self.path)
         self._use = _USES.setdefault(self.path, _Use())
 
@@ -377,6 +388,8 @@ def _check_name(path: Path) -> None:
     odd = "?\0" if os.name == "nt" else "?\0\\"
     if found := next((character for character in odd if character in name), None):
         raise ValueError(f"path={str(path)!r}: DuckDB cannot open a path with {found!r}. Choose another one.")
+    if is_too_long(Path(f"{path}{_LONGEST_SUFFIX}")):
+        raise ValueError(f"path={str(path)!r:.80}: the name is too long for a store. Choose a shorter one.")
     if any("\ud800" <= character <= "\udfff" for character in name):
         raise ValueError(f"path={str(path)!r} is not valid UTF-8, so DuckDB cannot open it. Choose another one.")
 

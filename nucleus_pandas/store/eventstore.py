@@ -18,6 +18,7 @@ from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.people import checked_properties
 from nucleus_pandas.api.windows import When, Zone, make_interval
 from nucleus_pandas.api.wording import shown
+from nucleus_pandas.core.files import full_path
 from nucleus_pandas.store import reading, tombstones
 from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, warn_of_gaps
@@ -463,7 +464,7 @@ class EventStore:
         store keeps of them.
         """
         wanted = checked_properties(properties, "data")
-        target = Path(folder).expanduser().absolute()
+        target = full_path("folder", folder)
         return export_tables(self.database, target, format, self.info().sample, wanted, excel=excel)
 
     def reset_erased(self) -> None:

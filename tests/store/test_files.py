@@ -44,6 +44,11 @@ def count(store):
     return int(kept(store, "SELECT count(*) AS n FROM kept.exports")["n"][0])
 
 
+def create(store):
+    with store.database.writing():
+        pass
+
+
 def use_all(store):
     """Use each of the files beside a store."""
     with store.database.alone("sync"):
@@ -771,3 +776,45 @@ def test_a_name_that_is_too_long_is_told(tmp_path):
     store = nu.EventStore(tmp_path / ("x" * 253))
     with pytest.raises(nu.StoreError, match="File name too long"), store.database.writing():
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes")
+@pytest.mark.parametrize("suffix", ["", ".erased"])
+def test_a_pipe_in_the_place_of_a_file_is_refused(store, suffix):
+    pipe = Path(f"{store.path}{suffix}")
+    if suffix:
+        create(store)
+    os.mkfifo(pipe)
+    with pytest.raises(nu.StoreError, match=f"{pipe.name} is not a regular file"):
+        store.info()
+    with pytest.raises(nu.StoreError, match=f"{pipe.name} is not a regular file"), store.database.writing():
+        pass
+
+
+def paths_to(path):
+    """Calls that take a path from the user."""
+    return {
+        "store": lambda: nu.EventStore(path),
+        "buckets": lambda: nu.Buckets(path),
+        "report": lambda: nu.Report("t", "s").save(f"{path}.html"),
+        "person": lambda: nu.export_user(None, "ana", path),
+        "cache": lambda: nu.Client("app", "token", cache=path),
+    }
+
+
+@pytest.mark.parametrize("place", ["store", "buckets", "report", "person", "cache"])
+@pytest.mark.parametrize(("name", "problem"), [("~nobody-of-this-name/a", "home folder"), ("a" * 300, "too long")])
+def test_a_path_that_cannot_be_is_refused_with_a_sentence(name, problem, place):
+    with pytest.raises(ValueError, match=rf"(path|source|cache)=.*: the (name|home).*{problem.split()[-1]}"):
+        paths_to(name)[place]()
+
+
+def test_an_export_into_a_path_that_cannot_be_is_refused(store, tmp_path):
+    create(store)
+    with pytest.raises(ValueError, match=r"folder=.*: the name is too long\. Choose a shorter one\."):
+        store.export(tmp_path / ("a" * 300))
+
+
+def test_the_name_of_a_store_leaves_room_for_those_of_the_files_beside_it(tmp_path):
+    with pytest.raises(ValueError, match="the name is too long for a store"):
+        nu.EventStore(tmp_path / ("a" * 250))
