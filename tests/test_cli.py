@@ -219,6 +219,7 @@ def test_a_sync_that_ended_early_says_whether_it_goes_on(mine, tmp_path, monkeyp
 def test_forget_reads_the_id_twice_and_shows_it_nowhere(mine, tmp_path, monkeypatch, capsys):
     path = tmp_path / "app.duckdb"
     main(["sync", str(path), *SPAN])
+    capsys.readouterr()
     someone = nu.EventStore(path).users()["user_id"].iloc[0]
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{someone}\n{someone}\n"))
     assert main(["forget", "--store", str(path)]) == 0
@@ -226,6 +227,7 @@ def test_forget_reads_the_id_twice_and_shows_it_nowhere(mine, tmp_path, monkeypa
     assert someone not in shown.out + shown.err
     assert someone not in set(nu.EventStore(path).users()["user_id"])
     assert any(line.startswith("service") and "left 0" in line for line in shown.out.splitlines())
+    assert all("  found " in line for line in shown.out.splitlines())
 
 
 def test_forget_erases_nobody_when_the_second_id_is_another(mine, monkeypatch, capsys):

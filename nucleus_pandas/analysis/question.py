@@ -24,6 +24,7 @@ from nucleus_pandas.analysis.steps import (
 )
 from nucleus_pandas.api.durations import Duration, read_duration
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
+from nucleus_pandas.store.eventstore import EventStore
 
 #: How long an attempt may take.
 Window = Duration
@@ -141,6 +142,7 @@ def enough(events: object, asked: list[Step], by: str | None) -> set[str] | None
     if any(callable(one.where) for one in asked):
         return None
     looked_at = {by, *(name for one in asked for name in columns_of(one))}
-    if isinstance(events, pd.DataFrame) and "session_id" in events.columns and looked_at & set(CONTEXT):
-        return None
+    sessions = isinstance(events, EventStore) or (isinstance(events, pd.DataFrame) and "session_id" in events.columns)
+    if sessions and looked_at & set(CONTEXT):
+        return None  # filled forward from other events of the session
     return {name for one in asked for name in one.events}

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Callable, Collection
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from nucleus_pandas.analysis.engines import Engine, InBuckets, Source, executor_
 from nucleus_pandas.analysis.parted import is_spread
 from nucleus_pandas.api.columns import INSTANT, TEXT
 from nucleus_pandas.api.wording import shown
+from nucleus_pandas.core.files import full_path
 from nucleus_pandas.store.buckets import store_buckets
 from nucleus_pandas.store.coverage import find_gaps
 from nucleus_pandas.store.eventstore import EventStore
@@ -31,6 +31,7 @@ _HOLDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "BIGINT": _NUMBERS,
     "UBIGINT": _NUMBERS,
     "DOUBLE": _NUMBERS,
+    "FLOAT": _NUMBERS,
     "BOOLEAN": ("true and false", (bool, np.bool_)),
     "INSTANT": ("instants with a zone", (dt.datetime,)),
 }
@@ -86,7 +87,7 @@ def open_source(source: object, engine: Engine | None, *, progress: bool) -> Ope
                 "frame that reads them, such as dask.dataframe.read_parquet(...)."
             )
         # Workers may be in another folder.
-        folder = Path(source).expanduser().absolute()
+        folder = full_path("source", source)
         files = parquet_buckets(folder)
         _check_times(files[0])
         opened = of_kinds(InBuckets(files, executor, progress), files[0].kinds, read_about(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import unknown_column
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.api.frames import EVENT_LOG
-from nucleus_pandas.api.wording import shown
+from nucleus_pandas.api.wording import is_utf8, shown
 
 #: A condition on properties: values by name, or a function of a frame that gives a truth value a row.
 Where = Mapping[str, Any] | Callable[[pd.DataFrame], Any]
@@ -249,6 +250,9 @@ def _check_type(values: pd.Series, column: str, wanted: object) -> None:
         holds, fits, right = "True and False", flag, "True or False"
     elif pd.api.types.is_numeric_dtype(dtype):
         holds, fits, right = "numbers", number and not flag, "a number"
+    elif isinstance(dtype, pd.DatetimeTZDtype):
+        holds, right = "instants", "a datetime with a zone"
+        fits = isinstance(wanted, dt.datetime) and wanted.tzinfo is not None
     elif isinstance(dtype, pd.StringDtype):
         holds, fits, right = "text", isinstance(wanted, str), "a text"
     else:
@@ -273,9 +277,19 @@ def _equal(values: pd.Series, wanted: object) -> Bools:
         )
     if flag != pd.api.types.is_bool_dtype(values.dtype):
         return np.zeros(len(values), dtype=np.bool_)
+    if _is_beyond_arrays(wanted):
+        found = values.tolist()
+        return np.array([value is not pd.NA and value == wanted for value in found], dtype=np.bool_)
     if str(values.dtype) in ("float32", "Float32") and not isinstance(wanted, str):
         wanted = np.float32(wanted)  # type: ignore[arg-type]  # a number by now; 0.1 is another one in 64 bits
     return values.isin([wanted]).to_numpy(dtype=np.bool_, na_value=False)
+
+
+def _is_beyond_arrays(value: object) -> bool:
+    """Whether pandas and Arrow cannot convert a value: an integer beyond 64 bits, or a text that is not valid UTF-8."""
+    if isinstance(value, str):
+        return not is_utf8(value)
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, place: str) -> Bools:

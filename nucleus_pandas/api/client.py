@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Self
 from urllib.parse import urlencode, urlsplit
@@ -22,6 +21,7 @@ from nucleus_pandas.api.lifetimes import is_kept
 from nucleus_pandas.api.payloads import parse_json
 from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.api.windows import Sign, Zone, parse_zone
+from nucleus_pandas.core.files import full_path
 from nucleus_pandas.exceptions import (
     AuthenticationError,
     ConfigurationError,
@@ -431,7 +431,7 @@ class Client:
             return CacheFile(default_folder(), self.app_id, self.now, own_folder=True)
         if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
             raise ConfigurationError(f"cache={cache!r} is not known; write True, False or the path of a folder.")
-        return CacheFile(Path(cache).expanduser().absolute(), self.app_id, self.now)
+        return CacheFile(full_path("cache", cache), self.app_id, self.now)
 
 
 def _make_session(transport: Transport, cache: CacheFile | None) -> requests.Session:

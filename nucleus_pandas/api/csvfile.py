@@ -9,19 +9,16 @@ apostrophe in front, which makes them text; numbers stay as they are.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.columns import Losses, clean
-from nucleus_pandas.core.files import create_private
+from nucleus_pandas.core.files import open_private
 
 # Spreadsheets for Chinese, Japanese and Korean also take the full-width forms for operators. Tabs and line ends count
 # by themselves: where a tool splits cells at them, the next character would be the first of a cell.
@@ -42,8 +39,13 @@ def write_csv(frames: Iterable[pd.DataFrame], path: Path, *, excel: bool = False
         The file; one that exists is replaced when the new one is complete.
     excel : bool
         Whether to begin with a byte order mark, without which Excel does not read UTF-8.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written; the message names it.
     """
-    with _replacing(path) as file:
+    with open_private(path) as file:
         file.write(_BYTE_ORDER_MARK if excel else "")
         for number, frame in enumerate(frames):
             if not number:
@@ -81,15 +83,3 @@ def _text(value: Any) -> Any:
         return value
     shown = clean([value], Losses("csv"))[0] or ""
     return f"'{shown}" if _FORMULA.match(shown) else shown
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
-    """A private file that gets its name when it is complete."""
-    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
-    try:
-        with os.fdopen(create_private(part), "w", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -20,3 +20,8 @@ def ascii_controls(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Write a number and its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def is_utf8(text: str) -> bool:
+    """Say whether a text can be encoded; one with lone surrogates cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -96,11 +96,12 @@ def _forget(arguments: argparse.Namespace) -> int:
     with client_of(arguments) as client:
         user_id, again = (_line(prompt) for prompt in ("Id of the person: ", "The same once more: "))
         table = nu.forget_user(client, user_id, store=store, confirm=again)
+    width = int(table["place"].str.len().max()) + 2
     for place, found, left, detail in table.itertuples(index=False):
         numbers = [
             f"{name} {'?' if pd.isna(number) else number}" for name, number in (("found", found), ("left", left))
         ]
-        print(f"{place:24}{numbers[0]:14}{numbers[1]:10}{'' if pd.isna(detail) else detail}".rstrip())
+        print(f"{place:{width}}{numbers[0]:14}{numbers[1]:10}{'' if pd.isna(detail) else detail}".rstrip())
     checked = table[table["place"].ne("elsewhere")]
     return int(bool(checked["left"].fillna(1).sum()))
 

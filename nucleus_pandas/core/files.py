@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import secrets
 import stat
 import threading
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 
 _PIECE = 1 << 20
+_FULL = re.compile(r"No space left|File too large|not enough space|[Dd]isk (is )?full|quota exceeded", re.IGNORECASE)
 # Each of these exists on some systems only.
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -54,26 +58,44 @@ def create_private(path: Path) -> int:
 
 
 def write_private(path: Path, content: str | bytes, *, replace: bool = True) -> None:
-    """Write a file with mode 0600 that appears under its name only when it is complete and on disk.
+    """Write a file as `open_private` does."""
+    with open_private(path, replace=replace) as file:
+        file.buffer.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def open_private(path: Path, *, replace: bool = True) -> Iterator[TextIOWrapper]:
+    """Open a file of mode 0600 for writing; it gets its name only when it is complete and on disk.
 
     Raises
     ------
     FileExistsError
         When there is a file at the path and `replace` is false.
+    OSError
+        When the file cannot be written, for example on a full disk; the message names the path.
     """
     part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
-    data = content.encode("utf-8") if isinstance(content, str) else content
     try:
-        with os.fdopen(create_private(part), "wb") as file:
-            file.write(data)
+        with os.fdopen(create_private(part), "w", encoding="utf-8", newline="") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if replace:
             part.replace(path)
         else:
             rename_new(part, path)
+    except OSError as error:
+        if error.errno is None or str(error.filename or part) != str(part):
+            raise
+        full = "; nothing was written. Free space, or choose another path" if is_full(str(error)) else ""
+        raise OSError(error.errno, f"{error.strerror}{full}", str(path)) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def is_full(message: str) -> bool:
+    """Say whether an error message of the system or of DuckDB means that a disk is full."""
+    return _FULL.search(message) is not None
 
 
 def rename_new(source: Path, target: Path) -> None:
@@ -94,6 +116,43 @@ def rename_new(source: Path, target: Path) -> None:
         source.replace(target)
     else:
         source.unlink()
+
+
+def full_path(argument: str, path: str | os.PathLike[str]) -> Path:
+    """Return an absolute path, with ``~`` replaced.
+
+    Raises
+    ------
+    ValueError
+        For ``~name`` without such a user, and for a name that is too long; `argument` is named in the message.
+    """
+    try:
+        full = Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError(f"{argument}={str(path)!r}: the home folder is unknown. Write the full path.") from None
+    if is_too_long(full):
+        raise ValueError(f"{argument}={str(path)!r:.80}: the name is too long. Choose a shorter one.")
+    return full
+
+
+def is_too_long(path: Path) -> bool:
+    """Say whether no file can have a path because a name in it, or all of it, is too long."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    except ValueError:  # a NUL, which is reported elsewhere
+        return False
+    return False
+
+
+def is_special(path: Path) -> bool:
+    """Say whether a path is a pipe, a socket or a device, which could block whoever opens it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def find_intruder(path: Path, *owners: int, folder: bool = False) -> str | None:

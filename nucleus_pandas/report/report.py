@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from nucleus_pandas.core.files import write_private
+from nucleus_pandas.core.files import full_path, write_private
 from nucleus_pandas.plots.style import figures_for_page
 from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.heatmap import SHADES
@@ -176,6 +176,8 @@ class Report:
             If the name does not end in .html.
         FileNotFoundError
             If the folder does not exist.
+        OSError
+            If the file cannot be written, for example on a full disk; the file that was there is kept.
         """
         target = check_page(path)
         write_private(target, self.to_html())
@@ -262,7 +264,7 @@ def _shown(value: object) -> object:
 
 def check_page(path: str | os.PathLike[str]) -> Path:
     """Give the place of a page, or raise where none can be written."""
-    target = Path(path).expanduser()
+    target = full_path("path", path)
     if target.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"A report is a page: name the file {target.with_suffix('.html').name}.")
     if not target.parent.is_dir():

@@ -17,7 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nucleus_pandas.core.files import erase, find_intruder, private_umask, rename_new, sync_folder
+from nucleus_pandas.core.files import (
+    erase,
+    find_intruder,
+    full_path,
+    is_full,
+    is_too_long,
+    private_umask,
+    rename_new,
+    sync_folder,
+)
 from nucleus_pandas.exceptions import StoreError, StoreLockedError
 from nucleus_pandas.store import schema, side_files
 
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
 #: How many seconds to wait for another process or thread that has the store open.
 PATIENCE = 10.0
 _TELL_AFTER = 1.0
+# Of the files beside the store.
+_LONGEST_SUFFIX = ".wal.checkpoint"
 _STEP = 0.05
 # How long a sync waits for the lock, which others hold for a moment to clean up after a crash.
 _LOCK_PATIENCE = 1.0
@@ -34,7 +45,6 @@ _LOCK_PATIENCE = 1.0
 _SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 _TAKEN = re.compile("Could not set lock|being used by another process|different configuration|handle conflict")
 _HOLDER = re.compile(r"\(PID (\d+)\)")
-_FULL = re.compile(r"No space left|File too large|not enough space|[Dd]isk (is )?full|quota exceeded")
 _DAMAGED = re.compile("[Cc]orrupt|checksum|not a valid DuckDB|Could not read enough bytes|[Ss]erializ|magic bytes")
 _FORBIDDEN = re.compile("Permission denied|[Rr]ead-only|Access is denied|Operation not permitted")
 _NEWER = re.compile("version number|newer version")
@@ -64,7 +74,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         _check_name(path)
-        self.path = path.expanduser().resolve()
+        self.path = full_path("path", path).resolve()
         _check_name(self.path)
         self._use = _USES.setdefault(self.path, _Use())
 
@@ -378,6 +388,8 @@ def _check_name(path: Path) -> None:
     odd = "?\0" if os.name == "nt" else "?\0\\"
     if found := next((character for character in odd if character in name), None):
         raise ValueError(f"path={str(path)!r}: DuckDB cannot open a path with {found!r}. Choose another one.")
+    if is_too_long(Path(f"{path}{_LONGEST_SUFFIX}")):
+        raise ValueError(f"path={str(path)!r:.80}: the name is too long for a store. Choose a shorter one.")
     if any("\ud800" <= character <= "\udfff" for character in name):
         raise ValueError(f"path={str(path)!r} is not valid UTF-8, so DuckDB cannot open it. Choose another one.")
 
@@ -388,6 +400,7 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=dict(_SETTINGS))
     try:
         connection.execute("SET TimeZone = 'UTC'")  # by default the machine's
+        connection.execute("SET enable_progress_bar = false")  # it goes to stdout
         with private_umask():  # to write, DuckDB applies the log that a crash left
             connection.execute(f"ATTACH {_quoted(str(path))} AS store{' (READ_ONLY)' if read_only else ''}")
         connection.execute("USE store")
@@ -428,7 +441,7 @@ def _own_errors(path: Path) -> Iterator[None]:
 
 
 def _explained(path: Path, text: str) -> StoreError:
-    if _FULL.search(text):
+    if is_full(text):
         return StoreError(f"The disk with {path} is full. What was in the store before is still there; make room.")
     if _NEWER.search(text):
         return StoreError(f"{path} was written by a newer DuckDB: pip install --upgrade duckdb.")

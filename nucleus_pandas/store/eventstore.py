@@ -18,12 +18,14 @@ from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.people import checked_properties
 from nucleus_pandas.api.windows import When, Zone, make_interval
 from nucleus_pandas.api.wording import shown
+from nucleus_pandas.core.files import full_path
 from nucleus_pandas.store import reading, tombstones
 from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, warn_of_gaps
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
 from nucleus_pandas.store.properties import Properties, find_properties, known_keys, require_properties
+from nucleus_pandas.store.queries import check_query
 from nucleus_pandas.store.reading import condition_on, naive
 from nucleus_pandas.store.reconcile import reconcile
 from nucleus_pandas.store.schema import get_meta, one_row
@@ -336,23 +338,30 @@ class EventStore:
             return find_properties(connection, "kept.events", "data", keys)
 
     def sql(self, query: str) -> pd.DataFrame:
-        """Ask in SQL, with DuckDB's dialect.
+        """Get the answer to a question in SQL, in DuckDB's dialect.
 
         Parameters
         ----------
         query : str
-            Over the views ``users``, ``devices``, ``sessions`` and ``events``, which have the columns of the loaders.
-            Properties are JSON: ``props ->> 'plan'``, ``data ->> 'format'``. Instants are UTC without saying so.
+            One SELECT over the views ``users``, ``devices``, ``sessions`` and ``events``, which have the columns of the
+            loaders. Properties are JSON: ``props ->> 'plan'``, ``data ->> 'format'``. Instants are UTC, without a zone.
 
         Returns
         -------
         pandas.DataFrame
-            What DuckDB makes of it.
+            The rows as DuckDB converts them.
 
         Raises
         ------
         ValueError
-            When the query cannot be understood or answered, would change something, or reads or writes files.
+            When DuckDB cannot understand or answer the query, or when the query is anything but one SELECT over these
+            views.
+
+        Notes
+        -----
+        A query can use subqueries, common table expressions (``WITH``), ``DESCRIBE`` and ``SUMMARIZE`` of a view, and
+        the table functions range, generate_series, unnest, json_each and json_tree. It reads no other tables and no
+        files, and changes nothing.
         """
         import duckdb
 
@@ -360,20 +369,16 @@ class EventStore:
             raise ValueError('query must be a question in SQL, such as "SELECT count(*) FROM events".')
         with self.database.reading() as connection:
             connection.execute("SET enable_external_access = false")
+            # Names that are no tables would be taken for variables of Python.
+            connection.execute("SET python_enable_replacements = false")
+            check_query(connection, query)
             try:
-                answer = connection.execute(query)
-                if answer is not None and answer.description:
-                    return answer.df()
-                problem = "The query asks for nothing."
+                return connection.execute(query).df()
             except (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException) as error:
                 problem = f"The query cannot be understood by DuckDB: {error}"
-            except duckdb.PermissionException:
-                problem = "The query reads or writes a file, which is not possible here; see `export`."
-            except (duckdb.ProgrammingError, duckdb.DataError) as error:
-                # The words of these can hold parts of the data.
+            except (duckdb.ProgrammingError, duckdb.DataError):
+                # DuckDB's own words can hold parts of the data.
                 problem = "The query cannot be answered: a value does not fit what is done with it."
-                if "read-only" in str(error):
-                    problem = "The query would change the store, which can only be asked."
         raise ValueError(problem)
 
     def info(self) -> StoreInfo:
@@ -417,8 +422,8 @@ class EventStore:
             buckets, ``events/bucket=7/...``: all events of a user lie in one, see `Buckets`. ``csv``: a file
             each; texts that a spreadsheet would take for a formula have an apostrophe in front.
         properties : iterable of str, optional
-            Properties of users and events to turn into columns; the others are left out. By default the 200 most
-            frequent of each; if there are more, the others stay together in the column props or data, as JSON.
+            Properties of users and events to write; the others are left out. By default all: the 200 most frequent of
+            each as columns, the others together in the column props or data, as JSON.
         excel : bool, default False
             Begin CSV files with a byte order mark, so that Excel reads them as UTF-8.
 
@@ -434,6 +439,8 @@ class EventStore:
             is written.
         StoreLockedError
             While a sync or an erasure is at work on the store.
+        StoreError
+            When the files cannot be written, for example on a full disk; none are left.
 
         Warns
         -----
@@ -443,9 +450,15 @@ class EventStore:
         Notes
         -----
         Beside Parquet files, ``about.json`` tells until when the data are known, what was synced, and which share of
-        the users that is. The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them: of type
-        boolean, integer or float where all values are and fit, else text. A key that differs from another only in the
-        case of its letters has an underscore at the end. The bucket of events is in the names of folders, which
+        the users that is. The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them, as
+        boolean, integer, float or text.
+
+        Some properties get no column in Parquet files and are in the JSON column props or data, with their exact keys
+        and values: those with values of several types, with nested values, or with control characters; and, of keys
+        that differ in case only, all but the first. Analyses of the export find them there. In CSV files these
+        properties are columns of text, and a key that differs from another in case only gets an underscore at the end.
+
+        The bucket of events is in the names of folders, which
         tools read as a column; in CSV files it is a column. ``event_no`` numbers the events in the order of the store.
         Times are instants in UTC, in CSV files ISO 8601 such as ``2026-10-24T10:00:00.000000Z``.
 
@@ -455,7 +468,7 @@ class EventStore:
         store keeps of them.
         """
         wanted = checked_properties(properties, "data")
-        target = Path(folder).expanduser().absolute()
+        target = full_path("folder", folder)
         return export_tables(self.database, target, format, self.info().sample, wanted, excel=excel)
 
     def reset_erased(self) -> None:

@@ -5,6 +5,7 @@ Events are written bucket by bucket, so that memory holds one bucket of users, o
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import shutil
@@ -20,16 +21,18 @@ from nucleus_pandas.api.columns import INSTANT
 from nucleus_pandas.api.csvfile import write_csv
 from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS
 from nucleus_pandas.api.people import tell_rest
-from nucleus_pandas.core.files import private_umask, write_private
+from nucleus_pandas.core.files import is_full, private_umask, write_private
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.coverage import find_gaps, synced_spans
 from nucleus_pandas.store.fetching import Reading, fetch, grouped, kinds_of, types_of
 from nucleus_pandas.store.properties import (
     Property,
     as_texts,
+    exact_columns,
     find_properties,
     quoted,
     require_properties,
+    some_as_json,
     text_literal,
     the_rest,
     without_clashes,
@@ -61,12 +64,12 @@ _AT_ONCE = 3_000_000
 
 
 class _Columns(NamedTuple):
-    """The columns of a table in an export: those that are always there, and its properties."""
+    """The columns of a table in an export: those that are always there, its properties, and the JSON of the others."""
 
     fixed: dict[str, str]
     column: str
     properties: list[Property]
-    rest: bool
+    rest: str
 
     def select(self, source: str) -> str:
         """Write the query for some rows. Each JSON text is parsed once."""
@@ -76,7 +79,7 @@ class _Columns(NamedTuple):
         for place, one in enumerate(self.properties, 1):
             chosen.append(f"CAST(texts[{place}] AS {one.kind}) AS {quoted(one.name)}")
         if self.rest:
-            chosen.append(f"{the_rest(self.column, self.properties)} AS {self.column}")
+            chosen.append(f"{self.rest} AS {self.column}")
         return f"SELECT {', '.join(chosen)} FROM {source}"
 
 
@@ -99,8 +102,10 @@ def export_tables(
             of_users = partial(find_properties, connection, "users", "props")
             of_events = partial(find_properties, connection, "kept.events", "data")
             require_properties(properties, of_users, of_events)
+    made = not folder.exists()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with private_umask():  # the mode of mkdir does not hold for parents
+            folder.mkdir(parents=True, exist_ok=True)
         empty = not any(folder.iterdir())
     except OSError:
         raise StoreError(f"The folder {folder} cannot be made. Choose another one.") from None
@@ -108,14 +113,15 @@ def export_tables(
         raise ValueError(f"folder: {folder} is not empty. Choose a new one; nothing was written.")
     folder.chmod(stat.S_IRWXU)  # so that nobody else can read what is not finished
     with database.alone("export"):
-        # Noted first: what is not known to be there is forgotten when a person is.
+        # Noted first, so that no crash leaves an export that erasures do not report.
         with database.writing() as connection:
             now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+            connection.execute("DELETE FROM kept.exports WHERE folder = ?", [str(folder)])
             connection.execute("INSERT INTO kept.exports VALUES (?, ?)", [str(folder), now])
         try:
-            with database.reading() as connection:
+            with database.reading() as connection, _target_errors(folder):
                 for name in _TABLES:
-                    columns = _columns_of(connection, name, properties)
+                    columns = _columns_of(connection, name, properties, format)
                     if format == "csv":
                         parts = _frames(connection, name, columns)
                         write_csv(parts, folder / f"{name}.csv", excel=excel)
@@ -124,26 +130,63 @@ def export_tables(
                 if format == "parquet":
                     write_private(folder / ABOUT, json.dumps(about(connection, sample)))
         except BaseException:
-            for path in folder.iterdir():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            _undo(database, folder, made=made)
             raise
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _columns_of(connection: duckdb.DuckDBPyConnection, table: str, names: Collection[str] | None) -> _Columns:
-    """Choose the columns of a table and warn if some properties get none."""
+@contextlib.contextmanager
+def _target_errors(folder: Path) -> Iterator[None]:
+    """Name the folder of an export, not the store, where files cannot be written."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        if str(folder) not in str(error):
+            raise
+        reason = "the disk is full" if is_full(str(error)) else "a file could not be written"
+        raise StoreError(
+            f"The export to {folder} failed: {reason}. No files were left there. Free space, or choose another folder."
+        ) from None
+
+
+def _undo(database: Database, folder: Path, *, made: bool) -> None:
+    """Remove what a failed export wrote, and forget the export."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if made:
+        folder.rmdir()
+    with contextlib.suppress(StoreError), database.writing() as connection:
+        connection.execute("DELETE FROM kept.exports WHERE folder = ?", [str(folder)])
+
+
+def _columns_of(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    names: Collection[str] | None,
+    format: Format,  # noqa: A002
+) -> _Columns:
+    """Choose the columns of a table and warn if there are too many properties."""
     schema, column = _TABLES[table]
     # Others would not know that times without a zone are of UTC.
     instants = {name for name, dtype in schema.items() if dtype == INSTANT}
     fixed = {name: f"make_timestamptz(epoch_us({quoted(name)}))" for name in schema if name in instants}
     fixed = {name: fixed.get(name, quoted(name)) for name in schema}
     if not column:
-        return _Columns(fixed, column, [], rest=False)
+        return _Columns(fixed, column, [], "")
     found = find_properties(connection, "kept.events" if table == "events" else table, column, names)
-    rest = names is None and found.total > len(found.chosen)
-    if rest:
+    more = names is None and found.total > len(found.chosen)
+    if more:
         tell_rest(column, found.total)
-    return _Columns(fixed, column, without_clashes(found.chosen), rest)
+    if format == "csv":
+        chosen = without_clashes(found.chosen)
+        return _Columns(fixed, column, chosen, the_rest(column, chosen) if more else "")
+    chosen = exact_columns(column, found.chosen)
+    keys = {one.key for one in found.chosen} - {one.key for one in chosen}
+    if names is None:
+        return _Columns(fixed, column, chosen, the_rest(column, chosen) if more or keys else "")
+    return _Columns(fixed, column, chosen, some_as_json(column, keys) if keys else "")
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns, folder: Path) -> None:

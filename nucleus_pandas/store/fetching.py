@@ -22,13 +22,19 @@ CODED = ("user_id", "user_db_id", "event", "kind", "device_id", "session_id")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _KINDS = {
     **dict.fromkeys(_WHOLE, "BIGINT"),
-    **{kind: kind for kind in ("UBIGINT", "BOOLEAN", "DOUBLE", "VARCHAR")},
-    "FLOAT": "DOUBLE",
+    **{kind: kind for kind in ("UBIGINT", "BOOLEAN", "DOUBLE", "FLOAT", "VARCHAR")},
 }
-_DTYPES: dict[str, Any] = {"BIGINT": COUNT, "BOOLEAN": FLAG, "DOUBLE": NUMBER, "INSTANT": INSTANT, "VARCHAR": TEXT}
+_DTYPES: dict[str, Any] = {
+    "BIGINT": COUNT,
+    "BOOLEAN": FLAG,
+    "DOUBLE": NUMBER,
+    "FLOAT": "Float32",
+    "INSTANT": INSTANT,
+    "VARCHAR": TEXT,
+}
 
-#: Columns of a table and what each is read as: VARCHAR, BIGINT, UBIGINT, DOUBLE, BOOLEAN, INSTANT, or JSON, values of
-#: several types.
+#: Columns of a table and what each is read as: VARCHAR, BIGINT, UBIGINT, DOUBLE, FLOAT, BOOLEAN, INSTANT, or JSON,
+#: values of several types.
 Kinds = dict[str, str]
 
 
@@ -97,7 +103,7 @@ def fetch(
             # Of the names of events there are never many.
             few = name == "event" or _few(connection, source, names, n)
             wanted.append(f"{_words(connection, source, names, n, cast) if few else cast} AS c{n}")
-        elif kind == "DOUBLE":
+        elif kind in ("DOUBLE", "FLOAT"):
             wanted.append(f"{cast} AS c{n}")
         else:
             wanted.append(f"coalesce({cast}, CAST(0 AS {_type(kind)})) AS c{n}, {cast} IS NULL AS m{n}")

@@ -227,7 +227,7 @@ def _left_in_store(database: Database, person: _Person) -> list[_Row]:
     """How many rows there were, and where one of the ids still is."""
     with database.reading() as connection:
         left = rows_with(connection, person.all)
-        exports = connection.execute("SELECT folder FROM kept.exports ORDER BY made_at").fetchall()
+        noted = connection.execute("SELECT DISTINCT folder FROM kept.exports ORDER BY folder").fetchall()
     rows: list[_Row] = [
         (f"store: {table}", person.counts[table], left[table], _SHARED if left[table] else "") for table in _TABLES
     ]
@@ -236,10 +236,20 @@ def _left_in_store(database: Database, person: _Person) -> list[_Row]:
     copies = database.leftovers()
     detail = f"delete by hand: {', '.join(map(str, copies))}" if copies else ""
     rows.append(("store: unfinished copies", None, len(copies), detail))
-    if exports:
-        folders = ", ".join(folder for (folder,) in exports)
-        rows.append(("exports", len(exports), len(exports), f"not reached: delete and export again: {folders}"))
+    if exports := [folder for (folder,) in noted if _may_hold_files(Path(folder))]:
+        detail = f"not erased: delete and export again: {', '.join(exports)}"
+        rows.append(("exports", len(exports), len(exports), detail))
     return rows
+
+
+def _may_hold_files(folder: Path) -> bool:
+    """Say whether an export may still be in a folder; one that cannot be read may hold it."""
+    try:
+        return any(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def _at_service(client: Client, user_id: str) -> _Person:

@@ -231,6 +231,7 @@ def in_memory(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
 
     try:
         with _memory(os.getpid()).cursor() as connection:
+            connection.execute("SET enable_progress_bar = false")  # it goes to stdout
             yield connection
     except duckdb.OutOfMemoryException:
         raise StoreError(

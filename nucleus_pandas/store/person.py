@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.fanout import fetch_all
 from nucleus_pandas.api.frames import part
-from nucleus_pandas.core.files import write_private
+from nucleus_pandas.core.files import full_path, write_private
 
 
 def export_user(
@@ -41,6 +40,8 @@ def export_user(
     ------
     FileExistsError, FileNotFoundError
         When there is a file at `path`, or no folder for it; nothing is asked for.
+    OSError
+        When the file cannot be written, for example on a full disk; nothing is left of it.
     NotFoundError
         When the service does not know the user.
     NucleusError
@@ -62,7 +63,7 @@ def export_user(
     >>> sorted(nu.export_user(app, someone))
     ['devices', 'events', 'sessions', 'users']
     """
-    target = None if path is None else Path(path).expanduser()
+    target = None if path is None else full_path("path", path)
     if target is not None and os.path.lexists(target):
         raise FileExistsError(f"There is a file at {target} already. Choose another path; nothing was asked for.")
     if target is not None and not target.parent.is_dir():

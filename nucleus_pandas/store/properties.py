@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nucleus_pandas.api.columns import Losses, clean
 from nucleus_pandas.api.people import MOST_PROPERTIES
-from nucleus_pandas.api.wording import shown
+from nucleus_pandas.api.wording import is_utf8, shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,7 +81,7 @@ def _most_frequent(connection: duckdb.DuckDBPyConnection, table: str, column: st
 
 
 def _some(connection: duckdb.DuckDBPyConnection, table: str, column: str, keys: Collection[str]) -> Properties:
-    wanted = sorted(set(keys))
+    wanted = sorted(filter(is_utf8, set(keys)))  # DuckDB holds no other texts
     if not wanted:
         return Properties([], 0)
     names, paths = (f"[{', '.join(map(text_literal, texts))}]" for texts in (wanted, map(_pointer, wanted)))
@@ -144,6 +144,20 @@ def without_clashes(properties: Sequence[Property]) -> list[Property]:
         taken.add(name.casefold())
         named.append(one._replace(name=name))
     return named
+
+
+def exact_columns(prefix: str, properties: Sequence[Property]) -> list[Property]:
+    """Choose the properties that can be columns of a file without a change of their names or values.
+
+    The others stay in JSON: under another name, or spelled as text, they would be taken for something else.
+    """
+    taken: set[str] = set()
+    chosen = []
+    for one in properties:
+        if not one.mixed and one.name == f"{prefix}.{one.key}" and one.name.casefold() not in taken:
+            taken.add(one.name.casefold())
+            chosen.append(one)
+    return chosen
 
 
 def as_texts(column: str, properties: Sequence[Property]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nucleus_pandas.core.files import create_private, erase, find_intruder, sync_folder
+from nucleus_pandas.core.files import create_private, erase, find_intruder, is_special, sync_folder
 from nucleus_pandas.exceptions import StoreError
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ def copies_of(store: Path) -> Path:
 
 
 def refuse_intruders(store: Path) -> None:
-    """Raise when somebody else may have put the log or the spill folder there."""
+    """Raise when somebody else may have put the log or the spill folder there, and for a pipe in place of a file."""
+    for path in (store, Path(f"{store}.erased")):
+        if is_special(path):
+            raise StoreError(f"{path} is not a regular file, so the store was not opened. Find out who made it.")
     _refuse_intruder(store, log_of(store))
     _refuse_intruder(store, spill_of(store), folder=True)
 

@@ -178,11 +178,22 @@ def test_a_bucket_is_read_as_far_as_a_question_goes(export):
     assert set(parts.source.buckets[0].read(parts.reading)["event"]) == {"init"}
 
 
-def test_a_number_in_a_property_of_several_types_is_not_looked_for_in_an_export_where_it_is_text(export, stored, log):
+def test_a_number_in_a_property_of_several_types_is_found_in_a_store_and_in_its_export(export, stored, log):
     steps = [nu.step("EXPORT_PDF", where={"pages": 1})]
-    pd.testing.assert_frame_equal(nu.funnel(stored, steps), nu.funnel(log, steps), rtol=1e-12, atol=0)
-    with pytest.raises(ValueError, match=r'"data.pages" holds text here, and 1 is none of these.* such as \'1\''):
-        nu.funnel(export, steps)
+    for source in (stored, export):
+        pd.testing.assert_frame_equal(nu.funnel(source, steps), nu.funnel(log, steps), rtol=1e-12, atol=0)
+
+
+def test_a_number_is_not_looked_for_in_a_column_of_text_in_your_own_files(tmp_path):
+    write(tmp_path, f"SELECT *, '1' AS pages FROM ({rows(['ann'])})")
+    with pytest.raises(ValueError, match=r'"pages" holds text here, and 1 is none of these.* such as \'1\''):
+        nu.funnel(nu.Buckets(tmp_path), [nu.step("OPEN", where={"pages": 1})])
+
+
+def test_a_fraction_is_found_among_numbers_of_32_bits_in_your_own_files(tmp_path):
+    write(tmp_path, f"SELECT *, CAST(0.1 AS FLOAT) AS share FROM ({rows(['ann'])})")
+    events = nu.Buckets(tmp_path, as_of="2026-06-01")
+    assert nu.funnel(events, [nu.step("OPEN", where={"share": 0.1})])["users"].tolist() == [1]
 
 
 def test_your_own_files_will_do(tmp_path):

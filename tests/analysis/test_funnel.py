@@ -687,3 +687,17 @@ def test_when_all_are_pending_the_time_of_the_first_to_be_counted_is_named(ask, 
 )
 def test_where_somebody_is_counted_or_nobody_entered_nothing_is_said(asked):
     nu.funnel(log("ana: A0 B1\nben: A5"), ["A", "B"], **{"as_of": "2026-09-02T12:00Z"} | asked)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "Float32", "uint64", "int64[pyarrow]", "float[pyarrow]"])
+@pytest.mark.parametrize("wanted", [2**64, -(2**64), 10**400])
+def test_a_number_beyond_64_bits_is_in_no_column_of_numbers(dtype, wanted):
+    frame = pd.DataFrame({"user_id": ["a"], "time": pd.to_datetime(["2026-01-01"], utc=True), "event": ["SAVE"]})
+    log = nu.EventLog(frame.assign(pages=pd.array([1], dtype=dtype)), as_of="2026-02-01")
+    assert nu.funnel(log, [nu.step("SAVE", where={"pages": wanted})])["users"].tolist() == [0]
+
+
+def test_a_large_number_is_found_among_numbers_of_64_bits():
+    frame = pd.DataFrame({"user_id": ["a"], "time": pd.to_datetime(["2026-01-01"], utc=True), "event": ["SAVE"]})
+    log = nu.EventLog(frame.assign(pages=pd.array([2**64 - 1], dtype="uint64")), as_of="2026-02-01")
+    assert nu.funnel(log, [nu.step("SAVE", where={"pages": 2**64 - 1})])["users"].tolist() == [1]

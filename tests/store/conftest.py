@@ -107,6 +107,12 @@ def quiet_sync(client, store, **arguments):
     return nu.sync(client, store, progress=False, **(ALL | arguments))
 
 
+def kept(store, query):
+    """Run a query on the tables of a store, which `EventStore.sql` does not reach."""
+    with store.database.reading() as connection:
+        return connection.execute(query).df()
+
+
 def in_order(events):
     """An event log in an order that does not depend on where it comes from, but for that within a session."""
     keys = ["user_db_id", "session_start", "device_id", "session_id"]

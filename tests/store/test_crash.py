@@ -16,7 +16,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.store import database, writing
-from tests.store.conftest import ALL, Asked, assert_same, kinds, quiet_sync
+from tests.store.conftest import ALL, Asked, assert_same, kept, kinds, quiet_sync
 
 ROOT = Path(__file__).parents[2]
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
@@ -31,7 +31,7 @@ def python(code, *arguments, **settings):
 #: The start of a script that syncs: STORE and BASE_URL are its arguments.
 SYNC = """
 import sys, nucleus_pandas as nu
-from tests.store.conftest import ALL
+from tests.store.conftest import ALL, kept
 settings = dict(base_url=sys.argv[2], requests_per_second=None, cache=False)
 client, store = nu.Client("demo", "demo-token", **settings), nu.EventStore(sys.argv[1])
 """
@@ -89,7 +89,7 @@ def test_ctrl_c_ends_within_seconds_keeps_what_came_and_says_how_to_go_on(script
     info = store.info()
     answered = len(app.service.requests)
     assert info.unfinished
-    assert store.sql("SELECT count(*) AS n FROM kept.users WHERE asked_at IS NOT NULL")["n"][0] > 0
+    assert kept(store, "SELECT count(*) AS n FROM kept.users WHERE asked_at IS NOT NULL")["n"][0] > 0
     asked = Asked(app.service)
     asked.new()
     app.service.latency = 0
@@ -134,7 +134,7 @@ def test_a_store_can_be_read_while_it_is_synced(scripted, store):
     seen = set()
     while process.poll() is None:
         if store.path.exists():
-            seen.add(len(store.sql("SELECT session_no FROM kept.events")))
+            seen.add(len(kept(store, "SELECT session_no FROM kept.events")))
     assert process.returncode == 0, process.stderr.read()
     assert len(seen) > 2
     process.communicate()

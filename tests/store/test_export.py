@@ -2,7 +2,11 @@
 
 import contextlib
 import csv
+import json
+import os
 import stat
+import subprocess
+import sys
 
 import duckdb
 import numpy as np
@@ -17,10 +21,11 @@ from nucleus_pandas.api.people import property_columns
 from nucleus_pandas.store import export
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.fetching import Reading, fetch
+from nucleus_pandas.store.parquet import in_memory
 from nucleus_pandas.store.properties import find_properties, typed
 from nucleus_pandas.store.writing import texts_of
 from tests.demo.handmade import app_of, session, user
-from tests.store.conftest import quiet_sync
+from tests.store.conftest import kept, quiet_sync
 
 
 @pytest.fixture
@@ -70,7 +75,7 @@ def test_parquet_files_hold_the_rows_of_the_store(odd, tmp_path):
     assert sorted(events["time"].dropna()) == sorted(log["time"].dropna())
     users = read(f"SELECT * FROM '{tmp_path}/out/users.parquet' ORDER BY user_db_id")
     assert users["props.a/b"].tolist() == [0, 1, 2, 3, 4]
-    assert users["props.mixed"].tolist() == ["1", "x", "1", "x", "1"]
+    assert [json.loads(text)["mixed"] for text in users["props"]] == [1, "x", 1, "x", 1]
 
 
 def test_all_events_of_a_user_lie_in_one_bucket(odd, tmp_path):
@@ -101,6 +106,12 @@ def test_only_its_owner_can_read_an_export(odd, tmp_path):
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o700
 
 
+def test_folders_that_an_export_creates_above_its_own_are_private(odd, tmp_path):
+    odd.export(tmp_path / "new" / "deep" / "out")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").rglob("*") if path.is_dir()} == {0o700}
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+
 def test_a_folder_that_holds_something_is_left_alone(odd, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
@@ -127,13 +138,20 @@ def test_keys_that_differ_in_case_and_numbers_of_any_size_survive(scripted, stor
     quiet_sync(scripted(app=app_of(who)), store)
     store.export(tmp_path / "out")
     users = read(f"SELECT * FROM '{tmp_path}/out/users.parquet'")
-    assert users[["props.PLAN", "props.Plan_", "props.plan__"]].to_numpy().tolist() == [["a", "b", "c"]]
-    assert users["props.n\N{REPLACEMENT CHARACTER}"].tolist() == [1]
-    numbers = read(f"SELECT * FROM '{tmp_path}/out/events/*/*.parquet'")["data.n"].dropna().tolist()
-    assert numbers[:2] == ["9223372036854775809", "1"]
+    assert users["props.PLAN"].tolist() == ["a"]
+    assert json.loads(users["props"][0]) == {"Plan": "b", "plan": "c", "n\x00": 1}
+    data = read(f"SELECT * FROM '{tmp_path}/out/events/*/*.parquet' ORDER BY event_no")["data"].dropna()
+    assert [json.loads(text)["n"] for text in data] == [2**63 + 1, 1, 2**70]
 
 
-def test_an_export_that_fails_leaves_no_files_and_is_known(odd, tmp_path, monkeypatch):
+def test_in_csv_files_keys_that_differ_in_case_have_an_underscore_at_the_end(scripted, store, tmp_path):
+    quiet_sync(scripted(app=app_of(user("a1", "ana", "10-24 10:00", props={"PLAN": "a", "plan": "c"}))), store)
+    store.export(tmp_path / "out", format="csv")
+    users = pd.read_csv(tmp_path / "out" / "users.csv")
+    assert users[["props.PLAN", "props.plan_"]].to_numpy().tolist() == [["a", "c"]]
+
+
+def test_an_export_that_fails_leaves_no_files_and_is_forgotten(odd, tmp_path, monkeypatch):
     real = export._copy
 
     def fails(connection, table, *others):
@@ -144,8 +162,48 @@ def test_an_export_that_fails_leaves_no_files_and_is_known(odd, tmp_path, monkey
     monkeypatch.setattr(export, "_copy", fails)
     with pytest.raises(ZeroDivisionError):
         odd.export(tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
-    assert odd.sql("SELECT folder FROM kept.exports")["folder"].tolist() == [str(tmp_path / "out")]
+    assert not (tmp_path / "out").exists()
+    assert kept(odd, "SELECT folder FROM kept.exports").empty
+
+
+# In a process of its own, because the limit cannot be raised again.
+FULL = """
+import resource, signal, sys
+import nucleus_pandas as nu
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = nu.EventStore(sys.argv[1])
+real = nu.store.export.{function}
+def limited(*arguments, **settings):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    try:
+        return real(*arguments, **settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.getrlimit(resource.RLIMIT_FSIZE)[1],) * 2)
+nu.store.export.{function} = limited
+try:
+    store.export(sys.argv[2], format=sys.argv[3])
+except nu.StoreError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no RLIMIT_FSIZE")
+@pytest.mark.parametrize(("kind", "function"), [("parquet", "_copy"), ("csv", "write_csv")])
+def test_a_full_disk_is_reported_for_the_folder_of_the_export(odd, tmp_path, kind, function):
+    arguments = [str(odd.path), str(tmp_path / "out"), kind]
+    code = FULL.format(function=function)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        f"The export to {tmp_path / 'out'} failed: the disk is full. No files were left there. Free space, or choose "
+        "another folder.\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_connection_shows_a_progress_bar(odd):
+    setting = "SELECT current_setting('enable_progress_bar')"
+    with odd.database.reading() as reading, in_memory("A file") as memory:
+        assert reading.execute(setting).fetchall() == memory.execute(setting).fetchall() == [(False,)]
 
 
 def test_a_store_without_events_is_exported_too(scripted, store, empty_app, tmp_path):

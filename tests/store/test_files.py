@@ -14,7 +14,7 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.core.files import create_private, erase, private_umask, rename_new, write_private
 from nucleus_pandas.store import database, schema, side_files
-from tests.store.conftest import ALL, quiet_sync
+from tests.store.conftest import ALL, kept, quiet_sync
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes, links, locks and limits of POSIX")
@@ -41,7 +41,12 @@ def names_beside(store):
 
 
 def count(store):
-    return int(store.sql("SELECT count(*) AS n FROM kept.exports")["n"][0])
+    return int(kept(store, "SELECT count(*) AS n FROM kept.exports")["n"][0])
+
+
+def create(store):
+    with store.database.writing():
+        pass
 
 
 def use_all(store):
@@ -159,10 +164,15 @@ def test_a_file_that_cannot_be_written_completely_leaves_the_old_one(tmp_path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left on device; nothing was written\. Free space.*'.*/file'"):
         write_private(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "old"
     assert names_in(tmp_path) == ["file"]
+
+
+def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: '.*/none/page\.html'"):
+        write_private(tmp_path / "none" / "page.html", "new")
 
 
 def test_a_new_file_does_not_replace_one_that_appeared_meanwhile(tmp_path):
@@ -766,3 +776,45 @@ def test_a_name_that_is_too_long_is_told(tmp_path):
     store = nu.EventStore(tmp_path / ("x" * 253))
     with pytest.raises(nu.StoreError, match="File name too long"), store.database.writing():
         pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes")
+@pytest.mark.parametrize("suffix", ["", ".erased"])
+def test_a_pipe_in_the_place_of_a_file_is_refused(store, suffix):
+    pipe = Path(f"{store.path}{suffix}")
+    if suffix:
+        create(store)
+    os.mkfifo(pipe)
+    with pytest.raises(nu.StoreError, match=f"{pipe.name} is not a regular file"):
+        store.info()
+    with pytest.raises(nu.StoreError, match=f"{pipe.name} is not a regular file"), store.database.writing():
+        pass
+
+
+def paths_to(path):
+    """Calls that take a path from the user."""
+    return {
+        "store": lambda: nu.EventStore(path),
+        "buckets": lambda: nu.Buckets(path),
+        "report": lambda: nu.Report("t", "s").save(f"{path}.html"),
+        "person": lambda: nu.export_user(None, "ana", path),
+        "cache": lambda: nu.Client("app", "token", cache=path),
+    }
+
+
+@pytest.mark.parametrize("place", ["store", "buckets", "report", "person", "cache"])
+@pytest.mark.parametrize(("name", "problem"), [("~nobody-of-this-name/a", "home folder"), ("a" * 300, "too long")])
+def test_a_path_that_cannot_be_is_refused_with_a_sentence(name, problem, place):
+    with pytest.raises(ValueError, match=rf"(path|source|cache)=.*: the (name|home).*{problem.split()[-1]}"):
+        paths_to(name)[place]()
+
+
+def test_an_export_into_a_path_that_cannot_be_is_refused(store, tmp_path):
+    create(store)
+    with pytest.raises(ValueError, match=r"folder=.*: the name is too long\. Choose a shorter one\."):
+        store.export(tmp_path / ("a" * 300))
+
+
+def test_the_name_of_a_store_leaves_room_for_those_of_the_files_beside_it(tmp_path):
+    with pytest.raises(ValueError, match="the name is too long for a store"):
+        nu.EventStore(tmp_path / ("a" * 250))

@@ -17,11 +17,11 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.client import Client
-from nucleus_pandas.store import forget, tombstones
+from nucleus_pandas.store import export, forget, tombstones
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.traces import rows_with
 from tests.demo.handmade import app_of, session, user
-from tests.store.conftest import ALL, Asked, assert_same, kinds, quiet_sync
+from tests.store.conftest import ALL, Asked, assert_same, kept, kinds, quiet_sync
 
 ROOT = Path(__file__).parents[2]
 
@@ -262,6 +262,38 @@ def test_exports_are_told_as_out_of_reach(app, store, fill, tmp_path):
     report = nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"]).set_index("place")
     assert report.loc["exports", "left"] == 1
     assert str(tmp_path / "out") in report.loc["exports", "detail"]
+
+
+def exports_in(report):
+    return report.set_index("place").loc[lambda rows: rows.index == "exports", "detail"].tolist()
+
+
+def test_an_export_is_reported_once_and_only_while_it_exists(app, store, fill, tmp_path):
+    fill(store)
+    store.export(tmp_path / "gone")
+    shutil.rmtree(tmp_path / "gone")
+    for _ in range(2):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        store.export(tmp_path / "out")
+    who = someone(app)
+    report = nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"])
+    assert exports_in(report) == [f"not erased: delete and export again: {tmp_path / 'out'}"]
+    assert report["left"].sum() == 1
+
+
+def test_an_export_that_failed_is_not_reported(app, store, fill, tmp_path, monkeypatch):
+    fill(store)
+
+    def fails(*_):
+        raise OSError(28, "No space left on device", str(tmp_path / "out" / "about.json"))
+
+    monkeypatch.setattr(export, "write_private", fails)
+    with pytest.raises(nu.StoreError):
+        store.export(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    who = someone(app)
+    assert exports_in(nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"])) == []
 
 
 def test_without_a_store_the_service_and_the_cache_are_done(app):
@@ -575,7 +607,7 @@ def test_the_file_is_private_and_holds_no_id(app, store, fill):
     text = erased_file(store).read_text()
     assert who["user_id"] not in text
     assert who["user_db_id"] not in text
-    salt = store.sql("SELECT value FROM kept.meta WHERE key = 'salt'")["value"][0]
+    salt = kept(store, "SELECT value FROM kept.meta WHERE key = 'salt'")["value"][0]
     assert salt not in text
     assert not Path(f"{erased_file(store)}.new").exists()
 
@@ -584,7 +616,7 @@ def test_a_hash_takes_long_to_try_and_cannot_be_asked_for_in_sql(app, store, fil
     fill(store)
     who = forget_one(app, store)
     people = json.loads(erased_file(store).read_text())["people"]
-    salt = bytes.fromhex(store.sql("SELECT value FROM kept.meta WHERE key = 'salt'")["value"][0])
+    salt = bytes.fromhex(kept(store, "SELECT value FROM kept.meta WHERE key = 'salt'")["value"][0])
     slow = hashlib.scrypt(who["user_id"].encode(), salt=salt, n=2**12, r=8, p=1, dklen=32).hex()
     assert slow in people[0]["hashes"]
     with store.database.reading() as connection:

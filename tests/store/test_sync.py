@@ -14,7 +14,7 @@ from nucleus_pandas.store import crawl, writing
 from nucleus_pandas.store.crawl import Crawl
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
-from tests.store.conftest import ALL, Asked, assert_same, in_order, kinds, quiet_sync
+from tests.store.conftest import ALL, Asked, assert_same, in_order, kept, kinds, quiet_sync
 
 NOON = AUTUMN
 
@@ -98,7 +98,7 @@ def test_a_wider_interval_needs_no_question_about_users_who_are_known_as_they_ar
     quiet_sync(app, store, start="2026-09-07", end="2026-09-13")
     asked = Asked(app.service)
     asked.new()
-    again = store.sql("SELECT user_db_id FROM kept.users WHERE asked_at IS NOT NULL")["user_db_id"]
+    again = kept(store, "SELECT user_db_id FROM kept.users WHERE asked_at IS NOT NULL")["user_db_id"]
     quiet_sync(app, store)
     about = {target.split("/")[1] for target in asked.new() if kinds([target])["users"]}
     fresh = nu.EventStore(tmp_path / "fresh.duckdb")
