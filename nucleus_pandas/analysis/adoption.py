@@ -19,7 +19,6 @@ from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.analysis.failures import Sessions, find_sessions, session_rows
 from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.analysis.horizon import Times, oldest
-from nucleus_pandas.analysis.intervals import wilson
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
 from nucleus_pandas.analysis.segments import find_segments
 from nucleus_pandas.analysis.session_parts import SessionTimes, Wanted, largest_segments, segments_of
@@ -28,6 +27,7 @@ from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
+from nucleus_pandas.stats.intervals import wilson
 from nucleus_pandas.store.eventstore import EventStore
 
 #: What shares are of.

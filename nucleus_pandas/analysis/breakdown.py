@@ -9,11 +9,11 @@ import pandas as pd
 
 from nucleus_pandas.analysis.codes import Ints
 from nucleus_pandas.analysis.counted import Counted, Counts, keep, read_counts
-from nucleus_pandas.analysis.intervals import LOW_N, equal_rates, holm, newcombe, wilson
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
 from nucleus_pandas.api.frames import BY_PERIOD, Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.wording import OTHER
+from nucleus_pandas.stats.intervals import LOW_N, equal_rates, holm, newcombe, wilson
 
 BREAKDOWN: Schema = {
     "value": TEXT,

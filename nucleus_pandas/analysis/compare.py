@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.intervals import LOW_N, equal_rates, holm, newcombe
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.wording import MISSING, OTHER
+from nucleus_pandas.stats.intervals import LOW_N, equal_rates, holm, newcombe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,6 @@ from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.analysis.failure_counts import CountFailures, FailureCounts, count_failures
 from nucleus_pandas.analysis.failures import Failure, Sessions, between, find_sessions, held_within, session_rows
 from nucleus_pandas.analysis.horizon import Times, oldest
-from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
 from nucleus_pandas.analysis.segments import rank_segments
 from nucleus_pandas.analysis.session_parts import SessionTimes, Wanted, largest_segments, narrowed
@@ -27,6 +26,7 @@ from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
+from nucleus_pandas.stats.intervals import LOW_N, wilson
 
 Span = tuple[dt.datetime | None, dt.datetime | None]
 

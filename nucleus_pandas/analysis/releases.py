@@ -13,7 +13,6 @@ from nucleus_pandas.analysis.codes import Bools, Ints, distinct
 from nucleus_pandas.analysis.days import DAY, day_numbers
 from nucleus_pandas.analysis.eventlog import Events
 from nucleus_pandas.analysis.failures import error_rows
-from nucleus_pandas.analysis.intervals import LOW_N
 from nucleus_pandas.analysis.rate_ratio import RateRatio, rate_ratio
 from nucleus_pandas.analysis.user_bounds import Trials, user_bounds
 from nucleus_pandas.analysis.versions import is_prerelease, is_version, version_key
@@ -22,6 +21,7 @@ from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import When, Zone
 from nucleus_pandas.api.wording import MISSING, OTHER
+from nucleus_pandas.stats.intervals import LOW_N
 
 _MEASURES = {"error": "errors", "crash": "crashes"}
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints
-from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.windows import Freq
+from nucleus_pandas.stats.intervals import LOW_N, wilson
 
 Criterion = Literal["on", "on_or_after", "on_or_before"]
 Clock = Literal["calendar", "rolling"]

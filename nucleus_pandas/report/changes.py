@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleus_pandas.analysis.intervals import holm, student_tails
+from nucleus_pandas.stats.intervals import holm, student_tails
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
