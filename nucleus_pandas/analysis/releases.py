@@ -153,7 +153,7 @@ def compare_releases(
     """
     check_unit(per)
     top = checked_number("top", top, None, "how many versions get rows")
-    read = read_versions(events, "compare_releases", start, end, tz, as_of, None)
+    read = read_versions(events, "compare_releases", start, end, tz, as_of, everything=True)
     asked = read.only(read.inside())
     named, lives = _rows(asked, top), _lives(read)
     shares = _Shares(np.sort(read.found.time), read)

@@ -63,8 +63,45 @@ def test_a_user_counts_once_a_day_with_the_version_of_the_last_session():
 
 def test_versions_beyond_top_are_put_together_after_the_others():
     table = nu.adoption(TWO_DAYS, top=1, as_of=AS_OF)
-    assert table["version"].tolist() == ["0.9", "(other)", "(none)"] * 2
-    assert table["sessions"].tolist() == [6, 2, 2, 1, 3, 0]
+    assert table["version"].tolist() == ["0.10", "(other)", "(none)"] * 2
+    assert table["sessions"].tolist() == [2, 6, 2, 3, 1, 0]
+
+
+OLD_AND_NEW = log(
+    sessions("1.0", 0, 50),
+    sessions("1.1", 0, 40),
+    sessions("1.2", 1, 9),
+    sessions("1.3", 1, 8),
+    sessions("2.0", 2, 1),
+    sessions("3.0-beta", 2, 2),
+)
+
+
+def test_the_newest_release_has_rows_however_few_sessions_it_has():
+    assert "2.0" in nu.adoption(OLD_AND_NEW, top=1, as_of=AS_OF)["version"].tolist()
+
+
+def test_versions_are_ranked_by_the_last_complete_period_and_not_by_all_of_them():
+    # The 3rd is not over, so the 2nd decides; on it nobody used 1.0 and 1.1 any more.
+    table = nu.adoption(OLD_AND_NEW, top=3, as_of=FIRST + pd.Timedelta(days=2, hours=20))
+    assert table["version"].unique().tolist() == ["1.2", "1.3", "2.0", "(other)"]
+
+
+def test_versions_of_earlier_periods_fill_the_rows_that_are_left():
+    table = nu.adoption(OLD_AND_NEW, top=5, as_of=FIRST + pd.Timedelta(days=2, hours=20))
+    assert table["version"].unique().tolist() == ["1.0", "1.1", "1.2", "1.3", "2.0", "(other)"]
+
+
+def by_few_users(version, users, each):
+    return [(f"{version}-{n}", *row[1:]) for n in range(users) for row in sessions(version, 0, each, hour=n / 10)]
+
+
+def test_a_share_of_sessions_is_no_more_certain_than_its_users_allow():
+    many = nu.adoption(log(by_few_users("1.0", 20, 30), by_few_users("1.1", 20, 30)), as_of=AS_OF).iloc[0]
+    once = nu.adoption(log(by_few_users("1.0", 20, 1), by_few_users("1.1", 20, 1)), as_of=AS_OF).iloc[0]
+    assert many["share"] == once["share"] == 0.5
+    assert many["low"] <= once["low"] < 0.36
+    assert many["high"] >= once["high"] > 0.64
 
 
 def test_days_without_sessions_are_there_without_a_share_and_a_day_that_is_not_over_has_none():
