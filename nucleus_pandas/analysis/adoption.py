@@ -12,7 +12,7 @@ import pandas as pd
 from nucleus_pandas.analysis.activity import as_activity
 from nucleus_pandas.analysis.attempts import SETTLING
 from nucleus_pandas.analysis.buckets import STARTS, Buckets, in_parts
-from nucleus_pandas.analysis.codes import Bools, Ints, begins
+from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.engines import answer
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
@@ -28,7 +28,7 @@ from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
 from nucleus_pandas.api.wording import MISSING, OTHER
-from nucleus_pandas.stats.clusters import UserSums, add_users, user_wilson
+from nucleus_pandas.stats.clusters import UserSums, sum_shares, user_wilson
 from nucleus_pandas.store.eventstore import EventStore
 
 # More versions than there can be sessions.
@@ -150,20 +150,8 @@ class _Placed(NamedTuple):
 
     def sums(self, versions: int, calendar: Calendar) -> UserSums:
         """Sum them over users by period and version: trials are those of all versions, hits those of one."""
-        periods = len(calendar.labels)
-        user = (self.user.astype(np.int64) * periods + self.period) * versions + self.version
-        user.sort()
-        first = np.flatnonzero(begins(user))
-        hits, user = np.diff(np.append(first, len(user))), user[first]
-        cell, user = user % (periods * versions), user // versions
-        first = np.flatnonzero(begins(user))
-        trials = np.add.reduceat(hits, first) if len(first) else hits
-        of_period = add_users(user[first] % max(1, periods), trials, trials, periods)
-        of_cell = add_users(cell, np.repeat(trials, np.diff(np.append(first, len(user)))), hits, periods * versions)
-        # Users without a session of the version have trials all the same.
-        return of_cell._replace(
-            trials=np.repeat(of_period.trials, versions), trials_squared=np.repeat(of_period.trials_squared, versions)
-        )
+        once = np.ones(len(self.user), dtype=np.int64)
+        return sum_shares(self.user, self.period, self.version, once, len(calendar.labels), versions)
 
 
 def _place(found: Sessions, version: Ints, calendar: Calendar, per: Unit) -> _Placed:

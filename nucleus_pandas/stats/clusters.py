@@ -67,7 +67,7 @@ def sum_users(cell: Ints, user: Ints, hit: Ints, cells: int) -> UserSums:
     keys = (cell.astype(np.int64) * width + user) * 2 + hit
     keys.sort()
     pairs = keys >> 1
-    first = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]])) if len(keys) else np.empty(0, np.int64)
+    first = _first(pairs)
     trials = np.diff(np.append(first, len(keys)))
     hits = np.add.reduceat(keys & 1, first) if len(first) else trials
     return add_users(pairs[first] // width, trials, hits, cells)
@@ -75,10 +75,47 @@ def sum_users(cell: Ints, user: Ints, hit: Ints, cells: int) -> UserSums:
 
 def add_users(cell: Ints, trials: Ints, hits: Ints, cells: int) -> UserSums:
     """Sum users whose trials and hits are known, each once in a cell."""
-    sums = [np.zeros(cells, dtype=np.int64) for _ in UserSums._fields]
+    sums = [np.zeros(cells, dtype=np.result_type(hits, np.int64)) for _ in UserSums._fields]
     for total, values in zip(sums, (trials, hits, trials * trials, trials * hits, hits * hits), strict=True):
         np.add.at(total, cell, values)
     return UserSums(*sums)
+
+
+def sum_shares(user: Ints, group: Ints, value: Ints, weight: Ints, groups: int, values: int) -> UserSums:
+    """Sum what the shares of values within groups need over users: hits are those of one value, trials those of all.
+
+    Parameters
+    ----------
+    user, group, value : array of int, shape (rows,)
+        Codes, from 0.
+    weight : array of int or float
+        How many each row counts.
+    groups, values : int
+        How many there are.
+
+    Returns
+    -------
+    UserSums
+        Arrays of the type of `weight`, shape (groups * values,), the values of a group after each other.
+    """
+    keys = (user.astype(np.int64) * groups + group) * values + value
+    order = np.argsort(keys, kind="stable")
+    keys, weight = keys[order], weight[order]
+    first = _first(keys)
+    hits, keys = (np.add.reduceat(weight, first) if len(first) else weight), keys[first]
+    cell, pair = keys % max(1, groups * values), keys // max(1, values)
+    first = _first(pair)
+    trials = np.add.reduceat(hits, first) if len(first) else hits
+    of_group = add_users(pair[first] % max(1, groups), trials, trials, groups)
+    of_cell = add_users(cell, np.repeat(trials, np.diff(np.append(first, len(pair)))), hits, groups * values)
+    # Users without anything of a value have trials all the same.
+    every = {name: np.repeat(getattr(of_group, name), values) for name in ("trials", "trials_squared")}
+    return of_cell._replace(**every)
+
+
+def _first(keys: Ints) -> Ints:
+    """Give the places in a row of keys in order at which a new one begins."""
+    return np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
 
 
 def effective_trials(sums: UserSums, *, confidence: float = 0.95) -> Floats:
