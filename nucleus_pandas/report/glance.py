@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.report.cards import Card
-from nucleus_pandas.report.changes import Measured, change_of, may_be_chance, p_of_change
+from nucleus_pandas.report.changes import Measured, change_of, p_of_change
+from nucleus_pandas.stats.significance import verdicts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     Number = Callable[[Counts], float]
 
 
-def cards_of(loaded: Loaded, *, settled: bool) -> list[Card]:
-    """Make five cards: users, new users, sessions, their length, errors; so far, where days are not settled."""
+def cards_of(loaded: Loaded) -> list[Card]:
+    """Make five cards: users, new users, sessions, their length, errors."""
     kinds: list[tuple[str, Number, str, Callable[[Counts], Measured]]] = [
         ("Active users", active_users, "{:,.0f}", lambda one: Measured(active_users(one), len(one.daily))),
         ("New users", new_users, "{:,.0f}", lambda one: Measured(new_users(one), len(one.daily))),
@@ -29,11 +30,11 @@ def cards_of(loaded: Loaded, *, settled: bool) -> list[Card]:
     ]
     if loaded.before is None:
         return [Card(name, _write(number(loaded.now), written), "") for name, number, written, _ in kinds]
-    chances = may_be_chance([p_of(loaded, measured) for *_, measured in kinds])
+    verdicts = verdicts_of([p_of(loaded, measured) for *_, measured in kinds])
     cards = []
-    for (name, number, written, _), chance in zip(kinds, chances, strict=True):
+    for (name, number, written, _), verdict in zip(kinds, verdicts, strict=True):
         now, before = number(loaded.now), number(loaded.before)
-        told = change_of(now, before, written=_write(before, written), chance=chance, so_far=not settled)
+        told = change_of(now, before, written=_write(before, written), verdict=verdict)
         cards.append(Card(name, _write(now, written), told))
     return cards
 

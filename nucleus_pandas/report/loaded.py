@@ -51,8 +51,8 @@ class Loaded:
     """What the service told.
 
     `periods` are the days of the report, and the same of the periods before, the latest first. `before` is what they
-    are compared with, None where there is nothing. `daily` and `errors` are of all days of the trends. `versions` and
-    `users` are None where a store tells more.
+    are compared with, None where there is nothing. `daily` and `errors` are of all days of the trends. `users` are all
+    users of the app. `versions` is None where a store tells more.
     """
 
     periods: list[Counts]
@@ -62,7 +62,7 @@ class Loaded:
     daily: pd.DataFrame
     errors: pd.DataFrame
     versions: pd.DataFrame | None
-    users: pd.DataFrame | None
+    users: pd.DataFrame
 
     @property
     def now(self) -> Counts:
@@ -94,9 +94,9 @@ def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, store
     before = None if span.before is None else counts(*span.before)
     # Before there was anybody there is nothing to compare with.
     before = None if before is None or not before.daily["sessions"].sum() else before
-    versions = users = None
+    users = load_users(client, properties=["country"])
+    versions = None
     if not stored:
-        users = load_users(client, properties=[])
         begin = span.first_of_periods(_VERSION_PERIODS, span.freq)
         versions = load_dimensions(client, begin, span.until, tz=span.zone, freq=span.freq)
         versions = versions[versions["dimension"] == "version"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import pandas as pd
 
 from nucleus_pandas.analysis.breakdown import breakdown, compare_breakdowns
 from nucleus_pandas.analysis.error_trend import error_trend, new_errors
+from nucleus_pandas.api.windows import first_instant
 from nucleus_pandas.api.wording import counted
 from nucleus_pandas.plots.error_trend import plot_error_trend
 from nucleus_pandas.report import glance
-from nucleus_pandas.report.changes import Measured, may_be_chance, p_of_change, percent_of, words_of
+from nucleus_pandas.report.changes import Measured, p_of_change, percent_of, words_of
 from nucleus_pandas.report.report import table_section
+from nucleus_pandas.stats.significance import Verdict, verdicts_of
 
 if TYPE_CHECKING:
     from nucleus_pandas.report.loaded import Counts, Loaded
@@ -21,10 +24,9 @@ if TYPE_CHECKING:
     from nucleus_pandas.report.span import Span
 
 _TOP = 10
-_SHARES = (
-    "Shares here and below are of all that the service counted under the heading. Bounds take each count for itself: "
-    "where few users count often, higher and lower are less sure. A range without 0 can be unclear all the same: among "
-    "many rows, chance makes one."
+_TOTALS = (
+    "Shares of all that the service counted under the heading. These are totals, which do not tell how many users they "
+    "are of: no bounds, no verdict."
 )
 # Fewer than so many, and a change is mostly chance; less than so much is not worth a line.
 _MANY, _MUCH = 30, 0.1
@@ -44,7 +46,7 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
         return
     many = table[["count", "count_before"]].max(axis=1) >= _MANY
     unlike = (table["ratio"] - 1).abs() >= _MUCH
-    movers = table[many & unlike & ~table["chance"]]
+    movers = table[many & unlike & (table["verdict"] == Verdict.CLEAR)]
     movers = movers.iloc[np.argsort(-np.abs(np.log(movers["ratio"])).to_numpy(), kind="stable")].head(_TOP)
     moved = (
         f"counted {_MANY} times or more whose rate changed by {100 * _MUCH:.0f} % or more, and more than usual from "
@@ -52,14 +54,16 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     )
     if len(movers):
         report.sections.append(_events_section("Movers", movers, f"Events {moved}", loaded, level=3))
+    elif many.any() and (table.loc[many, "verdict"] == Verdict.UNTESTED).all():
+        report.add("Movers", "Too early to say: fewer than four pairs of earlier periods to learn from.", level=3)
     else:
         report.add("Movers", f"There is no event {moved}", level=3)
 
 
 def event_table(loaded: Loaded) -> pd.DataFrame:
-    """A row an event, the most frequent first: count, rate per 100 sessions, both before, and whether it is chance.
+    """A row an event, the most frequent first: count, rate per 100 sessions, both before, their ratio and its verdict.
 
-    `ratio` is the rate in parts of the one before; of frequent events only it is told whether it may be chance.
+    `ratio` is the rate divided by the one before; only frequent events are tested.
     """
     counts = pd.DataFrame({place: _of_events(one) for place, one in enumerate(loaded.periods)})
     before = 0.0 if loaded.before is None else _of_events(loaded.before)
@@ -79,7 +83,7 @@ def event_table(loaded: Loaded) -> pd.DataFrame:
         earlier = [Measured(row[number], base) for number, base in enumerate(bases) if number]
         both = Measured(row["count"], bases[0]), Measured(row["count_before"], base_before)
         p_values[place] = p_of_change(*both, earlier)
-    table["chance"] = may_be_chance(p_values.tolist()) if len(table) else False
+    table["verdict"] = verdicts_of(p_values) if len(table) else pd.Series(dtype=object)
     return table.sort_values(["count", "event"], ascending=[False, True], ignore_index=True)
 
 
@@ -94,18 +98,19 @@ def _events_section(heading: str, table: pd.DataFrame, note: str, loaded: Loaded
         "Per 100 sessions": table["rate"],
     }
     if loaded.before is not None:
-        rows = table[["count", "count_before", "ratio", "chance"]].itertuples(index=False)
+        rows = table[["count", "count_before", "ratio", "verdict"]].itertuples(index=False)
         columns |= {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
     return table_section(heading, columns, note, level=level, tenths=("Per 100 sessions", "Per 100 before"))
 
 
-def _change(count: float, before: float, ratio: float, chance: bool) -> str:
+def _change(count: float, before: float, ratio: float, verdict: Verdict) -> str:
     if not before or not count:
         return "new" if count else "gone"
     if np.isnan(ratio):
         return "–"
-    arrow = "▲" if ratio > 1 else "▼" if ratio < 1 else "="
-    return f"{arrow} {percent_of(abs(ratio - 1))}{', may be chance' if chance else ''}"
+    if verdict is not Verdict.CLEAR:
+        return str(verdict)
+    return f"{'▲' if ratio > 1 else '▼'} {percent_of(abs(ratio - 1))}"
 
 
 def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
@@ -147,7 +152,7 @@ def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
     elif judged.any():
         report.add("Spikes", "No error was above the range to be expected on any day.", note, level=3)
     else:
-        report.add("Spikes", "Nothing can be told.", note, level=3)
+        report.add("Spikes", "Too early to say: no day can be judged yet.", note, level=3)
 
 
 def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
@@ -162,25 +167,26 @@ def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
         report.add("New errors", f"None: every error was reported in the {before} before, too.", level=3)
 
 
-def add_breakdowns(report: Report, loaded: Loaded, attribute: tuple[str, str] | None) -> None:
-    """Platforms, countries and the values of an attribute."""
+def add_breakdowns(report: Report, loaded: Loaded, span: Span, attribute: tuple[str, str] | None) -> None:
+    """Platforms, countries and the values of an attribute: totals, and new users where the list of users tells."""
     shares, before = loaded.shares, loaded.shares_before
-    for heading, dimension in (("Platforms", "platform"), ("Countries", "country")):
+    for heading, dimension, column in (
+        ("Platforms", "platform", "platform"),
+        ("Countries", "country", "props.country"),
+    ):
         then = None if before is None else _of(before.dimensions, dimension)
-        note = _SHARES if dimension == "platform" and before is not None else ""
-        _add_shares(report, heading, _of(shares.dimensions, dimension), then, note)
+        _add_totals(report, heading, _of(shares.dimensions, dimension), then)
+        _add_new_users(report, f"New users by {dimension}", loaded.users, column, span)
     if attribute is not None:
-        _add_shares(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
+        _add_totals(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
 
 
 def _of(dimensions: pd.DataFrame, dimension: str) -> pd.DataFrame:
     return dimensions[dimensions["dimension"] == dimension]
 
 
-def _add_shares(
-    report: Report, heading: str, now: pd.DataFrame | None, before: pd.DataFrame | None, note: str = ""
-) -> None:
-    """Shares of each value, beside those before, in per cent."""
+def _add_totals(report: Report, heading: str, now: pd.DataFrame | None, before: pd.DataFrame | None) -> None:
+    """Shares of each value in what the service counted, beside those before, in per cent."""
     assert now is not None  # noqa: S101 - it was asked for
     table = breakdown(now) if before is None else compare_breakdowns(before, now)
     shown: dict[str, Any]
@@ -192,11 +198,50 @@ def _add_shares(
             "Count": table["count_after"],
             "Share, %": 100 * table["share_after"],
             "Before, %": 100 * table["share_before"],
-            "Difference, points": 100 * table["difference"],
+        }
+    tenths = [name for name in shown if name not in ("Value", "Count")]
+    note = _TOTALS if now["count"].sum() else "Nothing was counted under this heading in these days."
+    report.sections.append(table_section(heading, shown, note, tenths=tenths))
+
+
+def _add_new_users(report: Report, heading: str, users: pd.DataFrame, column: str, span: Span) -> None:
+    """Shares of each value among the users created in the days, beside those created in the days before."""
+    if column not in users.columns or users[column].isna().all():
+        return
+    values = users[["user_db_id", "user_id", "created_at", column]].rename(columns={column: "value"})
+    now = _created(values, span.first, span.until, span)
+    shown: dict[str, Any]
+    if span.before is None:
+        table = breakdown(now)
+        shown = {
+            "Value": table["value"],
+            "New users": table["count"],
+            "Share, %": 100 * table["share"],
             "95 % from": 100 * table["low"],
             "to": 100 * table["high"],
-            "Change": words_of(table),
         }
-    tenths = [name for name in shown if name not in ("Value", "Count", "Change")]
-    note = "Nothing was counted under this heading in these days." if not now["count"].sum() else note
-    report.sections.append(table_section(heading, shown, note, tenths=tenths))
+        note = "Users created in these days."
+    else:
+        compared = compare_breakdowns(_created(values, *span.before, span), now)
+        shown = {
+            "Value": compared["value"],
+            "New users": compared["count_after"],
+            "Share, %": 100 * compared["share_after"],
+            "Before, %": 100 * compared["share_before"],
+            "Difference, points": 100 * compared["difference"],
+            "Bounds from": 100 * compared["low"],
+            "to": 100 * compared["high"],
+            "Change": words_of(compared),
+        }
+        note = (
+            f"Users created in these days beside those created in {span.before[0]} to {span.before[1]}, each counted "
+            "once. Bounds: 95 % for all rows together."
+        )
+    tenths = [name for name in shown if name not in ("Value", "New users", "Change")]
+    report.sections.append(table_section(heading, shown, note, level=3, tenths=tenths))
+
+
+def _created(users: pd.DataFrame, first: dt.date, last: dt.date, span: Span) -> pd.DataFrame:
+    """The users created on days from `first` to `last`."""
+    start, end = (first_instant(day, span.zone) for day in (first, last + dt.timedelta(days=1)))
+    return users[(users["created_at"] >= start) & (users["created_at"] < end)].drop(columns="created_at")
