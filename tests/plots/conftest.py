@@ -359,8 +359,8 @@ def releases() -> pd.DataFrame:
     numbers = [
         (None, None, None, None, None, None, None, False),
         ("1.0", 6.0, 3.0, 14.0, 0.76, 0.96, "more", False),
-        ("1.1", 0.9, 0.2, 6.0, 0.95, 0.945, "unclear", True),
-        ("1.2", float("inf"), 0.5, float("inf"), 0.98, 1.0, "unclear", False),
+        ("1.1", 0.9, 0.2, 6.0, 0.95, 0.945, "within normal variation", True),
+        ("1.2", float("inf"), 0.5, float("inf"), 0.98, 1.0, "within normal variation", False),
     ]
     names = [
         "before",
