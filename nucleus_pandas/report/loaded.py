@@ -94,7 +94,7 @@ def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, store
     before = None if span.before is None else counts(*span.before)
     # Before there was anybody there is nothing to compare with.
     before = None if before is None or not before.daily["sessions"].sum() else before
-    users = load_users(client, properties=["country"])
+    users = load_users(client, properties=["country", "locale"])
     versions = None
     if not stored:
         begin = span.first_of_periods(_VERSION_PERIODS, span.freq)

@@ -28,6 +28,9 @@ _TOTALS = (
     "Shares of all that the service counted under the heading. These are totals, which do not tell how many users they "
     "are of: no bounds, no verdict."
 )
+_DIMENSIONS = {"platform": "Platforms", "country": "Countries", "language": "Languages"}
+# Where the list of users tells them.
+_OF_USERS = {"platform": "platform", "country": "props.country", "language": "props.locale"}
 # Fewer than so many, and a change is mostly chance; less than so much is not worth a line.
 _MANY, _MUCH = 30, 0.1
 
@@ -168,15 +171,13 @@ def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
 
 
 def add_breakdowns(report: Report, loaded: Loaded, span: Span, attribute: tuple[str, str] | None) -> None:
-    """Platforms, countries and the values of an attribute: totals, and new users where the list of users tells."""
+    """Platforms, countries, languages and the values of an attribute: totals, and new users as the list tells them."""
     shares, before = loaded.shares, loaded.shares_before
-    for heading, dimension, column in (
-        ("Platforms", "platform", "platform"),
-        ("Countries", "country", "props.country"),
-    ):
+    new = _new_users(loaded.users, span)
+    for dimension, heading in _DIMENSIONS.items():
         then = None if before is None else _of(before.dimensions, dimension)
         _add_totals(report, heading, _of(shares.dimensions, dimension), then)
-        _add_new_users(report, f"New users by {dimension}", loaded.users, column, span)
+        _add_new_users(report, f"New users by {dimension}", _of(new, dimension), span)
     if attribute is not None:
         _add_totals(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
 
@@ -204,15 +205,25 @@ def _add_totals(report: Report, heading: str, now: pd.DataFrame | None, before: 
     report.sections.append(table_section(heading, shown, note, tenths=tenths))
 
 
-def _add_new_users(report: Report, heading: str, users: pd.DataFrame, column: str, span: Span) -> None:
-    """Shares of each value among the users created in the days, beside those created in the days before."""
-    if column not in users.columns or users[column].isna().all():
-        return
-    values = users[["user_db_id", "user_id", "created_at", column]].rename(columns={column: "value"})
+def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
+    """Shares of the values of all dimensions among new users, beside those before; judged together."""
+    people = users[["user_db_id", "user_id", "created_at"]]
+    tables = [
+        people.assign(dimension=dimension, value=users[column])
+        for dimension, column in _OF_USERS.items()
+        if column in users.columns and users[column].notna().any()
+    ]
+    values = pd.concat([people.head(0).assign(dimension="", value=""), *tables])
     now = _created(values, span.first, span.until, span)
+    return breakdown(now) if span.before is None else compare_breakdowns(_created(values, *span.before, span), now)
+
+
+def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span) -> None:
+    """Shares of each value among the users created in the days, beside those created in the days before."""
+    if not len(table):
+        return
     shown: dict[str, Any]
     if span.before is None:
-        table = breakdown(now)
         shown = {
             "Value": table["value"],
             "New users": table["count"],
@@ -222,20 +233,19 @@ def _add_new_users(report: Report, heading: str, users: pd.DataFrame, column: st
         }
         note = "Users created in these days."
     else:
-        compared = compare_breakdowns(_created(values, *span.before, span), now)
         shown = {
-            "Value": compared["value"],
-            "New users": compared["count_after"],
-            "Share, %": 100 * compared["share_after"],
-            "Before, %": 100 * compared["share_before"],
-            "Difference, points": 100 * compared["difference"],
-            "Bounds from": 100 * compared["low"],
-            "to": 100 * compared["high"],
-            "Change": words_of(compared),
+            "Value": table["value"],
+            "New users": table["count_after"],
+            "Share, %": 100 * table["share_after"],
+            "Before, %": 100 * table["share_before"],
+            "Difference, points": 100 * table["difference"],
+            "Bounds from": 100 * table["low"],
+            "to": 100 * table["high"],
+            "Change": words_of(table),
         }
         note = (
             f"Users created in these days beside those created in {span.before[0]} to {span.before[1]}, each counted "
-            "once. Bounds: 95 % for all rows together."
+            "once. Bounds: 95 % for all tables of new users together."
         )
     tenths = [name for name in shown if name not in ("Value", "New users", "Change")]
     report.sections.append(table_section(heading, shown, note, level=3, tenths=tenths))

@@ -20,7 +20,7 @@ TREND = {"start": "2026-09-14", "end": "2026-11-15", "tz": ZONE}
 STEPS = ["init", "PROJECT_CREATED", "EXPORT_PDF"]
 HEADINGS = [
     *("At a glance", "Active users", "New, returning and resurrected users", "Retention", "Funnel", "Events", "Errors"),
-    *("Versions", "Platforms", "Countries", "init: plan", "What the numbers mean"),
+    *("Versions", "Platforms", "Countries", "Languages", "init: plan", "What the numbers mean"),
 ]
 
 
@@ -237,22 +237,24 @@ def test_shares_stand_beside_those_before(app, full):
 
 
 def test_shares_of_totals_have_no_bounds_and_no_verdict_and_the_page_says_why(full):
-    for heading in ("Platforms", "Countries", "init: plan"):
+    for heading in ("Platforms", "Countries", "Languages", "init: plan"):
         assert section(full, heading).cells.names == ["Value", "Count", "Share, %", "Before, %"]
         assert "totals, which do not tell how many users" in section(full, heading).note
 
 
-@pytest.mark.parametrize(("heading", "of"), [("platform", "platform"), ("country", "props.country")])
-def test_new_users_are_judged_one_by_one(app, full, heading, of):
-    users = nu.load_users(app).rename(columns={of: "value"})
+def test_new_users_are_compared_with_those_before_and_all_tables_of_them_are_judged_together(app, full):
+    users = nu.load_users(app)
     day = users["created_at"].dt.tz_convert(ZONE).dt.strftime("%Y-%m-%d")
-    before, now = (users[day.between(days["start"], days["end"])] for days in (BEFORE, WEEK))
+    dimensions = {"platform": "platform", "country": "props.country", "language": "props.locale"}
+    rows = pd.concat([users.assign(dimension=name, value=users[of], day=day) for name, of in dimensions.items()])
+    before, now = (rows[rows["day"].between(days["start"], days["end"])] for days in (BEFORE, WEEK))
     compared = nu.compare_breakdowns(before, now)
-    table = f"New users by {heading}"
-    assert column(full, table, "Value") == compared["value"].tolist()
-    assert column(full, table, "New users") == numbers(compared["count_after"])
-    assert column(full, table, "Bounds from") == tenths(compared["low"])
-    assert set(column(full, table, "Change")) <= {"higher", "lower", "within normal variation"}
+    for dimension in dimensions:
+        table, heading = compared[compared["dimension"] == dimension], f"New users by {dimension}"
+        assert column(full, heading, "Value") == table["value"].tolist()
+        assert column(full, heading, "New users") == numbers(table["count_after"])
+        assert column(full, heading, "Bounds from") == tenths(table["low"])
+        assert set(column(full, heading, "Change")) <= {"higher", "lower", "within normal variation"}
 
 
 @words
