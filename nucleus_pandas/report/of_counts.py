@@ -39,7 +39,7 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     """The most frequent events, and those that changed most."""
     table = event_table(loaded)
     found = int((table["count"] > 0).sum())
-    young = "" if span.settled else " Days younger than 48 hours may still grow."
+    young = "" if span.settled else f" Changes are of the judged days, {_written(span.judged)}."
     note = (
         f"The most frequent of {counted(found, 'event')} with a name of the app's. Rates are per 100 sessions, so that "
         f"more sessions alone change nothing.{young}"
@@ -47,7 +47,7 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     report.sections.append(_events_section("Events", table[table["count"] > 0].head(_TOP), note, loaded, level=2))
     if loaded.before is None:
         return
-    many = table[["count", "count_before"]].max(axis=1) >= _MANY
+    many = table[["count_judged", "count_before"]].max(axis=1) >= _MANY
     unlike = (table["ratio"] - 1).abs() >= _MUCH
     movers = table[many & unlike & (table["verdict"] == Verdict.CLEAR)]
     movers = movers.iloc[np.argsort(-np.abs(np.log(movers["ratio"])).to_numpy(), kind="stable")].head(_TOP)
@@ -64,27 +64,29 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
 
 
 def event_table(loaded: Loaded) -> pd.DataFrame:
-    """A row an event, the most frequent first: count, rate per 100 sessions, both before, their ratio and its verdict.
+    """A row an event, the most frequent first: count and rate per 100 sessions, now, on the judged days and before.
 
-    `ratio` is the rate divided by the one before; only frequent events are tested.
+    `ratio` is the rate of the judged days divided by the one before, and `verdict` is that of this change; only
+    frequent events are tested.
     """
     counts = pd.DataFrame({place: _of_events(one) for place, one in enumerate(loaded.periods)})
     before = 0.0 if loaded.before is None else _of_events(loaded.before)
-    table = pd.DataFrame({"count": counts[0], "count_before": before}).join(counts.drop(columns=0)).fillna(0.0)
-    table = table[table[["count", "count_before"]].max(axis=1) > 0].rename_axis("event").reset_index()
+    table = pd.DataFrame({"count": _of_events(loaded.now), "count_judged": counts[0], "count_before": before})
+    table = table.join(counts.drop(columns=0)).fillna(0.0)
+    table = table[table[["count", "count_judged", "count_before"]].max(axis=1) > 0]
+    table = table.rename_axis("event").reset_index()
     bases = [glance.sessions(one) for one in loaded.periods]
     base_before = np.nan if loaded.before is None else glance.sessions(loaded.before)
-    table["rate"], table["rate_before"] = (
-        100 * table["count"] / (bases[0] or np.nan),
-        100 * table["count_before"] / (base_before or np.nan),
-    )
+    base_of = {"": glance.sessions(loaded.now), "_judged": bases[0], "_before": base_before}
+    for name, base in base_of.items():
+        table[f"rate{name}"] = 100 * table[f"count{name}"] / (base or np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        table["ratio"] = table["rate"] / table["rate_before"]
-    frequent = table[["count", "count_before"]].max(axis=1) >= _MANY
+        table["ratio"] = table["rate_judged"] / table["rate_before"]
+    frequent = table[["count_judged", "count_before"]].max(axis=1) >= _MANY
     p_values = np.full(len(table), np.nan)
     for place, row in zip(np.flatnonzero(frequent), table[frequent].to_dict("records"), strict=True):
         earlier = [Measured(row[number], base) for number, base in enumerate(bases) if number]
-        both = Measured(row["count"], bases[0]), Measured(row["count_before"], base_before)
+        both = Measured(row["count_judged"], bases[0]), Measured(row["count_before"], base_before)
         p_values[place] = p_of_change(*both, earlier)
     table["verdict"] = verdicts_of(p_values) if len(table) else pd.Series(dtype=object)
     return table.sort_values(["count", "event"], ascending=[False, True], ignore_index=True)
@@ -101,12 +103,16 @@ def _events_section(heading: str, table: pd.DataFrame, note: str, loaded: Loaded
         "Per 100 sessions": table["rate"],
     }
     if loaded.before is not None:
-        rows = table[["count", "count_before", "ratio", "verdict"]].itertuples(index=False)
-        columns |= {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
-    return table_section(heading, columns, note, level=level, tenths=("Per 100 sessions", "Per 100 before"))
+        rows = table[["count_judged", "count_before", "ratio", "verdict"]].itertuples(index=False)
+        judged = {} if loaded.judged is loaded.now else {"Per 100, judged days": table["rate_judged"]}
+        columns |= judged | {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
+    tenths = ("Per 100 sessions", "Per 100, judged days", "Per 100 before")
+    return table_section(heading, columns, note, level=level, tenths=tenths)
 
 
 def _change(count: float, before: float, ratio: float, verdict: Verdict) -> str:
+    if not before and not count:
+        return "–"
     if not before or not count:
         return "new" if count else "gone"
     if np.isnan(ratio):
@@ -127,20 +133,20 @@ def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
     report.add("Errors", f"{told} Every report counts: one session can report many.")
     columns = ["day", "error", "count", "base", "rate", "expected", "low", "high", "spike"]
     report.add("Rate by day", plot_error_trend, data=trend, numbers=trend.loc[days, columns], level=3)
-    _add_spikes(report, trend[days], span)
+    first, last = span.judged
+    _add_spikes(report, trend[trend["day"].between(pd.Timestamp(first), pd.Timestamp(last))], span)
     _add_new(report, loaded, span)
 
 
 def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
     spikes = trend[trend["spike"].fillna(value=False).astype(bool)]
     judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any())
-    left_out = int((~judged).sum())
-    note = (
-        f"{left_out} of {counted(span.days, 'day')} not judged: younger than 48 hours, without sessions, or with fewer "
-        "than four weeks before."
-        if left_out
-        else ""
-    )
+    first, last = span.judged
+    told = [] if span.settled else [f"Judged: {_written(span.judged)}. Later days are judged in the next report."]
+    if left_out := int((~judged).sum()):
+        days = counted((last - first).days + 1, "day")
+        told.append(f"{left_out} of {days} not judged: without sessions, or with fewer than four weeks before.")
+    note = " ".join(told)
     if len(spikes):
         columns = {
             "Day": spikes["day"],
@@ -214,8 +220,9 @@ def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
         if column in users.columns and users[column].notna().any()
     ]
     values = pd.concat([people.head(0).assign(dimension="", value=""), *tables])
-    now = _created(values, span.first, span.until, span)
-    return breakdown(now) if span.before is None else compare_breakdowns(_created(values, *span.before, span), now)
+    if span.judged_before is None:
+        return breakdown(_created(values, span.first, span.until, span))
+    return compare_breakdowns(_created(values, *span.judged_before, span), _created(values, *span.judged, span))
 
 
 def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span) -> None:
@@ -223,7 +230,7 @@ def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span
     if not len(table):
         return
     shown: dict[str, Any]
-    if span.before is None:
+    if span.judged_before is None:
         shown = {
             "Value": table["value"],
             "New users": table["count"],
@@ -244,11 +251,15 @@ def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span
             "Change": words_of(table),
         }
         note = (
-            f"Users created in these days beside those created in {span.before[0]} to {span.before[1]}, each counted "
-            "once. Bounds: 95 % for all tables of new users together."
+            f"Users created in {_written(span.judged)} beside those created in {_written(span.judged_before)}, each "
+            "counted once. Bounds: 95 % for all tables of new users together."
         )
     tenths = [name for name in shown if name not in ("Value", "New users", "Change")]
     report.sections.append(table_section(heading, shown, note, level=3, tenths=tenths))
+
+
+def _written(days: tuple[dt.date, dt.date]) -> str:
+    return str(days[0]) if days[0] == days[1] else f"{days[0]} to {days[1]}"
 
 
 def _created(users: pd.DataFrame, first: dt.date, last: dt.date, span: Span) -> pd.DataFrame:

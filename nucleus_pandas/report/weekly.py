@@ -249,7 +249,7 @@ def _check(asked: _Asked) -> None:
 def _add_sections(report: Report, people: People | None, span: Span, asked: _Asked) -> None:
     loaded = load(asked.client, span, asked.attribute, stored=people is not None)
     told = " ".join(filter(None, [_state(span), _compared(span, loaded), _silent(loaded)]))
-    report.sections.append(Section("At a glance", told, cards=cards_of(loaded)))
+    report.sections.append(Section("At a glance", told, cards=cards_of(loaded, settled=span.settled)))
     of_people.add_active_users(report, people, loaded.daily)
     of_people.add_growth(report, people)
     of_people.add_retention(report, people, loaded.users, span)
@@ -285,9 +285,15 @@ def _state(span: Span) -> str:
 def _compared(span: Span, loaded: Loaded) -> str:
     if span.before is None:
         return ""
+    earlier = _days(*(span.judged_before or span.before))
     if loaded.before is None:
-        return f"There were no sessions in {_days(*span.before)}: nothing to compare with."
-    return f"Compared with {_days(*span.before)}."
+        return f"There were no sessions in {earlier}: nothing to compare with."
+    if span.settled:
+        return f"Compared with {earlier}."
+    return (
+        f"Judged: {_days(*span.judged)}, the days that have settled since a report made as soon after its period, "
+        f"compared with {earlier}. The days after that are judged in the next report."
+    )
 
 
 def _silent(loaded: Loaded) -> str:

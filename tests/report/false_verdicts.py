@@ -31,7 +31,7 @@ def tables_of(client, freq, day):
     loaded = load(client, span, None, stored=True)
     report = Report("title", "subtitle")
     of_counts.add_breakdowns(report, loaded, span, None)
-    found = {"cards": [card.change for card in cards_of(loaded)]}
+    found = {"cards": [card.change for card in cards_of(loaded, settled=True)]}
     events = of_counts.event_table(loaded)
     found["events"] = ["▲" if verdict == "clear change" else "" for verdict in events["verdict"]]
     for section in report.sections:

@@ -292,7 +292,8 @@ def test_the_page_is_small_and_the_same_each_time(app, store, full):
 def test_the_report_of_a_day_and_of_a_month(app, store):
     day = nu.daily_report(app, store)
     assert day.title == "Daily report, 2026-11-17"
-    assert "Compared with 2026-11-10." in section(day, "At a glance").note
+    assert "Judged: 2026-11-15, " in section(day, "At a glance").note
+    assert "compared with 2026-11-08." in section(day, "At a glance").note
     month = nu.monthly_report(app, store, month="2026-10-05", compare=None)
     assert month.title == "Monthly report, 2026-10-01 to 2026-10-31"
     assert {card.change for card in section(month, "At a glance").cards} == {""}
@@ -305,6 +306,60 @@ def test_days_that_may_still_grow_are_told(app):
     assert section(report, "At a glance").note.startswith(
         "The week is not over: 2 days of it are here. Not settled: 2 of 2 days are younger than 48 hours"
     )
+
+
+MONDAY = dt.datetime(2026, 11, 16, 9, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def on_monday():
+    with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 22)), as_of=MONDAY), tz=ZONE) as client:
+        yield client
+
+
+@words
+def test_a_report_made_on_monday_compares_settled_days_only(on_monday):
+    report = nu.weekly_report(on_monday)
+    assert report.title == "Weekly report, 2026-11-09 to 2026-11-15"
+    note = section(report, "At a glance").note
+    assert "Judged: 2026-11-07 to 2026-11-13, " in note
+    assert "compared with 2026-10-31 to 2026-11-06." in note
+    judged, before = (
+        nu.load_daily(on_monday, *days, tz=ZONE)["sessions"].sum()
+        for days in (("2026-11-07", "2026-11-13"), ("2026-10-31", "2026-11-06"))
+    )
+    change = section(report, "At a glance").cards[2].change
+    assert change.startswith(f"judged days {judged}: ")
+    assert f"{before}" in change
+
+
+@words
+def test_what_a_report_leaves_to_the_next_one_is_judged_there(on_monday):
+    week = nu.weekly_report(on_monday)
+    later = MONDAY + dt.timedelta(days=7)
+    app = build_app(scale=0.1, end=dt.date(2026, 11, 29))
+    with DemoClient(DemoService(app, as_of=later), tz=ZONE) as client:
+        following = nu.weekly_report(client)
+    assert "Judged: 2026-11-07 to 2026-11-13." in section(week, "Spikes").note
+    assert "Judged: 2026-11-14 to 2026-11-20." in section(following, "Spikes").note
+
+
+@words
+def test_a_daily_report_judges_the_day_that_has_settled_and_names_its_spike():
+    spike = nu.demo.truth(scale=0.1, as_of=NOW).spike_day
+    made = dt.datetime.combine(spike + dt.timedelta(days=3), dt.time(9), dt.UTC)
+    with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 22)), as_of=made)) as client:
+        report = nu.daily_report(client)
+    assert report.title == f"Daily report, {spike + dt.timedelta(days=2)}"
+    assert column(report, "Spikes", "Day") == [str(spike)]
+    assert f"Judged: {spike}." in section(report, "Spikes").note
+
+
+@words
+def test_a_report_of_settled_days_judges_just_these(full):
+    assert "Compared with 2026-11-02 to 2026-11-08." in section(full, "At a glance").note
+    assert "Judged" not in section(full, "At a glance").note
+    assert "Per 100, judged days" not in section(full, "Events").cells.names
 
 
 @words
