@@ -344,5 +344,5 @@ def _pair(
 
 def _change(low: float, high: float) -> str:
     if low == 0 and math.isinf(high):
-        return Verdict.UNTESTED
-    return "more" if low > 1 else "fewer" if high < 1 else Verdict.NORMAL
+        return Verdict.UNTESTED.value
+    return "more" if low > 1 else "fewer" if high < 1 else Verdict.NORMAL.value

@@ -58,7 +58,7 @@ class Compared(NamedTuple):
     high: Floats
     p_value: Floats
     p_adjusted: Floats
-    verdict: list[Verdict]
+    verdict: list[str]
 
 
 def compare_rates(hits_a: Any, trials_a: Any, hits_b: Any, trials_b: Any) -> Compared:
@@ -78,11 +78,13 @@ def compare_rates(hits_a: Any, trials_a: Any, hits_b: Any, trials_b: Any) -> Com
     p_value = equal_rates(hits_a, trials_a, hits_b, trials_b)
     p_adjusted = holm(p_value)
     difference, low, high = newcombe(hits_a, trials_a, hits_b, trials_b, confidence=holm_confidence(p_value))
-    verdict = [
-        Verdict.NORMAL if found is Verdict.CLEAR and below <= 0 <= above else found
-        for found, below, above in zip(map(_verdict, p_adjusted.tolist()), low.tolist(), high.tolist(), strict=True)
+    held = ((low <= 0) & (high >= 0)).tolist()
+    found = [
+        Verdict.NORMAL if inside and one is Verdict.CLEAR else one
+        for one, inside in zip(map(_verdict, p_adjusted.tolist()), held, strict=True)
     ]
-    return Compared(difference, low, high, p_value, p_adjusted, verdict)
+    # Tables hold plain text.
+    return Compared(difference, low, high, p_value, p_adjusted, [one.value for one in found])
 
 
 def _verdict(p_adjusted: float) -> Verdict:

@@ -42,7 +42,7 @@ def test_a_single_comparison_has_the_bounds_of_newcombe():
 def test_bounds_beside_a_clear_change_do_not_hold_zero():
     rng = np.random.default_rng(11)
     found = compare_rates(*(rng.integers(low, high, 3000) for low, high in ((0, 30), (30, 300), (0, 30), (30, 300))))
-    clear = np.array([one is Verdict.CLEAR for one in found.verdict])
+    clear = np.array([one == Verdict.CLEAR for one in found.verdict])
     assert clear.any()
     assert ((found.low[clear] > 0) | (found.high[clear] < 0)).all()
 
