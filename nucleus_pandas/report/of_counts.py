@@ -142,7 +142,7 @@ def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
     spikes = trend[trend["spike"].fillna(value=False).astype(bool)]
     judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any())
     first, last = span.judged
-    told = [] if span.settled else [f"Judged: {_written(span.judged)}. Later days are judged in the next report."]
+    told = [] if span.settled else [f"Judged: {_written(span.judged)}. The next report judges the days after that."]
     if left_out := int((~judged).sum()):
         days = counted((last - first).days + 1, "day")
         told.append(f"{left_out} of {days} not judged: without sessions, or with fewer than four weeks before.")

@@ -94,7 +94,8 @@ def weekly_report(
 
     Without a store it takes some 30 requests; with one, 21. The figures are those of the functions that the page names
     at its end, called for the same days. Days younger than 48 hours still grow, as apps send late: the page says how
-    many there are. The same answers give the same bytes, but for the time at which it was made.
+    many there are, and judges as many settled days as the period has, which end before them. The next report judges the
+    others. The same answers give the same bytes, but for the time at which it was made.
 
     Examples
     --------
@@ -290,10 +291,7 @@ def _compared(span: Span, loaded: Loaded) -> str:
         return f"There were no sessions in {earlier}: nothing to compare with."
     if span.settled:
         return f"Compared with {earlier}."
-    return (
-        f"Judged: {_days(*span.judged)}, the days that have settled since a report made as soon after its period, "
-        f"compared with {earlier}. The days after that are judged in the next report."
-    )
+    return f"Judged: {_days(*span.judged)}, compared with {earlier}. The next report judges the days after that."
 
 
 def _silent(loaded: Loaded) -> str:
