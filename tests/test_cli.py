@@ -1,5 +1,6 @@
 """The command, run in this process."""
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -12,6 +13,7 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.api.transport import Transport
 from nucleus_pandas.cli import main
+from nucleus_pandas.cli.wording import in_shell_terms
 from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
@@ -110,7 +112,7 @@ def _is_number(cell):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["export", "-o", "x", "--start", "soon"], 'start="2026-09-01"'),
+        (["export", "-o", "x", "--start", "soon"], "--start 2026-09-01"),
         (["export", "-o", "x", "--tz", "Europe/Pari"], "Did you mean Europe/Paris"),
     ],
 )
@@ -279,7 +281,10 @@ def test_a_report_in_which_something_is_missing_exits_with_3(mine, tmp_path, cap
     [
         (["-o", "week.pdf", "--demo"], "name the file week.html"),
         (["-o", "week.html", "--store", "none.duckdb"], "nucleus-pandas sync none.duckdb"),
-        (["-o", "week.html", "--store", "none.duckdb", "--demo"], "leave out --store"),
+        (["-o", "week.html", "--store", "none.duckdb", "--demo"], "nucleus-pandas sync --demo none.duckdb"),
+        (["-o", "week.html", "--tz", "Mars"], "--tz Mars is not in the zone database"),
+        (["-o", "week.html", "--day", "9999-12-31"], "--day 9999-12-31 lies outside the years 1900 to 2200"),
+        (["-o", "week.html", "--funnel", "init"], "--funnel follows users, which needs --store"),
         (["-o", "week.html", "--day", "2027-01-01"], "no day of that week is over yet"),
     ],
 )
@@ -291,6 +296,136 @@ def test_a_report_that_cannot_be_made_exits_with_2_before_anything_is_asked(
     assert main(["report", *arguments]) == 2
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"nucleus-pandas {nu.__version__}\n"
+
+
+def test_a_path_that_the_terminal_cannot_show_is_no_failure(mine, tmp_path, monkeypatch):
+    page, shown = tmp_path / "\u017c\udcff.html", io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr("sys.stdout", shown)
+    assert main(["report", "-o", str(page), "--day", "2026-11-10"]) == 0
+    shown.flush()
+    assert shown.buffer.getvalue().strip().endswith(rb"\u017c\udcff.html")
+    assert shown.errors == "strict"
+    assert page.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", "-o", "week.html", "--store", "table.csv"],
+        ["plan", "table.csv"],
+        ["sync", "table.csv"],
+        ["forget", "--store", "table.csv"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_file_that_is_no_store_is_named_before_anything_is_asked(mine, tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(nu.Client, "get", lambda *_, **__: pytest.fail("asked"))
+    (tmp_path / "table.csv").write_text("user_id,event\nana,init\n")
+    assert main(arguments) == 2
+    assert "table.csv is not a store." in capsys.readouterr().err
+    assert (tmp_path / "table.csv").read_text() == "user_id,event\nana,init\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["report", "-o", "folder.html"], "folder.html is a folder. Name a file"),
+        (["export", "-o", "file"], "file is a file. Name a folder"),
+        (["export", "-o", "full"], "The folder full is not empty. Name a new one, or add --overwrite"),
+        (["sync", "folder.html"], "folder.html is a folder. Name the file of a store"),
+    ],
+)
+def test_a_place_that_cannot_be_written_to_is_named_before_anything_is_asked(
+    mine, tmp_path, monkeypatch, capsys, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(nu.Client, "get", lambda *_, **__: pytest.fail("asked"))
+    (tmp_path / "folder.html").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").touch()
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_an_export_replaces_the_files_of_an_earlier_one_only_when_asked_to(line_ends, tmp_path, capsys):
+    (tmp_path / "users.csv").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(["export", "-o", str(tmp_path), "--users", "0"]) == 2
+    assert (tmp_path / "users.csv").read_text() == "mine"
+    assert main(["export", "-o", str(tmp_path), "--users", "0", "--overwrite"]) == 0
+    assert (tmp_path / "users.csv").read_text() != "mine"
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_an_error_of_the_system_is_written_without_its_number(mine, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    assert main(["export", "-o", str(tmp_path / "file" / "folder")]) == 1
+    assert f"{tmp_path / 'file' / 'folder'} cannot be written: Not a directory." in capsys.readouterr().err
+
+
+def test_a_step_that_the_store_has_no_event_for_is_named_before_the_service_is_asked(
+    mine, tmp_path, monkeypatch, capsys
+):
+    store = tmp_path / "app.duckdb"
+    assert main(["sync", str(store), *SPAN]) == 0
+    monkeypatch.setattr(nu.Client, "get", lambda *_, **__: pytest.fail("asked"))
+    asked = ["--store", str(store), "--funnel", "init", "EXPORT_PFD"]
+    assert main(["report", "-o", str(tmp_path / "week.html"), *asked]) == 2
+    shown = capsys.readouterr().err
+    assert '--funnel, step 2: there is no event "EXPORT_PFD". Did you mean "EXPORT_PDF"' in shown
+
+
+def test_a_step_that_the_made_up_app_has_no_event_for_is_named_before_its_store_is_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("nucleus_pandas.cli.report._DEMO_SCALE", 0.02)
+    monkeypatch.setattr(nu, "sync", lambda *_, **__: pytest.fail("synced"))
+    assert main(["report", "--demo", "-o", str(tmp_path / "week.html"), "--funnel", "init", "NOPE"]) == 2
+    assert '--funnel, step 2: there is no event "NOPE"' in capsys.readouterr().err
+
+
+def test_an_attribute_that_was_not_reported_is_told_once_and_exits_with_3(mine, tmp_path, capsys):
+    page = tmp_path / "week.html"
+    assert main(["report", "-o", str(page), "--day", "2026-11-10", "--attribute", "init", "nope"]) == 3
+    assert capsys.readouterr().err.count("'nope' was not reported") == 1
+    assert "What is missing" in page.read_text(encoding="utf-8")
+
+
+def test_a_report_of_the_made_up_app_takes_a_store_that_was_synced_from_it(mine, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(nu, "demo_client", lambda **_: contextlib.nullcontext(mine))
+    store, page = tmp_path / "app.duckdb", tmp_path / "week.html"
+    assert main(["sync", "--demo", str(store), "--start", "2026-10-01"]) == 0
+    assert main(["report", "--demo", "--store", str(store), "-o", str(page)]) == 0
+    assert "From the store" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("message", "of_shell"),
+    [
+        ('start="2026-09-01" is not a date', "--start 2026-09-01 is not a date"),
+        ("week='soon' is not a date", "--day soon is not a date"),
+        ("minutes east (tz=345).", "minutes east (--tz 345)."),
+        ('pass its steps: funnel=["init", "PROJECT_CREATED"].', "pass its steps: --funnel init PROJECT_CREATED."),
+        ('attribute=("init", "plan")', "--attribute init plan"),
+        ('start="a b"', '--start "a b"'),
+        ("Write https://, or set allow_http=True if you must.", "Write https://."),
+        ("base_url must begin with https://host", "NUCLEUS_BASE_URL must begin with https://host"),
+        ("restart=1 and trend=2 stay", "restart=1 and trend=2 stay"),
+    ],
+)
+def test_messages_name_options_in_place_of_arguments(message, of_shell):
+    assert in_shell_terms(message) == of_shell
+
+
+def test_minutes_east_are_a_zone(mine, tmp_path, capsys):
+    assert main(["report", "-o", str(tmp_path / "week.html"), "--day", "2026-11-10", "--tz", "120"]) == 0
 
 
 def test_a_port_that_is_taken_is_told_in_a_sentence(capsys):

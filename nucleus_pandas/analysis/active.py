@@ -67,7 +67,7 @@ class Active:
     @property
     def last_over(self) -> int:
         """The last day that is known as a whole."""
-        return _day(self.until, self.zone) - 1
+        return _day(self.until + 1, self.zone) - 1
 
     def rows(self, freq: Freq, week_start: WeekStart = "monday") -> Ints:
         """Give the numbers of the periods that the days asked for lie in."""
@@ -85,8 +85,8 @@ class Active:
     def states(self, numbers: Ints, freq: Freq, week_start: WeekStart = "monday") -> dict[str, Bools]:
         """Tell which periods are complete, and which settled."""
         ends = period_starts(numbers + 1, freq, week_start, self.zone)
-        complete = (ends <= self.until) & (period_days(numbers, freq, week_start).astype(np.int64) >= self.first)
-        return {"complete": complete, "settled": complete & (ends <= self.as_of - SETTLING)}
+        complete = (ends <= self.until + 1) & (period_days(numbers, freq, week_start).astype(np.int64) >= self.first)
+        return {"complete": complete, "settled": complete & (ends <= self.as_of + 1 - SETTLING)}
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,6 @@ class Known:
         The first event of all; None where there is none.
     until, as_of, zone, sample
         As in `Active`.
-    cut : bool
-        Whether `until` itself is no longer known.
     """
 
     event: StepLike | None
@@ -119,13 +117,12 @@ class Known:
     oldest: int | None
     until: int
     as_of: int
-    cut: bool
     zone: dt.tzinfo
     sample: float
 
     def days(self, log: EventLog) -> UserDays:
         """Give the days on which the users of a log were active."""
-        return user_days(log, self.zone, self.until - self.cut, self.event, since=self.since)
+        return user_days(log, self.zone, self.until, self.event, since=self.since)
 
     def active(self, days: UserDays, last: int | None) -> Active:
         """Give what was found, given the last day of all on which anybody was active."""
@@ -195,8 +192,7 @@ def read_known(
     synced = activity.whole if isinstance(activity, Buckets) else activity
     held = held_span(synced, begins, ends) if isinstance(synced, EventStore | EventLog) else None
     # What was synced ends before its end; what is known at an instant is known with it.
-    cut = held is not None and held[1] <= known
-    until = held[1] if held is not None and cut else known
+    until = known if held is None else min(known, held[1] - 1)
     about = held[0] if held is not None and begins is None else begins
     about = about if back is None else min(until, until if ends is None else ends) - (back + 2) * DAY
     time = activity.times if isinstance(activity, Buckets) else Times(_times(log))
@@ -210,7 +206,7 @@ def read_known(
         first = whole if begins is not None else max(first, whole)
     from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
     oldest_of_all = _begin(log, time)[1] if len(time.moments) else None
-    return Known(event, from_, to, first, since, oldest_of_all, until, known, cut, zone, log.sample), log
+    return Known(event, from_, to, first, since, oldest_of_all, until, known, zone, log.sample), log
 
 
 def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> EventLog | Parts:

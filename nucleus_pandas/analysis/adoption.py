@@ -183,7 +183,7 @@ def _named(versions: list[str], counts: Ints, complete: Bools, top: int) -> list
 
 def _complete(calendar: Calendar, until: int) -> Bools:
     """Say which periods are whole and were over."""
-    return calendar.whole & (calendar.edges[1:] <= until) if len(calendar.labels) else calendar.whole
+    return calendar.whole & (calendar.edges[1:] <= until + 1) if len(calendar.labels) else calendar.whole
 
 
 def _shares_of_parts(
@@ -276,7 +276,7 @@ def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
     sums, names, calendar, until, sample = shares
     periods, width = len(calendar.labels), len(names)
     complete = _complete(calendar, until)
-    settled = complete & (calendar.edges[1:] <= until - SETTLING) if periods else complete
+    settled = complete & (calendar.edges[1:] <= until + 1 - SETTLING) if periods else complete
     known = np.repeat(complete, width) & (sums.trials > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         measured = {"share": sums.hits / sums.trials, **dict(zip(("low", "high"), user_wilson(sums), strict=True))}

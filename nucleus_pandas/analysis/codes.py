@@ -19,6 +19,7 @@ _MANY = 1_000_000
 
 def encode(column: pd.Series) -> tuple[Ints, list[Any]]:
     """Give each value a code, -1 where it is missing or the empty text, and the value of each code."""
+    column = _plain(column)
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, values = column.cat.codes.to_numpy(), column.cat.categories.tolist()
     else:
@@ -27,6 +28,17 @@ def encode(column: pd.Series) -> tuple[Ints, list[Any]]:
     if "" in values:
         codes = np.where(codes == values.index(""), -1, codes)
     return codes, values
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Let values be told apart by what they are: pandas takes NaN, -0.0 and places in a dictionary for values."""
+    dtype: Any = column.dtype
+    if isinstance(dtype, pd.ArrowDtype) and str(dtype.pyarrow_dtype).startswith("dictionary"):
+        # A dictionary may hold a value twice, or null.
+        return _plain(column.astype(pd.ArrowDtype(dtype.pyarrow_dtype.value_type)))
+    if pd.api.types.is_float_dtype(dtype):
+        return pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0, name=column.name)
+    return column
 
 
 def _factorized(column: pd.Series) -> tuple[Ints, Any]:

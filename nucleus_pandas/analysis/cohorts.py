@@ -44,8 +44,8 @@ class Clocks:
 
     @property
     def current(self) -> int:
-        """The period that `as_of` lies in: all before it are over."""
-        return int(self.periods(np.array([self.as_of]))[0])
+        """The first period that is not over at `as_of`, which is known itself."""
+        return int(self.periods(np.array([self.as_of + 1]))[0])
 
 
 class Starts(NamedTuple):
@@ -81,7 +81,7 @@ class Cohorts:
         if clocks.clock == "calendar":
             reached: Ints = clocks.current - 1 - self.first - self.place
             return reached
-        return (clocks.as_of - self.starts.time) // UNITS[clocks.freq] - 1
+        return (clocks.as_of + 1 - self.starts.time) // UNITS[clocks.freq] - 1
 
     def complete(self, periods: Ints, clocks: Clocks) -> Bools:
         """Say for each cohort and period whether it was over for all who could start, and none of these is cut off."""
@@ -90,7 +90,7 @@ class Cohorts:
         if clocks.clock == "calendar":
             over: Bools = number[:-1, None] + periods[None, :] < clocks.current
         else:
-            over = edges[1:, None] - 1 + (periods[None, :] + 1) * UNITS[clocks.freq] <= clocks.as_of
+            over = edges[1:, None] - 1 + (periods[None, :] + 1) * UNITS[clocks.freq] <= clocks.as_of + 1
         whole = np.ones(self.number, dtype=np.bool_)
         if clocks.start is not None:
             whole &= edges[:-1] >= clocks.start
@@ -116,7 +116,7 @@ class Grid:
         if self.earliest is None:
             return 0
         if clocks.clock == "rolling":
-            return max(0, (clocks.as_of - self.earliest) // UNITS[clocks.freq] - 1)
+            return max(0, (clocks.as_of + 1 - self.earliest) // UNITS[clocks.freq] - 1)
         return max(0, clocks.current - 1 - int(clocks.periods(np.array([self.earliest]))[0]))
 
     def place(self, starts: Starts, clocks: Clocks, *, recurring: bool) -> Cohorts:

@@ -45,12 +45,26 @@ def require(frame: object, columns: Sequence[str], what: str = "an event log") -
 def instants(column: pd.Series) -> tuple[Ints, Bools]:
     """Give times as microseconds since 1970 in UTC, and which are missing; what no datetime can be is missing too."""
     if isinstance(column.dtype, pd.ArrowDtype) and getattr(column.dtype.pyarrow_dtype, "tz", None) is not None:
-        column = column.astype("datetime64[us, UTC]")
+        return _instants_of_arrow(column)
     if not isinstance(column.dtype, pd.DatetimeTZDtype):
         raise _no_instants(column)
     times = column.array.tz_convert("UTC").as_unit("us").asi8
     missing = (times < _FIRST) | (times > _LAST)
     return times, missing
+
+
+def _instants_of_arrow(column: pd.Series) -> tuple[Ints, Bools]:
+    """As `instants`, from the integers: Arrow holds times beyond those of pandas, which would come out as others."""
+    import pyarrow as pa
+
+    came = pa.Array.from_pandas(column)
+    numbers, unit = came.cast(pa.int64()), came.type.unit
+    missing, times = np.asarray(numbers.is_null()), np.asarray(numbers.fill_null(0))
+    if unit == "ns":
+        times = times // 1000
+    factor = {"s": 1_000_000, "ms": 1000}.get(unit, 1)
+    missing = missing | (times < _FIRST // factor) | (times > _LAST // factor)
+    return np.where(missing, np.iinfo(np.int64).min, np.where(missing, 0, times) * factor), missing
 
 
 def _no_instants(column: pd.Series) -> Exception:
@@ -60,10 +74,14 @@ def _no_instants(column: pd.Series) -> Exception:
             f'the column "{name}" is naive, so it names no instants. If it is in UTC write frame.assign({name}='
             f'frame["{name}"].dt.tz_localize("UTC")), else your zone in place of "UTC".'
         )
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        how, otherwise = 'unit="ms"', 'If the numbers are not milliseconds since 1970, write unit="s", "us" or "ns".'
+    else:
+        how, otherwise = 'format="ISO8601"', 'If the texts are not all ISO 8601, write format="mixed".'
     return TypeError(
-        f'the column "{name}" is of type {column.dtype}, not of instants. Write frame.assign({name}='
-        f'pd.to_datetime(frame["{name}"], utc=True)), with unit="s" or unit="ms" if it holds Unix times; for a frame '
-        "of Dask with dask.dataframe.to_datetime."
+        f'the column "{name}" has dtype {column.dtype} and must hold instants. Write frame.assign({name}='
+        f'pd.to_datetime(frame["{name}"], utc=True, {how})). {otherwise} For a Dask frame, use '
+        "dask.dataframe.to_datetime."
     )
 
 

@@ -310,5 +310,5 @@ def _rates(name: str, free: Ints, all_of: Ints, bounds: tuple[Any, Any], known: 
 
 
 def _states(calendar: Calendar, until: int) -> dict[str, Bools]:
-    complete = calendar.whole & (calendar.edges[1:] <= until)
-    return {"complete": complete, "settled": complete & (calendar.edges[1:] <= until - SETTLING)}
+    complete = calendar.whole & (calendar.edges[1:] <= until + 1)
+    return {"complete": complete, "settled": complete & (calendar.edges[1:] <= until + 1 - SETTLING)}

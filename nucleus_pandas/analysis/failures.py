@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +15,8 @@ from nucleus_pandas.analysis.codes import Bools, Ints, encode
 from nucleus_pandas.analysis.columns import instant_of, microseconds, spelled
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.held import held_span
-from nucleus_pandas.api.columns import warn_incomplete
+from nucleus_pandas.api.columns import warn, warn_incomplete
+from nucleus_pandas.api.wording import shown
 from nucleus_pandas.store.eventstore import EventStore
 
 #: What nobody caught: an error that the app was not prepared for.
@@ -22,6 +24,11 @@ CRASHES = ("uncaughtException", "unhandledRejection", "windowError")
 Failure = Literal["error", "crash"]
 
 _PREFIX = "error:"
+# What the service's events are; with other kinds, or such names, an app may have errors of its own.
+_KINDS = frozenset({"init", "custom", "error", "system", "view"})
+_LIKE_ERRORS = re.compile("error|exception|crash|fail", re.IGNORECASE)
+# How many names a message lists.
+_MOST = 10
 
 
 class Sessions(NamedTuple):
@@ -52,6 +59,21 @@ def error_rows(log: EventLog, failure: Failure = "error") -> Ints:
         crash = np.array([*(error_name(name) in CRASHES for name in log.names), False], dtype=np.bool_)
         found &= crash[log.event]
     return np.flatnonzero(found).astype(log.order.dtype)
+
+
+def warn_without_errors(log: EventLog) -> None:
+    """Warn where no event of a log is an error: apps can name their errors in a way that is not looked for."""
+    if log.holds_sessions or not len(log) or len(error_rows(log)):
+        return
+    looked_for = 'the name "error" or a name that begins with "error:"'
+    found = f"the events of the log include {', '.join(map(shown, log.names[:_MOST]))}"
+    if "kind" in log.frame.columns:
+        kinds = sorted(set(spelled(encode(log.frame["kind"])[1])))
+        if _KINDS.issuperset(kinds) and not any(map(_LIKE_ERRORS.search, log.names)):
+            return
+        looked_for = f'kind "error", or without a kind and with {looked_for}'
+        found = f"the kinds of the log are {', '.join(map(shown, kinds[:_MOST])) or 'all missing'}"
+    warn(f"No event is an error. An error is an event of {looked_for}; {found}.", UserWarning)
 
 
 def between(times: Ints, start: int | None, end: int | None) -> Bools:

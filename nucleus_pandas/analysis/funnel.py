@@ -10,7 +10,7 @@ from nucleus_pandas.analysis.attempts import Order, find_standing, look_up
 from nucleus_pandas.analysis.engines import answer
 from nucleus_pandas.analysis.eventlog import EventLog, Events
 from nucleus_pandas.analysis.funnel_counts import EntryTimes, FunnelTable, entry_times
-from nucleus_pandas.analysis.funnel_tables import people, who_counts
+from nucleus_pandas.analysis.funnel_tables import people, warn_if_all_pending, who_counts
 from nucleus_pandas.analysis.parted import REFUSAL, refuse_parts
 from nucleus_pandas.analysis.periods import make_calendar
 from nucleus_pandas.analysis.question import Entry, OnExclude, Ties, Window, read_question
@@ -118,7 +118,8 @@ def funnel(
     Warns
     -----
     IncompleteDataWarning
-        See `EventLog`; and for events without a session where the window is one.
+        See `EventLog`; for events without a session where the window is one; and when all who entered are pending,
+        with the time at which the first can be counted.
 
     Notes
     -----
@@ -254,6 +255,7 @@ def funnel_users(
     events_found = look_up(log, asked)
     found = find_standing(events_found, asked)
     LeftOut(events_found.line.left_out, len(log)).warn()
+    warn_if_all_pending(found, asked)
     segments = None if by is None else find_segments(log, by, found.entry, who_counts(found, asked), top)
     return people(log, asked, found, segments)
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.attempts import Found, Question, Standing, find_standing, look_up, put_together
 from nucleus_pandas.analysis.eventlog import EventLog
-from nucleus_pandas.analysis.funnel_tables import summary, who_counts
+from nucleus_pandas.analysis.funnel_tables import summary, warn_if_all_pending, who_counts
 from nucleus_pandas.analysis.horizon import Times, days_of_utc
 from nucleus_pandas.analysis.periods import Calendar
 from nucleus_pandas.analysis.segments import Values, rank_values, read_values
@@ -59,6 +59,7 @@ class FunnelTable:
     def finish(self, state: Entrants) -> pd.DataFrame:
         """Count them."""
         state.left_out.warn()
+        warn_if_all_pending(state.standing, self.asked)
         counted = who_counts(state.standing, self.asked)
         segments = None if state.segment is None else rank_values(state.segment, counted, self.top)
         return summary(self.sample, self.asked, state.standing, segments, self.calendar)

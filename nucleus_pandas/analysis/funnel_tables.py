@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.attempts import EXCLUDED, PENDING, SETTLING, STATUSES, TIMEOUT, Question, Standing
+from nucleus_pandas.analysis.attempts import EXCLUDED, NEVER, PENDING, SETTLING, STATUSES, TIMEOUT, Question, Standing
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.eventlog import EventLog
+from nucleus_pandas.analysis.pending import warn_all_pending
 from nucleus_pandas.analysis.periods import Calendar
 from nucleus_pandas.analysis.segments import Segments
 from nucleus_pandas.api.columns import COUNT, DAY, INSTANT, NUMBER, TEXT
@@ -43,6 +44,20 @@ def who_counts(found: Standing, asked: Question) -> Bools:
     """Who counts: not those whose every attempt is spoiled, nor, unless asked for, those who are pending."""
     counts = found.depth > 0
     return counts if asked.include_pending else counts & (found.status != PENDING)
+
+
+def warn_if_all_pending(found: Standing, asked: Question) -> None:
+    """Warn where nobody who entered can be counted yet, and say when the first can be."""
+    entered = found.times[0][found.times[0] != NEVER]
+    if asked.include_pending or not len(entered) or not (found.status == PENDING).all():
+        return
+    advice = " Pass include_pending=True to count them now."
+    if asked.window is None:
+        rule = "a user counts 48 hours after the session of the entry was over, which takes 30 minutes without events."
+        warn_all_pending(rule, int(entered.min()) + TIMEOUT + SETTLING, asked.as_of, at_earliest=True, advice=advice)
+    else:
+        rule = f"a user counts 48 hours after the window of {spell_duration(asked.window)} that follows the entry."
+        warn_all_pending(rule, int(entered.min()) + asked.window + SETTLING, asked.as_of, advice=advice)
 
 
 def summary(
@@ -131,9 +146,9 @@ def _middle(seconds: Any, group: Ints, groups: int) -> tuple[Any, Any]:
 
 def _states(calendar: Calendar, asked: Question, found: Standing) -> dict[str, Bools]:
     """Which periods are complete and settled."""
-    complete = calendar.whole & (calendar.edges[1:] <= asked.as_of)
+    complete = calendar.whole & (calendar.edges[1:] <= asked.as_of + 1)
     window = TIMEOUT if asked.window is None else asked.window
-    settled = complete & (calendar.edges[1:] + window <= asked.as_of - SETTLING)
+    settled = complete & (calendar.edges[1:] + window <= asked.as_of + 1 - SETTLING)
     # A session may go on for long after the period that it began in.
     settled[found.young] = False
     return {"complete": complete, "settled": settled}

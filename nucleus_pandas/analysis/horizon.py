@@ -11,9 +11,10 @@ from nucleus_pandas.analysis.codes import Ints, begins
 from nucleus_pandas.analysis.days import DAY
 from nucleus_pandas.api.columns import warn_incomplete
 
-#: So long without any event, with so few events after it: those are of clocks that are wrong.
+#: So many days without any event, and at most one in so many events beyond: those are of clocks that are wrong. The
+#: longer the silence, the more events there may be: of 40 users who start in 2026, one in 1970 has a wrong clock.
 SILENCE_DAYS = 7
-ONE_IN = 100
+_SILENCES = ((SILENCE_DAYS, 100), (2 * 365, 10), (10 * 365, 2))
 
 
 class Times(NamedTuple):
@@ -116,13 +117,18 @@ def warn_behind(times: Ints | Times, begin: int, what: str, hint: str) -> None:
 
 def _before_silence(times: Times) -> tuple[int, int]:
     """The newest time before a silence that few events follow, and how many do."""
-    few = (times.number - 1) // ONE_IN
-    if times.counts is None:
-        at = times.moments
-        tail = np.sort(np.partition(at, len(at) - few - 1)[len(at) - few - 1 :])
-        after = np.arange(few, -1, -1)
-    else:
-        tail, after = times.moments, times.number - np.cumsum(times.counts)
-    gaps = np.flatnonzero((np.diff(tail) >= SILENCE_DAYS * DAY) & (after[:-1] <= few))
-    last = int(gaps[0]) if len(gaps) else len(tail) - 1
-    return int(tail[last]), int(after[last])
+    at = times.moments
+    end, beyond = int(at.max()), 0
+    for days, one_in in _SILENCES:
+        if at.max() - at.min() < days * DAY:
+            break
+        few = (times.number - 1) // one_in
+        if times.counts is None:
+            tail = np.sort(np.partition(at, len(at) - few - 1)[len(at) - few - 1 :])
+            after = np.arange(few, -1, -1)
+        else:
+            tail, after = at, times.number - np.cumsum(times.counts)
+        gaps = np.flatnonzero((np.diff(tail) >= days * DAY) & (after[:-1] <= few))
+        if len(gaps) and tail[gaps[0]] < end:
+            end, beyond = int(tail[gaps[0]]), int(after[gaps[0]])
+    return end, beyond

@@ -67,8 +67,9 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
         The event's name; of several, any will do.
     where : mapping or callable, optional
         A mapping from names of columns (``"version"``) or of properties (``"format"`` for the column data.format) to
-        the value that is wanted, or a list of values of which any will do; None is a missing one. All of them must
-        hold. Or a function that takes a frame, the rows of these events, and gives a truth value a row; missing is
+        the value that is wanted, or a list of values of which any will do; None is a missing one, or an empty text. All
+        of them must hold. Or a function that takes a frame, the rows of these events, and returns a truth value for
+        each: a Series, which is aligned on the index of the frame, or an array in the order of its rows; missing is
         false. Of a store, the frame has columns for the 200 most frequent properties.
 
     Returns
@@ -79,7 +80,7 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
     Raises
     ------
     TypeError
-        If `event` is no name, or `where` neither mapping nor function.
+        If `event` is no name, or `where` neither mapping nor function, or a value in it a tuple.
 
     Notes
     -----
@@ -98,6 +99,12 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
         )
     if isinstance(where, Mapping):
         where = dict(where)
+        for name, wanted in where.items():
+            if isinstance(wanted, tuple):
+                raise TypeError(
+                    f"where: the value for {shown(name)} is a tuple. Write a list of values of which any will do, or a "
+                    f"function such as where=lambda events: events[{str(name)!r}] > 3 for a comparison."
+                )
     return Step(_names(event, "event"), where)
 
 
@@ -189,7 +196,8 @@ def rows_of(one: Step, log: EventLog, place: str) -> Ints:
     code_of = {name: code for code, name in enumerate(log.names) if log.counts[code]}
     for name in one.events if code_of else ():
         if name not in code_of:
-            raise _unknown(name, log, place)
+            order = np.argsort(-log.counts, kind="stable")
+            raise unknown_event(name, [log.names[code] for code in order if log.counts[code]], place)
     lists = [log.rows_of(code_of[name]) for name in one.events if code_of]
     rows = lists[0] if len(lists) == 1 else np.sort(np.concatenate([log.order[:0], *lists]))
     if one.where is None:
@@ -206,9 +214,8 @@ def columns_of(one: Step) -> list[str]:
     return [str(name) for name in one.where] if isinstance(one.where, Mapping) else []
 
 
-def _unknown(name: str, log: EventLog, place: str) -> ValueError:
-    order = np.argsort(-log.counts, kind="stable")
-    frequent = [log.names[code] for code in order if log.counts[code]]
+def unknown_event(name: str, frequent: Sequence[str], place: str) -> ValueError:
+    """Make the error for an event that is not among those there are, the most frequent first."""
     lower: dict[str, str] = {}
     for known in frequent:
         lower.setdefault(known.lower()[:200], known)
@@ -227,10 +234,30 @@ def _holds(log: EventLog, name: str, wanted: object, rows: Ints) -> Bools:
     found = np.zeros(len(rows), dtype=np.bool_)
     for value in wanted:
         if value is None or value is pd.NA or value is pd.NaT or value != value:
-            found |= values.isna().to_numpy(dtype=np.bool_)
+            found |= values.isna().to_numpy(dtype=np.bool_) | _equal(values, "")
         else:
+            _check_type(values, column, value)
             found |= _equal(values, value)
     return found
+
+
+def _check_type(values: pd.Series, column: str, wanted: object) -> None:
+    """Raise where a value cannot be in a column for its type, and so would never be found."""
+    dtype = values.cat.categories.dtype if isinstance(values.dtype, pd.CategoricalDtype) else values.dtype
+    flag, number = isinstance(wanted, bool | np.bool_), isinstance(wanted, int | float | np.number)
+    if pd.api.types.is_bool_dtype(dtype):
+        holds, fits, right = "True and False", flag, "True or False"
+    elif pd.api.types.is_numeric_dtype(dtype):
+        holds, fits, right = "numbers", number and not flag, "a number"
+    elif isinstance(dtype, pd.StringDtype):
+        holds, fits, right = "text", isinstance(wanted, str), "a text"
+    else:
+        return
+    if not fits:
+        raise ValueError(
+            f"where: the column {shown(column)} holds {holds}, so {wanted!r:.60} ({type(wanted).__name__}) is never "
+            f"found. Pass {right}."
+        )
 
 
 def _equal(values: pd.Series, wanted: object) -> Bools:
@@ -238,16 +265,22 @@ def _equal(values: pd.Series, wanted: object) -> Bools:
     flag = isinstance(wanted, bool | np.bool_)
     if values.dtype == object:
         return np.array(
-            [isinstance(value, bool) == flag and not pd.isna(value) and bool(value == wanted) for value in values],
+            [
+                isinstance(value, bool | np.bool_) == flag and not pd.isna(value) and bool(value == wanted)
+                for value in values
+            ],
             dtype=np.bool_,
         )
     if flag != pd.api.types.is_bool_dtype(values.dtype):
         return np.zeros(len(values), dtype=np.bool_)
+    if str(values.dtype) in ("float32", "Float32") and not isinstance(wanted, str):
+        wanted = np.float32(wanted)  # type: ignore[arg-type]  # a number by now; 0.1 is another one in 64 bits
     return values.isin([wanted]).to_numpy(dtype=np.bool_, na_value=False)
 
 
 def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, place: str) -> Bools:
-    given = where(log.rows_frame(rows))
+    frame = log.rows_frame(rows)
+    given = where(frame)
     if np.ndim(given) > 1:
         raise TypeError(
             f"{place}: where gave a {type(given).__name__} of several columns; it must give one value a row."
@@ -259,7 +292,26 @@ def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, pl
         isinstance(value, bool | np.bool_) for value in answer.dropna()
     ):
         raise TypeError(f"{place}: where gave values of type {answer.dtype}; it must give True or False a row.")
+    if isinstance(given, pd.Series):
+        answer = _aligned(answer, frame.index, place)
     return answer.astype("boolean").fillna(False).to_numpy(dtype=np.bool_)
+
+
+def _aligned(answer: pd.Series, index: pd.Index, place: str) -> pd.Series:
+    """Put an answer in the order of the rows that were passed: a function may have sorted them."""
+    if answer.index.equals(index):
+        return answer
+    if not index.is_unique:
+        raise ValueError(
+            f"{place}: where gave the rows in another order, and labels that occur twice cannot tell it. Give the log "
+            "an index of its own with reset_index(drop=True), or keep the order."
+        )
+    if not answer.index.is_unique or not index.isin(answer.index).all():
+        raise ValueError(
+            f"{place}: where gave a Series with another index than its frame. Keep the index, or return an array in "
+            "the order of the rows."
+        )
+    return answer.reindex(index)
 
 
 def find_column(log: EventLog, name: str, argument: str) -> str:

@@ -9,6 +9,7 @@ from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.days import DAY, MOST_ROWS
 from nucleus_pandas.analysis.kaplan_meier import kaplan_meier
 from nucleus_pandas.analysis.lifetimes import Users, read_lifetimes
+from nucleus_pandas.analysis.pending import warn_all_pending
 from nucleus_pandas.analysis.segments import TOP
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
 from nucleus_pandas.api.durations import Duration, read_duration, spell_duration
@@ -99,7 +100,7 @@ def survival(
     IncompleteDataWarning
         When users have no created_at or last_seen, were seen last more than 48 hours before they were created, or have
         the user_db_id of another row: they are left out. When the oldest created_at cannot be right, see Notes, or the
-        newest last_seen, see `EventLog`.
+        newest last_seen, see `EventLog`. When all users are pending, with the time at which the first can be counted.
 
     Notes
     -----
@@ -146,6 +147,9 @@ def survival(
         its = np.flatnonzero(segments.code == code)
         if len(its):
             parts.append(_by_day(time[its], lost[its]).assign(segment=name))
+    if len(time) and (time < 0).all():
+        rule = f"a user counts from {spell_duration(silence)} after the account was created."
+        warn_all_pending(rule, int(found.created.min()) + silence, found.as_of)
     table = pd.concat(parts or [pd.DataFrame(columns=["segment", *SURVIVAL])], ignore_index=True)
     table = table.assign(gap=spell_duration(silence), sample=found.sample)
     schema = SURVIVAL if by is None else {"segment": TEXT, **SURVIVAL}

@@ -11,12 +11,13 @@ import pandas as pd
 from nucleus_pandas.analysis.codes import Ints, begins, combine, distinct, encode
 from nucleus_pandas.analysis.columns import microseconds, spelled
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.analysis.failures import CRASHES, between, error_name, error_rows
+from nucleus_pandas.analysis.failures import CRASHES, between, error_name, error_rows, warn_without_errors
 from nucleus_pandas.api.columns import COUNT, INSTANT, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
 from nucleus_pandas.api.wording import MISSING
+from nucleus_pandas.store.eventstore import EventStore
 
 _TOP: Schema = {
     "error": TEXT,
@@ -97,6 +98,8 @@ def top_errors(
     -----
     IncompleteDataWarning
         See `EventLog`.
+    UserWarning
+        When no event of the log is an error; says which kinds and names are looked for.
 
     Notes
     -----
@@ -119,6 +122,8 @@ def top_errors(
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     within = make_interval(start, end, zone)
     log = as_event_log(events, as_of=known, within=within, properties=[_MESSAGE])
+    if not isinstance(events, EventStore) or within == (None, None):  # of a quiet week there is nothing to say
+        warn_without_errors(log)
     rows = error_rows(log)
     time = log.time[rows]
     inside = time <= (log.as_of_microseconds if known is None else known)

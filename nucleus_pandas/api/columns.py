@@ -111,12 +111,21 @@ def clean(found: list[str | None], losses: Losses) -> list[str | None]:
 
 
 def count_column(values: Iterable[Any], losses: Losses) -> Any:
-    """Whole numbers; null, and what is no whole number, is missing."""
+    """Whole numbers from 0 up; null, and anything else, is missing."""
     return pd.array([read_count(value, losses) for value in values], dtype=COUNT)
 
 
 def read_count(value: Any, losses: Losses) -> int | None:
-    """Read one whole number; anything else is counted as lost and missing."""
+    """Read a whole number from 0 up; anything else is missing, and unless null, counted as lost."""
+    count = read_difference(value, losses)
+    if count is not None and count < 0:
+        losses.add("{} counts were negative and are missing")
+        return None
+    return count
+
+
+def read_difference(value: Any, losses: Losses) -> int | None:
+    """Read a whole number; anything else is missing, and unless null, counted as lost."""
     if type(value) is int and value in _COUNTS:
         return value
     if type(value) is float and value.is_integer() and int(value) in _COUNTS:

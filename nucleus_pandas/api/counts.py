@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from nucleus_pandas.api.columns import (
     clean,
     day_column,
     read_count,
+    read_difference,
     read_number,
     text_column,
     texts,
@@ -33,6 +35,7 @@ from nucleus_pandas.api.frames import (
     QUICK_GLANCE,
     TOTALS,
     Schema,
+    count_absent,
     inner_list,
     make_frame,
     objects,
@@ -90,10 +93,12 @@ def daily_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
     rows: dict[dt.date, _DailyRow] = {}
     for payload, run in answers:
         data = part(payload, "data", dict, "daily")
-        sessions, new, active, returning = (
+        sessions, new, active = (
             _pieces(_field(data, key, losses), run, losses, _read_known_count)
-            for key in ("usage", "newUsers", "activeUsers", "nonNewUsers")
+            for key in ("usage", "newUsers", "activeUsers")
         )
+        # Below zero in the published example.
+        returning = _pieces(_field(data, "nonNewUsers", losses), run, losses, _read_known_difference)
         averages = _pieces(_field(data, "avgSessionDuration", losses), run, losses, read_number)
         total = read_count((optional_part(data, "totalNumbers", dict, "daily") or {}).get("users"), losses)
         for day in dict.fromkeys(run.labels.values()):
@@ -201,10 +206,10 @@ def totals_frame(payload: Any) -> pd.DataFrame:
 def event_properties_frame(payload: Any) -> pd.DataFrame:
     """One row an event, attribute and type."""
     losses = Losses(PATHS["event_properties"])
+    rows = objects(part(payload, "data", list, "event_properties"), losses)
+    count_absent(rows, ("event", "type"), losses)
     found = [
-        (row.get("event"), attribute, row.get("type"))
-        for row in objects(part(payload, "data", list, "event_properties"), losses)
-        for attribute in inner_list(row, "keys", losses)
+        (row.get("event"), attribute, row.get("type")) for row in rows for attribute in inner_list(row, "keys", losses)
     ]
     columns = zip(*found, strict=True) if found else [(), (), ()]
     cleaned = [text_column(values, losses) for values in columns]
@@ -263,9 +268,17 @@ def _named_counts(
 
 def _read_known_count(value: Any, losses: Losses) -> int | None:
     """As `read_count`, where null is a loss, too."""
-    if value is None:
-        losses.add("{} counts are null and missing")
-    return read_count(value, losses)
+    return read_count(_known(value, losses), losses)
+
+
+def _read_known_difference(value: Any, losses: Losses) -> int | None:
+    """As `read_difference`, where null is a loss, too."""
+    return read_difference(_known(value, losses), losses)
+
+
+def _known(value: Any, losses: Losses) -> Any:
+    losses.add("{} counts are null and missing", int(value is None))
+    return value
 
 
 def _number_under(data: Mapping[str, Any], key: str, losses: Losses) -> int | None:
@@ -386,7 +399,12 @@ def _values(rows: list[Any] | None, losses: Losses) -> Counted | None:
     """The count of each value in a list of them; None where there is no list."""
     if rows is None:
         return None
-    kept = objects(rows, losses)
+    came = objects(rows, losses)
+    # As text, since True and 1 are equal.
+    kept = list({json.dumps(row, sort_keys=True): row for row in came}.values())
+    losses.add("{} copies of rows are left out", len(came) - len(kept))
+    again = len(kept) - len({json.dumps(row.get("value"), sort_keys=True) for row in kept})
+    losses.add("{} values came with several counts, which are added up", again)
     totals: Counted = {}
     for value, row in zip(texts(pick(kept, "value"), losses), kept, strict=True):
         totals[value] = _sum([totals.get(value, 0), _read_known_count(row.get("count"), losses)])

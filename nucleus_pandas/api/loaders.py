@@ -23,7 +23,7 @@ import pandas as pd
 
 from nucleus_pandas.api import counts
 from nucleus_pandas.api.client import Answer, Client, check_client
-from nucleus_pandas.api.columns import warn, warn_incomplete
+from nucleus_pandas.api.columns import warn_incomplete
 from nucleus_pandas.api.endpoints import Endpoint
 from nucleus_pandas.api.fanout import fetch_all
 from nucleus_pandas.api.windows import (
@@ -443,7 +443,7 @@ def load_attribute(
 
     Warns
     -----
-    UserWarning
+    IncompleteDataWarning
         When the event was not reported with this attribute in the interval; names the nearest ones.
 
     Notes
@@ -554,8 +554,7 @@ def _tell_unknown(payload: Any, event: str, attribute: str) -> None:
     folded = {str(text).casefold(): str(text) for text in known}
     near = difflib.get_close_matches(given.casefold().strip(), folded, n=3)
     hint = f" Did you mean {' or '.join(repr(folded[text]) for text in near)}?" if near else ""
-    warn(
+    warn_incomplete(
         f"No values: the {name} {given!r} was not reported with attributes in this interval.{hint} "
-        "load_event_properties lists what was.",
-        UserWarning,
+        "load_event_properties lists what was."
     )

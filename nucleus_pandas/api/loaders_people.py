@@ -16,7 +16,7 @@ from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.columns import INSTANT, TEXT, warn_incomplete
 from nucleus_pandas.api.fanout import Harvest, fetch_all
 from nucleus_pandas.api.frames import part
-from nucleus_pandas.exceptions import NotFoundError
+from nucleus_pandas.exceptions import NotFoundError, PayloadError
 
 _SESSION_COLUMNS = ["user_id", "user_db_id", "device_id", "session_id", "start", "end"]
 
@@ -205,11 +205,14 @@ def load_sessions(client: Client, users: pd.DataFrame | Iterable[str], *, progre
     True
     """
     asked = _users_to_ask(check_client(client), users)
-    path_ids = asked[_path_column(client)].tolist()
+    path_ids, db_ids = asked[_path_column(client)].tolist(), asked["user_db_id"].tolist()
 
     def fetch(row: int) -> tuple[dict[str, Any], list[Any]]:
         payload = client.get("user", path_ids[row]).payload
-        return part(payload, "user", dict, "user"), part(payload, "sessions", list, "user")
+        user = part(payload, "user", dict, "user")
+        if not people.is_about(user, None, db_ids[row]):
+            raise PayloadError("users/:userId: the answer is about another user.", endpoint="users/:userId")
+        return user, part(payload, "sessions", list, "user")
 
     harvest = fetch_all(fetch, len(asked), client, label="sessions of users", progress=progress)
 

@@ -144,6 +144,15 @@ def device_columns(rows: list[Any], losses: Losses) -> dict[str, Any]:
     }
 
 
+def is_about(user: dict[str, Any], user_id: Any, user_db_id: Any) -> bool:
+    """Whether an answer is about the user who was asked for, as far as both have ids of the same kind."""
+    came = texts((user.get("_id"), user.get("userId")), Losses(PATHS["user"]))
+    for found, asked in zip(came, (user_db_id, user_id), strict=True):
+        if found and isinstance(asked, str) and asked:
+            return found == asked
+    return True
+
+
 def warn_of_empty_lists(users: Sequence[dict[str, Any]], answers: Sequence[list[Any]]) -> None:
     """Warn of users, as they came, who have a device but no sessions."""
     losses = Losses(PATHS["user"])
@@ -167,7 +176,9 @@ def sessions_frame(answers: Sequence[list[Any]], users: pd.DataFrame) -> pd.Data
 
 def session_columns(answers: Sequence[list[Any]], losses: Losses) -> tuple[Any, dict[str, Any]]:
     """For each session the row of its answer, and the columns of SESSIONS that came with it."""
-    found = [objects(rows, losses) for rows in answers]
+    once = [without_copies(rows) for rows in answers]
+    losses.add("{} copies of sessions are left out", sum(map(len, answers)) - sum(map(len, once)))
+    found = [objects(rows, losses) for rows in once]
     owner = np.repeat(np.arange(len(found)), [len(of_user) for of_user in found])
     flat = [session for of_user in found for session in of_user]
     count_absent(flat, ("device", "session", "start", "end", "actions", "errors"), losses)
@@ -210,11 +221,11 @@ def session_events_frame(
     owner, columns, came, _ = session_event_columns(once, sessions, groups, losses)
     if {"actions", "errors"} <= set(sessions.columns):
         copies = np.array([len(all_) - len(one) for all_, one in zip(answers, once, strict=True)], dtype=np.intp)
-        received, errors = count_received(owner, columns["kind"], copies[groups])
+        received = count_received(owner, columns["kind"], copies[groups])
         actions, listed_errors = (
             sessions[name].to_numpy(np.float64, na_value=np.nan) for name in ("actions", "errors")
         )
-        short = missing_events(actions, listed_errors, received, errors) > 0
+        short = missing_events(actions, listed_errors, *received) > 0
         losses.add("{} sessions came with fewer events than their list of sessions counts", int(short.sum()))
     names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
     names |= {"session_id": "session_id", "session_start": "start"}
@@ -252,29 +263,35 @@ def session_event_columns(
 
 
 def count_received(owner: Any, kinds: Sequence[str | None], copies: Any) -> tuple[Any, Any]:
-    """Count the events that came for each session, and the errors among them; copies may be of either."""
+    """Count the events that came for each session, those that are no errors and those that are.
+
+    Copies are counted in both, as they may be of either.
+    """
     is_error = np.array(kinds, dtype=object) == "error"
-    received = np.bincount(owner, minlength=len(copies)) + copies
-    return received, np.bincount(owner[is_error], minlength=len(copies)) + copies
+    errors = np.bincount(owner[is_error], minlength=len(copies))
+    return np.bincount(owner, minlength=len(copies)) - errors + copies, errors + copies
 
 
-def missing_events(actions: Any, errors: Any, received: Any, received_errors: Any) -> Any:
+def missing_events(actions: Any, errors: Any, received_actions: Any, received_errors: Any) -> Any:
     """Count the events that a list of sessions counts and that did not come; NaN counts as nothing listed.
 
-    The reference does not say what an action is. The demo app counts every event that is no error, and so does this.
+    The reference does not say what an action is. The demo app counts every event that is no error, and so does this. A
+    session begins with an event, so at least one is missing where none came.
     """
-    errors = np.nan_to_num(errors)
-    return np.maximum(np.maximum(np.nan_to_num(actions) + errors - received, errors - received_errors), 0)
+    short = np.maximum(np.nan_to_num(actions) - received_actions, 0)
+    short += np.maximum(np.nan_to_num(errors) - received_errors, 0)
+    return np.maximum(short, received_actions + received_errors == 0)
 
 
-def without_copies(events: list[Any]) -> list[Any]:
-    """Each event once: apps that lost an answer send again. What differs in anything is another event."""
-    rows = [event for event in events if type(event) is dict]
+def without_copies(rows: list[Any]) -> list[Any]:
+    """Give each event or session once: apps that lost an answer send again. Rows that differ in anything all stay."""
+    objects_ = [row for row in rows if type(row) is dict]
     with contextlib.suppress(TypeError):  # an answer can hold anything, even a list for a time
-        if len({(row.get("time"), row.get("type")) for row in rows}) == len(rows):
-            return events
+        keys = {(row.get("time"), row.get("type"), row.get("session"), row.get("start")) for row in objects_}
+        if len(keys) == len(rows):
+            return rows
     # As text, since True and 1 are equal.
-    return list({json.dumps(event, sort_keys=True): event for event in events}.values())
+    return list({json.dumps(row, sort_keys=True): row for row in rows}.values())
 
 
 def live_events_frame(payload: Any, properties: Collection[str] | None = None) -> pd.DataFrame:
@@ -422,7 +439,7 @@ def _flawed(events: list[dict[str, Any]], time: Any) -> Any:
     """Whether the time, the name, the attributes or the duration of each event cannot be right."""
     flawed = np.array(pd.isna(time), dtype=bool)
     names = [event.get("name") or event.get("type") for event in events]
-    flawed |= np.array([not name or (type(name) is str and _SURROGATE.search(name)) for name in names], dtype=bool)
+    flawed |= np.array([type(name) is not str or not name or _SURROGATE.search(name) for name in names], dtype=bool)
     for key, is_right in (("data", is_properties), ("duration", is_duration)):
         flawed |= np.array([not is_right(value) for value in pick(events, key)], dtype=bool)
     return flawed
@@ -438,6 +455,8 @@ def _event_columns(events: list[dict[str, Any]], losses: Losses) -> dict[str, An
     kinds = {pair: _kind(*pair) for pair in set(zip(names, types, strict=True))}
     called = [name or type_ for name, type_ in zip(names, types, strict=True)]
     losses.add("{} events have no name", called.count(None))
+    raw = [event.get("name") or event.get("type") for event in events]
+    losses.add("{} events have a name that is no text", sum(name is not None and type(name) is not str for name in raw))
     durations = number_column(came["duration"], losses)
     losses.add("{} durations are negative and missing", int((durations < 0).sum()))
     return {
@@ -478,7 +497,7 @@ def property_columns(
     prefix : str
         What the names of the columns begin with.
     objects_ : iterable
-        One a row, gone through twice unless `properties` are given. Whoever can send events can make up keys, so there
+        One a row, read twice unless `properties` are given. Whoever can send events can make up keys, so there
         can be any number of them.
     losses : Losses
     properties : collection of str, optional

@@ -9,7 +9,9 @@ from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.exceptions import (
     AuthenticationError,
     NetworkError,
+    NotFoundError,
     NucleusError,
+    PayloadError,
     RateLimitError,
     ServiceError,
 )
@@ -64,8 +66,20 @@ class Refusals:
             self._client.get("quick_glance", cached=False)
         except AuthenticationError as error:
             status, request_id = error.status, error.request_id
+        except (NotFoundError, PayloadError):
+            return None  # an answer, if not one that was wanted
         except NucleusError as error:
-            return error
+            text = (
+                f"{self._in_a_row:,} requests in a row were refused or failed, and then {PATHS['quick_glance']}, too. "
+            )
+            return type(error)(
+                f"{text}{error}",
+                status=error.status,
+                endpoint=error.endpoint,
+                retry_after=error.retry_after,
+                request_id=error.request_id,
+                retryable=error.retryable,
+            )
         else:
             return None
         return AuthenticationError(

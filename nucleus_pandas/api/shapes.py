@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nucleus_pandas.api.columns import Losses, is_instant, read_count, read_number
+from nucleus_pandas.api.columns import Losses, is_instant, read_count, read_difference, read_number
 from nucleus_pandas.api.endpoints import Endpoint
 
 _Check = Callable[[Any], bool]
@@ -85,11 +85,15 @@ def _session(row: Any) -> bool:
 
 
 def _event(row: Any) -> bool:
-    return _EVENT_FIELDS(row) and (_id(row.get("name")) or _id(row.get("type")))
+    return _EVENT_FIELDS(row) and type(row.get("name") or row.get("type") or None) is str
 
 
 def _user(row: Any) -> bool:
     return _USER_FIELDS(row) and (_id(row.get("_id")) or _id(row.get("userId")))
+
+
+def _one_user(payload: Any) -> bool:
+    return _ONE_USER(payload) and bool(payload["sessions"] or not payload["user"]["devices"])
 
 
 def _users(payload: Any) -> bool:
@@ -115,10 +119,12 @@ _DEVICE = _object(_id=_id, lastSeen=is_instant, platform=_text, osVersion=_text,
 _USER_FIELDS = _object(
     _id=_text, userId=_text, createdAt=is_instant, lastSeen=is_instant, devices=_list(_DEVICE), props=is_properties
 )
+_ONE_USER = _object(user=_user, sessions=_list(_session))
 _USERS = _object(data=_list(_user))
 _DAILY: Mapping[str, _Check] = {
     "totalNumbers": _object(users=_count, installs=_count),
-    **dict.fromkeys(("usage", "newUsers", "activeUsers", "nonNewUsers"), _days(_count)),
+    **dict.fromkeys(("usage", "newUsers", "activeUsers"), _days(_count)),
+    "nonNewUsers": _days(lambda value: read_difference(value, _UNTOLD) is not None),
     "avgSessionDuration": _days(_measure),
     "hours": _days(lambda hours: _list(_count)(hours) and len(hours) <= 24),
     **dict.fromkeys(("platforms", "ram", "languages", "versions", "countries"), _VALUES),
@@ -133,9 +139,9 @@ _ANSWERS: dict[Endpoint, _Check] = {
     "daily": _object(data=_object(**_DAILY)),
     "events": _object(data=_names(_days(_count))),
     "errors": _object(data=_names(_days(_count))),
-    "event_properties": _object(data=_list(_object(event=_text, keys=_list(_text), type=_text))),
+    "event_properties": _object(data=_list(_object(event=_id, keys=_list(_text), type=_id))),
     "attribute": _object(data=_VALUES),
     "users": _users,
-    "user": _object(user=_user, sessions=_list(_session)),
+    "user": _one_user,
     "session_events": _object(data=_list(_event)),
 }

@@ -68,7 +68,8 @@ class Failure:
         details += [name, f"{attempts} attempts"] if attempts > 1 else [name]
         details += [self.request_id] if self.request_id else []
         parts = [f"{self.what} ({', '.join(details)}).", note, self.advice]
-        parts += [f"It said: {self.said}"] if self.said else []
+        # Of a person's endpoint, the service may name them by another id than the one that was sent.
+        parts += [f"It said: {self.said}"] if self.said and ":userId" not in endpoint else []
         return self.kind(
             " ".join(filter(None, parts)),
             status=self.status,

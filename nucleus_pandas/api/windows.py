@@ -36,6 +36,8 @@ SETTLING_TIME = dt.timedelta(hours=48)
 
 _SECOND = dt.timedelta(seconds=1)
 _FIRST_YEAR = 2000
+# So far from the ends of the calendar that zones, windows and months can be added to any instant.
+_EARLIEST, _LATEST = 1900, 2200
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d")
 _FIXED_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?([0-5]\d)", re.ASCII)
@@ -221,11 +223,14 @@ def make_interval(start: When | None, end: When | None, tz: Zone) -> tuple[dt.da
 
 
 def make_instant(name: str, value: When, tz: Zone) -> dt.datetime:
-    """Turn what a person writes into the UTC instant until which something is known; a date is that whole day.
+    """Turn what a person writes into the UTC instant until which something is known, itself included.
 
-    `name` is the argument's, for the message of the errors, which are those of `make_interval`.
+    A date is that whole day, to its last microsecond: an event at the next midnight is later. `name` is the argument's,
+    for the message of the errors, which are those of `make_interval`.
     """
-    return _end(_parse_when(name, value), parse_zone(tz))
+    moment = _parse_when(name, value)
+    end = _end(moment, parse_zone(tz))
+    return end if isinstance(moment, dt.datetime) else end - dt.timedelta(microseconds=1)
 
 
 def make_date(name: str, value: When, zone: dt.tzinfo) -> dt.date:
@@ -373,6 +378,15 @@ _PERIOD_END: dict[str, Callable[[dt.date], dt.date]] = {
 
 def _parse_when(name: str, value: When) -> dt.date | dt.datetime:
     """A date, or an instant in UTC; `name` is the argument's, for the message."""
+    moment = _read_when(name, value)
+    if not _EARLIEST <= moment.year <= _LATEST:
+        raise ValueError(
+            f"{name}={_shown(value)} lies outside the years {_EARLIEST} to {_LATEST}; write a date within them."
+        )
+    return moment
+
+
+def _read_when(name: str, value: When) -> dt.date | dt.datetime:
     if isinstance(value, np.datetime64):
         value = pd.Timestamp(value)
     if isinstance(value, dt.date | np.datetime64) and pd.isna(value):
@@ -414,7 +428,8 @@ def _from_datetime(name: str, given: When, value: dt.datetime) -> dt.date | dt.d
     try:
         return value.astimezone(dt.UTC)
     except OverflowError:
-        raise ValueError(f"{name}={_shown(given)} is beyond the years that a datetime has.") from None
+        # Its year is rejected with the others that are too far away.
+        return value.replace(tzinfo=dt.UTC)
 
 
 def _shown(value: object) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.csvfile import write_csv
-from nucleus_pandas.cli.settings import add_app, add_days, client_of, days_of
+from nucleus_pandas.cli.settings import add_app, add_days, check_days, client_of, days_of, writing_to
 from nucleus_pandas.core.files import write_private
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export.add_argument(
         "--excel", action="store_true", help="begin files with a byte order mark, so that Excel reads them as UTF-8"
     )
+    export.add_argument("--overwrite", action="store_true", help="write into a folder that has files already")
     export.set_defaults(run=_export)
 
 
@@ -61,11 +62,14 @@ def _count(text: str) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> None:
+    folder: Path = arguments.output
+    _check_folder(folder, overwrite=arguments.overwrite)
+    check_days(arguments)
     with client_of(arguments) as client:
         start, end = days_of(arguments, client)
-        folder: Path = arguments.output
         # The tables hold people's data: nobody else on the machine needs to read them.
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with writing_to(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tables = _tables(client, (start, end, arguments.tz), arguments.users, arguments.sessions)
         notes = {
             "sessions": f": all of the {arguments.users} users seen last, of {len(tables['users']):,}; see --users",
@@ -74,14 +78,26 @@ def _export(arguments: argparse.Namespace) -> None:
         if (attributes := len(_attributes(tables["event_properties"]))) > _MOST_ATTRIBUTES:
             notes["attributes"] = f": of the first {_MOST_ATTRIBUTES} of {attributes:,} attributes of init"
         for name, table in tables.items():
-            write_csv([table], folder / f"{name}.csv", excel=arguments.excel)
+            with writing_to(folder / f"{name}.csv"):
+                write_csv([table], folder / f"{name}.csv", excel=arguments.excel)
             print(f"{name + '.csv':24} {len(table):>8,} rows{notes.get(name, '')}", file=sys.stderr)
         for name in _plot(tables, folder):
             print(name, file=sys.stderr)
     print(folder.resolve())
 
 
-def _tables(client: nu.Client, span: tuple[str, str, str], users: int, sessions: int) -> dict[str, pd.DataFrame]:
+def _check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Raise where the tables of an earlier export, or other files, could be lost."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file. Name a folder; it is made if it does not exist.")
+    if folder.is_dir() and not overwrite and any(folder.iterdir()):
+        raise ValueError(
+            f"The folder {folder} is not empty. Name a new one, or add --overwrite to replace the files of an earlier "
+            "export; others in it stay as they are."
+        )
+
+
+def _tables(client: nu.Client, span: tuple[str, str, str | int], users: int, sessions: int) -> dict[str, pd.DataFrame]:
     """Every table by name; sessions of the users seen last, events of the latest of these."""
     start, end, tz = span
 
@@ -144,5 +160,6 @@ def _plot(tables: dict[str, pd.DataFrame], folder: Path) -> list[str]:
         plot(tables[name], ax=figure.add_subplot())
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=150)
-        write_private(folder / f"{name}.png", picture.getvalue())
+        with writing_to(folder / f"{name}.png"):
+            write_private(folder / f"{name}.png", picture.getvalue())
     return [f"{name}.png" for name in plots]

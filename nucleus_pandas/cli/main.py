@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 import pandas as pd
 
@@ -18,15 +20,34 @@ from nucleus_pandas.cli.export import add_export
 from nucleus_pandas.cli.report import add_report
 from nucleus_pandas.cli.settings import add_app, client_of
 from nucleus_pandas.cli.store import add_store_commands
+from nucleus_pandas.cli.wording import in_shell_terms
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and give its exit code."""
-    parsed = _parser().parse_args(arguments)
-    with warnings.catch_warnings():
+    with _printing_anything(sys.stdout), _printing_anything(sys.stderr), warnings.catch_warnings():
+        parsed = _parser().parse_args(arguments)
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: print(f"nucleus-pandas: {message}", file=sys.stderr)
+        warnings.showwarning = lambda message, *_, **__: _tell(message)
         return _run(parsed)
+
+
+@contextlib.contextmanager
+def _printing_anything(stream: TextIO) -> Iterator[None]:
+    """Write what the encoding of a terminal lacks as escapes: a path that cannot be shown is no failure."""
+    if not isinstance(stream, io.TextIOWrapper):
+        yield
+        return
+    before = stream.errors
+    stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors=before)
+
+
+def _tell(message: object) -> None:
+    print(f"nucleus-pandas: {in_shell_terms(str(message))}", file=sys.stderr)
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -36,15 +57,16 @@ def _run(parsed: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 1
-    except nu.ConfigurationError as error:
-        print(f"nucleus-pandas: {error}", file=sys.stderr)
-        return 2
     except nu.NucleusError as error:
-        print(f"nucleus-pandas: {error}", file=sys.stderr)
+        _tell(error)
+        return 2 if isinstance(error, nu.ConfigurationError) else 1
+    except ValueError as error:
+        _tell(error)
+        return 2
+    except OSError as error:
+        # Its own text begins with a number: [Errno 13].
+        _tell(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error)
         return 1
-    except (ValueError, OSError) as error:
-        print(f"nucleus-pandas: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Product analytics of desktop apps, over the Data API v1 of Nucleus.",
         epilog="example: nucleus-pandas report --demo -o week.html",
     )
+    parser.add_argument("--version", action="version", version=f"nucleus-pandas {nu.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_report(commands)
     demo = commands.add_parser(

@@ -11,7 +11,8 @@ from typing import TypeVar
 import pandas as pd
 
 import nucleus_pandas as nu
-from nucleus_pandas.cli.settings import INCOMPLETE, add_app, add_days, client_of, days_of
+from nucleus_pandas.cli.settings import INCOMPLETE, add_app, add_days, check_days, client_of, days_of, store_at
+from nucleus_pandas.cli.wording import in_shell_terms
 
 _T = TypeVar("_T")
 
@@ -52,29 +53,37 @@ def add_store_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
 
 def _plan(arguments: argparse.Namespace) -> None:
+    store = _checked(arguments)
     with client_of(arguments) as client:
-        print(_of_store(nu.plan_sync, arguments, client))
+        print(_of_store(nu.plan_sync, store, arguments, client))
 
 
 def _sync(arguments: argparse.Namespace) -> int:
+    store = _checked(arguments)
     with client_of(arguments) as client:
         try:
-            report = _of_store(nu.sync, arguments, client)
+            report = _of_store(nu.sync, store, arguments, client)
         except KeyboardInterrupt:
             print("Stopped. What came is kept; the same command goes on.", file=sys.stderr)
             return INCOMPLETE
         except (nu.NetworkError, nu.ServiceError, nu.RateLimitError) as error:
-            print(f"nucleus-pandas: {error}", file=sys.stderr)
+            print(f"nucleus-pandas: {in_shell_terms(str(error))}", file=sys.stderr)
             return INCOMPLETE
     print(report)
     return INCOMPLETE if len(report.failures) else 0
 
 
-def _of_store(call: Callable[..., _T], arguments: argparse.Namespace, client: nu.Client) -> _T:
+def _checked(arguments: argparse.Namespace) -> nu.EventStore:
+    """Check what needs no app, and give the store."""
+    check_days(arguments)
+    return store_at(arguments.store)
+
+
+def _of_store(call: Callable[..., _T], store: nu.EventStore, arguments: argparse.Namespace, client: nu.Client) -> _T:
     """Call `plan_sync` or `sync` with what was asked for."""
     return call(
         client,
-        nu.EventStore(arguments.store),
+        store,
         *days_of(arguments, client),
         tz=arguments.tz,
         window=arguments.window,
@@ -83,7 +92,7 @@ def _of_store(call: Callable[..., _T], arguments: argparse.Namespace, client: nu
 
 
 def _forget(arguments: argparse.Namespace) -> int:
-    store = None if arguments.store is None else nu.EventStore(arguments.store)
+    store = None if arguments.store is None else store_at(arguments.store)
     with client_of(arguments) as client:
         user_id, again = (_line(prompt) for prompt in ("Id of the person: ", "The same once more: "))
         table = nu.forget_user(client, user_id, store=store, confirm=again)

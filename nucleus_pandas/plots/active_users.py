@@ -9,6 +9,7 @@ import pandas as pd
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import draw_lines, floats, styled, tail_note
 from nucleus_pandas.plots.shares import sample_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +37,7 @@ def plot_active_users(active_users: pd.DataFrame, ax: Axes | None = None) -> Axe
     Raises
     ------
     ValueError
-        If columns are missing.
+        If a column is missing or of the wrong type.
     TypeError
         If `active_users` is no DataFrame.
 
@@ -50,8 +51,15 @@ def plot_active_users(active_users: pd.DataFrame, ax: Axes | None = None) -> Axe
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
     >>> ax = nu.plot_active_users(nu.active_users(sessions, as_of=app.now()))
     """
-    columns = ["day", *LINES, "complete", "settled", "sample"]
-    style.require(active_users, columns, plot="plot_active_users", loader="active_users")
+    active_users = checked_table(
+        active_users,
+        plot="plot_active_users",
+        maker="active_users",
+        dates=["day"],
+        counts=list(LINES),
+        flags=["complete", "settled"],
+        numbers=["sample"],
+    )
     ax = style.axes_for(ax)
     table = active_users.sort_values("day").set_index("day")
     if table[list(LINES)].isna().all(axis=None):

@@ -7,21 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.format import percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
-from nucleus_pandas.plots.shares import NOBODY, percent, percent_axis
+from nucleus_pandas.plots.shares import NOBODY, percent_axis
 from nucleus_pandas.plots.stacked import draw_stacked
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _APART = ("dimension", "event", "attribute")
-_BARS = ["value", "count", "share", "low", "high", "cumulative_share"]
-_CHANGE = [
-    *("value", "count_before", "share_before", "count_after", "share_after", "difference", "low", "high"),
-    *("p_adjusted", "low_n"),
-]
-_TREND = ["period", "value", "count", "share", "complete", "settled"]
 _ENOUGH = 0.05
 
 
@@ -44,7 +40,8 @@ def plot_breakdown(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, the table has periods, several dimensions or attributes, or more than 30 values.
+        If a column is missing or of the wrong type, the table has periods, several dimensions or attributes, or more
+        than 30 values.
     TypeError
         If `table` is no DataFrame.
 
@@ -58,9 +55,18 @@ def plot_breakdown(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> plans = nu.load_attribute(app, "init", "plan", "2026-09-01", "2026-10-31")
     >>> ax = nu.plot_breakdown(nu.breakdown(plans))
     """
-    style.require(table, _BARS, plot="plot_breakdown", loader="breakdown")
+    rows = checked_table(
+        table,
+        plot="plot_breakdown",
+        maker="breakdown",
+        texts=["value"],
+        counts=["count"],
+        numbers=["share", "low", "high", "cumulative_share"],
+        optional=_APART,
+    )
     if "period" in table.columns:
         raise ValueError("plot_breakdown draws one breakdown, this table has one a period: use plot_breakdown_trend")
+    table = rows
     title = _title(table, "plot_breakdown")
     if table["count"].isna().all():
         return style.no_data(style.axes_for(ax), title)
@@ -72,7 +78,8 @@ def plot_breakdown(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for color, width in (("white", 2.4), ("black", 1.0)):
         ax.hlines(places, low, high, color=color, linewidth=width, zorder=3)
     texts = [
-        f"{'no count' if np.isnan(count[i]) else f'{count[i]:,.0f}'} · {_share(share[i])}" for i in range(len(table))
+        f"{'no count' if np.isnan(number) else f'{number:,.0f}'} · {percent(part)}"
+        for number, part in zip(count, share, strict=True)
     ]
     names, size = _name_rows(ax, table["value"])
     _write_beside(ax, np.fmax(np.nan_to_num(high), np.nan_to_num(share)), texts, size)
@@ -105,7 +112,8 @@ def plot_breakdown_change(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, or the table has several dimensions or attributes, or more than 30 values.
+        If a column is missing or of the wrong type, or the table has several dimensions or attributes, or more than 30
+        values.
     TypeError
         If `table` is no DataFrame.
 
@@ -120,7 +128,16 @@ def plot_breakdown_change(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> october = nu.load_attribute(app, "EXPORT_PDF", "format", "2026-10-01", "2026-10-31")
     >>> ax = nu.plot_breakdown_change(nu.compare_breakdowns(august, october))
     """
-    style.require(table, _CHANGE, plot="plot_breakdown_change", loader="compare_breakdowns")
+    table = checked_table(
+        table,
+        plot="plot_breakdown_change",
+        maker="compare_breakdowns",
+        texts=["value"],
+        counts=["count_before", "count_after"],
+        numbers=["share_before", "share_after", "difference", "low", "high", "p_adjusted"],
+        flags=["low_n"],
+        optional=_APART,
+    )
     title = f"{_title(table, 'plot_breakdown_change')}: before and after"
     if table[["count_before", "count_after"]].isna().all(axis=None):
         return style.no_data(style.axes_for(ax), title)
@@ -169,7 +186,8 @@ def plot_breakdown_trend(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, or the table has several dimensions or attributes, or more than 30 values.
+        If a column is missing or of the wrong type, or the table has several dimensions or attributes, or more than 30
+        values.
     TypeError
         If `table` is no DataFrame.
 
@@ -184,7 +202,17 @@ def plot_breakdown_trend(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> shares = nu.breakdown(weekly[weekly["dimension"] == "platform"])
     >>> ax = nu.plot_breakdown_trend(shares)
     """
-    style.require(table, _TREND, plot="plot_breakdown_trend", loader="breakdown")
+    table = checked_table(
+        table,
+        plot="plot_breakdown_trend",
+        maker="breakdown",
+        dates=["period"],
+        texts=["value"],
+        counts=["count"],
+        numbers=["share"],
+        flags=["complete", "settled"],
+        optional=_APART,
+    )
     title = f"{_title(table, 'plot_breakdown_trend')} over time"
     ax = style.axes_for(ax)
     if table["count"].isna().all():
@@ -218,12 +246,6 @@ def _check_rows(table: pd.DataFrame, plot: str) -> None:
 
 def _color(value: object) -> str:
     return {style.OTHER: style.REST, style.MISSING: NOBODY}.get(str(value), style.PALETTE[0])
-
-
-def _share(share: float) -> str:
-    if 0 < share < 0.0005 or 0.9995 <= share < 1:
-        return "< 0.1 %" if share < 0.5 else "> 99.9 %"
-    return "no share" if np.isnan(share) else percent(share)
 
 
 def _points(difference: float, low: float, high: float) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import draw_lines, floats, styled, tail_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ def plot_daily(daily: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing.
+        If a column is missing or of the wrong type.
     TypeError
         If `daily` is no DataFrame.
 
@@ -51,7 +52,14 @@ def plot_daily(daily: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> daily = nu.load_daily(app, "2026-09-01", "2026-10-31", tz="Europe/Paris")
     >>> ax = nu.plot_daily(daily)
     """
-    style.require(daily, ["day", *LINES, "complete", "settled"], plot="plot_daily", loader="load_daily")
+    daily = checked_table(
+        daily,
+        plot="plot_daily",
+        maker="load_daily",
+        dates=["day"],
+        counts=list(LINES),
+        flags=["complete", "settled"],
+    )
     ax = style.axes_for(ax)
     table = daily.sort_values("day").set_index("day")
     if table[list(LINES)].isna().all(axis=None):

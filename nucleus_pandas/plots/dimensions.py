@@ -9,6 +9,7 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import draw_lines, largest, ranked, states, tail_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +50,7 @@ def plot_dimensions(
     Raises
     ------
     ValueError
-        If columns are missing, `dimension` is not one of the five, or `top` is out of range.
+        If a column is missing or of the wrong type, `dimension` is not one of the five, or `top` is out of range.
     TypeError
         If `dimensions` is no DataFrame.
 
@@ -64,11 +65,16 @@ def plot_dimensions(
     >>> table = nu.load_dimensions(app, "2026-09-01", "2026-10-31")
     >>> ax = nu.plot_dimensions(table, dimension="country")
     """
-    columns = ["dimension", "value", "count"]
     over_time = isinstance(dimensions, pd.DataFrame) and "period" in dimensions.columns
-    if over_time:
-        columns += ["period", "complete", "settled"]
-    style.require(dimensions, columns, plot="plot_dimensions", loader="load_dimensions")
+    dimensions = checked_table(
+        dimensions,
+        plot="plot_dimensions",
+        maker="load_dimensions",
+        texts=["dimension", "value"],
+        counts=["count"],
+        dates=["period"] if over_time else [],
+        flags=["complete", "settled"] if over_time else [],
+    )
     if dimension not in TITLES:
         raise ValueError(f"dimension must be one of {', '.join(TITLES)}, not {dimension!r}")
     top = style.checked_top(top, style.MOST_CATEGORIES)

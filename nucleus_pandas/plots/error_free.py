@@ -9,7 +9,8 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import Trace, draw_lines, floats, states, styled, tail_note
-from nucleus_pandas.plots.shares import Segment, sample_note, segments_of
+from nucleus_pandas.plots.shares import Segment, percent_ticks, sample_note, segments_of
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,8 +43,8 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
     Raises
     ------
     ValueError
-        If columns are missing, the table has no periods (``freq=None``), there are more than 30 segments, or `of` is
-        not known.
+        If a column is missing or of the wrong type, the table has no periods (``freq=None``), there are more than 30
+        segments, or `of` is not known.
     TypeError
         If `table` is no DataFrame.
 
@@ -67,8 +68,16 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
             f"plot_error_free draws periods, and this table has none: make it with {kind}_free(..., "
             'freq="W") or "D" or "M" in place of freq=None'
         )
-    columns = ["period", of, rate, f"{rate}_low", f"{rate}_high", "low_n", "complete", "settled", "sample"]
-    style.require(table, columns, plot="plot_error_free", loader=f"{kind}_free")
+    table = checked_table(
+        table,
+        plot="plot_error_free",
+        maker=f"{kind}_free",
+        dates=["period"],
+        counts=[of],
+        numbers=[rate, f"{rate}_low", f"{rate}_high", "sample"],
+        flags=["low_n", "complete", "settled"],
+        optional=["segment"],
+    )
     title = f"{of.capitalize()} without {'crashes' if crash else 'errors'}"
     ax = style.axes_for(ax)
     if table[of].isna().all():
@@ -131,10 +140,10 @@ def _draw_few(ax: Axes, lines: list[_Line], periods: pd.DatetimeIndex) -> None:
 
 def _zoomed(ax: Axes, lowest: float) -> None:
     """Tick shares in per cent from somewhat below the lowest up to 100 %."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     bottom = max(0.0, 1 - 1.15 * max(1 - lowest, 0.005))
     ax.set_ylim(bottom, 1 + 0.03 * (1 - bottom))
     ticks: Any = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(bottom, 1.0)
     ax.set_yticks([tick for tick in ticks if bottom <= tick <= 1 + 1e-9])
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+    ax.yaxis.set_major_formatter(percent_ticks())

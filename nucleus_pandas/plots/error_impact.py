@@ -10,15 +10,12 @@ import pandas as pd
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import sample_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TITLE = "Coming back after an error"
-_COLUMNS = [
-    *("activity", "users_without", "users_with", "difference", "low", "high", "low_n"),
-    *("pending", "first", "within", "sample"),
-]
 _TOGETHER = ("(pooled)", "(crude)")
 
 
@@ -42,7 +39,7 @@ def plot_impact_of_errors(impact: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing.
+        If a column is missing or of the wrong type.
     TypeError
         If `impact` is no DataFrame.
 
@@ -52,8 +49,16 @@ def plot_impact_of_errors(impact: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(80))
     >>> ax = nu.plot_impact_of_errors(nu.impact_of_errors(sessions, strata=2, as_of=app.now()))
     """
-    style.require(impact, _COLUMNS, plot="plot_impact_of_errors", loader="impact_of_errors")
-    users = impact[["users_without", "users_with"]].astype("Int64")
+    impact = checked_table(
+        impact,
+        plot="plot_impact_of_errors",
+        maker="impact_of_errors",
+        texts=["activity", "within"],
+        counts=["users_without", "users_with", "pending", "first"],
+        numbers=["difference", "low", "high", "sample"],
+        flags=["low_n"],
+    )
+    users = impact[["users_without", "users_with"]]
     if users.isna().all(axis=None) or not (users.sum(axis=1) > 0).any():
         return style.no_data(style.axes_for(ax), TITLE)
     ax = style.axes_for(ax, height=1.6 + 0.42 * len(impact))
@@ -106,6 +111,6 @@ def _notes(impact: pd.DataFrame) -> list[str]:
 
 def _left_out(impact: pd.DataFrame) -> str:
     """Say how many users the pooled row does not compare."""
-    users = impact[["users_without", "users_with"]].astype("Int64").sum(axis=1).groupby(impact["activity"]).sum()
+    users = impact[["users_without", "users_with"]].sum(axis=1).groupby(impact["activity"]).sum()
     lack = int(users.get("(crude)", 0)) - int(users.get("(pooled)", 0))
     return f"Not in (pooled), with nobody to compare them with: {style.counted(lack, 'user')}." if lack > 0 else ""

@@ -10,13 +10,13 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import Trace, draw_lines, floats, names_of, states, styled, tail_note
+from nucleus_pandas.plots.tables import checked_table, date_as_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-TITLE = "Errors per day"
-_COLUMNS = ["day", "error", "count", "rate", "expected", "low", "high", "spike", "per", "complete", "settled"]
+TITLE = "Errors"
 # Beyond, bands lie on each other and nothing can be read from them.
 _BANDS = 2
 _LINES = 9
@@ -54,8 +54,8 @@ def plot_error_trend(
     Raises
     ------
     ValueError
-        If columns are missing, the table has no such error, there are more than 9 errors, or a release has no day that
-        can be read.
+        If a column is missing or of the wrong type, the table has no such error, there are more than 9 errors, or a
+        release has no day that can be read.
     TypeError
         If `trend` is no DataFrame, or `releases` is neither a mapping nor a DataFrame.
 
@@ -74,7 +74,17 @@ def plot_error_trend(
     """
     from matplotlib.ticker import FuncFormatter
 
-    style.require(trend, _COLUMNS, plot="plot_error_trend", loader="error_trend")
+    trend = checked_table(
+        trend,
+        plot="plot_error_trend",
+        maker="error_trend",
+        dates=["day"],
+        texts=["error", "per"],
+        counts=["count"],
+        numbers=["rate", "expected", "low", "high"],
+        maybe=["spike"],
+        flags=["complete", "settled"],
+    )
     marks = _release_days(releases)
     names = names_of(trend, "error")
     rows = trend.assign(error=names)
@@ -95,15 +105,16 @@ def plot_error_trend(
     days = pd.DatetimeIndex(state.index)
     bands = _draw_ranges(ax, days, curves) if len(curves) <= _BANDS else False
     spikes = _draw_spikes(ax, days, curves)
-    unit = f"errors per {style.plain(rows['per'].dropna().iloc[0])}" if rated else "errors per day"
-    style.finish_axes(ax, x="day", y=unit, grid="y")
+    unit = style.plain(rows["per"].dropna().iloc[0]) if rated else "day"
+    title = f"{TITLE} per {unit}"
+    style.finish_axes(ax, x="day", y=f"errors per {unit}", grid="y")
     style.day_axis(ax, days)
     ax.set_ylim(0, _highest(curves))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.10g}"))
     marked = _draw_releases(ax, marks)
     style.set_titles(
         ax,
-        TITLE if error is None else f"{TITLE}: {style.plain(error)}",
+        title if error is None else f"{title}: {style.plain(error)}",
         "Every report counts: one session can report many.",
         "Band: expected from the same weekday of up to 8 weeks before." if bands else "",
         "Thin grey line: the rate expected." if bands and len(curves) == 1 else "",
@@ -190,7 +201,7 @@ def _release_days(releases: Mapping[str, Any] | pd.DataFrame | None) -> list[tup
 
 def _release_day(day: Any, name: object) -> pd.Timestamp:
     try:
-        return pd.Timestamp(day).tz_localize(None).normalize()
+        return pd.Timestamp(date_as_written(day))
     except (ValueError, TypeError):
         raise ValueError(
             f"releases: the day of {style.plain(name, 16)} is {day!r:.40}; write a date such as "

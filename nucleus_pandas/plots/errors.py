@@ -9,6 +9,7 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import Trace, largest, looks, states, tail_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     Raises
     ------
     ValueError
-        If columns are missing, or `top` is out of range.
+        If a column is missing or of the wrong type, or `top` is out of range.
     TypeError
         If `errors` is no DataFrame.
 
@@ -56,7 +57,15 @@ def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     >>> app = nu.demo_client()
     >>> ax = nu.plot_errors(nu.load_errors(app, "2026-09-01", "2026-10-31"))
     """
-    style.require(errors, ["day", "error", "count", "complete", "settled"], plot="plot_errors", loader="load_errors")
+    errors = checked_table(
+        errors,
+        plot="plot_errors",
+        maker="load_errors",
+        dates=["day"],
+        texts=["error"],
+        counts=["count"],
+        flags=["complete", "settled"],
+    )
     top = style.checked_top(top, len(style.PALETTE))
     ax = style.axes_for(ax)
     if errors["count"].isna().all():

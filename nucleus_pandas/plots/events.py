@@ -8,6 +8,7 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import draw_lines, largest, states, tail_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def plot_events(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     Raises
     ------
     ValueError
-        If columns are missing, or `top` is out of range.
+        If a column is missing or of the wrong type, or `top` is out of range.
     TypeError
         If `events` is no DataFrame.
 
@@ -52,7 +53,15 @@ def plot_events(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     >>> app = nu.demo_client()
     >>> ax = nu.plot_events(nu.load_events(app, "2026-09-01", "2026-10-31"), top=5)
     """
-    style.require(events, ["day", "event", "count", "complete", "settled"], plot="plot_events", loader="load_events")
+    events = checked_table(
+        events,
+        plot="plot_events",
+        maker="load_events",
+        dates=["day"],
+        texts=["event"],
+        counts=["count"],
+        flags=["complete", "settled"],
+    )
     top = style.checked_top(top, style.MOST_CATEGORIES)
     ax = style.axes_for(ax)
     if events["count"].isna().all():

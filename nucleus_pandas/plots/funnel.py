@@ -6,29 +6,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nucleus_pandas.core.format import percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats, names_of
 from nucleus_pandas.plots.shares import (
-    ASKED,
     Segment,
     asked_note,
     duration,
     name_segments,
-    percent,
     percent_axis,
     sample_note,
     segments_of,
 )
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
 TITLE = "Funnel"
-_COLUMNS = [
-    *("step", "event", "users", "from_start", "from_start_low", "from_start_high"),
-    *("from_previous", "median_seconds", "excluded", "pending", "low_n", *ASKED),
-]
 _BLOCK = 0.8  # of the distance between two steps, what their bars take
 _TALLEST = 18.0
 _SMALLEST_TEXT = 3.5
@@ -56,7 +52,7 @@ def plot_funnel(funnel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, or there are more than 30 segments.
+        If a column is missing or of the wrong type, or there are more than 30 segments.
     TypeError
         If `funnel` is no DataFrame.
 
@@ -71,14 +67,23 @@ def plot_funnel(funnel: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> log = nu.load_session_events(app, nu.load_sessions(app, users).head(40))
     >>> ax = nu.plot_funnel(nu.funnel(log, ["init", "PROJECT_CREATED", "EXPORT_PDF"]))
     """
-    style.require(funnel, _COLUMNS, plot="plot_funnel", loader="funnel")
+    rows = checked_table(
+        funnel,
+        plot="plot_funnel",
+        maker="funnel",
+        counts=["step", "users", "excluded", "pending"],
+        texts=["event", "order", "window"],
+        numbers=["from_start", "from_start_low", "from_start_high", "from_previous", "median_seconds", "sample"],
+        flags=["low_n", "include_pending"],
+        optional=["segment"],
+    )
     if "period" in funnel.columns:
         raise ValueError(
             "plot_funnel draws one funnel, this table has a funnel a period: draw it with plot_funnel_trend"
         )
-    if funnel["users"].isna().all():
+    if rows["users"].isna().all():
         return style.no_data(style.axes_for(ax), TITLE)
-    table = funnel.sort_values("step", kind="stable")
+    table = rows.sort_values("step", kind="stable")
     steps = list(dict.fromkeys(_keys(table)))
     segments = segments_of(table, plot="plot_funnel")
     row = 0.6 if len(segments) == 1 else 0.2 * len(segments) + 0.15

@@ -9,17 +9,14 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import Trace, draw_lines, floats, names_of, styled
-from nucleus_pandas.plots.shares import ASKED, asked_note, percent_axis, sample_note, segments_of
+from nucleus_pandas.plots.shares import asked_note, percent_axis, sample_note, segments_of
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
 TITLE = "Funnel over time"
-_COLUMNS = [
-    *("period", "step", "event", "users", "from_start", "from_start_low", "from_start_high"),
-    *("pending", "low_n", "settled", *ASKED),
-]
 # Beyond, bands lie on each other and nothing can be read from them.
 _BANDS = 4
 
@@ -48,7 +45,7 @@ def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int 
     Raises
     ------
     ValueError
-        If columns are missing, the table has no such step, or there are more than 30 segments.
+        If a column is missing or of the wrong type, the table has no such step, or there are more than 30 segments.
     TypeError
         If `trend` is no DataFrame.
 
@@ -65,7 +62,17 @@ def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int 
     >>> log = nu.load_session_events(app, nu.load_sessions(app, users).head(40))
     >>> ax = nu.plot_funnel_trend(nu.funnel_trend(log, ["init", "PROJECT_CREATED"], freq="M"))
     """
-    style.require(trend, _COLUMNS, plot="plot_funnel_trend", loader="funnel_trend")
+    trend = checked_table(
+        trend,
+        plot="plot_funnel_trend",
+        maker="funnel_trend",
+        dates=["period"],
+        counts=["step", "users", "pending"],
+        texts=["event", "order", "window"],
+        numbers=["from_start", "from_start_low", "from_start_high", "sample"],
+        flags=["low_n", "settled", "include_pending"],
+        optional=["segment"],
+    )
     if step is not None and len(trend) and step not in set(trend["step"]):
         known = ", ".join(str(number) for number in sorted(set(trend["step"]))[: style.MOST_CATEGORIES])
         raise ValueError(f"step must be one of {known}, not {step!r}")

@@ -10,6 +10,7 @@ import pandas as pd
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats, looks, tail_note
 from nucleus_pandas.plots.shares import NOBODY, sample_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def plot_growth(growth: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing.
+        If a column is missing or of the wrong type.
     TypeError
         If `growth` is no DataFrame.
 
@@ -66,8 +67,16 @@ def plot_growth(growth: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
     >>> ax = nu.plot_growth(nu.growth(sessions, as_of=app.now()))
     """
-    columns = ["period", *LAYERS, "dormant", "active", "quick_ratio", "complete", "settled", "freq", "sample"]
-    style.require(growth, columns, plot="plot_growth", loader="growth")
+    growth = checked_table(
+        growth,
+        plot="plot_growth",
+        maker="growth",
+        dates=["period"],
+        counts=[*LAYERS, "dormant", "active"],
+        numbers=["quick_ratio", "sample"],
+        flags=["complete", "settled"],
+        texts=["freq"],
+    )
     ax = style.axes_for(ax)
     if growth["active"].isna().all():
         return style.no_data(ax, TITLE)

@@ -9,6 +9,7 @@ import numpy as np
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import percent_axis, sample_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def plot_days_active(days_active: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing.
+        If a column is missing or of the wrong type.
     TypeError
         If `days_active` is no DataFrame.
 
@@ -52,8 +53,15 @@ def plot_days_active(days_active: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
     >>> ax = nu.plot_days_active(nu.days_active(sessions, as_of=app.now()))
     """
-    columns = ["days", "users", "share", "low", "high", "share_at_least", "low_n", "first_day", "last_day", "settled"]
-    style.require(days_active, [*columns, "sample"], plot="plot_days_active", loader="days_active")
+    days_active = checked_table(
+        days_active,
+        plot="plot_days_active",
+        maker="days_active",
+        counts=["days", "users"],
+        numbers=["share", "low", "high", "share_at_least", "sample"],
+        dates=["first_day", "last_day"],
+        flags=["low_n", "settled"],
+    )
     ax = style.axes_for(ax)
     table = days_active.sort_values("days")
     if table["users"].isna().all() or table["share"].isna().all():
@@ -91,7 +99,7 @@ def plot_usage_interval(usage_interval: pd.DataFrame, ax: Axes | None = None) ->
     Raises
     ------
     ValueError
-        If columns are missing.
+        If a column is missing or of the wrong type.
     TypeError
         If `usage_interval` is no DataFrame.
 
@@ -101,16 +109,22 @@ def plot_usage_interval(usage_interval: pd.DataFrame, ax: Axes | None = None) ->
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
     >>> ax = nu.plot_usage_interval(nu.usage_interval(sessions, as_of=app.now()))
     """
-    columns = ["days", "users", "share", "low", "high", "share_at_most", "longest_at_most", "once", "low_n", "sample"]
-    style.require(usage_interval, columns, plot="plot_usage_interval", loader="usage_interval")
+    usage_interval = checked_table(
+        usage_interval,
+        plot="plot_usage_interval",
+        maker="usage_interval",
+        counts=["days", "users", "once"],
+        numbers=["share", "low", "high", "share_at_most", "longest_at_most", "sample"],
+        flags=["low_n"],
+    )
     ax = style.axes_for(ax)
     table = usage_interval.sort_values("days")
     if table["users"].isna().all() or table["share"].isna().all():
         return style.no_data(ax, INTERVAL_TITLE)
-    nearly = table.loc[table["share_at_most"] >= _NEARLY_ALL, "days"].min()
-    drawn = table[~(table["days"] > nearly)]
-    left = np.nan_to_num(floats(table.loc[table["days"] > nearly, "users"])).any()
-    most, away = (table.loc[table[name] >= _MOST, "days"].min() for name in ("share_at_most", "longest_at_most"))
+    nearly = _reaches(table, "share_at_most", _NEARLY_ALL)
+    beyond = floats(table["days"]) > nearly
+    drawn, left = table[~beyond], np.nan_to_num(floats(table.loc[beyond, "users"])).any()
+    most, away = (_reaches(table, name, _MOST) for name in ("share_at_most", "longest_at_most"))
     _draw(ax, drawn, "share_at_most", "or fewer")
     ax.axhline(_MOST, color=style.QUIET, linewidth=0.8, linestyle=(0, (2.5, 1.5)))
     style.finish_axes(ax, x="days from one active day to the next, median of a user", y="share of users", grid="y")
@@ -128,6 +142,12 @@ def plot_usage_interval(usage_interval: pd.DataFrame, ax: Axes | None = None) ->
         sample_note(usage_interval),
     )
     return style.fit(ax)
+
+
+def _reaches(table: pd.DataFrame, column: str, share: float) -> float:
+    """Give the number of days at which a column reaches a share, NaN if it does not."""
+    days = floats(table.loc[table[column] >= share, "days"])
+    return float(days.min()) if len(days) else np.nan
 
 
 def _draw(ax: Axes, table: pd.DataFrame, line: str, meaning: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from nucleus_pandas.plots import style
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 TITLE = "Sessions by weekday and hour"
@@ -36,7 +37,7 @@ def plot_hours(hours: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing.
+        If a column is missing or of the wrong type.
     TypeError
         If `hours` is no DataFrame.
 
@@ -51,7 +52,15 @@ def plot_hours(hours: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> app = nu.demo_client()
     >>> ax = nu.plot_hours(nu.load_hours(app, "2026-09-01", "2026-10-31", tz="Europe/Paris"))
     """
-    style.require(hours, ["day", "hour", "sessions"], plot="plot_hours", loader="load_hours")
+    known = isinstance(hours, pd.DataFrame) and "settled" in hours.columns
+    hours = checked_table(
+        hours,
+        plot="plot_hours",
+        maker="load_hours",
+        dates=["day"],
+        counts=["hour", "sessions"],
+        flags=["settled"] if known else [],
+    )
     ax = style.axes_for(ax)
     if hours["sessions"].isna().all():
         return style.no_data(ax, TITLE)

@@ -6,17 +6,18 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import bidirectional
 
+from nucleus_pandas.core.format import percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.narrow import is_narrow
 from nucleus_pandas.plots.series import floats, names_of
-from nucleus_pandas.plots.shares import NOBODY, percent, sample_note
+from nucleus_pandas.plots.shares import NOBODY, sample_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
 TITLE = "Paths"
-_COLUMNS = ["step", "source", "target", "users", "share", "pending", "sample"]
 _ENDS = ("(entry)", "(exit)")
 # What is no event of its own stands below the events.
 _ORDER = {style.OTHER: 1, **dict.fromkeys(_ENDS, 2)}
@@ -47,7 +48,7 @@ def plot_paths(paths: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing.
+        If a column is missing or of the wrong type.
     TypeError
         If `paths` is no DataFrame.
 
@@ -63,7 +64,15 @@ def plot_paths(paths: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> log = nu.load_session_events(app, nu.load_sessions(app, users).head(40))
     >>> ax = nu.plot_paths(nu.paths(log, "PROJECT_CREATED", steps=3, top=5))
     """
-    style.require(paths, _COLUMNS, plot="plot_paths", loader="paths")
+    paths = checked_table(
+        paths,
+        plot="plot_paths",
+        maker="paths",
+        places=["step"],
+        texts=["source", "target"],
+        counts=["users", "pending"],
+        numbers=["share", "sample"],
+    )
     table = paths.assign(source=names_of(paths, "source"), target=names_of(paths, "target"), n=floats(paths["users"]))
     table = table[table["n"] > 0]
     # A step n > 0 leads to the n-th event after the start, a step n < 0 from the n-th event before the end.

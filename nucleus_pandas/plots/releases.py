@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.format import percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
-from nucleus_pandas.plots.shares import percent, sample_note
+from nucleus_pandas.plots.shares import sample_note
 from nucleus_pandas.plots.stacked import draw_stacked
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +42,7 @@ def plot_adoption(adoption: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, or there are more than 30 versions.
+        If a column is missing or of the wrong type, or there are more than 30 versions.
     TypeError
         If `adoption` is no DataFrame.
 
@@ -52,8 +54,16 @@ def plot_adoption(adoption: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> ax = nu.plot_adoption(nu.adoption(log, freq="W"))
     """
     unit = "users" if isinstance(adoption, pd.DataFrame) and "users" in adoption.columns else "sessions"
-    columns = ["period", "version", unit, "share", "complete", "settled", "sample"]
-    style.require(adoption, columns, plot="plot_adoption", loader="adoption")
+    adoption = checked_table(
+        adoption,
+        plot="plot_adoption",
+        maker="adoption",
+        dates=["period"],
+        texts=["version"],
+        counts=[unit],
+        numbers=["share", "sample"],
+        flags=["complete", "settled"],
+    )
     title = "Adoption of versions"
     ax = style.axes_for(ax)
     if adoption[unit].isna().all():
@@ -87,7 +97,7 @@ def plot_releases(releases: pd.DataFrame, ax: Axes | None = None, *, failure: Fa
     Raises
     ------
     ValueError
-        If columns are missing, there are more than 30 versions, or `failure` is not known.
+        If a column is missing or of the wrong type, there are more than 30 versions, or `failure` is not known.
     TypeError
         If `releases` is no DataFrame.
 
@@ -105,9 +115,16 @@ def plot_releases(releases: pd.DataFrame, ax: Axes | None = None, *, failure: Fa
     """
     if failure not in get_args(Failure):
         raise ValueError(f"failure={failure!r} is not known; write one of {', '.join(map(repr, get_args(Failure)))}")
-    numbers = [f"{failure}_{name}" for name in ("ratio", "low", "high", "free", "free_before", "change")]
-    columns = ["version", "before", "sessions", "days", *numbers, "low_n", "per", "sample"]
-    style.require(releases, columns, plot="plot_releases", loader="compare_releases")
+    numbers = [f"{failure}_{name}" for name in ("ratio", "low", "high", "free", "free_before")]
+    releases = checked_table(
+        releases,
+        plot="plot_releases",
+        maker="compare_releases",
+        texts=["version", "before", f"{failure}_change", "per"],
+        counts=["sessions", "days"],
+        numbers=[*numbers, "sample"],
+        flags=["low_n"],
+    )
     if releases["sessions"].isna().all():
         return style.no_data(style.axes_for(ax), _TITLE[failure])
     if len(releases) > style.MOST_CATEGORIES:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.format import percent as in_percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import sample_note
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,10 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TITLE = "Retention by cohort"
-COLUMNS = [
-    *("cohort", "period", "users", "eligible", "retained", "rate", "low", "high", "complete", "low_n"),
-    *("freq", "clock", "criterion", "sample"),
-]
 NOUNS = {"D": "day", "W": "week", "M": "month"}
 _TALLEST, _WIDEST = 14.0, 16.0
 # Below so many points a number cannot be read, and is left out.
@@ -59,7 +57,7 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, there are several segments, or rows of several questions.
+        If a column is missing or of the wrong type, there are several segments, or rows of several questions.
     TypeError
         If `table` is no DataFrame.
 
@@ -75,7 +73,7 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> table = nu.retention(nu.load_sessions(app, users), users=users, as_of=app.now())
     >>> ax = nu.plot_retention(table)
     """
-    style.require(table, COLUMNS, plot="plot_retention", loader="retention")
+    table = retention_table(table, plot="plot_retention", maker="retention")
     check_question(table, plot="plot_retention")
     _check_segment(table)
     if nobody(table):
@@ -96,6 +94,21 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.set_titles(ax, TITLE, *_notes(table, grid, written=size > 0), beside=0)
     _write(ax, grid, mesh, size)
     return style.fit(ax)
+
+
+def retention_table(table: pd.DataFrame, *, plot: str, maker: str, cohorts: bool = True) -> pd.DataFrame:
+    """Check and convert a table of retention; one without `cohorts` is a curve."""
+    return checked_table(
+        table,
+        plot=plot,
+        maker=maker,
+        dates=["cohort"] if cohorts else [],
+        counts=["period", "users", "eligible", "retained"],
+        numbers=["rate", "low", "high", "sample"],
+        flags=["complete", "low_n"] if cohorts else ["low_n"],
+        texts=["freq", "clock", "criterion"],
+        optional=["bracket", "segment"],
+    )
 
 
 class Grid(NamedTuple):
@@ -236,11 +249,8 @@ def _write(ax: Axes, grid: Grid, mesh: QuadMesh, size: float) -> None:
 
 
 def percent(rate: float) -> str:
-    """Write a share in whole per cent; 0 is nobody, and 100 is everybody."""
-    text = f"{100 * rate:.0f}"
-    if text == "0" and rate > 0:
-        return "<1"
-    return ">99" if text == "100" and rate < 1 else text
+    """Write a share in whole per cent, as short as a cell needs it."""
+    return in_percent(rate, decimals=0).removesuffix(" %").replace(" ", "")
 
 
 def _color_bar(ax: Axes, mesh: QuadMesh, grid: Grid) -> None:

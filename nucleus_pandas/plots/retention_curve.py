@@ -11,7 +11,7 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.at_risk import Row, write_at_risk
-from nucleus_pandas.plots.retention import COLUMNS, NOUNS, asked_note, check_question, nobody
+from nucleus_pandas.plots.retention import NOUNS, asked_note, check_question, nobody, retention_table
 from nucleus_pandas.plots.series import Trace, draw_lines, floats
 from nucleus_pandas.plots.shares import percent_axis, sample_note, segments_of
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TITLE, TREND = "Retention", "Retention over time"
-_CURVE = [name for name in COLUMNS if name not in ("cohort", "complete")]
 # Beyond, bands lie on each other and nothing can be read from them.
 _BANDS = 4
 # More of them run into each other.
@@ -49,7 +48,7 @@ def plot_retention_curve(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, there are more than 30 segments, or rows of several questions.
+        If a column is missing or of the wrong type, there are more than 30 segments, or rows of several questions.
     TypeError
         If `curve` is no DataFrame.
 
@@ -64,12 +63,13 @@ def plot_retention_curve(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> table = nu.retention(nu.load_sessions(app, users), users=users, as_of=app.now())
     >>> ax = nu.plot_retention_curve(nu.retention_curve(table))
     """
-    style.require(curve, _CURVE, plot="plot_retention_curve", loader="retention_curve")
+    table = retention_table(curve, plot="plot_retention_curve", maker="retention_curve", cohorts=False)
     if "cohort" in curve.columns:
         raise ValueError(
             "plot_retention_curve draws one row a period, this table has one a cohort: pass it to nu.retention_curve "
             "first, or draw it with plot_retention"
         )
+    curve = table
     check_question(curve, plot="plot_retention_curve")
     ax = style.axes_for(ax)
     if nobody(curve):
@@ -115,7 +115,8 @@ def plot_retention_trend(trend: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, there are several periods, more than 30 segments, or rows of several questions.
+        If a column is missing or of the wrong type, there are several periods, more than 30 segments, or rows of
+        several questions.
     TypeError
         If `trend` is no DataFrame.
 
@@ -126,7 +127,7 @@ def plot_retention_trend(trend: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> table = nu.retention(nu.load_sessions(app, users), users=users, as_of=app.now())
     >>> ax = nu.plot_retention_trend(nu.retention_trend(table, period=1))
     """
-    style.require(trend, COLUMNS, plot="plot_retention_trend", loader="retention_trend")
+    trend = retention_table(trend, plot="plot_retention_trend", maker="retention_trend")
     if len(set(trend["period"].tolist())) > 1:
         raise ValueError("plot_retention_trend draws one period: pass the table to nu.retention_trend first")
     check_question(trend, plot="plot_retention_trend")

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.format import percent
 from nucleus_pandas.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ticker import FuncFormatter
 
 #: What is missing: lighter than the grey of all others together.
 NOBODY = "#B5B5B5"
@@ -55,13 +57,6 @@ def name_segments(ax: Axes, segments: list[Segment]) -> None:
         style.add_legend(ax, patches, [str(one.name) for one in named])
 
 
-def percent(rate: float) -> str:
-    """Write a rate in per cent; a rate of nobody is none."""
-    if np.isnan(rate):
-        return "no rate"
-    return f"{100 * rate:.1f} %" if 0 < rate < 1 else f"{100 * rate:.0f} %"
-
-
 def duration(seconds: float) -> str:
     """Write a time in the unit in which it is a small number."""
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
@@ -70,17 +65,23 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
+def percent_ticks() -> FuncFormatter:
+    """Give the formatter of an axis of round shares."""
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda share, _: f"{100 * share:.4g} %")
+
+
 def percent_axis(ax: Axes, which: str = "y", *, top: float = 1.0, ticks: int = 5) -> None:
     """Tick round shares in per cent, from zero up to `top` and never beyond 100 %."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     axis = ax.yaxis if which == "y" else ax.xaxis
     locator = MaxNLocator(nbins=min(5, max(1, ticks)), steps=[1, 2, 2.5, 5, 10])
     axis.set_ticks([tick for tick in locator.tick_values(0, min(1.0, max(top, 0.01))) if 0 <= tick <= 1.0 + 1e-9])
-    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+    axis.set_major_formatter(percent_ticks())
 
 
-ASKED = ("order", "window", "include_pending", "sample")
 _ORDERS = {
     "ordered": "Steps in this order",
     "strict": "Steps in this order, nothing between them",
@@ -96,5 +97,5 @@ def asked_note(table: pd.DataFrame) -> str:
 
 def sample_note(table: pd.DataFrame) -> str:
     """Say that the numbers are those of a sample, where they are."""
-    share = table["sample"].min()
-    return f"A sample of {100 * share:.3g} % of the users." if share < 1 else ""
+    share = float(table["sample"].min())
+    return f"A sample of {percent(share).replace('.0 %', ' %')} of the users." if share < 1 else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
+    from matplotlib.ticker import FuncFormatter
     from matplotlib.transforms import Bbox
 
 # Okabe and Ito's colours without the yellow, which is lost on white; a dark brown stands in. Under simulated
@@ -54,16 +56,6 @@ def axes_for(ax: Axes | None, *, height: float | None = None, width: float = 9.0
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=(width, height or _USUAL), layout="constrained")[1]
-
-
-def require(frame: pd.DataFrame, columns: Sequence[str], *, plot: str, loader: str) -> None:
-    """Raise where the table is not the one that the plot draws."""
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"{plot} draws the DataFrame of nu.{loader}, not a {type(frame).__name__}")
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        found = ", ".join(plain(column) for column in frame.columns[:MOST_CATEGORIES]) or "no columns"
-        raise ValueError(f"{plot} draws the table of nu.{loader}: missing {', '.join(missing)}; found {found}")
 
 
 def checked_top(top: int, most: int) -> int:
@@ -174,18 +166,38 @@ def day_axis(ax: Axes, days: pd.DatetimeIndex) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateFormatter, DayLocator
 
     span = days[-1] - days[0]
-    locator: Any = DayLocator() if span.days <= 8 else AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    # Dates are drawn as days of UTC. Without a zone, Matplotlib would label them in that of rcParams.
+    utc = dt.UTC
+    locator: Any = DayLocator(tz=utc) if span.days <= 8 else AutoDateLocator(tz=utc, minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     # Of a single date the concise form leaves nothing but the time, 00:00.
-    formatter: Any = ConciseDateFormatter(locator) if span else DateFormatter("%Y-%m-%d")  # type: ignore[no-untyped-call]
+    formatter: Any = ConciseDateFormatter(locator, tz=utc) if span else DateFormatter("%Y-%m-%d", tz=utc)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_formatter(formatter)
     # A few longer periods get a tick each where they begin, unless two of them stand close together.
     steps = (days[1:] - days[:-1])[days[1:] > days[:-1]]
     if not span or (len(days) <= _TICKED and steps.min() > pd.Timedelta(days=1) and steps.min() >= span / 10):
         ax.set_xticks(days.unique().to_numpy())
+        if span:
+            # The concise form leaves the month away, so that the 31st of August would be one of September.
+            ax.xaxis.set_major_formatter(_dated(days))
     ax.xaxis.get_offset_text().set_fontsize(small())
     margin = pd.Timedelta(hours=12) + 0.01 * span
     ax.set_xlim(days[0] - margin, days[-1] + margin)  # type: ignore[arg-type]
+
+
+def _dated(days: pd.DatetimeIndex) -> FuncFormatter:
+    """Write each of some dates as 31 Aug, with the year below where it is another than that of the date before."""
+    from matplotlib.dates import num2date
+    from matplotlib.ticker import FuncFormatter
+
+    ordered = days.unique().sort_values()
+    first_of_year = set(ordered[~ordered.year.duplicated()].date)
+
+    def write(at: float, _: int | None = None) -> str:
+        day = num2date(at, tz=dt.UTC).date()  # type: ignore[no-untyped-call]
+        return f"{day.day} {day:%b}\n{day.year}" if day in first_of_year else f"{day.day} {day:%b}"
+
+    return FuncFormatter(write)
 
 
 def add_legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str], told: Sequence[str] = ()) -> None:

@@ -10,13 +10,13 @@ from nucleus_pandas.plots import style
 from nucleus_pandas.plots.at_risk import Row, write_at_risk
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import Segment, percent_axis, sample_note, segments_of
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
 TITLE = "Survival"
-_COLUMNS = ["day", "at_risk", "lost", "censored", "survival", "low", "high", "pending", "low_n", "gap", "sample"]
 # Beyond, bands lie on each other and nothing can be read from them.
 _BANDS = 4
 
@@ -42,7 +42,7 @@ def plot_survival(survival: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If columns are missing, or there are more than 30 segments.
+        If a column is missing or of the wrong type, or there are more than 30 segments.
     TypeError
         If `survival` is no DataFrame.
 
@@ -55,7 +55,16 @@ def plot_survival(survival: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> app = nu.demo_client()
     >>> ax = nu.plot_survival(nu.survival(nu.load_users(app), by="plan", as_of=app.now()))
     """
-    style.require(survival, _COLUMNS, plot="plot_survival", loader="survival")
+    survival = checked_table(
+        survival,
+        plot="plot_survival",
+        maker="survival",
+        counts=["day", "at_risk", "lost", "censored", "pending"],
+        numbers=["survival", "low", "high", "sample"],
+        flags=["low_n"],
+        texts=["gap"],
+        optional=["segment"],
+    )
     ax = style.axes_for(ax)
     if survival["at_risk"].isna().all() or survival["survival"].isna().all():
         return style.no_data(ax, TITLE)

@@ -10,7 +10,8 @@ import pandas as pd
 
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import styled
-from nucleus_pandas.plots.shares import ASKED, asked_note, duration, percent_axis, sample_note, segments_of
+from nucleus_pandas.plots.shares import asked_note, duration, percent_axis, sample_note, segments_of
+from nucleus_pandas.plots.tables import checked_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     Raises
     ------
     ValueError
-        If columns are missing, the table has no such step, or there are more than 30 segments.
+        If a column is missing or of the wrong type, the table has no such step, or there are more than 30 segments.
     TypeError
         If `funnel_users` is no DataFrame.
 
@@ -60,13 +61,19 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
     >>> log = nu.load_session_events(app, nu.load_sessions(app, users).head(40))
     >>> ax = nu.plot_time_to_convert(nu.funnel_users(log, ["init", "PROJECT_CREATED"]))
     """
-    style.require(
+    names = list(funnel_users.columns) if isinstance(funnel_users, pd.DataFrame) else []
+    steps = max(1, sum(str(name).startswith("step_") for name in names))
+    funnel_users = checked_table(
         funnel_users,
-        ["entered_at", "depth", "step_1", "settled", *ASKED],
         plot="plot_time_to_convert",
-        loader="funnel_users",
+        maker="funnel_users",
+        instants=["entered_at", *(f"step_{number}" for number in range(1, steps + 1))],
+        counts=["depth"],
+        flags=["settled", "include_pending"],
+        texts=["order", "window"],
+        numbers=["sample"],
+        optional=["segment"],
     )
-    steps = sum(str(column).startswith("step_") for column in funnel_users.columns)
     if step is not None and step not in range(1, steps + 1):
         raise ValueError(f"step must be from 1 to {steps}, not {step!r}")
     ax = style.axes_for(ax)

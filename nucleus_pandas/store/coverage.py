@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Through = Literal["end", "window_end"]
 
 
+_A_DAY = dt.timedelta(days=1)
+
+
 class Span(NamedTuple):
     """An interval, as the tables hold instants: UTC without saying so."""
 
@@ -30,13 +33,16 @@ class Span(NamedTuple):
 def synced_spans(connection: duckdb.DuckDBPyConnection, through: Through = "end") -> list[Span]:
     """Give the spans that syncs went through, of all users that the store follows by now.
 
-    The last two days of an older sync still grew, and do not count; those of the latest one are as of it.
+    The last two days of an older sync still grew, and do not count; those of the latest one are as of it, to the end of
+    the day on which it ran.
     """
     rows = connection.execute(
         f'SELECT "start", "{through}", as_of, as_of = max(as_of) OVER () FROM kept.runs'
         " WHERE finished AND sample >= (SELECT max(sample) FROM kept.runs)"
     ).fetchall()
-    spans = [Span(start, end if latest else min(end, as_of - SETTLING_TIME)) for start, end, as_of, latest in rows]
+    spans = [
+        Span(start, min(end, as_of + _A_DAY if latest else as_of - SETTLING_TIME)) for start, end, as_of, latest in rows
+    ]
     merged: list[Span] = []
     for span in sorted(span for span in spans if span.start < span.end):
         if merged and span.start <= merged[-1].end:
@@ -60,9 +66,9 @@ def find_gaps(
     low, high = begins and naive(begins), ends and naive(ends)
     if not any((low is None or span.start <= low) and (high is None or high <= span.end) for span in synced):
         covered = ", ".join(f"{span.start:%Y-%m-%d %H:%M} to {span.end:%Y-%m-%d %H:%M}" for span in synced)
-        gaps.append(f"only these spans are fully synced and settled: {covered or 'none'} (UTC)")
+        gaps.append(f"only these spans are fully synced: {covered or 'none'} (UTC)")
     bounds = [low or first, high or last]
-    failed_users, failed_sessions, waiting, short, missing, short_users, unlisted = one_row(
+    failed_users, failed_sessions, waiting, short, missing, short_users, undated, unlisted = one_row(
         connection, _MISSING, bounds * 5
     )
     if failed_users or failed_sessions:
@@ -73,6 +79,8 @@ def find_gaps(
         gaps.append(f"{counted(short, 'session')} with events that the service counts but did not return ({missing:,})")
     if short_users:
         gaps.append(f"{counted(short_users, 'user')} whose list of sessions came empty or with flaws")
+    if undated:
+        gaps.append(f"{counted(undated, 'user')} without a readable time of creation or of the last session")
     if unlisted:
         gaps.append(f"{counted(unlisted, 'user')} whom the service counts but did not list")
     return gaps
@@ -82,8 +90,8 @@ def warn_of_gaps(gaps: list[str]) -> None:
     """Warn about what is missing."""
     if gaps:
         warn_incomplete(
-            f"The store does not hold all of this interval: {'; '.join(gaps)}. Run sync for the interval to "
-            "request it (again); store.info() counts what is missing."
+            f"The store does not hold all of this interval: {'; '.join(gaps)}. Run sync for the interval to request "
+            "what is missing; what the service did not return several times is requested again with refresh=True only."
         )
 
 
@@ -98,6 +106,7 @@ SELECT
         AND s.device_id IS NOT NULL AND s.session_id IS NOT NULL AND {_TOUCHES}),
     short.sessions, short.events,
     (SELECT count(*) FROM kept.users u WHERE u.failure IS NULL AND {USER_SHORT} AND {_ACTIVE}),
+    (SELECT count(*) FROM kept.users WHERE chosen AND (created_at IS NULL OR last_seen IS NULL)),
     (SELECT greatest(arg_max(counted, run) - arg_max(listed, run), 0) FROM kept.runs)
 FROM (SELECT count(*) AS sessions, coalesce(sum({MISSING}), 0)::BIGINT AS events FROM kept.sessions s
     WHERE {SHORT} AND s.failure IS NULL AND {_TOUCHES}) short

@@ -17,8 +17,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nucleus_pandas.api import people
 from nucleus_pandas.api.client import Answer, Client
 from nucleus_pandas.api.columns import Losses
+from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.fanout import progress_bar
 from nucleus_pandas.api.frames import part
 from nucleus_pandas.api.refusals import Refusals, may_concern_one
@@ -52,7 +54,13 @@ _UNREADABLE = 20
 #: So often a store that others keep open is waited for, 10 seconds each time.
 _PATIENT = 30
 _TICK = 0.1
+#: How much later than the list of users the data of an answer can be.
+_LONGEST = dt.timedelta(days=1)
 _ENOUGH_TO_GUESS = 20
+
+
+class _AnotherUserError(PayloadError):
+    """The service answered about somebody else: the id was given to another account, or the answers are mixed up."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +69,22 @@ class UserTask:
 
     Attributes
     ----------
-    two_ids : bool
-        Whether the app's id is another than the service's: only such a user tells which of them a path takes.
+    user_id, user_db_id, path_id : str
+        The ids, and the one that the client asks by.
     listed : bool
         Whether the users' list still holds the user.
     """
 
     user_no: int
+    user_id: str | None
+    user_db_id: str | None
     path_id: str
-    two_ids: bool
     listed: bool
+
+    @property
+    def two_ids(self) -> bool:
+        """Whether the app's id is another than the service's: only such a user tells which of them a path takes."""
+        return self.user_db_id is not None and self.user_id is not None and self.user_id != self.user_db_id
 
 
 @dataclass
@@ -126,7 +140,9 @@ class Crawl:
     interval : Interval
         The sessions whose events are wanted.
     now : datetime
-        The present by the service's clock: sessions whose events fell short are requested again when they are due.
+        The present: sessions whose events fell short are requested again when they are due.
+    dated : bool
+        Whether that is by the service's clock.
     expected : int
         How many requests it may take, for the bar.
     """
@@ -140,12 +156,14 @@ class Crawl:
         interval: Interval,
         *,
         now: dt.datetime,
+        dated: bool,
         expected: int,
         progress: bool,
     ) -> None:
         self.outcome = Outcome()
-        self.losses = Losses("users/:userId/session/:sessionId")
-        self._client, self._database, self._interval, self._now = client, database, interval, now
+        self.losses = (Losses(PATHS["user"]), Losses(PATHS["session_events"]))
+        self._client, self._database, self._interval = client, database, interval
+        self._now, self._dated = now, dated
         self._path_column = "user_db_id" if client.user_path == "_id" else "user_id"
         self._users, self._others, self._groups = deque(users), deque(others), deque[Group]()
         self._done: list[UserAnswer | EventsAnswer] = []
@@ -219,6 +237,8 @@ class Crawl:
     def _ask(self, task: UserTask | Group) -> UserAnswer | EventsAnswer:
         if isinstance(task, UserTask):
             answer = self._client.get("user", task.path_id, cached=False)
+            if not people.is_about(part(answer.payload, "user", dict, "user"), task.user_id, task.user_db_id):
+                raise _AnotherUserError("The answer is about another user.", endpoint=PATHS["user"])
             return UserAnswer(task.user_no, part(answer.payload, "sessions", list, "user"), self._known_until(answer))
         answer = self._client.get(
             "session_events", task.path_id, task.session_id, params={"device": task.device_id}, cached=False
@@ -226,7 +246,8 @@ class Crawl:
         return EventsAnswer(task, part(answer.payload, "data", list, "session_events"), self._known_until(answer))
 
     def _known_until(self, answer: Answer) -> dt.datetime:
-        return answer.as_of if answer.dated else min(answer.as_of, self._now)
+        # A crawl that takes longer makes data known a little early; a wrong clock cannot make them known too late.
+        return min(answer.as_of, self._now + (_LONGEST if self._dated else dt.timedelta()))
 
     def _put(self, task: UserTask | Group, answer: UserAnswer | EventsAnswer) -> None:
         self._refusals.answered()
@@ -277,6 +298,9 @@ class Crawl:
         unknown = isinstance(error, NotFoundError)
         if isinstance(task, Group):
             self.outcome.group_failures[task] = _reason(error)
+        elif isinstance(error, _AnotherUserError) and not task.listed:
+            self.outcome.vanished.append(task.user_no)  # somebody else has the id by now
+            return None
         elif unknown and not task.listed:
             # Who has but one id is found by it, whatever else the service expects in the path.
             (self.outcome.unsure if task.two_ids else self.outcome.vanished).append(task.user_no)
@@ -323,8 +347,8 @@ class Crawl:
         numbers = [*(answer.user_no for answer in users), *others]
         with self._patiently() as connection:
             tally = Tally()
-            writing.put_sessions(connection, users, self.losses)
-            writing.put_events(connection, events, self.losses, tally)
+            writing.put_sessions(connection, users, self.losses[0])
+            writing.put_events(connection, events, self.losses[1], tally)
             groups = writing.groups_to_fetch(connection, numbers, self._interval, self._path_column, self._now)
         with self._lock:
             self._written = []
@@ -368,6 +392,8 @@ def _reason(error: Exception) -> str:
         return "not known to the service (404)"
     if isinstance(error, UnaskableError):
         return "has an id that no path can carry"
+    if isinstance(error, _AnotherUserError):
+        return "had an answer about another user"
     if isinstance(error, PayloadError):
         return "had an answer of another shape"
     if isinstance(error, AuthenticationError):

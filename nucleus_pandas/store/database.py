@@ -387,6 +387,7 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 
     connection = duckdb.connect(config=dict(_SETTINGS))
     try:
+        connection.execute("SET TimeZone = 'UTC'")  # by default the machine's
         with private_umask():  # to write, DuckDB applies the log that a crash left
             connection.execute(f"ATTACH {_quoted(str(path))} AS store{' (READ_ONLY)' if read_only else ''}")
         connection.execute("USE store")

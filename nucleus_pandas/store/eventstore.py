@@ -65,6 +65,9 @@ class StoreInfo(NamedTuple):
         Events that the service counts in its lists of sessions and has not returned.
     unfinished : bool
         Whether the last sync was stopped before its end.
+    pending_erasures : int or None
+        People whose erasure stopped half-way, or was not confirmed by the service: the next `forget_user` or `sync`
+        completes it. None if ``<path>.erased`` is missing or damaged.
     """
 
     path: Path
@@ -84,6 +87,7 @@ class StoreInfo(NamedTuple):
     missing_sessions: int = 0
     missing_events: int = 0
     unfinished: bool = False
+    pending_erasures: int | None = 0
 
 
 class EventStore:
@@ -387,12 +391,12 @@ class EventStore:
             row = [_aware(value) for value in one_row(connection, _COUNTS)]
             spans = tuple((_aware(span.start), _aware(span.end)) for span in synced_spans(connection))
             app_id, sample = get_meta(connection, "app_id"), float(get_meta(connection, "sample") or 1)
+            pending = tombstones.count_pending(connection, path)
         users, followed, sessions, fetched, events, first, last, as_of, *missing = row
         share = followed / users if sample < 1 and users else sample
-        size = path.stat().st_size
-        return StoreInfo(
-            path, app_id, users, followed, sessions, fetched, events, first, last, spans, as_of, share, size, *missing
-        )
+        numbers = (users, followed, sessions, fetched, events)
+        state = (*missing[:3], bool(missing[3]), pending)
+        return StoreInfo(path, app_id, *numbers, first, last, spans, as_of, share, path.stat().st_size, *state)
 
     def export(
         self,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nucleus_pandas.api.addresses import segment
 from nucleus_pandas.api.client import Client, check_client
-from nucleus_pandas.api.columns import COUNT, TEXT, Losses
+from nucleus_pandas.api.columns import COUNT, TEXT, Losses, clean
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.erasure import lists_user, shows_user, wrong_kind_of_id
 from nucleus_pandas.api.frames import inner_list, make_frame, objects, part
@@ -121,7 +121,7 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
     if store is None:
         person = _at_service(client, user_id)
         if not person.found:
-            raise _unknown("The service does")
+            raise _unknown("The service knows no user with")
         rows = [_erase(client, user_id, known=True)]
     else:
         database = check_store(store).database
@@ -143,7 +143,7 @@ def _from_store(client: Client, user_id: str, database: Database) -> tuple[_Pers
     with database.reading() as connection:
         _add_from_store(connection, client, user_id, person)
     if not (person.found or erased.find([user_id])):
-        raise _unknown("Neither the service nor the store does")
+        raise _unknown("Neither the service nor the store knows a user with")
     erasure = erased.begin(person.ids, person.users)
     trouble: NucleusError | None = None
     try:
@@ -178,7 +178,7 @@ def _check_kind_of_id(connection: duckdb.DuckDBPyConnection, client: Client, use
     by_column, by_other = one_row(
         connection,
         f"SELECT count(*) FILTER ({column} = $1), count(*) FILTER ({other} = $1) FROM kept.users",
-        [user_id],
+        [_as_stored(user_id)],
     )
     if by_other and not by_column:
         raise ValueError(
@@ -192,18 +192,25 @@ def _columns(client: Client) -> tuple[str, str]:
     return ("user_db_id", "user_id") if client.user_path == "_id" else ("user_id", "user_db_id")
 
 
+def _as_stored(text: str) -> str:
+    """An id as tables hold it, without the characters that they cannot."""
+    return str(clean([text], Losses(PATHS["user"]))[0])
+
+
 def _add_from_store(connection: duckdb.DuckDBPyConnection, client: Client, user_id: str, person: _Person) -> None:
     """Add what the store has of a person."""
+    stored = _as_stored(user_id)
+    person.ids.update([_as_stored(text) for text in person.ids])
     connection.register("theirs", {"id": np.array(sorted(person.ids), dtype=object)})
     # Somebody whom the app has renamed since has the service's id in common only.
     users = connection.execute(
         f"SELECT user_no, {', '.join(_columns(client))} FROM kept.users"
         f" WHERE {_columns(client)[0]} = ? OR user_db_id IN (FROM theirs)",
-        [user_id],
+        [stored],
     ).fetchall()
     person.found = person.found or bool(users)
     person.users = [number for number, *_ in users]
-    person.ids.update(other for _, own, other in users if own == user_id and other)
+    person.ids.update(other for _, own, other in users if own == stored and other)
     connection.register("theirs", {"user_no": np.array(person.users, dtype=np.int32)})
     person.counts = {
         table: one_row(connection, f"SELECT count(*) FROM kept.{table} WHERE user_no IN (FROM theirs)")[0]
@@ -259,8 +266,8 @@ def _at_service(client: Client, user_id: str) -> _Person:
 
 def _unknown(who: str) -> NotFoundError:
     return NotFoundError(
-        f"{who} not know a user of this id, so nobody was erased. Ids are compared letter by letter; see also the "
-        "client's setting user_path.",
+        f"{who} this id, so nobody was erased. Ids are compared letter by letter; see also the client's setting "
+        "user_path.",
         status=404,
         endpoint=PATHS["user"],
     )

@@ -60,11 +60,11 @@ _TABLES = (
     " retry_at TIMESTAMP)",
     f"CREATE TABLE kept.devices (user_no INTEGER, {_typed(_without_user(DEVICES))}, place INTEGER)",
     # events_at: until when the events are known; missing before they are fetched. stale: it has grown since.
-    # received, received_errors: how many events came, copies included, and how many of these were errors. flawed: how
-    # many events of the answer could not be read as they should. attempts, retry_at: as for users.
+    # received_actions, received_errors: how many events came that are no errors, and are, copies included in both, as
+    # they may be of either. flawed: how many events could not be read as they should. attempts, retry_at: as for users.
     f"CREATE TABLE kept.sessions (session_no BIGINT, user_no INTEGER, {_typed(_SESSION_COLUMNS)}, events_at TIMESTAMP,"
-    " stale BOOLEAN, failure VARCHAR, received BIGINT, received_errors BIGINT, flawed INTEGER, attempts UTINYINT,"
-    " retry_at TIMESTAMP)",
+    " stale BOOLEAN, failure VARCHAR, received_actions BIGINT, received_errors BIGINT, flawed INTEGER,"
+    " attempts UTINYINT, retry_at TIMESTAMP)",
     f"CREATE TABLE kept.events (user_no INTEGER, session_no BIGINT, place INTEGER, {_typed(EVENT_COLUMNS)},"
     " data VARCHAR)",
     # listed, counted: how many users the service sent, and how many it counts.

@@ -93,6 +93,7 @@ def ask_listing(client: Client, losses: Losses) -> Listing:
     users, properties = people.user_columns(rows, losses)
     total = answer.payload.get("total")
     came = sum(type(row) is dict and bool(row.get("_id") or row.get("userId")) for row in rows)
+    as_of, dated = _known_until(answer, users["last_seen"], client.now())
     # Without an id of the service's, two rows can be one user.
     keys = pd.Series(user_keys(users["user_id"], users["user_db_id"]), dtype=object)
     kept = np.flatnonzero(~keys.duplicated())
@@ -103,20 +104,24 @@ def ask_listing(client: Client, losses: Losses) -> Listing:
         people.device_columns(rows, Losses(PATHS["users"])),  # what is lost was counted with the users
         came,
         total if type(total) is int else came,
-        _known_until(answer, users["last_seen"]),
-        dated=answer.dated,
+        as_of,
+        dated=dated,
         complete=type(total) is int and total <= len(kept) > 0 and came == len(rows),
     )
 
 
-def _known_until(answer: Answer, last_seen: Any) -> dt.datetime:
-    """Until when the answer is known: without the service's own date no later than anybody was seen.
+def _known_until(answer: Answer, last_seen: Any, now: dt.datetime) -> tuple[dt.datetime, bool]:
+    """Until when the answer is known, and whether that is by the service's clock.
 
-    The clock of this machine may be ahead, and would make everything final that still grows.
+    Without the service's date it is no later than anybody was seen: the clock of this machine may be ahead, and would
+    make everything final that still grows. The same holds for a date that is more than a day ahead of both.
     """
     seen = pd.Series(last_seen)
-    newest = seen[seen <= answer.as_of].max()
-    return answer.as_of if answer.dated or pd.isna(newest) else newest.to_pydatetime()
+    newest = seen[seen <= min(now, answer.as_of)].max()
+    known: dt.datetime = now if pd.isna(newest) else newest.to_pydatetime()
+    if answer.dated and answer.as_of <= max(now, known) + dt.timedelta(days=1):
+        return answer.as_of, True
+    return min(known, answer.as_of), False
 
 
 def read_ledger(database: Database, listing: Listing, app_id: str) -> Ledger:
@@ -201,6 +206,16 @@ def user_keys(user_id: Any, user_db_id: Any) -> Any:
     return ("_id:" + db_id).fillna("user_id:" + own).to_numpy(dtype=object)
 
 
+def _keys_in(ledger: Ledger, user_id: Any, user_db_id: Any) -> Any:
+    """Give the keys of users as the store has them: an answer may lack the service's id of somebody who is known."""
+    keys = pd.Series(user_keys(user_id, user_db_id))
+    known = ledger.users.dropna(subset="user_id").drop_duplicates("user_id", keep=False).set_index("user_id")
+    found = known.reindex(pd.Series(user_id, dtype=object))
+    lacking = pd.isna(pd.Series(user_db_id)).to_numpy() | found["user_db_id"].isna().to_numpy()
+    other = ~keys.isin(ledger.users["key"]).to_numpy() & found["key"].notna().to_numpy() & lacking
+    return keys.mask(other, found["key"].reset_index(drop=True)).to_numpy()
+
+
 def decide(
     listing: Listing, ledger: Ledger, start: dt.datetime, end: dt.datetime, sample: float, seed: int
 ) -> pd.DataFrame:
@@ -213,7 +228,7 @@ def decide(
         asked_at.
     """
     users = pd.DataFrame({name: listing.users[name] for name in ("user_id", "user_db_id", "created_at", "last_seen")})
-    users = users.assign(key=user_keys(users["user_id"], users["user_db_id"]))
+    users = users.assign(key=_keys_in(ledger, users["user_id"], users["user_db_id"]))
     known = users[["key"]].merge(ledger.users.drop(columns=["user_id", "user_db_id"]), on="key", how="left")
     numbers = known["user_no"].to_numpy(dtype=float, copy=True)
     fresh = np.isnan(numbers)

@@ -84,9 +84,10 @@ def sync(
     ValueError
         For an interval, window or sample that cannot be, or a user in `refresh` who is not in the store.
     AuthenticationError
-        When the service refuses the token: at once, with everything kept that came before.
+        When the service refuses the token; everything is kept that came before. A single user or session that it
+        refuses is set aside, and requested again by the next sync.
     NucleusError
-        When the service fails for ten users on end, likewise.
+        When the service fails altogether, likewise: for several users in a row, and for a request that is about nobody.
     StoreLockedError, StoreError
         When the store cannot be used, is that of another app, or is being synced already.
 
@@ -166,6 +167,7 @@ class _Run:
             self.work.others,
             interval,
             now=self.listing.as_of,
+            dated=self.listing.dated,
             expected=expected,
             progress=progress,
         )
@@ -183,13 +185,15 @@ class _Run:
         gone, failures = self._finish(number, outcome, seconds, finished=outcome.error is None)
         if deleted + gone:
             self.database.rewrite()
-        crawl.losses.warn()
+        for losses in crawl.losses:
+            losses.warn()
         if outcome.error is not None:
             raise _ended_early(outcome, outcome.error)
         if len(failures):
             warn_incomplete(
-                f"{len(failures):,} users or sessions could not be loaded in full. The report's `failures` lists them "
-                "with the reasons. Later syncs request them again, except those without an id to request them by."
+                f"{len(failures):,} users or sessions could not be loaded in full. The report's `failures` "
+                "lists them with the reasons. Later syncs request them again, up to five times with growing delays; "
+                "refresh=True requests everything again."
             )
         return make_report(self.work, outcome, failures, self.erased + deleted + gone, seconds)
 
@@ -211,7 +215,8 @@ class _Run:
     def _put_users(self, connection: duckdb.DuckDBPyConnection) -> None:
         users = self.work.users
         wanted = np.flatnonzero(users["decision"].ne("forgotten"))
-        numbers = pd.Series(users["user_no"].to_numpy(), index=users["key"].to_numpy())
+        listed = self.listing.users
+        numbers = pd.Series(users["user_no"].to_numpy(), index=user_keys(listed["user_id"], listed["user_db_id"]))
         devices = self.listing.devices
         of_device = numbers.reindex(user_keys(devices["user_id"], devices["user_db_id"])).to_numpy()
         theirs = np.flatnonzero(np.isin(of_device, users["user_no"].to_numpy()[wanted]))
@@ -247,8 +252,8 @@ class _Run:
                 if not isinstance(path_id, str):
                     unaskable[number] = _NO_ID
                     continue
-                two_ids = isinstance(db_id, str) and isinstance(user_id, str) and user_id != db_id
-                tasks.append(UserTask(number, path_id, two_ids, on_list))
+                known = [one if isinstance(one, str) else None for one in (user_id, db_id)]
+                tasks.append(UserTask(number, known[0], known[1], path_id, on_list))
         return tasks, unaskable
 
     def _finish(self, number: int, outcome: Outcome, seconds: float, *, finished: bool) -> tuple[int, pd.DataFrame]:

@@ -87,6 +87,8 @@ def read_failures(connection: duckdb.DuckDBPyConnection, interval: Interval) -> 
     return make_frame(dict.fromkeys(names, TEXT), columns)
 
 
+# A session has at least one event, whatever its counts say.
+LISTED = "greatest(coalesce(s.actions, 0) + coalesce(s.errors, 0), 1)"
 _FAILURES = f"""
 SELECT user_id, user_db_id, NULL, NULL,
     coalesce(failure, CASE WHEN retry_at IS NULL THEN 'the service keeps returning an incomplete list of sessions'
@@ -95,8 +97,8 @@ FROM kept.users u WHERE (failure IS NOT NULL OR (chosen AND {USER_SHORT})) AND c
 UNION ALL
 SELECT u.user_id, u.user_db_id, s.device_id, s.session_id,
     coalesce(s.failure, concat(CASE WHEN s.retry_at IS NULL THEN 'the service returns ' ELSE 'so far came ' END,
-        CASE WHEN {MISSING} > 0 THEN concat(s.received, ' of ', s.received + {MISSING}, ' events')
-        ELSE concat(s.flawed, ' flawed events') END))
+        CASE WHEN {MISSING} > 0 THEN concat({LISTED} - {MISSING}, ' of ', {LISTED}, ' events')
+        ELSE concat('all events, but ', s.flawed, ' with flaws') END))
 FROM kept.sessions s JOIN kept.users u USING (user_no)
 WHERE (s.failure IS NOT NULL OR {SHORT}) AND {{condition}} ORDER BY ALL
 """

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nucleus_pandas.api.wording import counted
-from nucleus_pandas.core.files import create_private, sync_folder
+from nucleus_pandas.core.files import create_private, find_intruder, sync_folder
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store import writing
 from nucleus_pandas.store.schema import get_meta, set_meta
@@ -165,6 +165,15 @@ def read_erased(connection: duckdb.DuckDBPyConnection, store: Path) -> Erased:
     return Erased(path, salt, people, deleted)
 
 
+def count_pending(connection: duckdb.DuckDBPyConnection, store: Path) -> int | None:
+    """Count the erasures that are not complete; None when nobody can tell."""
+    try:
+        people = read_erased(connection, store).people
+    except StoreError:
+        return None
+    return sum(person.at_service != "done" or person.in_store != "done" for person in people)
+
+
 def foreign(path: Path) -> str:
     """Say that a file with hashes is of another store."""
     return (
@@ -203,13 +212,21 @@ def reset(database: Database) -> None:
     """Forget who was erased from a store."""
     with database.reading():
         pass  # raises where there is no store, which writing would make
+    path = path_of(database.path)
+    _refuse_intruder(path)
     with database.writing() as connection:
         set_meta(connection, "erased", "0")
-    path_of(database.path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def _refuse_intruder(path: Path) -> None:
+    if reason := find_intruder(path):
+        raise StoreError(f"{path} {reason}. Find out who put it there, and remove it; nothing was changed.")
 
 
 def _load(path: Path) -> dict[str, Any] | None:
     """The content of the file; None when there is none."""
+    _refuse_intruder(path)
     try:
         content = json.loads(path.read_bytes())
         if content["version"] > _VERSION:

@@ -85,7 +85,7 @@ _PUT_SESSIONS = (
 _PUT_FETCHED = """
 UPDATE kept.sessions s
 SET events_at = a.as_of, stale = false, failure = NULL, flawed = a.flawed,
-    received = CASE WHEN a.worse THEN s.received ELSE a.received END,
+    received_actions = CASE WHEN a.worse THEN s.received_actions ELSE a.received_actions END,
     received_errors = CASE WHEN a.worse THEN s.received_errors ELSE a.received_errors END
 FROM fetched a WHERE s.session_no = a.session_no
 """
@@ -164,12 +164,15 @@ def put_users(
     connection.register("came", to_sql(listed))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE ledger AS"
-        " SELECT user_no, asked_at, asked_seen, failure, flawed, attempts, retry_at FROM kept.users"
-        " WHERE user_no IN (SELECT user_no FROM came)"
+        " SELECT user_no, user_db_id AS known_id, asked_at, asked_seen, failure, flawed, attempts, retry_at"
+        " FROM kept.users WHERE user_no IN (SELECT user_no FROM came)"
     )
     for table in ("users", "devices"):
         connection.execute(f"DELETE FROM kept.{table} WHERE user_no IN (SELECT user_no FROM came)")
-    connection.execute("INSERT INTO kept.users BY NAME SELECT * FROM came LEFT JOIN ledger USING (user_no)")
+    connection.execute(
+        "INSERT INTO kept.users BY NAME SELECT came.* REPLACE (coalesce(came.user_db_id, known_id) AS user_db_id),"
+        " ledger.* EXCLUDE (user_no, known_id) FROM came LEFT JOIN ledger USING (user_no)"
+    )
     of_devices = {name: devices[name] for name in DEVICES if name not in ("user_id", "user_db_id")}
     of_devices |= {"user_no": device_user_no, "place": np.arange(len(device_user_no))}
     connection.register("came", to_sql(of_devices))
@@ -183,17 +186,19 @@ def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAn
     the service does not list any more is kept, unless it overlaps with another of the same ids, which has another start
     by now, or could not be told from others.
 
-    An answer without sessions about somebody who has a device, and one with sessions that lack an id or a start, or end
-    before they start, stay open: the user is asked about again.
+    An answer without sessions about somebody who has a device stays open, and so does one with sessions that lack an
+    id, a time or a count, or end before they start: the user is requested again.
     """
     if not answers:
         return
     owner, columns = people.session_columns([answer.sessions for answer in answers], losses)
     numbers = np.array([answer.user_no for answer in answers], dtype=np.int32)
-    sessions = pd.DataFrame({name: columns[name] for name in ("device_id", "session_id", "start", "end")})
+    sessions = pd.DataFrame(
+        {name: columns[name] for name in ("device_id", "session_id", "start", "end", "actions", "errors")}
+    )
     flawed = sessions.isna().any(axis=1).to_numpy(dtype=bool)
     came = np.array([len(answer.sessions) for answer in answers])
-    lost = came - np.bincount(owner, minlength=len(answers))
+    lost = np.array([sum(type(row) is not dict for row in answer.sessions) for answer in answers])
     flaws = lost + np.bincount(owner[flawed], minlength=len(answers))
     connection.register(
         "answered", {"user_no": numbers, "as_of": _instants(answers), "sessions": came, "flawed": flaws}
@@ -231,12 +236,12 @@ def put_events(
     events = [people.without_copies(answer.events) for answer in answers]
     copies = np.array([len(answer.events) for answer in answers]) - np.array([len(of_group) for of_group in events])
     owner, columns, properties, flawed = people.session_event_columns(events, sessions, sessions["number"], losses)
-    received, errors = people.count_received(owner, columns["kind"], copies[sessions["number"]])
-    short = people.missing_events(sessions["actions"], sessions["errors"], received, errors) > 0
+    received = people.count_received(owner, columns["kind"], copies[sessions["number"]])
+    short = people.missing_events(sessions["actions"], sessions["errors"], *received) > 0
     came = np.bincount(owner, minlength=len(sessions))
     worse = (short & (came < sessions["kept"])).to_numpy(dtype=bool)
     fetched = {name: sessions[name].to_numpy() for name in ("session_no", "as_of")}
-    fetched |= {"received": received, "received_errors": errors, "flawed": flawed, "worse": worse}
+    fetched |= {"received_actions": received[0], "received_errors": received[1], "flawed": flawed, "worse": worse}
     connection.register("fetched", fetched)
     connection.execute("DELETE FROM kept.events WHERE session_no IN (SELECT session_no FROM fetched WHERE NOT worse)")
     first = np.searchsorted(owner, owner)  # events come by session

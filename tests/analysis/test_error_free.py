@@ -304,3 +304,30 @@ def test_where_each_user_has_one_session_bounds_of_sessions_are_those_of_users()
     row = nu.error_free(alike(40, 1, 10), freq=None).iloc[0]
     assert row["error_free_sessions_low"] == pytest.approx(row["error_free_users_low"])
     assert row["error_free_sessions_high"] == pytest.approx(row["error_free_users_high"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"kind": ["custom", "custom"]}, 'kind "error", .*; the kinds of the log are "custom"'),
+        ({"kind": ["exception", "custom"]}, 'kind "error", .*; the kinds of the log are "custom", "exception"'),
+        ({}, 'the name "error" or a name that begins with "error:"; the events of the log include "JS_ERROR", "A"'),
+    ],
+    ids=["custom", "kinds", "names"],
+)
+def test_a_log_without_errors_says_what_is_an_error(columns, words):
+    table = pd.DataFrame(
+        {
+            "user_id": ["ana", "ben"],
+            "time": pd.to_datetime(["2026-09-01T10:00Z", "2026-09-01T11:00Z"]),
+            "event": ["JS_ERROR", "A"],
+            **columns,
+        }
+    )
+    with pytest.warns(UserWarning, match=f"^No event is an error. An error is an event of {words}"):
+        assert nu.top_errors(table).empty
+
+
+def test_a_log_of_the_service_in_which_nothing_looks_like_an_error_is_a_log_without_errors():
+    assert nu.top_errors(LOG.head(0)).empty
+    assert nu.top_errors(LOG[LOG["kind"] != "error"]).empty

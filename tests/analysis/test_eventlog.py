@@ -1,6 +1,8 @@
 """An event log: checked once, in order, in codes. Every expectation was counted by hand, or by sorting plain tuples."""
 
 import datetime as dt
+import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 import nucleus_pandas as nu
 from nucleus_pandas.analysis import codes
+from nucleus_pandas.analysis.columns import instants
 from nucleus_pandas.analysis.eventlog import as_event_log
 
 MINUTE = 60_000_000
@@ -179,8 +182,8 @@ def test_an_empty_log_and_one_of_one_row(rows):
         (lambda t: t["event"], TypeError, "made of a DataFrame, not of a Series"),
         (lambda t: None, TypeError, "not of a NoneType"),
         (lambda t: t.assign(time=t["time"].dt.tz_localize(None)), ValueError, '.dt.tz_localize("UTC")'),
-        (lambda t: t.assign(time=["2026-09-01T00:00Z"]), TypeError, 'pd.to_datetime(frame["time"], utc=True)'),
-        (lambda t: t.assign(time=[1_788_220_860]), TypeError, 'unit="s"'),
+        (lambda t: t.assign(time=["2026-09-01T00:00Z"]), TypeError, 'write format="mixed"'),
+        (lambda t: t.assign(time=[1_788_220_860]), TypeError, 'write unit="s", "us" or "ns"'),
         (lambda t: t.assign(user_id=[["a"]]), TypeError, "the column 'user_id' holds lists, mappings or the like"),
         (lambda t: pd.concat([t, t[["event"]]], axis=1), ValueError, 'the column "event" stands there 2 times'),
     ],
@@ -189,6 +192,23 @@ def test_what_cannot_be_a_log_is_refused_with_what_to_do(change, error, words):
     with pytest.raises(error) as caught:
         nu.EventLog(change(frame([("a", 1, "X")])))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2026-09-01T10:00:00Z", "2026-09-01T10:00:00.5+00:00"],
+        ["2026-09-01", "2026-09-01 10:00"],
+        [1_788_256_800_000, 0],
+    ],
+    ids=str,
+)
+def test_the_conversion_that_a_message_suggests_works(times):
+    table = pd.DataFrame({"user_id": "a", "time": times, "event": "X"})
+    with pytest.raises(TypeError) as caught:
+        nu.EventLog(table)
+    suggested = re.search(r"frame\.assign\(.*?\)\)", str(caught.value))[0]
+    assert len(nu.EventLog(eval(suggested, {"pd": pd, "frame": table}), as_of="2026-10-01")) == 2
 
 
 @pytest.mark.parametrize("sample", [0, -1, 1.5, float("nan"), "0.1", True])
@@ -315,7 +335,7 @@ def test_as_of_is_the_newest_time_in_the_data():
 @pytest.mark.parametrize(
     ("as_of", "instant"),
     [
-        ("2026-09-30", "2026-10-01T00:00Z"),
+        ("2026-09-30", "2026-09-30T23:59:59.999999Z"),
         (dt.datetime(2026, 9, 30, 12, tzinfo=dt.UTC), "2026-09-30T12:00Z"),
         ("2026-09-30T12:00:00.000001+02:00", "2026-09-30T10:00:00.000001Z"),
     ],
@@ -344,7 +364,7 @@ def test_a_few_events_long_after_the_others_are_of_clocks_that_are_ahead():
 
 @pytest.mark.parametrize(
     ("late", "number"),
-    [([6.9 * DAY], 300), ([1096 * DAY] * 4, 300), ([1096 * DAY], 50)],
+    [([6.9 * DAY], 300), ([1096 * DAY] * 40, 300), ([400 * DAY], 50)],
     ids=["a short silence", "too many to be wrong", "too few to tell"],
 )
 def test_what_may_be_right_is_the_newest_time(late, number):
@@ -359,3 +379,50 @@ def test_an_analysis_takes_a_frame_or_a_log():
     assert isinstance(as_event_log(table), nu.EventLog)
     with pytest.raises(TypeError, match="events is of type list; pass a DataFrame"):
         as_event_log([1])
+
+
+def arrow(*values, kind=None):
+    """A column of Arrow's, of several chunks."""
+    pa = pytest.importorskip("pyarrow")
+    chunks = [value if isinstance(value, pa.Array) else pa.array([value], kind, from_pandas=False) for value in values]
+    return pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array(chunks)))
+
+
+def users_of(column):
+    """How many users there are where a column tells them, each with an event."""
+    events = pd.DataFrame({"user_id": column, "time": at(*range(len(column))).array, "event": "X"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", nu.IncompleteDataWarning)
+        return len(np.unique(nu.EventLog(events).user))
+
+
+@pytest.mark.parametrize("indices", ["uint8", "int32"])
+def test_an_arrow_dictionary_may_hold_a_value_twice_or_null(indices):
+    pa = pytest.importorskip("pyarrow")
+    places = pa.array([0, 1, 2, 3, None], getattr(pa, indices)())
+    column = arrow(pa.DictionaryArray.from_arrays(places, pa.array(["ana", "ben", "ana", None])))
+    assert users_of(column) == 2
+
+
+@pytest.mark.parametrize("kind", ["arrow", "Float64", "float64", "object"])
+def test_no_number_is_no_user_and_zero_is_one(kind):
+    values = [0.0, -0.0, float("nan"), 1.0]
+    column = {
+        "arrow": lambda: arrow(*values),
+        "Float64": lambda: pd.Series(pd.arrays.FloatingArray(np.array(values), np.zeros(4, dtype=bool))),
+        "float64": lambda: pd.Series(values),
+        "object": lambda: pd.Series(values, dtype=object),
+    }[kind]()
+    assert users_of(column) == 2
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_of_arrow_are_read_as_integers_and_those_of_no_datetime_are_missing(unit):
+    pa = pytest.importorskip("pyarrow")
+    a_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    beyond = [] if unit == "ns" else [10**12 * a_second, -(10**12) * a_second]
+    kind = pa.timestamp(unit, tz="Europe/Paris")
+    column = arrow(-3 * 10**9 * a_second, 5 * a_second, None, *beyond, kind=kind)  # the first is in 1874
+    times, missing = instants(column)
+    assert missing.tolist() == [False, False, True, *([True] * len(beyond))]
+    assert times[:2].tolist() == [-3 * 10**15, 5 * 10**6]

@@ -46,6 +46,7 @@ def test_the_first_entry_counts_in_one_week_only():
 
 
 @pytest.mark.parametrize(("freq", "tz"), [("D", "America/St_Johns"), ("W", "Pacific/Auckland"), ("M", "UTC")])
+@pytest.mark.filterwarnings("ignore:No user can be counted yet")
 def test_each_period_is_the_funnel_of_that_period(freq, tz):
     rng = np.random.default_rng(7)
     events = pd.DataFrame(

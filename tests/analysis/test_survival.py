@@ -56,6 +56,15 @@ def test_days_of_life_are_counted_from_the_creation_and_not_by_the_calendar():
     assert table.loc[table["lost"] > 0, "day"].tolist() == [1, 3]
 
 
+def test_when_all_are_pending_the_time_of_the_first_to_be_counted_is_named():
+    words = (
+        r"10d after the account was created\. The first can be counted by 2026-01-11 00:00 UTC, and .* 2026-01-06 00"
+    )
+    with pytest.warns(nu.IncompleteDataWarning, match=words):
+        table = nu.survival(people((0, 2), (1, 1)), gap="10d", as_of=at(5))
+    assert table["pending"].tolist() == [2]
+
+
 def test_who_was_seen_only_when_created_is_lost_on_day_0():
     table = nu.survival(people((0, 0), (0, 5)), gap="1d", as_of=at(6))
     assert table["survival"].tolist() == [0.5] * 6
@@ -67,6 +76,7 @@ def test_who_was_created_within_the_gap_is_pending_and_who_was_created_later_doe
     assert set(table["pending"]) == {1}
 
 
+@pytest.mark.filterwarnings("ignore:No user can be counted yet")
 def test_where_all_are_pending_there_is_one_row_without_a_share():
     table = nu.survival(people((28, 29)), gap="10d", as_of=at(30))
     assert table[["day", "at_risk", "pending"]].to_numpy().tolist() == [[0, 0, 1]]

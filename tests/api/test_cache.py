@@ -214,7 +214,7 @@ def test_keys_are_hexadecimal_and_differ_from_file_to_file(client_of, tmp_path):
 
 def test_neither_token_nor_headers_nor_ids_in_addresses_are_on_the_disk(client_of, user_cache_folder):
     ids = [PERSON, "a/b c", "device-77+/="]
-    whole = json.dumps({**ONE_USER, "sessions": [], "data": []}).encode()
+    whole = json.dumps({"user": {**ONE_USER["user"], "devices": []}, "sessions": [], "data": []}).encode()
     reply = answer(whole, headers=[("X-Echo", TOKEN), ("Set-Cookie", "c00kie=1")])
     with FaultServer(reply) as server:
         client = client_of(server)

@@ -446,3 +446,17 @@ def test_the_live_count_is_one_row_with_the_instant_of_asking(payload, users):
 def test_a_live_count_that_is_no_number_is_an_error(payload):
     with pytest.raises(PayloadError, match="should be a number but is"):
         counts.live_user_count_frame(payload, NOW)
+
+
+def test_a_row_of_values_that_comes_twice_counts_once():
+    rows = [{"value": "pro", "count": 35}, {"value": "free", "count": 24}, {"value": "pro", "count": 35}]
+    with pytest.warns(IncompleteDataWarning, match="1 copies of rows are left out"):
+        frame = counts.attribute_frame([({"data": rows}, None)], "init", "plan", NOW)
+    assert dict(zip(frame["value"], frame["count"], strict=True)) == {"pro": 35, "free": 24}
+
+
+def test_a_value_that_comes_with_several_counts_has_their_sum():
+    rows = [{"value": "pro", "count": 35}, {"value": "pro", "count": 2}]
+    with pytest.warns(IncompleteDataWarning, match="1 values came with several counts, which are added up"):
+        frame = counts.attribute_frame([({"data": rows}, None)], "init", "plan", NOW)
+    assert frame["count"].tolist() == [37]

@@ -312,7 +312,8 @@ def test_events_of_sessions_that_share_their_ids_go_to_the_one_they_lie_in():
 def test_an_event_a_little_before_its_session_belongs_to_it():
     late = "2024-05-01T12:00:00.000Z"
     events = [{**EVENT, "time": "2024-05-01T11:55:00.000Z"}]
-    frame = event_log(events, SPAN, (late, "2024-05-01T12:10:00.000Z"))
+    with pytest.warns(IncompleteDataWarning, match="1 sessions came with fewer events"):  # the first has none
+        frame = event_log(events, SPAN, (late, "2024-05-01T12:10:00.000Z"))
     assert frame["session_start"].tolist() == [stamp("2024-05-01T12:00")]
 
 
@@ -475,7 +476,9 @@ def test_live_users_read_the_published_shape():
         ({"actions": 2, "errors": 1}, ["init", "SAVE", "UNDO"], True),
         ({"actions": 1, "errors": 0}, ["init", "SAVE", "UNDO"], False),
         ({"actions": 1, "errors": 0}, [], True),
-        ({"actions": None, "errors": None}, [], False),
+        ({"actions": 0, "errors": 0}, [], True),
+        ({"actions": None, "errors": None}, ["init"], False),
+        ({"actions": 2, "errors": 0}, ["init", "error:x"], True),
     ],
 )
 def test_a_session_with_fewer_events_than_its_list_counts_is_counted(counts, names, short):
@@ -494,3 +497,10 @@ def test_a_session_with_fewer_events_than_its_list_counts_is_counted(counts, nam
 def test_a_user_with_a_device_and_no_sessions_is_counted():
     with pytest.warns(IncompleteDataWarning, match="1 users have a device, but their list of sessions came empty"):
         people.warn_of_empty_lists([{"devices": [{}]}, {"devices": []}, {"devices": [{}]}], [[], [], [{}]])
+
+
+def test_a_session_that_comes_twice_is_one():
+    rows = [[session(*SPAN), session(*SPAN), session(*SPAN, number="2")]]
+    with pytest.warns(IncompleteDataWarning, match="1 copies of sessions are left out"):
+        frame = people.sessions_frame(rows, users("ana"))
+    assert frame["session_id"].tolist() == ["2", "48213"]

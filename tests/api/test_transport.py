@@ -871,10 +871,15 @@ class TestSecrets:
 
     def test_of_an_error_body_at_most_200_clean_characters_are_shown(self, serve, make):
         page = b"<html><style>p{}</style><p>Down\x1b[31m for\r\n\x07 \xe2\x80\xaerepair &amp; rest</p>" + b" zz" * 500
-        said = str(fail(ServiceError, make(), serve(answer(page, 400)))).split("It said: ")[1]
+        error = fail(ServiceError, make(), serve(answer(page, 400)), path="/x", endpoint="analytics/events")
+        said = str(error).split("It said: ")[1]
         assert said.startswith("Down[31m for repair & rest zz")
         assert len(said) == 200
         assert said.isprintable()
+
+    def test_what_the_service_says_about_a_person_is_not_shown(self, serve, make):
+        page = b'{"error": "ana@example.org (5f3e1c) cannot be read"}'
+        assert "ana@" not in str(fail(ServiceError, make(), serve(answer(page, 400))))
 
     def test_a_broken_error_body_does_not_hide_the_status(self, serve, make):
         for body in (

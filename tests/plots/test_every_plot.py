@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from functools import cache
 from typing import NamedTuple
 
@@ -242,6 +243,26 @@ def test_long_names_are_cut_to_what_the_axes_has_room_for(case):
     drawn_figure(ax)
     [text] = names_on(ax)
     assert text.get_text() == "start----…-end"
+
+
+def labels(ax: Axes) -> list[str]:
+    """The labels of the ticks, and what the mouse shows over the middle of the x axis."""
+    drawn_figure(ax)
+    ticks = [text.get_text() for axis in (ax.xaxis, ax.yaxis) for text in axis.get_ticklabels()]
+    return [*ticks, ax.xaxis.get_offset_text().get_text(), ax.format_xdata(sum(ax.get_xlim()) / 2)]
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Kiritimati"])
+def test_neither_the_zone_of_matplotlib_nor_that_of_the_machine_moves_a_label(case, monkeypatch, zone):
+    before = labels(case.plot(case.table))
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        with mpl.rc_context({"timezone": zone}):
+            assert labels(case.plot(case.table)) == before
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_importing_the_plots_does_not_import_matplotlib():

@@ -31,12 +31,13 @@ def test_the_rate_is_drawn_with_its_range_and_a_ring_on_each_spike(error_trend):
     [band] = ax.collections
     assert band.get_datalim(ax.transData).y1 == 6
     assert ax.get_ylabel() == "errors per 100 sessions"
-    assert ax.get_title(loc="left") == "Errors per day: uncaughtException"
+    assert ax.get_title(loc="left") == "Errors per 100 sessions: uncaughtException"
 
 
 def test_without_rates_the_counts_are_drawn(error_trend):
     ax = nu.plot_error_trend(error_trend.assign(rate=np.nan, expected=np.nan, low=np.nan, high=np.nan, spike=pd.NA))
     assert ax.get_ylabel() == "errors per day"
+    assert ax.get_title(loc="left") == "Errors per day"
     assert [[DAY[3], 1.0]] in drawn(ax)
 
 
@@ -118,9 +119,10 @@ def test_the_line_of_what_is_expected_is_named(error_trend):
     assert "grey" not in text_of(nu.plot_error_trend(error_trend))[0]
 
 
-def test_a_release_without_a_day_that_can_be_read_is_told(error_trend):
-    with pytest.raises(ValueError, match=r"the day of 1\.0 is 'garbage'; write a date"):
-        nu.plot_error_trend(error_trend, releases={"1.0": "garbage"})
+@pytest.mark.parametrize("day", ["garbage", "today", "10:00", 5, "2026"])
+def test_a_release_without_a_day_that_can_be_read_is_told(error_trend, day):
+    with pytest.raises(ValueError, match=rf"the day of 1\.0 is {day!r}; write a date"):
+        nu.plot_error_trend(error_trend, releases={"1.0": day})
 
 
 def test_an_error_is_found_by_the_name_that_it_had_in_the_data():

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 import nucleus_pandas as nu
 from nucleus_pandas.plots import plot_funnel, plot_funnel_trend, plot_time_to_convert
-from nucleus_pandas.plots.shares import NOBODY, duration, percent
+from nucleus_pandas.plots.shares import NOBODY, duration
 from nucleus_pandas.plots.style import MISSING, OTHER, PALETTE, REST, plain
 from tests.plots.conftest import TEXT, reached, segmented
 
@@ -407,8 +407,7 @@ def test_times_are_written_in_the_unit_in_which_they_are_small(seconds, written)
     assert duration(seconds) == written
 
 
-@pytest.mark.parametrize(
-    ("rate", "written"), [(0, "0 %"), (1, "100 %"), (0.123, "12.3 %"), (0.9999, "100.0 %"), (float("nan"), "no rate")]
-)
-def test_rates_are_written_in_per_cent(rate, written):
-    assert percent(rate) == written
+def test_few_of_very_many_are_not_written_as_nobody():
+    ax = plot_funnel(reached([1_000_000_000, 999_999_000, 90]))
+    assert "90 · < 0.1 %" in texts(ax)
+    assert "999,999,000 · > 99.9 %" in texts(ax)

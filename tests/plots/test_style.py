@@ -45,11 +45,6 @@ def test_top_out_of_range_is_refused(top):
         style.checked_top(top, 30)
 
 
-def test_a_column_that_is_no_text_is_named_in_the_message():
-    with pytest.raises(ValueError, match="missing day; found 0"):
-        style.require(pd.DataFrame({0: [1]}), ["day"], plot="plot_x", loader="load_x")
-
-
 def test_the_first_six_colours_and_the_grey_stand_out_on_white():
     for color in (*style.PALETTE[:6], style.REST, style.QUIET):
         assert (1 + 0.05) / (luminance(color) + 0.05) >= 3, color
@@ -77,6 +72,13 @@ def test_a_few_weeks_have_a_tick_each_where_they_begin():
     weeks = pd.date_range("2026-09-07", periods=3, freq="7D")
     style.day_axis(ax, weeks)
     assert ax.get_xticks().tolist() == date2num(weeks.to_numpy()).tolist()
+
+
+def test_each_of_a_few_weeks_has_its_month_and_the_first_of_a_year_that_year():
+    ax = Figure().add_subplot()
+    style.day_axis(ax, pd.DatetimeIndex(["2026-12-21", "2026-12-28", "2027-01-04", "2027-01-11"]))
+    labels = [text.get_text() for text in ax.get_xticklabels()]
+    assert labels == ["21 Dec\n2026", "28 Dec", "4 Jan\n2027", "11 Jan"]
 
 
 def test_small_text_follows_the_readers_font_size():

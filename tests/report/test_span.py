@@ -134,3 +134,9 @@ def test_a_month_can_be_written_as_such():
 def test_what_cannot_be_reported_is_refused_with_what_can(given, message):
     with pytest.raises(ValueError, match=message):
         span(**given)
+
+
+@pytest.mark.parametrize(("freq", "argument"), [("D", "day"), ("W", "week"), ("M", "month")])
+def test_a_period_at_the_end_of_the_calendar_is_rejected(freq, argument):
+    with pytest.raises(ValueError, match=f'{argument}="9999-12-31" lies outside the years 1900 to 2200'):
+        span(freq, "9999-12-31")

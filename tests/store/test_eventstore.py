@@ -2,8 +2,11 @@
 
 import datetime as dt
 import json
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -159,7 +162,7 @@ def test_a_sample_that_was_raised_is_not_whole_for_older_spans(scripted, store):
     quiet_sync(app, store, start="2026-10-01", end="2026-10-31", sample=1.0)
     with pytest.warns(
         nu.IncompleteDataWarning,
-        match="settled: 2026-10-01 00:00 to 2026-11-01 00:00",
+        match="fully synced: 2026-10-01 00:00 to 2026-11-01 00:00",
     ):
         store.events("2026-06-01", "2026-06-30")
     assert [start.month for start, _ in store.info().spans] == [10]
@@ -171,7 +174,7 @@ def test_the_last_days_of_a_sync_that_was_not_repeated_are_not_whole(scripted, s
     store.events("2026-09-01", "2026-09-10")
     app.service.as_of = dt.datetime(2026, 9, 21, tzinfo=dt.UTC)
     quiet_sync(app, store, start="2026-09-11", end="2026-09-20", window="0d")
-    with pytest.warns(nu.IncompleteDataWarning, match="settled: 2026-09-01 00:00 to 2026-09-09 00:00, 2026-09-11"):
+    with pytest.warns(nu.IncompleteDataWarning, match="fully synced: 2026-09-01 00:00 to 2026-09-09 00:00, 2026-09-11"):
         store.events("2026-09-01", "2026-09-10")
 
 
@@ -202,7 +205,7 @@ def test_an_interval_that_was_not_synced_is_told(scripted, store):
     store.events("2026-10-03", "2026-10-17")
     with pytest.warns(
         nu.IncompleteDataWarning,
-        match="settled: 2026-10-01 00:00 to 2026-10-21 00:00",
+        match="fully synced: 2026-10-01 00:00 to 2026-10-21 00:00",
     ):
         store.events("2026-09-30", "2026-10-17")
     with pytest.warns(nu.IncompleteDataWarning, match="Run sync for the interval"):
@@ -407,3 +410,19 @@ def test_a_property_that_is_shown_with_a_replacement_can_be_named(scripted, stor
     for source in (store, nu.EventLog(store), nu.Buckets(store)):
         table = nu.funnel(source, ["init"], by=names[0], include_pending=True)
         assert table["segment"].tolist() == ["1"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+def test_sql_does_not_depend_on_the_zone_of_the_machine(store, fill, zone):
+    fill(store)
+    query = "SELECT count(*) AS n FROM events WHERE time::TIMESTAMPTZ::DATE = '2026-10-05'"
+    code = "import sys, nucleus_pandas as nu; print(nu.EventStore(sys.argv[1]).sql(sys.argv[2])['n'][0])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(store.path), query],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"TZ": zone},
+    )
+    expected = store.events("2026-10-05", "2026-10-05")
+    assert int(done.stdout) == len(expected) > 0

@@ -789,3 +789,31 @@ def test_an_id_that_no_path_can_hold_is_refused_before_anything_is_done(app, sto
         with pytest.raises(ValueError, match="user_id"):
             nu.forget_user(app, user_id, store=store, confirm=user_id)
     assert not erased_file(store).exists()
+
+
+def test_an_erasure_that_the_service_has_not_confirmed_is_counted_until_it_is(app, store, fill):
+    fill(store)
+    who = someone(app, 0)["user_id"]
+    assert store.info().pending_erasures == 0
+    app.service.hook = lambda method, target: (400, {}) if method == "DELETE" else None
+    with pytest.raises(nu.ServiceError):
+        nu.forget_user(app, who, store=store, confirm=who)
+    assert store.info().pending_erasures == 1
+    app.service.hook = None
+    quiet_sync(app, store)
+    assert store.info().pending_erasures == 0
+
+
+@pytest.mark.filterwarnings("ignore::nucleus_pandas.IncompleteDataWarning")
+@pytest.mark.parametrize("user_path", ["user_id", "_id"])
+def test_somebody_whose_id_holds_a_character_that_no_table_can_is_erased(scripted, store, user_path):
+    ids = {"user_id": "an\x00a@example.org", "_id": "a\x00-long-id"}
+    ana, bo = user(ids["_id"], ids["user_id"], "10-24 10:00"), user("b-long-id", "bo@example.org", "10-24 10:00")
+    for who in (ana, bo):
+        session(who, "1", "10-24 10:00")
+    app = scripted(app=app_of(ana, bo), user_path=user_path)
+    app.service.user_path = user_path
+    quiet_sync(app, store)
+    assert len(store.users()) == 2
+    nu.forget_user(app, ids[user_path], store=store, confirm=ids[user_path])
+    assert store.users()["user_id"].tolist() == ["bo@example.org"]

@@ -91,6 +91,9 @@ def decisions(*users, ledger=(), as_of=AUTUMN):
     listed = [dict(zip(("_id", "createdAt", "lastSeen"), who, strict=True)) for who in users]
 
     class Answers:
+        def now(self):
+            return as_of
+
         def get(self, *_, **__):
             from nucleus_pandas.api.client import Answer
 
