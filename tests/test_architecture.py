@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "nucleus_pandas"
-ROOMS = ["exceptions", "core", "api", "store", "analysis", "plots", "report", "demo", "cli", "__main__"]
+ROOMS = ["exceptions", "core", "api", "store", "stats", "analysis", "plots", "report", "demo", "cli", "__main__"]
 # Inside api: the same rule for its files.
 API_FILES = [
     *("endpoints", "wording", "numbers", "durations", "windows", "columns", "csvfile", "shapes", "frames"),

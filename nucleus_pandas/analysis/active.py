@@ -200,8 +200,10 @@ def read_known(
     if len(time.moments):
         first, since = _first(activity if isinstance(activity, Buckets) else log, time, about, zone)
     if held is not None:
-        # A day of which only the rest was synced is not known as a whole.
-        first = max(first, _day(held[0] - 1, zone) + 1)
+        # A day of which only the rest was synced is not known as a whole. From there on all days are, also those on
+        # which nobody was there yet; without `start` the table begins with the first of which there is anything.
+        whole = _day(held[0] - 1, zone) + 1
+        first = whole if begins is not None else max(first, whole)
     from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
     oldest_of_all = _begin(log, time)[1] if len(time.moments) else None
     return Known(event, from_, to, first, since, oldest_of_all, until, known, zone, log.sample), log

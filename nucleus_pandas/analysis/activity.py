@@ -17,6 +17,11 @@ from nucleus_pandas.analysis.parted import Parted, refuse_parts
 from nucleus_pandas.analysis.steps import read_step, rows_of
 from nucleus_pandas.store.eventstore import EventStore
 
+_QUIET = """
+SELECT user_db_id, device_id, session_id, session_start AS "start" FROM events
+GROUP BY ALL HAVING bool_and(coalesce(kind = 'system', false))
+"""
+
 #: What can be asked when users were active: an event log of any kind, or the table of `load_sessions`.
 Activity = pd.DataFrame | EventLog | EventStore | Parted
 
@@ -59,7 +64,7 @@ def as_activity(
     if isinstance(source, EventStore) and events is None:
         info = source.info()
         known = None if info.as_of is None else microseconds(info.as_of)
-        return EventLog.of_sessions(source.sessions(*within), sample=info.sample, as_of=known)
+        return EventLog.of_sessions(_active_sessions(source, within), sample=info.sample, as_of=known)
     if isinstance(source, pd.DataFrame) and "event" not in source.columns and "start" in source.columns:
         return EventLog.of_sessions(source, as_of=as_of)
     refuse_parts(source)
@@ -69,6 +74,17 @@ def as_activity(
             "and event, an EventLog or an EventStore."
         )
     return as_event_log(source, only=events, as_of=as_of, within=within)
+
+
+def _active_sessions(store: EventStore, within: tuple[dt.datetime | None, dt.datetime | None]) -> pd.DataFrame:
+    """Give the sessions of a store without those all of whose events are system events, as logs of events have them."""
+    sessions, quiet = store.sessions(*within), store.sql(_QUIET)
+    if not len(quiet):
+        return sessions
+    key = ["user_db_id", "device_id", "session_id", "start"]
+    quiet["start"] = pd.to_datetime(quiet["start"], utc=True).astype(sessions["start"].dtype)
+    quiet = quiet.astype({name: sessions[name].dtype for name in key})
+    return sessions[sessions.merge(quiet, how="left", on=key, indicator=True)["_merge"].eq("left_only").to_numpy()]
 
 
 def moments(log: EventLog, event: object = None, place: str = "return_event") -> Moments:

@@ -19,16 +19,20 @@ from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.analysis.failures import Sessions, find_sessions, session_rows
 from nucleus_pandas.analysis.held import held_span
 from nucleus_pandas.analysis.horizon import Times, oldest
-from nucleus_pandas.analysis.intervals import wilson
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
-from nucleus_pandas.analysis.segments import find_segments
+from nucleus_pandas.analysis.segments import find_segments, place_names
 from nucleus_pandas.analysis.session_parts import SessionTimes, Wanted, largest_segments, segments_of
-from nucleus_pandas.analysis.versions import version_order
+from nucleus_pandas.analysis.versions import is_prerelease, is_version, version_order
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
+from nucleus_pandas.api.wording import MISSING, OTHER
+from nucleus_pandas.stats.clusters import UserSums, sum_shares, user_wilson
 from nucleus_pandas.store.eventstore import EventStore
+
+# More versions than there can be sessions.
+_EVERY = 2**62
 
 #: What shares are of.
 Unit = Literal["sessions", "users"]
@@ -56,7 +60,8 @@ def adoption(
     per : {"sessions", "users"}
         What shares are of. A user counts once a period, with the version of their last session in it.
     top : int, default 8
-        How many versions get rows of their own, those with most sessions; beyond, ``(other)``. Missing is ``(none)``.
+        How many versions get rows of their own: the newest, a third of them, and those with most sessions in the last
+        complete period; the rest is ``(other)``. Missing is ``(none)``.
     start, end : str, date or datetime, optional
         Sessions that start in [start, end); a date as `end` is that whole day.
     tz : str, int or tzinfo, default "UTC"
@@ -72,8 +77,9 @@ def adoption(
         - period: its first day, without a zone
         - version: the oldest first; names that are no versions after them, ``(other)`` and ``(none)`` last
         - sessions, or users: how many, of the period and version
-        - share: of all sessions, or users, of the period, so that shares add up to 1; with its 95 % bounds low and high
-          (Wilson). Missing for a period that is not complete, and where there were none
+        - share: of all sessions, or users, of the period, so that shares add up to 1. Missing for a period that is not
+          complete, and where there were none
+        - low, high: 95 % bounds of the share (Wilson, with users as the sampling unit)
         - complete: the period lies in [start, end) as a whole and was over at `as_of`; settled: it was over 48 hours
           before, so that what was sent late is there
         - sample: the fraction of users in the log; counts are not scaled
@@ -110,35 +116,74 @@ def adoption(
     top = checked_number("top", top, None, "how many versions get rows of their own")
     events = in_parts(events)
     if isinstance(events, Buckets):
-        shares = _shares_of_parts(events, freq, per, start, end, tz, as_of, top)
-    else:
-        read = read_versions(events, "adoption", start, end, tz, as_of, top)
-        calendar = make_calendar(freq, read.found.time, read.start, read.end, read.until, read.zone)
-        counts = _count(read.found, read.version, len(read.names), calendar, per)
-        shares = _Shares(counts, read.names, calendar, read.until, read.log.sample)
-    return _share_table(shares, per)
+        return _share_table(_shares_of_parts(events, freq, per, start, end, tz, as_of, top), per)
+    read = read_versions(events, "adoption", start, end, tz, as_of, everything=False)
+    calendar = make_calendar(freq, read.found.time, read.start, read.end, read.until, read.zone)
+    placed = _place(read.found, read.version, calendar, per)
+    names = _named(read.names, placed.counts(len(read.names), calendar), _complete(calendar, read.until), top)
+    placed = placed._replace(version=place_names(read.names, names)[placed.version])
+    return _share_table(_Shares(placed.sums(len(names), calendar), names, calendar, read.until, read.log.sample), per)
 
 
 class _Shares(NamedTuple):
-    """Sessions, or users, of each period and version, and what they are told with."""
+    """Sums over users of each period and version, and what the table of shares needs beside them."""
 
-    counts: Ints
+    sums: UserSums
     names: list[str]
     calendar: Calendar
     until: int
     sample: float
 
 
-def _count(found: Sessions, version: Ints, versions: int, calendar: Calendar, per: Unit) -> Ints:
-    """Count sessions, or users, by period and version."""
+class _Placed(NamedTuple):
+    """Sessions, or users, of the periods: user, period, version."""
+
+    user: Ints
+    period: Ints
+    version: Ints
+
+    def counts(self, versions: int, calendar: Calendar) -> Ints:
+        """Count them by period and version."""
+        periods = len(calendar.labels)
+        cells = np.bincount(self.period * versions + self.version, minlength=periods * versions)
+        return cells.reshape(periods, versions)
+
+    def sums(self, versions: int, calendar: Calendar) -> UserSums:
+        """Sum them over users by period and version: trials are those of all versions, hits those of one."""
+        once = np.ones(len(self.user), dtype=np.int64)
+        return sum_shares(self.user, self.period, self.version, once, len(calendar.labels), versions)
+
+
+def _place(found: Sessions, version: Ints, calendar: Calendar, per: Unit) -> _Placed:
+    """Give the sessions that start in the periods; of users the last one in each period."""
     period = np.searchsorted(calendar.edges, found.time, side="right") - 1
     inside = (period >= 0) & (period < len(calendar.labels))
-    user, period, version = found.user[inside], period[inside], version[inside]
+    placed = _Placed(found.user[inside], period[inside], version[inside])
     if per == "users":
-        last = _last_of(user, period)
-        period, version = period[last], version[last]
-    periods = len(calendar.labels)
-    return np.bincount(period * versions + version, minlength=periods * versions).reshape(periods, versions)
+        last = _last_of(placed.user, placed.period)
+        placed = _Placed(*(values[last] for values in placed))
+    return placed
+
+
+def _named(versions: list[str], counts: Ints, complete: Bools, top: int) -> list[str]:
+    """Choose the versions that get rows: the newest ones, then those most used in the last complete period."""
+    told = np.flatnonzero(complete & (counts.sum(axis=1) > 0))
+    lately = counts[told[-1]] if len(told) else counts.sum(axis=0)
+    there = np.flatnonzero(counts.sum(axis=0)).tolist()
+    named = [place for place in there if versions[place] not in (OTHER, MISSING)]
+    ordered = [place for place in named if is_version(versions[place])]
+    releases = [place for place in ordered if not is_prerelease(versions[place])] or ordered
+    kept = releases[::-1][: max(1, top // 3)]
+    by_use = sorted(named, key=lambda place: (-lately[place], -counts[:, place].sum(), -place))
+    kept = [*kept, *(place for place in by_use if place not in kept)][:top]
+    rest = [OTHER] * (len(kept) < len(named) or any(versions[place] == OTHER for place in there))
+    none = [MISSING] * any(versions[place] == MISSING for place in there)
+    return version_order([*(versions[place] for place in kept), *rest, *none])
+
+
+def _complete(calendar: Calendar, until: int) -> Bools:
+    """Say which periods are whole and were over."""
+    return calendar.whole & (calendar.edges[1:] <= until + 1) if len(calendar.labels) else calendar.whole
 
 
 def _shares_of_parts(
@@ -151,27 +196,25 @@ def _shares_of_parts(
     as_of: When | None,
     top: int,
 ) -> _Shares:
-    """The counts part by part: first the periods, then which versions have rows of their own, then the counts."""
+    """The sums part by part: first the periods, then which versions there are, which get rows, then the sums."""
     _check_version(buckets.bare, "adoption")
     zone = parse_zone("UTC" if tz is None else tz)
-    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
+    first, last = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     parts = buckets.parts(as_of=known, columns=(*STARTS, "version"))
     until = parts.as_of_microseconds
     # Which sessions have no version to tell is found in all of them; clocks that are behind, too.
     times = answer(SessionTimes(Wanted("error", until), zone), parts)
-    if begins is None:
-        wanted = Wanted("error", until, oldest(times) if len(times.moments) else None, ends)
-        calendar = make_calendar(freq, _inside(times, wanted), begins, ends, until, zone)
+    if first is None:
+        wanted = Wanted("error", until, oldest(times) if len(times.moments) else None, last)
+        calendar = make_calendar(freq, _inside(times, wanted), first, last, until, zone)
     else:
-        wanted = Wanted("error", until, begins, ends)
-        calendar = make_calendar(
-            freq, answer(SessionTimes(wanted, zone, warns=False), parts), begins, ends, until, zone
-        )
-    segments = answer(largest_segments(wanted, "version", top), parts)
-    names = version_order(segments)
-    counts = answer(_AdoptionCounts(wanted, segments, names, calendar, per), parts)
-    return _Shares(counts, names, calendar, until, buckets.whole.sample)
+        wanted = Wanted("error", until, first, last)
+        calendar = make_calendar(freq, answer(SessionTimes(wanted, zone, warns=False), parts), first, last, until, zone)
+    versions = version_order(answer(largest_segments(wanted, "version", _EVERY), parts))
+    counts = answer(_Counts(wanted, versions, calendar, per), parts)
+    names = _named(versions, counts, _complete(calendar, until), top)
+    return _Shares(answer(_Sums(wanted, names, calendar, per), parts), names, calendar, until, buckets.whole.sample)
 
 
 def _inside(times: Times, wanted: Wanted) -> Times:
@@ -180,20 +223,28 @@ def _inside(times: Times, wanted: Wanted) -> Times:
 
 
 @dataclass(frozen=True)
-class _AdoptionCounts:
-    """The counts of the table; a user is in one part, so users add up, too."""
+class _Asked:
+    """Sessions, or users, by period and version; a user is in one part, so users add up, too."""
 
     wanted: Wanted
-    segments: list[str]
     names: list[str]
     calendar: Calendar
     per: Unit
 
+    def placed(self, log: EventLog) -> _Placed:
+        """Place those of one part."""
+        found = self.wanted.find(log)
+        code = segments_of(log, found, "version", self.names).code
+        return _place(found, code, self.calendar, self.per)
+
+
+@dataclass(frozen=True)
+class _Counts(_Asked):
+    """The counts that tell which versions get rows."""
+
     def partial(self, log: EventLog) -> Ints:
         """Count one part."""
-        found = self.wanted.find(log)
-        code = segments_of(log, found, "version", self.segments).code
-        return _count(found, _in_order(self.segments, self.names)[code], len(self.names), self.calendar, self.per)
+        return self.placed(log).counts(len(self.names), self.calendar)
 
     def merge(self, one: Ints, other: Ints) -> Ints:
         """Add two parts up."""
@@ -204,26 +255,36 @@ class _AdoptionCounts:
         return state
 
 
-def _in_order(segments: list[str], names: list[str]) -> Ints:
-    """The place of each segment in the order of versions."""
-    places = {name: place for place, name in enumerate(names)}
-    return np.array([places[name] for name in segments], dtype=np.int64)
+@dataclass(frozen=True)
+class _Sums(_Asked):
+    """The sums of the table."""
+
+    def partial(self, log: EventLog) -> UserSums:
+        """Sum the users of one part."""
+        return self.placed(log).sums(len(self.names), self.calendar)
+
+    def merge(self, one: UserSums, other: UserSums) -> UserSums:
+        """Add two parts up."""
+        return one + other
+
+    def finish(self, state: UserSums) -> UserSums:
+        """Give them as they are."""
+        return state
 
 
 def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
-    counts, names, calendar, until, sample = shares
-    periods, width = counts.shape
-    complete = calendar.whole & (calendar.edges[1:] <= until + 1) if periods else calendar.whole
-    base = np.where(complete, counts.sum(axis=1), 0)[:, None]
-    low, high = wilson(np.where(base > 0, counts, 0), base)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(base > 0, counts / base, np.nan)
+    sums, names, calendar, until, sample = shares
+    periods, width = len(calendar.labels), len(names)
+    complete = _complete(calendar, until)
     settled = complete & (calendar.edges[1:] <= until + 1 - SETTLING) if periods else complete
+    known = np.repeat(complete, width) & (sums.trials > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        measured = {"share": sums.hits / sums.trials, **dict(zip(("low", "high"), user_wilson(sums), strict=True))}
     columns: dict[str, Any] = {
         "period": np.repeat(np.array(calendar.labels, dtype=DAY), width),
         "version": names * periods,
-        per: counts.reshape(-1),
-        **{name: values.reshape(-1) for name, values in (("share", share), ("low", low), ("high", high))},
+        per: sums.hits,
+        **{name: np.where(known, values, np.nan) for name, values in measured.items()},
         "complete": np.repeat(complete, width),
         "settled": np.repeat(settled, width),
         "sample": np.full(periods * width, sample),
@@ -264,32 +325,31 @@ def read_versions(
     end: When | None,
     tz: Zone | None,
     as_of: When | None,
-    top: int | None,
+    *,
+    everything: bool,
 ) -> Versions:
-    """Find sessions and their versions: the `top` with most sessions that start in an interval, and the rest.
-
-    Without `top`, all versions are named, and all sessions are there, those outside of the interval as well.
-    """
+    """Find the sessions that start in an interval and their versions; with `everything` those outside of it, too."""
     zone = parse_zone("UTC" if tz is None else tz)
     within = make_interval(start, end, zone)
     begins, ends = (None if one is None else microseconds(one) for one in within)
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    log = _with_versions(events, analysis, known, within if top is not None else (None, None))
-    if top is None and isinstance(events, EventStore):
+    log = _with_versions(events, analysis, known, (None, None) if everything else within)
+    if everything and isinstance(events, EventStore):
         held_span(events, begins, ends)  # all is read, so that a warning is for what was asked for
     until = log.as_of_microseconds if known is None else known
     found = find_sessions(log, "error", until)
     # Clocks that are years behind would tell that a version was there before it was made.
     low = oldest(found.time) if len(found.time) else -(2**63)
     if begins is not None:
-        low = begins if top is not None else min(low, begins)
-    high = 2**63 - 1 if ends is None or top is None else ends
+        low = min(low, begins) if everything else begins
+    high = 2**63 - 1 if ends is None or everything else ends
     inside = (found.time >= low) & (found.time < high)
     found = Sessions(*(values[inside] for values in found))
     rows = session_rows(log, found, "version")
-    segments = find_segments(log, "version", rows, np.ones(len(rows), np.bool_), len(rows) if top is None else top)
+    segments = find_segments(log, "version", rows, np.ones(len(rows), np.bool_), len(rows))
     names = version_order(segments.names)
-    return Versions(log, found, names, _in_order(segments.names, names)[segments.code], begins, ends, until, zone)
+    code = place_names(segments.names, names)[segments.code]
+    return Versions(log, found, names, code, begins, ends, until, zone)
 
 
 def _with_versions(events: object, analysis: str, known: int | None, within: Any) -> EventLog:

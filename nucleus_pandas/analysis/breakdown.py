@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Ints
-from nucleus_pandas.analysis.counted import Counted, Counts, keep, read_counts
-from nucleus_pandas.analysis.intervals import LOW_N, equal_rates, holm, newcombe, wilson
+from nucleus_pandas.analysis.counted import Counted, Counts, Kept, keep, read_counts
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
 from nucleus_pandas.api.frames import BY_PERIOD, Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.wording import OTHER
+from nucleus_pandas.stats.clusters import effective_trials, user_wilson
+from nucleus_pandas.stats.intervals import LOW_N
+from nucleus_pandas.stats.significance import LEVEL, compare_rates
 
 BREAKDOWN: Schema = {
     "value": TEXT,
@@ -34,6 +36,7 @@ COMPARED: Schema = {
     "high": NUMBER,
     "p_value": NUMBER,
     "p_adjusted": NUMBER,
+    "verdict": TEXT,
     "low_n": np.dtype(bool),
 }
 _TOP = "how many values get rows of their own"
@@ -46,8 +49,9 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
     ----------
     counts : DataFrame or Series
         Any table with the columns value and count: of `load_attribute`, `load_dimensions`, or of yours; or what
-        ``value_counts(dropna=False)`` gives. With a column period (of ``freq=``) each period is broken down by itself,
-        and so is each dimension, or event and attribute, of the table.
+        ``value_counts(dropna=False)`` gives. With a column user_db_id or user_id it tells whose counts these are, and
+        shares have bounds; without a column count, each row then counts 1. With a column period (of ``freq=``) each
+        period is broken down by itself, and so is each dimension, or event and attribute, of the table.
     top : int, default 10
         How many values get rows of their own, those with the highest counts over the whole table; beyond, ``(other)``.
         Missing is ``(none)``, and the empty text is missing.
@@ -62,7 +66,9 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
         - value: text; numbers and booleans as JSON spells them
         - count: as in `counts`, summed where a value stands there more than once
         - share: count / all that was counted of the same period and dimension or attribute, ``(other)`` and ``(none)``
-          included, so that shares add up to 1; with its 95 % bounds low and high (Wilson)
+          included, so that shares add up to 1
+        - low, high: 95 % bounds of the share (Wilson, with users as the sampling unit); missing where `counts` has no
+          users, as totals do not tell how many users they are of
         - cumulative_share: of this row and those above it; 1 in the last row
         - complete, settled: of the period, as in `counts`, and True where it does not tell; only with periods
 
@@ -79,13 +85,14 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
     Warns
     -----
     IncompleteDataWarning
-        When counts are missing: these rows are left out.
+        When counts or users are missing: these rows are left out.
 
     Notes
     -----
-    Section *Breakdowns* of the definitions. The bounds tell how far chance could have moved a share if each of the
-    counted things came by itself. The events of one user do not: where few users send most of them, a share is less
-    certain than its bounds say. What the service does not count, such as events without the attribute, is in no
+    Sections *Breakdowns* and *Bounds and verdicts* of the definitions. What one user does is alike, so a thousand
+    events of ten users say less about a share than those of a thousand users. The bounds allow for that, which takes to
+    know the users: shares of events come from ``nu.breakdown(events.rename(columns={"platform": "value"}))``, shares of
+    users from the same of `load_users`. What the service does not count, such as events without the attribute, is in no
     share; see `load_attribute`.
 
     Examples
@@ -95,6 +102,10 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
     >>> shares = nu.breakdown(plans)
     >>> shares["value"].tolist(), round(float(shares["share"].sum()), 9)
     (['free', 'pro', 'team'], 1.0)
+    >>> users = nu.load_users(app).rename(columns={"platform": "value"})
+    >>> shares = nu.breakdown(users)
+    >>> bool(shares["share"].between(shares["low"], shares["high"]).all())
+    True
     """
     top = checked_number("top", top, None, _TOP)
     counted = read_counts(counts, "counts")
@@ -134,11 +145,18 @@ def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.Da
         - value: text
         - count_before, count_after: the counts; 0 for a value that one of the tables does not have
         - share_before, share_after: count / all that was counted in the table; missing where that is nothing
-        - difference: share_after − share_before with its 95 % bounds low and high (Newcombe). 0.05 are five percentage
-          points, and a positive difference is a share that is higher after
+        - difference: share_after − share_before. 0.05 are five percentage points, and a positive difference is a share
+          that is higher after
+        - low, high: bounds of the difference (Newcombe), 95 % for all rows of this table together: adjusted as
+          p_adjusted is
         - p_value: how often a difference at least as large comes about by chance where there is none
         - p_adjusted: `p_value` raised for being one of several (Holm, over all rows of this table)
+        - verdict: ``clear change`` if p_adjusted is below 0.05 and 0 is outside the bounds, else ``within normal
+          variation``; ``too little history`` where one of the tables counts nothing
         - low_n: fewer than 30 were counted in one of the tables
+
+        Bounds, p-values and verdicts count users, see `breakdown`. They are missing where one of the tables does not
+        tell users.
 
     Raises
     ------
@@ -156,16 +174,17 @@ def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.Da
     Notes
     -----
     Section *Breakdowns* of the definitions. A difference tells what goes with the later interval, or with the other
-    group, not what made it. The bounds take the two tables for counts of things that have nothing to do with each
-    other. The same users in both, or users who send many events each, make them less certain than they look.
+    group, not what made it. The two tables are taken to be of different users. Where the same users are in both, and do
+    the same in both, changes are found less often than they could be.
     Shares add up to 1, so that one that rises makes others fall.
 
     Examples
     --------
     >>> app = nu.demo_client()
-    >>> august = nu.load_attribute(app, "EXPORT_PDF", "format", "2026-08-01", "2026-08-31")
-    >>> october = nu.load_attribute(app, "EXPORT_PDF", "format", "2026-10-01", "2026-10-31")
-    >>> compared = nu.compare_breakdowns(august, october)
+    >>> users = nu.load_users(app).rename(columns={"platform": "value"})
+    >>> in_august = users["created_at"].dt.month == 8
+    >>> in_october = users["created_at"].dt.month == 10
+    >>> compared = nu.compare_breakdowns(users[in_august], users[in_october])
     >>> bool(compared["difference"].between(compared["low"], compared["high"]).all())
     True
     """
@@ -179,24 +198,20 @@ def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.Da
     group = np.repeat(np.arange(len(kept)), [len(one.names) for one in kept])
     a, b = (_joined([one.counts[place] for one in kept]).astype(np.float64) for place in (0, 1))
     base_a, base_b = totals[group, 0], totals[group, 1]
-    difference, low, high = newcombe(a, base_a, b, base_b)
-    p_value = equal_rates(a, base_a, b, base_b)
     with np.errstate(invalid="ignore"):
         shares = {"share_before": a / base_a, "share_after": b / base_b}
+    compared = _compared(kept, shares)
     columns: dict[str, Any] = {
         **_names(both, group),
         "value": [value for one in kept for value in one.names],
         "count_before": a,
         "count_after": b,
         **shares,
-        "difference": difference,
-        "low": low,
-        "high": high,
-        "p_value": p_value,
-        "p_adjusted": holm(p_value),
+        **compared,
         "low_n": ~((base_a >= LOW_N) & (base_b >= LOW_N)),
     }
-    return make_frame(dict.fromkeys(both.by, TEXT) | COMPARED, columns)
+    schema = dict.fromkeys(both.by, TEXT) | COMPARED
+    return make_frame(schema, {name: columns.get(name, [None] * len(a)) for name in schema})
 
 
 def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
@@ -205,7 +220,8 @@ def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
     periods, values = kept.counts.shape
     # Of a period that is not complete there is no share.
     base = np.where(counted.complete, kept.counts.sum(axis=1), 0)[:, None]
-    low, high = wilson(np.where(base > 0, kept.counts, 0), base)
+    low, high = (np.full(kept.counts.shape, np.nan),) * 2 if kept.sums is None else user_wilson(kept.sums)
+    low, high = (np.where(base > 0, bound, np.nan) for bound in (low, high))
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(base > 0, kept.counts / base, np.nan)
         running = np.where(base > 0, np.cumsum(kept.counts, axis=1) / base, np.nan)
@@ -216,6 +232,20 @@ def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
         "value": np.tile(np.array(kept.names, dtype=object), periods),
         **{name: table.reshape(-1) for name, table in tables.items()},
     }
+
+
+def _compared(kept: list[Kept], shares: dict[str, Any]) -> dict[str, Any]:
+    """The differences of the shares, and what their users tell about them."""
+    difference = shares["share_after"] - shares["share_before"]
+    if any(one.sums is None for one in kept):
+        return {"difference": difference}
+    m = max(1, int(np.count_nonzero(~np.isnan(difference))))
+    effective = [
+        _joined([effective_trials(one.sums, confidence=1 - LEVEL / m)[place] for one in kept if one.sums is not None])
+        for place in (0, 1)
+    ]
+    hits = [np.nan_to_num(share) * number for share, number in zip(shares.values(), effective, strict=True)]
+    return compare_rates(hits[0], effective[0], hits[1], effective[1])._asdict()
 
 
 def _names(counted: Counted, group: Any) -> dict[str, Any]:
@@ -252,6 +282,7 @@ def _side_by_side(before: Counts, after: Counts) -> Counted:
         None,
         whole,
         whole,
+        None if a.user is None or b.user is None else np.concatenate([a.user, b.user]),
     )
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.intervals import LOW_N, equal_rates, holm, newcombe
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.wording import MISSING, OTHER
+from nucleus_pandas.stats.intervals import LOW_N
+from nucleus_pandas.stats.significance import compare_rates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +32,7 @@ _COMPARED: Schema = {
     "high": NUMBER,
     "p_value": NUMBER,
     "p_adjusted": NUMBER,
+    "verdict": TEXT,
     "low_n": np.dtype(bool),
 }
 # What both funnels must have been asked in the same way.
@@ -68,11 +70,14 @@ def compare_funnels(
         - ``users_a``, ``base_a``, ``rate_a``: users who reached the step; the users whom the rate is a share of,
           those of step 1 (``from_start``) or of the step before (``from_previous``); users / base, NaN where
           the base is 0. ``users_b``, ``base_b``, ``rate_b``: likewise.
-        - ``difference``, ``low``, ``high``: rate_b − rate_a with its 95 % bounds, so positive where b's is
-          higher. 0.05 are five percentage points.
+        - ``difference``: rate_b − rate_a, so positive where b's is higher. 0.05 are five percentage points.
+        - ``low``, ``high``: bounds of the difference, 95 % for all rows of this table together: adjusted as
+          ``p_adjusted`` is.
         - ``p_value``: how often a difference at least as large comes about by chance where there is none.
         - ``p_adjusted``: `p_value` raised for being one of several (Holm, over all rows of this table): the more
           you compare, the more differences chance will show you.
+        - ``verdict``: ``clear change`` if ``p_adjusted`` is below 0.05 and 0 is outside the bounds, else
+          ``within normal variation``; ``too little history`` where a base is 0.
         - ``low_n``: a base below 30 users.
         - ``sample``: the fraction of users in the log, the smaller one of two.
 
@@ -88,8 +93,8 @@ def compare_funnels(
     -----
     A difference tells what a rate goes with, not what makes it: who is on another plan differs in more than the plan.
     The two groups must have nobody in common; two periods do where some entered in both.
-    Newcombe's interval, score test of equal rates (chi-squared without correction); the two may disagree when it is
-    close. Leave out segments before comparing rather than after, as ``p_adjusted`` counts the rows.
+    Newcombe's interval, score test of equal rates (chi-squared without correction). Leave out segments before comparing
+    rather than after, as ``p_adjusted`` counts the rows.
 
     Examples
     --------
@@ -206,8 +211,7 @@ def _table(
         [part.ravel() for part in np.broadcast_arrays(users[:, 1:], users[:, base])] if later else [np.zeros(0)] * 2
         for users in (a, b)
     )
-    difference, low, high = newcombe(users_a, base_a, users_b, base_b)
-    p_value = equal_rates(users_a, base_a, users_b, base_b)
+    compared = compare_rates(users_a, base_a, users_b, base_b)
     with np.errstate(invalid="ignore"):
         rates = users_a / base_a, users_b / base_b
     columns = {
@@ -220,11 +224,7 @@ def _table(
         "users_b": users_b,
         "base_b": base_b,
         "rate_b": rates[1],
-        "difference": difference,
-        "low": low,
-        "high": high,
-        "p_value": p_value,
-        "p_adjusted": holm(p_value),
+        **compared._asdict(),
         "low_n": ~((base_a >= LOW_N) & (base_b >= LOW_N)),
     }
     return make_frame(dict.fromkeys(names, TEXT) | _COMPARED, columns)

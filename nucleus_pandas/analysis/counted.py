@@ -12,12 +12,15 @@ from nucleus_pandas.analysis.codes import Bools, Ints, encode
 from nucleus_pandas.analysis.columns import spelled
 from nucleus_pandas.api.columns import DAY, warn_incomplete
 from nucleus_pandas.api.wording import MISSING, OTHER, shown
+from nucleus_pandas.stats.clusters import UserSums, sum_shares
 
 #: Counts by value: a table with the columns value and count, or what `value_counts` gives.
 Counts = pd.DataFrame | pd.Series
 
 #: What a table can count apart from each other, in this order.
 GROUPS = ("dimension", "event", "attribute")
+#: Columns that tell whose counts these are, the service's id first.
+USERS = ("user_db_id", "user_id")
 # Counts up to this are exact in every column; see `api.columns`.
 _MOST = 2**53
 
@@ -40,6 +43,8 @@ class Counted:
         Their first days in order; None for a table without periods, which is one period.
     complete, settled : array of bool
         Of each period.
+    user : array of int, optional
+        Of each row; None for a table of totals.
     """
 
     by: list[str]
@@ -52,14 +57,19 @@ class Counted:
     periods: Any
     complete: Bools
     settled: Bools
+    user: Ints | None = None
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The largest values of a group, the rest and what is missing, with the count in each period (a row a period)."""
+    """The largest values of a group, the rest and what is missing, with the count in each period (a row a period).
+
+    `sums` are those over users, a row a period, None where the table has no users.
+    """
 
     names: list[str]
     counts: Ints
+    sums: UserSums | None
 
 
 def read_counts(counts: object, name: str, *, periods: bool = True) -> Counted:
@@ -71,6 +81,10 @@ def read_counts(counts: object, name: str, *, periods: bool = True) -> Counted:
     if missing.any():
         warn_incomplete(f"{int(missing.sum()):,} of {len(frame):,} rows have no count and are left out.")
         frame, count = frame[~missing], count[~missing]
+    user = _users(frame)
+    if user is not None and (nobody := user < 0).any():
+        warn_incomplete(f"{int(nobody.sum()):,} of {len(frame):,} rows have no user and are left out.")
+        frame, count, user = frame[~nobody], count[~nobody], user[~nobody]
     value, names = _texts(frame["value"])
     by = [column for column in GROUPS if column in frame.columns]
     groups: list[tuple[str, ...]]
@@ -85,8 +99,8 @@ def read_counts(counts: object, name: str, *, periods: bool = True) -> Counted:
     if "period" in frame.columns:
         period, firsts = _periods(frame["period"], name)
     number = 1 if firsts is None else len(firsts)
-    states = [_state(frame, column, period, number) for column in ("complete", "settled")]
-    return Counted(by, groups, names, group, value, period, count, firsts, *states)
+    complete, settled = (_state(frame, column, period, number) for column in ("complete", "settled"))
+    return Counted(by, groups, names, group, value, period, count, firsts, complete, settled, user)
 
 
 def keep(table: Counted, group: int, top: int, weight: Any) -> Kept:
@@ -108,7 +122,12 @@ def keep(table: Counted, group: int, top: int, weight: Any) -> Kept:
             place[code] = names.index(table.names[code])
     counts = np.zeros((len(table.complete), len(names)), dtype=np.int64)
     np.add.at(counts, (table.period[rows], place[value]), table.count[rows])
-    return Kept(names, counts)
+    if table.user is None:
+        return Kept(names, counts, None)
+    # Squares of counts can be larger than integers.
+    weights = table.count[rows].astype(np.float64)
+    sums = sum_shares(table.user[rows], table.period[rows], place[value], weights, *counts.shape)
+    return Kept(names, counts, UserSums(*(one.reshape(counts.shape) for one in sums)))
 
 
 def _as_frame(counts: object, name: str) -> pd.DataFrame:
@@ -125,6 +144,8 @@ def _as_frame(counts: object, name: str) -> pd.DataFrame:
             f"{name} is of type {type(counts).__name__}; pass a DataFrame with the columns value and count, or the "
             "Series of value_counts()."
         )
+    if "count" not in counts.columns and any(column in counts.columns for column in USERS):
+        counts = counts.assign(count=1)
     missing = [column for column in ("value", "count") if column not in counts.columns]
     if missing:
         found = ", ".join(shown(column) for column in counts.columns[:30]) or "none"
@@ -132,10 +153,22 @@ def _as_frame(counts: object, name: str) -> pd.DataFrame:
             f"{name} needs the columns value and count: missing {', '.join(missing)}; found {found}. Rename yours, for "
             f'example {name}.rename(columns={{"platform": "value", "users": "count"}}).'
         )
-    for column in ("value", "count", "period", *GROUPS):
+    for column in ("value", "count", "period", *GROUPS, *USERS):
         if (number := int((counts.columns == column).sum())) > 1:
             raise ValueError(f"{name} has several columns named {column}, {number}: keep one, or rename the others.")
     return counts
+
+
+def _users(frame: pd.DataFrame) -> Ints | None:
+    """The code of each row's user, -1 where it has none; None for a table without users."""
+    columns = [encode(frame[column])[0] for column in USERS if column in frame.columns]
+    if not columns:
+        return None
+    # Who has no id of the service is told by the app's.
+    user = columns[0].astype(np.int64)
+    for other in columns[1:]:
+        user = np.where((user < 0) & (other >= 0), int(user.max(initial=-1)) + 1 + other, user)
+    return user
 
 
 def _whole_numbers(column: pd.Series, name: str) -> tuple[Ints, Bools]:

@@ -18,7 +18,6 @@ from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.analysis.failure_counts import CountFailures, FailureCounts, count_failures
 from nucleus_pandas.analysis.failures import Failure, Sessions, between, find_sessions, held_within, session_rows
 from nucleus_pandas.analysis.horizon import Times, oldest
-from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
 from nucleus_pandas.analysis.segments import rank_segments
 from nucleus_pandas.analysis.session_parts import SessionTimes, Wanted, largest_segments, narrowed
@@ -27,6 +26,8 @@ from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone, make_instant, make_interval, parse_zone
+from nucleus_pandas.stats.clusters import user_wilson
+from nucleus_pandas.stats.intervals import LOW_N, wilson
 
 Span = tuple[dt.datetime | None, dt.datetime | None]
 
@@ -73,9 +74,9 @@ def error_free(
         - segment: the value of `by`; only with it
         - sessions, error_sessions: sessions, and those of them with one error or more
         - error_free_sessions: 1 − error_sessions / sessions, with its 95 % bounds error_free_sessions_low and
-          error_free_sessions_high (Wilson)
+          error_free_sessions_high (Wilson, with users as the sampling unit)
         - users, error_users: users with a session in the period (and segment), and those of them with an error in it
-        - error_free_users: 1 − error_users / users, likewise with bounds
+        - error_free_users: 1 − error_users / users, with its 95 % bounds (Wilson)
         - low_n: fewer than 30 users
         - complete: the period lies in [start, end) as a whole and was over at `as_of`; settled: it was over 48 hours
           before, so that what was sent late is there. Not with ``freq=None``
@@ -101,8 +102,10 @@ def error_free(
     Section *Errors and releases* of the definitions. A session counts in the period in which it starts, whatever day
     its errors are of. Without `start`, sessions of clocks that are years behind do not count: few, and before a week or
     more without any. Users of several periods or segments count in each, so that they do not add up. The longer the
-    period the lower the share of users without errors: compare periods of one length only. Sessions of one user are
-    alike, so that the bounds of sessions are narrower than they should be; those of users are right.
+    period the lower the share of users without errors: compare periods of one length only.
+
+    Sessions of one user resemble each other, so their bounds are those of the number of independent sessions that would
+    tell as much (section *Bounds and verdicts*): the more the sessions of few users dominate, the wider they are.
 
     Examples
     --------
@@ -271,8 +274,11 @@ def _lay_out(
     names = [""] if segments is None else segments
     periods = 1 if calendar is None else len(calendar.labels)
     groups = periods * len(names)
-    sessions, users = counts.sessions, counts.users
-    failed = {"sessions": counts.failed_sessions, "users": counts.failed_users}
+    users = counts.users
+    measured = {
+        "sessions": (counts.sessions.trials, counts.sessions.hits, user_wilson(counts.sessions.misses)),
+        "users": (users, counts.failed_users, wilson(users - counts.failed_users, users)),
+    }
     states = {} if calendar is None else _states(calendar, until)
     complete = np.repeat(states["complete"], len(names)) if states else np.ones(groups, dtype=np.bool_)
     schema: Schema = {}
@@ -283,12 +289,12 @@ def _lay_out(
     if segments is not None:
         schema["segment"] = TEXT
         columns["segment"] = names * periods
-    for unit, all_of in (("sessions", sessions), ("users", users)):
+    for unit, (all_of, failed, bounds) in measured.items():
         free = f"{failure}_free_{unit}"
         schema |= {unit: COUNT, f"{failure}_{unit}": COUNT}
         schema |= {free: NUMBER, f"{free}_low": NUMBER, f"{free}_high": NUMBER}
-        columns |= {unit: all_of, f"{failure}_{unit}": failed[unit]}
-        columns |= _rates(free, all_of - failed[unit], all_of, complete)
+        columns |= {unit: all_of, f"{failure}_{unit}": failed}
+        columns |= _rates(free, all_of - failed, all_of, bounds, complete)
     schema["low_n"] = np.dtype(bool)
     columns["low_n"] = users < LOW_N
     for name, values in states.items():
@@ -296,11 +302,10 @@ def _lay_out(
     return make_frame(schema | {"sample": NUMBER}, columns | {"sample": np.full(groups, sample)})
 
 
-def _rates(name: str, free: Ints, all_of: Ints, known: Bools) -> dict[str, Any]:
+def _rates(name: str, free: Ints, all_of: Ints, bounds: tuple[Any, Any], known: Bools) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):
         rate = free / all_of
-    low, high = wilson(free, all_of)
-    rates = {name: rate, f"{name}_low": low, f"{name}_high": high}
+    rates = {name: rate, f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
     return {column: np.where(known, values, np.nan) for column, values in rates.items()}
 
 

@@ -14,13 +14,13 @@ from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.failures import Sessions, all_sessions, between, error_rows, held_within, numbers
 from nucleus_pandas.analysis.horizon import oldest
-from nucleus_pandas.analysis.intervals import LOW_N, newcombe, pooled_difference
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT, warn_incomplete
 from nucleus_pandas.api.durations import Duration, read_duration, spell_duration
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
 from nucleus_pandas.api.wording import counted
+from nucleus_pandas.stats.intervals import LOW_N, newcombe, pooled_difference
 
 _IMPACT: Schema = {
     "activity": TEXT,

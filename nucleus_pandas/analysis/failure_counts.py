@@ -13,14 +13,14 @@ from nucleus_pandas.analysis.failures import Sessions
 from nucleus_pandas.analysis.periods import Calendar
 from nucleus_pandas.analysis.segments import Segments
 from nucleus_pandas.analysis.session_parts import Wanted, segments_of
+from nucleus_pandas.stats.clusters import UserSums, sum_users
 
 
 class FailureCounts(NamedTuple):
-    """Of each period and segment the sessions, the users, and those of both with a failure."""
+    """Of each period and segment: sums of sessions (trials) and failed ones (hits), users, and failed users."""
 
-    sessions: Ints
+    sessions: UserSums
     users: Ints
-    failed_sessions: Ints
     failed_users: Ints
 
 
@@ -33,9 +33,8 @@ def count_failures(
     group = period * names + (0 if segments is None else segments.code)
     failed = found.failed
     return FailureCounts(
-        np.bincount(group, minlength=groups),
+        sum_users(group, found.user, failed, groups),
         _users(group, found.user, groups),
-        np.bincount(group[failed], minlength=groups),
         _users(group[failed], found.user[failed], groups),
     )
 
@@ -62,7 +61,9 @@ class CountFailures:
 
     def merge(self, one: FailureCounts, other: FailureCounts) -> FailureCounts:
         """Add two parts up."""
-        return FailureCounts(*(mine + others for mine, others in zip(one, other, strict=True)))
+        return FailureCounts(
+            one.sessions + other.sessions, one.users + other.users, one.failed_users + other.failed_users
+        )
 
     def finish(self, state: FailureCounts) -> FailureCounts:
         """Give them as they are."""

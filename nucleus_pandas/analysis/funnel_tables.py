@@ -10,13 +10,13 @@ import pandas as pd
 from nucleus_pandas.analysis.attempts import EXCLUDED, NEVER, PENDING, SETTLING, STATUSES, TIMEOUT, Question, Standing
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.eventlog import EventLog
-from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.analysis.pending import warn_all_pending
 from nucleus_pandas.analysis.periods import Calendar
 from nucleus_pandas.analysis.segments import Segments
 from nucleus_pandas.api.columns import COUNT, DAY, INSTANT, NUMBER, TEXT
 from nucleus_pandas.api.durations import spell_duration
 from nucleus_pandas.api.frames import Schema, make_frame
+from nucleus_pandas.stats.intervals import LOW_N, wilson
 
 FUNNEL: Schema = {
     "step": np.dtype("int64"),

@@ -10,13 +10,13 @@ import pandas as pd
 from nucleus_pandas.analysis.active import Active, read_active
 from nucleus_pandas.analysis.activity import Activity, UserDays
 from nucleus_pandas.analysis.codes import Ints, begins
-from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.analysis.steps import StepLike
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, warn_incomplete
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import When, Zone
 from nucleus_pandas.api.wording import counted
+from nucleus_pandas.stats.intervals import LOW_N, wilson
 
 _SHARES: Schema = {"days": np.dtype("int64"), "users": COUNT, "share": NUMBER, "low": NUMBER, "high": NUMBER}
 _SPAN: Schema = {"first_day": DAY, "last_day": DAY}

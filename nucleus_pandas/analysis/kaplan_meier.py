@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucleus_pandas.analysis.codes import Ints, distinct
-from nucleus_pandas.analysis.intervals import quantile
+from nucleus_pandas.stats.intervals import quantile
 
 Floats = NDArray[np.floating[Any]]
 

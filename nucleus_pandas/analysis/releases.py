@@ -13,7 +13,6 @@ from nucleus_pandas.analysis.codes import Bools, Ints, distinct
 from nucleus_pandas.analysis.days import DAY, day_numbers
 from nucleus_pandas.analysis.eventlog import Events
 from nucleus_pandas.analysis.failures import error_rows
-from nucleus_pandas.analysis.intervals import LOW_N
 from nucleus_pandas.analysis.rate_ratio import RateRatio, rate_ratio
 from nucleus_pandas.analysis.user_bounds import Trials, user_bounds
 from nucleus_pandas.analysis.versions import is_prerelease, is_version, version_key
@@ -22,6 +21,8 @@ from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import When, Zone
 from nucleus_pandas.api.wording import MISSING, OTHER
+from nucleus_pandas.stats.intervals import LOW_N
+from nucleus_pandas.stats.significance import LEVEL, Verdict
 
 _MEASURES = {"error": "errors", "crash": "crashes"}
 
@@ -92,18 +93,20 @@ def compare_releases(
         - first_seen: start of its first session, UTC; sessions, users: how many it had
         - hours_to_50, hours_to_90: from first_seen until it had that share of the sessions; missing where it has not
           got there, and where it was there in the first 24 hours of the data, as nobody knows since when
-        - peak_share, latest_share: its highest share of the sessions, and that at `as_of`. Missing with fewer than 30
-          sessions altogether
+        - peak_share, latest_share: its highest share of the sessions until `as_of`, and that at `as_of`. Missing with
+          fewer than 30 sessions altogether
         - days: on which both it and the release before were in use. All that follows is of these days alone
         - base, base_before: its sessions, and those of the release before; with ``per="users"`` the users of each day
         - errors, errors_before: those of them with an error
         - error_free, error_free_before: 1 − the rate of those with an error; rates are means over the days, with the
           same weights for both, so that they can be compared
         - error_ratio: how many times as often something goes wrong as with the release before, the quotient of the two
-          rates; with its 95 % bounds error_low and error_high, the wider of two (see Notes). Infinite where nothing
-          went wrong with the release before, missing where nothing did with either
-        - error_change: ``more`` if error_low is above 1, ``fewer`` if error_high is below 1, else ``unclear``; missing
-          where there is nothing to compare
+          rates. Infinite where nothing went wrong with the release before, missing where nothing did with either
+        - error_low, error_high: bounds of the ratio, the wider of two (see Notes), 95 % for all releases of the table
+          together (in Holm's steps)
+        - error_change: a clear change is ``more`` (error_low above 1) or ``fewer`` (error_high below 1); else it is
+          ``within normal variation``, or ``too little history`` where the bounds are 0 and infinity. Missing where
+          there is nothing to compare
         - crashes, crashes_before, crash_free, …, crash_change: the same of crashes, see `crash_free`
         - low_n: base or base_before below 30
         - per: as asked
@@ -153,7 +156,7 @@ def compare_releases(
     """
     check_unit(per)
     top = checked_number("top", top, None, "how many versions get rows")
-    read = read_versions(events, "compare_releases", start, end, tz, as_of, None)
+    read = read_versions(events, "compare_releases", start, end, tz, as_of, everything=True)
     asked = read.only(read.inside())
     named, lives = _rows(asked, top), _lives(read)
     shares = _Shares(np.sort(read.found.time), read)
@@ -210,13 +213,15 @@ def _told(asked: Versions, place: int, life: _Life, shares: _Shares) -> dict[str
 
 
 class _Shares:
-    """The share of versions in the sessions of the last 24 hours, at the start of each session and at `as_of`."""
+    """The share of versions in the sessions of the last 24 hours, whenever it changes until `as_of`."""
 
     def __init__(self, time: Ints, read: Versions) -> None:
         order = np.argsort(read.found.time, kind="stable")
-        self.time, self.version = time, read.version[order]
-        # All sessions of one instant count, in whichever order they stand.
-        at = np.append(time, read.until)
+        self.version = read.version[order]
+        # It changes where a session starts, and where one is 24 hours old. All sessions of one instant count, in
+        # whichever order they stand.
+        at = np.append(np.sort(np.concatenate([time, time[time <= read.until - DAY] + DAY])), read.until)
+        self.at = at
         self.until = np.searchsorted(time, at, side="right")
         self.since = np.maximum(np.minimum(np.searchsorted(time, at - DAY, side="right"), self.until - LOW_N), 0)
         if len(time):
@@ -228,13 +233,12 @@ class _Shares:
         running = np.concatenate([[0], np.cumsum(self.version == place)])
         number = running[self.until] - running[self.since]
         share = np.where(self.enough, number / (self.until - self.since), np.nan)
-        share, latest = share[:-1], float(share[-1])
-        seen = self.enough[:-1] & (self.time >= life.first)
-        found = {"peak_share": float(share[seen].max()) if seen.any() else np.nan, "latest_share": latest}
+        seen = self.enough & (self.at >= life.first)
+        found = {"peak_share": float(share[seen].max()) if seen.any() else np.nan, "latest_share": float(share[-1])}
         for percent in (50, 90):
             there = np.flatnonzero(seen & (share >= percent / 100))
             known = len(there) and not life.from_start
-            found[f"hours_to_{percent}"] = (int(self.time[there[0]]) - life.first) / 3.6e9 if known else np.nan
+            found[f"hours_to_{percent}"] = (int(self.at[there[0]]) - life.first) / 3.6e9 if known else np.nan
         return found
 
 
@@ -252,15 +256,38 @@ class _Units(NamedTuple):
         failed = np.bincount(self.day[own & self.failed], minlength=days)
         return failed, np.bincount(self.day[own], minlength=days)
 
-    def bounds(self, place: int, other: int, shared: Bools, found: RateRatio) -> tuple[float, float]:
-        """Give the wider of the bounds that count sessions and those that count users."""
+    def ratio(self, place: int, other: int, days: int, confidence: float) -> RateRatio:
+        """Give the ratio of two versions on the days on which both were in use.
+
+        The bounds are the wider of those that count sessions and those that count users.
+        """
+        (b, m), (a, n) = (self.by_day(one, days) for one in (place, other))
+        shared = (m > 0) & (n > 0)
+        found = rate_ratio(*(counts[shared] for counts in (a, n, b, m)), confidence=confidence)
         if math.isnan(found.ratio):
-            return found.low, found.high
+            return found
         own = shared[self.day] & ((self.version == place) | (self.version == other))
         user = np.unique(self.user[own], return_inverse=True)[1]
         trials = Trials(user, self.day[own], self.version[own] == place, self.failed[own])
-        low, high = user_bounds(trials, found.ratio)
-        return min(low, found.low), max(high, found.high)
+        low, high = user_bounds(trials, found.ratio, confidence=confidence)
+        return found._replace(low=min(low, found.low), high=max(high, found.high))
+
+    def ratios(self, pairs: list[tuple[int, int | None]], days: int) -> list[RateRatio | None]:
+        """Give the ratios of all pairs, with bounds that are 95 % for all of them together.
+
+        In Holm's steps: all are judged at 0.05 / m; those that are clear keep their bounds, and the others are judged
+        again with the number that is left, until none is clear any more.
+        """
+        asked = {number: (place, other) for number, (place, other) in enumerate(pairs) if other is not None}
+        found = {number: self.ratio(*pair, days, 1 - LEVEL) for number, pair in asked.items()}
+        left = [number for number, one in found.items() if not math.isnan(one.ratio)]
+        while left:
+            found |= {number: self.ratio(*asked[number], days, 1 - LEVEL / len(left)) for number in left}
+            unclear = [number for number in left if found[number].low <= 1 <= found[number].high]
+            if unclear == left:
+                break
+            left = unclear
+        return [found.get(number) for number in range(len(pairs))]
 
 
 def _compare(read: Versions, per: Unit, pairs: list[tuple[int, int | None]]) -> list[dict[str, Any]]:
@@ -276,7 +303,11 @@ def _compare(read: Versions, per: Unit, pairs: list[tuple[int, int | None]]) -> 
     if per == "users":
         units = {name: _by_user(one, len(read.names)) for name, one in units.items()}
     days = int(day.max(initial=-1)) + 1
-    return [_pair(units, place, other, days) for place, other in pairs]
+    ratios = {name: one.ratios(pairs, days) for name, one in units.items()}
+    return [
+        _pair(units, {name: found[number] for name, found in ratios.items()}, place, other, days)
+        for number, (place, other) in enumerate(pairs)
+    ]
 
 
 def _by_user(units: _Units, versions: int) -> _Units:
@@ -289,26 +320,29 @@ def _by_user(units: _Units, versions: int) -> _Units:
     return _Units(keys // versions // days, keys // versions % days, keys % versions, failed)
 
 
-def _pair(units: dict[str, _Units], place: int, other: int | None, days: int) -> dict[str, Any]:
+def _pair(
+    units: dict[str, _Units], ratios: dict[str, RateRatio | None], place: int, other: int | None, days: int
+) -> dict[str, Any]:
     """Compare two versions on the days on which both were in use."""
     row: dict[str, Any] = {"days": None, "base": None, "base_before": None, "low_n": True}
     for failure, plural in _MEASURES.items():
         row |= dict.fromkeys(_measured(failure, plural))
-        if other is None or failure not in units:
+        found = ratios.get(failure)
+        if other is None or found is None:
             continue
         (b, m), (a, n) = (units[failure].by_day(one, days) for one in (place, other))
         shared = (m > 0) & (n > 0)
         a, n, b, m = (counts[shared] for counts in (a, n, b, m))
         row |= {"days": int(shared.sum()), "base": int(m.sum()), "base_before": int(n.sum())}
         row |= {"low_n": min(row["base"], row["base_before"]) < LOW_N}
-        found = rate_ratio(a, n, b, m)
-        low, high = units[failure].bounds(place, other, shared, found)
         row |= {plural: int(b.sum()), f"{plural}_before": int(a.sum())}
         row |= {f"{failure}_free": 1 - found.rate_b, f"{failure}_free_before": 1 - found.rate_a}
-        row |= {f"{failure}_ratio": found.ratio, f"{failure}_low": low, f"{failure}_high": high}
-        row[f"{failure}_change"] = _change(low, high) if len(m) else None
+        row |= {f"{failure}_ratio": found.ratio, f"{failure}_low": found.low, f"{failure}_high": found.high}
+        row[f"{failure}_change"] = _change(found.low, found.high) if len(m) else None
     return row
 
 
 def _change(low: float, high: float) -> str:
-    return "more" if low > 1 else "fewer" if high < 1 else "unclear"
+    if low == 0 and math.isinf(high):
+        return Verdict.UNTESTED.value
+    return "more" if low > 1 else "fewer" if high < 1 else Verdict.NORMAL.value

@@ -106,6 +106,8 @@ def retention(
         - retained: those eligible who came back in it, see `criterion`; missing where nobody is eligible
         - rate: retained / eligible, with its 95 % bounds low and high (Wilson); missing where nobody is eligible, 0
           where nobody came back
+        - design_effect: of the period, all cohorts pooled, how many times the variance of the rate is that of as many
+          different users; only with ``first_time=False``, where a user can be in several cohorts
         - complete: the period was over for everybody who could start in the cohort, and [start, end) does not cut it.
           Where it is not, and there is a rate, this is the rate of a part of the cohort
         - low_n: fewer than 30 users are eligible
@@ -142,7 +144,8 @@ def retention(
     rates of recent periods still rise. ``"on"`` and brackets are final but for what clients still send: up to 48
     hours late, so pass an `as_of` that long ago to be safe.
 
-    With ``first_time=False`` a user can be in many cohorts; the bounds take them for as many users.
+    With ``first_time=False`` a user can be in many cohorts, but only once in each: bounds of a cohort are those of
+    different users. `retention_curve` pools cohorts, and widens its bounds by design_effect.
 
     A store tells of cohorts in the interval that it was synced for: of users who had left before it knows nothing. Of
     several intervals with a gap between them it is the one of `start` and `end`, without these the last. The first
@@ -187,7 +190,9 @@ def retention(
     if users is not None and whole and isinstance(log, EventLog):
         check_acquainted(known_in(log, users), cohorts.starts.row, anybody=len(log.frame) > 0)
     segments = None if by is None or not isinstance(log, EventLog) else segments_of(log, users, by, cohorts.starts, top)
-    cells = count_cells(log, asked, clocks, cohorts, segments, period_numbers_of(asked, clocks, grid))
+    numbers = period_numbers_of(asked, clocks, grid)
+    recurring = users is None and not first_time
+    cells = count_cells(log, asked, clocks, cohorts, segments, numbers, recurring=recurring)
     return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
 
 
@@ -210,7 +215,7 @@ def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
         - users: those of all cohorts
         - eligible: for whom the period was over, of all cohorts
         - retained: those of them who came back, of all cohorts; missing where nobody is eligible
-        - rate: retained / eligible, with its 95 % bounds low and high (Wilson)
+        - rate: retained / eligible, with its 95 % bounds low and high (Wilson, with users as the sampling unit)
         - low_n: fewer than 30 users are eligible
         - freq, clock, criterion: what was asked
         - sample: the fraction of users that the log holds

@@ -25,8 +25,11 @@ from nucleus_pandas.analysis.returns import (
     count_on_or_before,
 )
 from nucleus_pandas.analysis.segments import Segments, find_segments, rank_segments
+from nucleus_pandas.stats.clusters import UserSums
 
 _MOST_CELLS = 5_000_000
+# Counts of users that are held in memory at a time.
+_MOST_AT_ONCE = 4_000_000
 
 
 def find_starts(log: EventLog | PlainDays, users: pd.DataFrame | None, asked: Asked, *, first_time: bool) -> Starts:
@@ -85,15 +88,21 @@ def count_cells(
     cohorts: Cohorts,
     segments: Segments | None,
     numbers: Ints,
+    *,
+    recurring: bool,
 ) -> Cells:
-    """Count the users of each segment, cohort and period (by `numbers`), and those of them who came back."""
+    """Count the users of each segment, cohort and period (by `numbers`), and those of them who came back.
+
+    With `recurring` a user can be in several cohorts, and what pooling these takes is counted as well.
+    """
     names = 1 if segments is None else len(segments.names)
     group = cohorts.place if segments is None else segments.code * cohorts.number + cohorts.place
     rolling = clocks.clock == "rolling"
     place = cohorts.starts.time if rolling else cohorts.place + cohorts.first
     begun = Begun(cohorts.starts.user, place, group, cohorts.reach(clocks), names * cohorts.number)
     _check_size(begun.groups, len(numbers), clocks)
-    retained = _retained(begun, _returns(log, asked, clocks), asked, int(numbers.max(initial=0)))
+    returns = _returns(log, asked, clocks)
+    retained = _retained(begun, returns, asked, int(numbers.max(initial=0)))
     shape = (names, cohorts.number, len(numbers))
     return Cells(
         cohorts=cohorts.days(clocks),
@@ -104,7 +113,29 @@ def count_cells(
         complete=cohorts.complete(numbers, clocks),
         segments=None if segments is None else segments.names,
         brackets=None if asked.brackets is None else [_bracket(*one) for one in asked.brackets],
+        pooled=_pooled(begun, returns, asked, numbers, names) if recurring else None,
     )
+
+
+def _pooled(begun: Begun, returns: Returns, asked: Asked, numbers: Ints, segments: int) -> UserSums:
+    """Sum the starts of all cohorts over users, for each segment and period."""
+    sums = UserSums(*(np.zeros((segments, len(numbers)), dtype=np.int64) for _ in UserSums._fields))
+    first = np.append(np.flatnonzero(begins(begun.user)), len(begun.user)) if len(begun.user) else np.zeros(1, int)
+    segment = begun.group // max(1, begun.groups // max(1, segments))
+    step = max(1, _MOST_AT_ONCE // max(1, segments * len(numbers)))
+    for low in range(0, len(first) - 1, step):
+        edges = first[low : low + step + 1]
+        part = slice(int(edges[0]), int(edges[-1]))
+        users = len(edges) - 1
+        number = np.repeat(np.arange(users), np.diff(edges))
+        group = segment[part] * users + number
+        own = Begun(begun.user[part], begun.place[part], group, begun.reach[part], segments * users)
+        shape = (segments, users, len(numbers))
+        trials = count_eligible(own, numbers).reshape(shape)
+        hits = _retained(own, returns, asked, int(numbers.max(initial=0))).reshape(shape)
+        parts = (trials, hits, trials * trials, trials * hits, hits * hits)
+        sums = sums + UserSums(*(one.sum(axis=1) for one in parts))
+    return sums
 
 
 def period_numbers_of(asked: Asked, clocks: Clocks, grid: Grid) -> Ints:

@@ -21,6 +21,7 @@ from nucleus_pandas.analysis.retention_question import Asked
 from nucleus_pandas.analysis.retention_tables import Cells
 from nucleus_pandas.analysis.segments import LargestSegments, Segments, Values, place_names, read_values
 from nucleus_pandas.analysis.steps import find_column
+from nucleus_pandas.stats.clusters import UserSums
 
 # Cells that are counted although it is not known yet whether there are such cohorts: 16 MB.
 _MOST_AT_ONCE = 1_000_000
@@ -98,7 +99,7 @@ class _UserCells:
         cohorts = self.grid.place(starts, self.clocks, recurring=False)
         segments = None if self.segments is None else Segments(self.segments, self.code[cohorts.starts.row])
         periods = period_numbers_of(self.asked, self.clocks, self.grid)
-        return count_cells(log, self.asked, self.clocks, cohorts, segments, periods)
+        return count_cells(log, self.asked, self.clocks, cohorts, segments, periods, recurring=False)
 
     def merge(self, one: _Seen, other: _Seen) -> _Seen:
         """Add two parts up."""
@@ -119,6 +120,7 @@ def add_cells(one: Cells, other: Cells) -> Cells:
         users=one.users + other.users,
         eligible=one.eligible + other.eligible,
         retained=one.retained + other.retained,
+        pooled=None if one.pooled is None or other.pooled is None else one.pooled + other.pooled,
     )
 
 
@@ -203,6 +205,9 @@ class _AtOnce:
         if low < 0 or low + grid.number > self.every.number or number > len(cells.periods):
             return None
         cohorts, periods = slice(low, low + grid.number), slice(number)
+        pooled = None if cells.pooled is None else UserSums(*(one[:, periods] for one in cells.pooled))
+        if pooled is not None and cells.users[:, cohorts].sum() < cells.users.sum():
+            return None
         return replace(
             cells,
             cohorts=cells.cohorts[cohorts],
@@ -211,6 +216,7 @@ class _AtOnce:
             eligible=cells.eligible[:, cohorts, periods],
             retained=cells.retained[:, cohorts, periods],
             complete=cells.complete[cohorts, periods],
+            pooled=pooled,
         )
 
 
@@ -254,7 +260,8 @@ class _Cells:
         if self.by is not None and self.segments is not None:
             segment = _values_at(log, self.by, cohorts)
             segments = Segments(self.segments, place_names(segment.names, self.segments)[segment.code])
-        return count_cells(log, self.placed.asked, self.placed.clocks, cohorts, segments, self.periods)
+        asked, clocks, recurring = self.placed.asked, self.placed.clocks, not self.placed.first_time
+        return count_cells(log, asked, clocks, cohorts, segments, self.periods, recurring=recurring)
 
     def merge(self, one: Cells, other: Cells) -> Cells:
         """Add two parts up."""

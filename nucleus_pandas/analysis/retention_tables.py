@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints
-from nucleus_pandas.analysis.intervals import LOW_N, wilson
 from nucleus_pandas.api.columns import COUNT, DAY, NUMBER, TEXT
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.windows import Freq
+from nucleus_pandas.stats.clusters import UserSums, effective_trials
+from nucleus_pandas.stats.intervals import LOW_N, score_bounds
 
 Criterion = Literal["on", "on_or_after", "on_or_before"]
 Clock = Literal["calendar", "rolling"]
@@ -66,6 +67,9 @@ class Cells:
     segments : list of str, optional
     brackets : list of str, optional
         The name of each bracket, where there are any.
+    pooled : UserSums, optional
+        The starts of all cohorts, summed over users, of each segment and period, shape (segments, periods); where a
+        user can have several.
     """
 
     cohorts: Any
@@ -76,6 +80,7 @@ class Cells:
     complete: Bools
     segments: list[str] | None = None
     brackets: list[str] | None = None
+    pooled: UserSums | None = None
 
 
 def retention_table(cells: Cells, *, freq: Freq, clock: Clock, criterion: str, sample: float) -> pd.DataFrame:
@@ -91,6 +96,11 @@ def retention_table(cells: Cells, *, freq: Freq, clock: Clock, criterion: str, s
         **_same({"freq": freq, "clock": clock, "criterion": criterion}, rows),
         "sample": np.full(rows, sample),
     }
+    if cells.pooled is not None:
+        with np.errstate(invalid="ignore"):
+            effect = cells.pooled.trials / effective_trials(cells.pooled)
+        effect = np.where(cells.pooled.trials > 0, effect, 1.0)
+        columns["design_effect"] = np.repeat(effect[:, None, :], cohorts, axis=1).reshape(-1)
     if cells.brackets is not None:
         columns["bracket"] = np.tile(np.array(cells.brackets, dtype=object), segments * cohorts)
     if cells.segments is not None:
@@ -99,15 +109,18 @@ def retention_table(cells: Cells, *, freq: Freq, clock: Clock, criterion: str, s
     return make_frame(_with_names(RETENTION, columns), columns)
 
 
-def rates(eligible: Ints, retained: Ints) -> dict[str, Any]:
-    """Give the columns from eligible to low_n; where nobody is eligible nothing is known: missing, and never 0."""
+def rates(eligible: Ints, retained: Ints, effect: Any = 1.0) -> dict[str, Any]:
+    """Give the columns from eligible to low_n; where nobody is eligible nothing is known: missing, and never 0.
+
+    `effect` is how many times as many as independent ones the eligible have to be for the same bounds.
+    """
     nobody = eligible == 0
     made = pd.array(retained, dtype=COUNT)
     made[nobody] = pd.NA
     hits = np.where(nobody, 0, retained)
-    low, high = wilson(hits, eligible)
     with np.errstate(invalid="ignore"):
         rate = hits / eligible
+    low, high = score_bounds(rate, eligible / effect)
     return {"eligible": eligible, "retained": made, "rate": rate, "low": low, "high": high, "low_n": eligible < LOW_N}
 
 
@@ -137,17 +150,23 @@ def pooled(table: pd.DataFrame) -> pd.DataFrame:
     eligible, retained, users = (_sums(table[name], place, groups) for name in ("eligible", "retained", "users"))
     told = table["eligible"].gt(0).to_numpy(dtype=np.bool_, na_value=False)
     columns: dict[str, Any] = {name: table[name].array.take(first) for name in [*by, *_ASKED]}
-    columns |= {"cohorts": np.bincount(place[told], minlength=groups), "users": users, **rates(eligible, retained)}
+    effect = np.ones(groups)
+    if "design_effect" in table.columns:
+        np.maximum.at(effect, place, table["design_effect"].to_numpy(dtype="float64", na_value=1.0))
+    columns |= {"cohorts": np.bincount(place[told], minlength=groups), "users": users}
+    columns |= rates(eligible, retained, effect)
     return make_frame(_with_names(CURVE, columns), columns)
 
 
 def _with_names(schema: Schema, columns: Mapping[str, Any]) -> Schema:
-    """The schema with the columns for the names of segments and of brackets, where there are any."""
+    """The schema with the columns that are there for some questions only."""
     made: Schema = {"segment": TEXT} if "segment" in columns else {}
     for name, dtype in schema.items():
         made[name] = dtype
         if name == "period" and "bracket" in columns:
             made["bracket"] = TEXT
+        if name == "high" and "design_effect" in columns:
+            made["design_effect"] = NUMBER
     return made
 
 

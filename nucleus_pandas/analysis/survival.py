@@ -7,7 +7,6 @@ import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.days import DAY, MOST_ROWS
-from nucleus_pandas.analysis.intervals import LOW_N
 from nucleus_pandas.analysis.kaplan_meier import kaplan_meier
 from nucleus_pandas.analysis.lifetimes import Users, read_lifetimes
 from nucleus_pandas.analysis.pending import warn_all_pending
@@ -17,6 +16,7 @@ from nucleus_pandas.api.durations import Duration, read_duration, spell_duration
 from nucleus_pandas.api.frames import Schema, make_frame
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import When, Zone
+from nucleus_pandas.stats.intervals import LOW_N
 
 SURVIVAL: Schema = {
     "day": np.dtype("int64"),

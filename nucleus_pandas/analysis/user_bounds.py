@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nucleus_pandas.analysis.codes import Bools, Ints, distinct
-from nucleus_pandas.analysis.intervals import quantile
 from nucleus_pandas.analysis.rate_ratio import rate_ratio
+from nucleus_pandas.stats.clusters import student_quantile
+from nucleus_pandas.stats.intervals import quantile
 
 # Beyond, exp does not reach.
 _HUGE = 700.0
@@ -63,13 +64,8 @@ def user_bounds(trials: Trials, ratio: float, *, confidence: float = 0.95) -> tu
     variance = float(squares.sum())
     # So many users would give the same if all of them moved the ratio alike.
     users = variance**2 / float((squares**2).sum()) if variance > 0 else math.inf
-    factor = math.exp(min(_student(quantile(confidence), users) * math.sqrt(variance), _HUGE))
+    factor = math.exp(min(float(student_quantile(quantile(confidence), users)) * math.sqrt(variance), _HUGE))
     return ratio / factor, ratio * factor
-
-
-def _student(z: float, freedom: float) -> float:
-    """The quantile of Student's distribution, by the first terms of the series that begins with the normal one."""
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def _each_once(trials: Trials, confidence: float) -> tuple[float, float]:

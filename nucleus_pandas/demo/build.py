@@ -26,7 +26,9 @@ def end_for(now: datetime) -> datetime:
     return DEFAULT_END + timedelta(weeks=weeks)
 
 
-def build_app(seed: int = 1, *, days: int = 180, scale: float = 1.0, end: datetime | date = DEFAULT_END) -> DemoApp:
+def build_app(
+    seed: int = 1, *, days: int = 180, scale: float = 1.0, end: datetime | date = DEFAULT_END, eventful: bool = True
+) -> DemoApp:
     """Return a made-up app with its users, sessions and events.
 
     Parameters
@@ -40,6 +42,9 @@ def build_app(seed: int = 1, *, days: int = 180, scale: float = 1.0, end: dateti
     end : datetime or date
         UTC midnight at which the data end, or the last day itself. Another end moves everything in time and changes
         nothing else: weekends stay weekends if it is whole weeks from the default (see `end_for`).
+    eventful : bool
+        False plants nothing: no growth, launch, outage, spike, bad release or unattended machines. Whatever an analysis
+        then calls a change is chance.
 
     Raises
     ------
@@ -56,7 +61,8 @@ def build_app(seed: int = 1, *, days: int = 180, scale: float = 1.0, end: dateti
         raise ValueError(f"end={end}: must be a midnight in UTC, such as datetime(2026, 11, 16, tzinfo=UTC)")
     end = end.astimezone(UTC)
     with _uncollected():
-        builder = Builder(seed, days, round(USERS * scale), round(MACHINES * scale), to_ms(end))
+        machines = round(MACHINES * scale) if eventful else 0
+        builder = Builder(seed, days, round(USERS * scale), machines, to_ms(end), eventful=eventful)
         users = builder.build()
         sessions = [session for user in users for session in user.sessions]
         events = [event for session in sessions for event in session.events]

@@ -34,13 +34,15 @@ from nucleus_pandas.demo.play import QUIET_MS, Player, Starts
 from nucleus_pandas.demo.records import DAY_MS, HOUR_MS, MINUTE_MS, WEEK_MS, DemoUser, Planted, Release
 from nucleus_pandas.demo.words import Scalar
 
+_NEVER = -10_000  # a day on which nothing can happen: long before the app is there
 AROUND_MS = DAY_MS + QUIET_MS  # moves what would fall into the outage past either end of it
 
 
 class Builder:
     """One build: the source of chance, the planted days, what has been made so far."""
 
-    def __init__(self, seed: int, days: int, users: int, machines: int, end_ms: int) -> None:
+    def __init__(self, seed: int, days: int, users: int, machines: int, end_ms: int, *, eventful: bool = True) -> None:
+        self.eventful = eventful
         self.seed, self.days, self.count, self.machine_count = seed, days, users, machines
         self.rand: Callable[[], float] = Random(seed).random
         self.end_ms = end_ms
@@ -60,6 +62,8 @@ class Builder:
 
         dates = {"0.9.0": -200, "0.9.1": 20, "0.10.0": 58, "0.10.1": 74, "0.11.0": 104, "1.0.0": 150}
         releases = tuple(Release(v, self.start_ms + day(n) * DAY_MS + 9 * HOUR_MS) for v, n in dates.items())
+        if not self.eventful:
+            return Planted(self.days, _NEVER, _NEVER, _NEVER, releases, "")
         return Planted(self.days, day(41), day(119), day(147), releases, "0.10.0")
 
     def build(self) -> list[DemoUser]:
@@ -85,7 +89,7 @@ class Builder:
         """Draw the day of each user's creation: growth, weekdays, the launch; nobody starts on the outage day."""
         weights = []
         for day in range(self.days):
-            weight = (100 + 150 * day // self.days) * SIGNUPS[(self.weekday + day) % 7]
+            weight = (100 + 150 * day // self.days * self.eventful) * SIGNUPS[(self.weekday + day) % 7]
             after_launch = day - self.planted.launch_day
             if 0 <= after_launch < len(LAUNCH):
                 weight += LAUNCH[after_launch] * 120
@@ -137,7 +141,7 @@ class Builder:
         if self.player.in_outage(user.created_ms):
             user.created_ms -= QUIET_MS
         self.users.append(user)
-        if number % 200 == 150:
+        if number % 200 == 150 and self.eventful:
             # Signed up on the web, on or about the outage day, and never started the app.
             user.created_ms = self.player.outage_ms + (number // 200 % 5 - 2) * DAY_MS + user.created_ms % DAY_MS
             return

@@ -85,7 +85,9 @@ def plot_breakdown(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     _write_beside(ax, np.fmax(np.nan_to_num(high), np.nan_to_num(share)), texts, size)
     style.finish_axes(ax, x="share of all counted", y="", grid="x")
     ax.tick_params(axis="y", labelsize=size)
-    definition = "Count, and share of all counted; thin line: its 95 % bounds, if each was counted by itself."
+    definition = "Count, and share of all counted; " + (
+        "no bounds, as totals do not tell users." if np.isnan(low).all() else "thin line: its 95 % bounds."
+    )
     style.set_titles(ax, title, definition, beside=max(map(len, names)))
     return style.fit(ax)
 
@@ -104,8 +106,8 @@ def plot_breakdown_change(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     -------
     matplotlib Axes
         With a row a value, in the order of the table: a hollow dot for the share before, a full one for the share
-        after, a line between them, and beside them the difference in percentage points with its 95 % bounds.
-        Differences larger than chance makes them (``p_adjusted`` below 0.05) are in colour, the others grey.
+        after, a line between them, and beside them the difference in percentage points with its bounds, if there are
+        any. Clear changes (``p_adjusted`` below 0.05) are in colour, the others grey.
 
     Raises
     ------
@@ -156,8 +158,9 @@ def plot_breakdown_change(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.finish_axes(ax, x="share of all counted", y="", grid="x")
     ax.tick_params(axis="y", labelsize=size)
     definition = [
-        "Hollow: share before. Full: share after. Beside: the difference in percentage points, with its 95 % bounds.",
-        "Grey: no larger than chance makes one of so many.",
+        "Hollow: share before. Full: share after. Beside: the difference in percentage points"
+        + (". No bounds, as totals do not tell users." if np.isnan(low).all() else ", with its 95 % bounds."),
+        "Grey: no clear change.",
         "Fewer than 30 were counted before or after." if table["low_n"].any() else "",
     ]
     style.set_titles(ax, title, *definition, beside=max(map(len, names)))
@@ -249,7 +252,8 @@ def _points(difference: float, low: float, high: float) -> str:
     """A difference in percentage points with its bounds."""
     if np.isnan(difference):
         return "nothing to compare"
-    return f"{100 * difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})".replace("-", "−")
+    bounds = "" if np.isnan(low) else f" ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{100 * difference:+.1f}{bounds}".replace("-", "−")
 
 
 def _name_rows(ax: Axes, values: pd.Series) -> tuple[list[str], float]:

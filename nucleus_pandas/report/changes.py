@@ -1,4 +1,4 @@
-"""How a number changed, in words with an arrow, and whether such a change is usual."""
+"""How a number changed, in words, and how often such a change comes about from one period to the next."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
+import pandas as pd
 
-from nucleus_pandas.analysis.intervals import holm, student_tails
+from nucleus_pandas.stats.intervals import student_tails
+from nucleus_pandas.stats.significance import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-
-# A difference is told where chance alone would make one as large less often than this.
-_CERTAIN = 0.05
 # With fewer pairs of periods nobody knows what is usual.
 _FEWEST = 4
 
@@ -45,18 +42,16 @@ class Measured:
         return 1 / (self.value + 0.5) if self.base else 0.5
 
 
-def change_of(now: float, before: float, *, written: str, chance: bool = False, so_far: bool = False) -> str:
-    """Say how a number differs from the one before, which is written so.
-
-    `chance`: the difference may be chance; `so_far`: the number may still grow.
-    """
+def change_of(now: float, before: float, *, written: str, verdict: Verdict) -> str:
+    """Say how a number differs from the one before, which is written so."""
     if math.isnan(now) or math.isnan(before):
         return "nothing to compare with"
     if now == before:
         return f"= as before: {written}"
+    if verdict is not Verdict.CLEAR:
+        return f"{verdict} ({written} before)"
     arrow, way = ("▲", "up") if now > before else ("▼", "down")
-    part = f" {percent_of(abs(now / before - 1))}" if before > 0 else ""
-    return f"{arrow} {'so far ' if so_far else ''}{way}{part} from {written}{' (may be chance)' if chance else ''}"
+    return f"{arrow} {way}{f' {percent_of(abs(now / before - 1))}' if before > 0 else ''} from {written}"
 
 
 def p_of_change(now: Measured, before: Measured, earlier: Sequence[Measured]) -> float:
@@ -81,11 +76,6 @@ def _squared(one: Measured, other: Measured) -> float:
     return (one.log - other.log) ** 2 / (one.variance + other.variance)
 
 
-def may_be_chance(p_values: Sequence[float]) -> list[bool]:
-    """Say which of several changes are not more than usual; with many, one is soon unusual (Holm)."""
-    return [not p < _CERTAIN for p in np.atleast_1d(holm(p_values)).tolist()]
-
-
 def percent_of(part: float) -> str:
     """Write a share as per cent, with a digit behind the point where it is small."""
     if 0 < part < 0.0005:
@@ -94,8 +84,13 @@ def percent_of(part: float) -> str:
 
 
 def words_of(compared: pd.DataFrame) -> list[str]:
-    """Say which differences are more than chance, after allowing for how many there are."""
-    return [
-        "unclear" if not p < _CERTAIN else "higher" if difference > 0 else "lower"
-        for p, difference in zip(compared["p_adjusted"], compared["difference"], strict=True)
-    ]
+    """Say of each difference of a table which way it goes if it is a clear change, or what its verdict is."""
+    words = []
+    for verdict, difference in zip(compared["verdict"], compared["difference"], strict=True):
+        if pd.isna(verdict):
+            words.append("–")
+        elif verdict == Verdict.CLEAR:
+            words.append("higher" if difference > 0 else "lower")
+        else:
+            words.append(str(verdict))
+    return words

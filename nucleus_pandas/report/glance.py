@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.report.cards import Card
-from nucleus_pandas.report.changes import Measured, change_of, may_be_chance, p_of_change
+from nucleus_pandas.report.changes import Measured, change_of, p_of_change
+from nucleus_pandas.stats.significance import verdicts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def cards_of(loaded: Loaded, *, settled: bool) -> list[Card]:
-    """Make five cards: users, new users, sessions, their length, errors; so far, where days are not settled."""
+    """Make five cards: users, new users, sessions, their length, errors; and how the judged days differ from before."""
     kinds: list[tuple[str, Number, str, Callable[[Counts], Measured]]] = [
         ("Active users", active_users, "{:,.0f}", lambda one: Measured(active_users(one), len(one.daily))),
         ("New users", new_users, "{:,.0f}", lambda one: Measured(new_users(one), len(one.daily))),
@@ -29,19 +30,20 @@ def cards_of(loaded: Loaded, *, settled: bool) -> list[Card]:
     ]
     if loaded.before is None:
         return [Card(name, _write(number(loaded.now), written), "") for name, number, written, _ in kinds]
-    chances = may_be_chance([p_of(loaded, measured) for *_, measured in kinds])
+    verdicts = verdicts_of([p_of(loaded, measured) for *_, measured in kinds])
     cards = []
-    for (name, number, written, _), chance in zip(kinds, chances, strict=True):
-        now, before = number(loaded.now), number(loaded.before)
-        told = change_of(now, before, written=_write(before, written), chance=chance, so_far=not settled)
-        cards.append(Card(name, _write(now, written), told))
+    for (name, number, written, _), verdict in zip(kinds, verdicts, strict=True):
+        judged, before = number(loaded.judged), number(loaded.before)
+        told = change_of(judged, before, written=_write(before, written), verdict=verdict)
+        told = told if settled else f"judged days {_write(judged, written)}: {told}"
+        cards.append(Card(name, _write(number(loaded.now), written), told))
     return cards
 
 
 def p_of(loaded: Loaded, measured: Callable[[Counts], Measured]) -> float:
-    """How often the period and the one before differ as much, as far as those before tell."""
+    """How often the judged days and those before differ as much, as far as earlier periods tell."""
     assert loaded.before is not None  # noqa: S101 - asked where there is one
-    return p_of_change(measured(loaded.now), measured(loaded.before), [measured(one) for one in loaded.periods[1:]])
+    return p_of_change(measured(loaded.judged), measured(loaded.before), [measured(one) for one in loaded.periods[1:]])
 
 
 def active_users(counts: Counts) -> float:

@@ -50,11 +50,12 @@ class Shares:
 class Loaded:
     """What the service told.
 
-    `periods` are the days of the report, and the same of the periods before, the latest first. `before` is what they
-    are compared with, None where there is nothing. `daily` and `errors` are of all days of the trends. `versions` and
-    `users` are None where a store tells more.
+    `now` are the days of the report. `periods` are the days that it judges, and the same of the periods before, the
+    latest first. `before` is what the judged days are compared with, None where there is nothing. `daily` and `errors`
+    are of all days of the trends. `users` are all users of the app. `versions` is None where a store tells more.
     """
 
+    now: Counts
     periods: list[Counts]
     before: Counts | None
     shares: Shares
@@ -62,11 +63,11 @@ class Loaded:
     daily: pd.DataFrame
     errors: pd.DataFrame
     versions: pd.DataFrame | None
-    users: pd.DataFrame | None
+    users: pd.DataFrame
 
     @property
-    def now(self) -> Counts:
-        """The counts of the days of the report."""
+    def judged(self) -> Counts:
+        """The counts of the days that are judged."""
         return self.periods[0]
 
 
@@ -91,17 +92,19 @@ def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, store
             days = [_between(table, first, last) for table in (daily, events, errors)]
         return Counts(days[0], totals, days[1], days[2])
 
-    before = None if span.before is None else counts(*span.before)
+    before = None if span.judged_before is None else counts(*span.judged_before)
     # Before there was anybody there is nothing to compare with.
     before = None if before is None or not before.daily["sessions"].sum() else before
-    versions = users = None
+    users = load_users(client, properties=["country", "locale"])
+    versions = None
     if not stored:
-        users = load_users(client, properties=[])
         begin = span.first_of_periods(_VERSION_PERIODS, span.freq)
         versions = load_dimensions(client, begin, span.until, tz=span.zone, freq=span.freq)
         versions = versions[versions["dimension"] == "version"]
+    judged = [counts(*window) for window in span.windows]
     return Loaded(
-        [counts(*window) for window in span.windows],
+        judged[0] if span.judged == (span.first, span.until) else counts(span.first, span.until),
+        judged,
         before,
         shares(span.first, span.until),
         shares(*span.before) if before is not None and span.before else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import pandas as pd
 
 from nucleus_pandas.analysis.breakdown import breakdown, compare_breakdowns
 from nucleus_pandas.analysis.error_trend import error_trend, new_errors
+from nucleus_pandas.api.windows import first_instant
 from nucleus_pandas.api.wording import counted
 from nucleus_pandas.plots.error_trend import plot_error_trend
 from nucleus_pandas.report import glance
-from nucleus_pandas.report.changes import Measured, may_be_chance, p_of_change, percent_of, words_of
+from nucleus_pandas.report.changes import Measured, p_of_change, percent_of, words_of
 from nucleus_pandas.report.report import table_section
+from nucleus_pandas.stats.significance import Verdict, verdicts_of
 
 if TYPE_CHECKING:
     from nucleus_pandas.report.loaded import Counts, Loaded
@@ -21,11 +24,13 @@ if TYPE_CHECKING:
     from nucleus_pandas.report.span import Span
 
 _TOP = 10
-_SHARES = (
-    "Shares here and below are of all that the service counted under the heading. Bounds take each count for itself: "
-    "where few users count often, higher and lower are less sure. A range without 0 can be unclear all the same: among "
-    "many rows, chance makes one."
+_TOTALS = (
+    "Shares of all that the service counted under the heading. These are totals, which do not tell how many users they "
+    "are of: no bounds, no verdict."
 )
+_DIMENSIONS = {"platform": "Platforms", "country": "Countries", "language": "Languages"}
+# Where the list of users tells them.
+_OF_USERS = {"platform": "platform", "country": "props.country", "language": "props.locale"}
 # Fewer than so many, and a change is mostly chance; less than so much is not worth a line.
 _MANY, _MUCH = 30, 0.1
 
@@ -34,7 +39,7 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     """The most frequent events, and those that changed most."""
     table = event_table(loaded)
     found = int((table["count"] > 0).sum())
-    young = "" if span.settled else " Days younger than 48 hours may still grow."
+    young = "" if span.settled else f" Changes are of the judged days, {_written(span.judged)}."
     note = (
         f"The most frequent of {counted(found, 'event')} with a name of the app's. Rates are per 100 sessions, so that "
         f"more sessions alone change nothing.{young}"
@@ -42,9 +47,9 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     report.sections.append(_events_section("Events", table[table["count"] > 0].head(_TOP), note, loaded, level=2))
     if loaded.before is None:
         return
-    many = table[["count", "count_before"]].max(axis=1) >= _MANY
+    many = table[["count_judged", "count_before"]].max(axis=1) >= _MANY
     unlike = (table["ratio"] - 1).abs() >= _MUCH
-    movers = table[many & unlike & ~table["chance"]]
+    movers = table[many & unlike & (table["verdict"] == Verdict.CLEAR)]
     movers = movers.iloc[np.argsort(-np.abs(np.log(movers["ratio"])).to_numpy(), kind="stable")].head(_TOP)
     moved = (
         f"counted {_MANY} times or more whose rate changed by {100 * _MUCH:.0f} % or more, and more than usual from "
@@ -52,34 +57,38 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     )
     if len(movers):
         report.sections.append(_events_section("Movers", movers, f"Events {moved}", loaded, level=3))
+    elif many.any() and (table.loc[many, "verdict"] == Verdict.UNTESTED).all():
+        report.add("Movers", "Too early to say: fewer than four pairs of earlier periods to learn from.", level=3)
     else:
         report.add("Movers", f"There is no event {moved}", level=3)
 
 
 def event_table(loaded: Loaded) -> pd.DataFrame:
-    """A row an event, the most frequent first: count, rate per 100 sessions, both before, and whether it is chance.
+    """A row an event, the most frequent first: count and rate per 100 sessions, now, on the judged days and before.
 
-    `ratio` is the rate in parts of the one before; of frequent events only it is told whether it may be chance.
+    `ratio` is the rate of the judged days divided by the one before, and `verdict` is that of this change; only
+    frequent events are tested.
     """
     counts = pd.DataFrame({place: _of_events(one) for place, one in enumerate(loaded.periods)})
     before = 0.0 if loaded.before is None else _of_events(loaded.before)
-    table = pd.DataFrame({"count": counts[0], "count_before": before}).join(counts.drop(columns=0)).fillna(0.0)
-    table = table[table[["count", "count_before"]].max(axis=1) > 0].rename_axis("event").reset_index()
+    table = pd.DataFrame({"count": _of_events(loaded.now), "count_judged": counts[0], "count_before": before})
+    table = table.join(counts.drop(columns=0)).fillna(0.0)
+    table = table[table[["count", "count_judged", "count_before"]].max(axis=1) > 0]
+    table = table.rename_axis("event").reset_index()
     bases = [glance.sessions(one) for one in loaded.periods]
     base_before = np.nan if loaded.before is None else glance.sessions(loaded.before)
-    table["rate"], table["rate_before"] = (
-        100 * table["count"] / (bases[0] or np.nan),
-        100 * table["count_before"] / (base_before or np.nan),
-    )
+    base_of = {"": glance.sessions(loaded.now), "_judged": bases[0], "_before": base_before}
+    for name, base in base_of.items():
+        table[f"rate{name}"] = 100 * table[f"count{name}"] / (base or np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        table["ratio"] = table["rate"] / table["rate_before"]
-    frequent = table[["count", "count_before"]].max(axis=1) >= _MANY
+        table["ratio"] = table["rate_judged"] / table["rate_before"]
+    frequent = table[["count_judged", "count_before"]].max(axis=1) >= _MANY
     p_values = np.full(len(table), np.nan)
     for place, row in zip(np.flatnonzero(frequent), table[frequent].to_dict("records"), strict=True):
         earlier = [Measured(row[number], base) for number, base in enumerate(bases) if number]
-        both = Measured(row["count"], bases[0]), Measured(row["count_before"], base_before)
+        both = Measured(row["count_judged"], bases[0]), Measured(row["count_before"], base_before)
         p_values[place] = p_of_change(*both, earlier)
-    table["chance"] = may_be_chance(p_values.tolist()) if len(table) else False
+    table["verdict"] = verdicts_of(p_values) if len(table) else pd.Series(dtype=object)
     return table.sort_values(["count", "event"], ascending=[False, True], ignore_index=True)
 
 
@@ -94,18 +103,23 @@ def _events_section(heading: str, table: pd.DataFrame, note: str, loaded: Loaded
         "Per 100 sessions": table["rate"],
     }
     if loaded.before is not None:
-        rows = table[["count", "count_before", "ratio", "chance"]].itertuples(index=False)
-        columns |= {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
-    return table_section(heading, columns, note, level=level, tenths=("Per 100 sessions", "Per 100 before"))
+        rows = table[["count_judged", "count_before", "ratio", "verdict"]].itertuples(index=False)
+        judged = {} if loaded.judged is loaded.now else {"Per 100, judged days": table["rate_judged"]}
+        columns |= judged | {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
+    tenths = ("Per 100 sessions", "Per 100, judged days", "Per 100 before")
+    return table_section(heading, columns, note, level=level, tenths=tenths)
 
 
-def _change(count: float, before: float, ratio: float, chance: bool) -> str:
+def _change(count: float, before: float, ratio: float, verdict: Verdict) -> str:
+    if not before and not count:
+        return "–"
     if not before or not count:
         return "new" if count else "gone"
     if np.isnan(ratio):
         return "–"
-    arrow = "▲" if ratio > 1 else "▼" if ratio < 1 else "="
-    return f"{arrow} {percent_of(abs(ratio - 1))}{', may be chance' if chance else ''}"
+    if verdict is not Verdict.CLEAR:
+        return str(verdict)
+    return f"{'▲' if ratio > 1 else '▼'} {percent_of(abs(ratio - 1))}"
 
 
 def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
@@ -119,20 +133,20 @@ def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
     report.add("Errors", f"{told} Every report counts: one session can report many.")
     columns = ["day", "error", "count", "base", "rate", "expected", "low", "high", "spike"]
     report.add("Rate by day", plot_error_trend, data=trend, numbers=trend.loc[days, columns], level=3)
-    _add_spikes(report, trend[days], span)
+    first, last = span.judged
+    _add_spikes(report, trend[trend["day"].between(pd.Timestamp(first), pd.Timestamp(last))], span)
     _add_new(report, loaded, span)
 
 
 def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
     spikes = trend[trend["spike"].fillna(value=False).astype(bool)]
     judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any())
-    left_out = int((~judged).sum())
-    note = (
-        f"{left_out} of {counted(span.days, 'day')} not judged: younger than 48 hours, without sessions, or with fewer "
-        "than four weeks before."
-        if left_out
-        else ""
-    )
+    first, last = span.judged
+    told = [] if span.settled else [f"Judged: {_written(span.judged)}. The next report judges the days after that."]
+    if left_out := int((~judged).sum()):
+        days = counted((last - first).days + 1, "day")
+        told.append(f"{left_out} of {days} not judged: without sessions, or with fewer than four weeks before.")
+    note = " ".join(told)
     if len(spikes):
         columns = {
             "Day": spikes["day"],
@@ -147,7 +161,7 @@ def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
     elif judged.any():
         report.add("Spikes", "No error was above the range to be expected on any day.", note, level=3)
     else:
-        report.add("Spikes", "Nothing can be told.", note, level=3)
+        report.add("Spikes", "Too early to say: no day can be judged yet.", note, level=3)
 
 
 def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
@@ -162,25 +176,24 @@ def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
         report.add("New errors", f"None: every error was reported in the {before} before, too.", level=3)
 
 
-def add_breakdowns(report: Report, loaded: Loaded, attribute: tuple[str, str] | None) -> None:
-    """Platforms, countries and the values of an attribute."""
+def add_breakdowns(report: Report, loaded: Loaded, span: Span, attribute: tuple[str, str] | None) -> None:
+    """Platforms, countries, languages and the values of an attribute: totals, and new users as the list tells them."""
     shares, before = loaded.shares, loaded.shares_before
-    for heading, dimension in (("Platforms", "platform"), ("Countries", "country")):
+    new = _new_users(loaded.users, span)
+    for dimension, heading in _DIMENSIONS.items():
         then = None if before is None else _of(before.dimensions, dimension)
-        note = _SHARES if dimension == "platform" and before is not None else ""
-        _add_shares(report, heading, _of(shares.dimensions, dimension), then, note)
+        _add_totals(report, heading, _of(shares.dimensions, dimension), then)
+        _add_new_users(report, f"New users by {dimension}", _of(new, dimension), span)
     if attribute is not None:
-        _add_shares(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
+        _add_totals(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
 
 
 def _of(dimensions: pd.DataFrame, dimension: str) -> pd.DataFrame:
     return dimensions[dimensions["dimension"] == dimension]
 
 
-def _add_shares(
-    report: Report, heading: str, now: pd.DataFrame | None, before: pd.DataFrame | None, note: str = ""
-) -> None:
-    """Shares of each value, beside those before, in per cent."""
+def _add_totals(report: Report, heading: str, now: pd.DataFrame | None, before: pd.DataFrame | None) -> None:
+    """Shares of each value in what the service counted, beside those before, in per cent."""
     assert now is not None  # noqa: S101 - it was asked for
     table = breakdown(now) if before is None else compare_breakdowns(before, now)
     shown: dict[str, Any]
@@ -192,11 +205,64 @@ def _add_shares(
             "Count": table["count_after"],
             "Share, %": 100 * table["share_after"],
             "Before, %": 100 * table["share_before"],
-            "Difference, points": 100 * table["difference"],
+        }
+    tenths = [name for name in shown if name not in ("Value", "Count")]
+    note = _TOTALS if now["count"].sum() else "Nothing was counted under this heading in these days."
+    report.sections.append(table_section(heading, shown, note, tenths=tenths))
+
+
+def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
+    """Shares of the values of all dimensions among new users, beside those before; judged together."""
+    people = users[["user_db_id", "user_id", "created_at"]]
+    tables = [
+        people.assign(dimension=dimension, value=users[column])
+        for dimension, column in _OF_USERS.items()
+        if column in users.columns and users[column].notna().any()
+    ]
+    values = pd.concat([people.head(0).assign(dimension="", value=""), *tables])
+    if span.judged_before is None:
+        return breakdown(_created(values, span.first, span.until, span))
+    return compare_breakdowns(_created(values, *span.judged_before, span), _created(values, *span.judged, span))
+
+
+def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span) -> None:
+    """Shares of each value among the users created in the days, beside those created in the days before."""
+    if not len(table):
+        return
+    shown: dict[str, Any]
+    if span.judged_before is None:
+        shown = {
+            "Value": table["value"],
+            "New users": table["count"],
+            "Share, %": 100 * table["share"],
             "95 % from": 100 * table["low"],
+            "to": 100 * table["high"],
+        }
+        note = "Users created in these days."
+    else:
+        shown = {
+            "Value": table["value"],
+            "New users": table["count_after"],
+            "Share, %": 100 * table["share_after"],
+            "Before, %": 100 * table["share_before"],
+            "Difference, points": 100 * table["difference"],
+            "Bounds from": 100 * table["low"],
             "to": 100 * table["high"],
             "Change": words_of(table),
         }
-    tenths = [name for name in shown if name not in ("Value", "Count", "Change")]
-    note = "Nothing was counted under this heading in these days." if not now["count"].sum() else note
-    report.sections.append(table_section(heading, shown, note, tenths=tenths))
+        note = (
+            f"Users created in {_written(span.judged)} beside those created in {_written(span.judged_before)}, each "
+            "counted once. Bounds: 95 % for all tables of new users together."
+        )
+    tenths = [name for name in shown if name not in ("Value", "New users", "Change")]
+    report.sections.append(table_section(heading, shown, note, level=3, tenths=tenths))
+
+
+def _written(days: tuple[dt.date, dt.date]) -> str:
+    return str(days[0]) if days[0] == days[1] else f"{days[0]} to {days[1]}"
+
+
+def _created(users: pd.DataFrame, first: dt.date, last: dt.date, span: Span) -> pd.DataFrame:
+    """The users created on days from `first` to `last`."""
+    start, end = (first_instant(day, span.zone) for day in (first, last + dt.timedelta(days=1)))
+    return users[(users["created_at"] >= start) & (users["created_at"] < end)].drop(columns="created_at")

@@ -144,7 +144,7 @@ def add_growth(report: Report, people: People | None) -> None:
     report.add(heading, plot_growth, note, data=table, numbers=table.drop(columns=["freq", "sample"]))
 
 
-def add_retention(report: Report, people: People | None, users: pd.DataFrame | None, span: Span) -> None:
+def add_retention(report: Report, people: People | None, users: pd.DataFrame, span: Span) -> None:
     """Who of those who were created together came back."""
     freq: Freq = "M" if span.freq == "M" else "W"
     first = span.first_of_periods(_COHORTS + 1, freq)
@@ -154,7 +154,6 @@ def add_retention(report: Report, people: People | None, users: pd.DataFrame | N
         cells, note = heatmap_of(table)
         told = f"{note} A user starts when the account is created."
     else:
-        assert users is not None  # noqa: S101 - asked for where there is no store
         found = unbounded_retention(users, freq=freq, start=first, end=span.until, tz=span.zone, as_of=span.now)
         table = _until(found, span)
         cells, note = heatmap_of(table)
@@ -225,11 +224,11 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
         "Of those who entered, %": 100 * compared["rate_b"],
         "Before, %": 100 * compared["rate_a"],
         "Difference, points": 100 * compared["difference"],
-        "95 % from": 100 * compared["low"],
+        "Bounds from": 100 * compared["low"],
         "to": 100 * compared["high"],
     }
     columns = {"Step": compared["event"], "Users": compared["users_b"], **rates, "Change": words_of(compared)}
-    note = f"Entries of {earlier} to {first - _DAY}. Positive: higher than before."
+    note = f"Entries of {earlier} to {first - _DAY}. Positive: higher than before. Bounds: 95 % for all steps together."
     report.sections.append(table_section("Beside the 28 days before", columns, note, level=3, tenths=rates))
 
 

@@ -62,17 +62,38 @@ class Span:
         return self.settled_days == self.days
 
     @property
+    def judged(self) -> tuple[dt.date, dt.date]:
+        """The days that are judged: as many as the period has, up to the last that was over 48 hours before `now`.
+
+        Where the last days of the period are younger, these are left to the next report, and the days before the period
+        that a report made as soon after its own period had to leave are judged with the others.
+        """
+        return self._shifted(self.first, self.until)
+
+    @property
+    def judged_before(self) -> tuple[dt.date, dt.date] | None:
+        """The days that the judged ones are compared with."""
+        return None if self.before is None else self._shifted(*self.before)
+
+    def _shifted(self, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
+        young = 0
+        while first_instant(self.until - (young - 1) * _DAY, self.zone) + SETTLING_TIME > self.now:
+            young += 1
+        return first - young * _DAY, last - young * _DAY
+
+    @property
     def end(self) -> dt.datetime:
         """The instant at which the last of its days was over."""
         return first_instant(self.until + _DAY, self.zone)
 
     @property
     def windows(self) -> list[tuple[dt.date, dt.date]]:
-        """The days of the period that are over, and the same ones of the periods before it, as far as trends go."""
+        """The judged days, and the same ones of the periods before, as far as trends go."""
         made: list[tuple[dt.date, dt.date]] = []
         while (window := _back(self.freq, self.first, self.last, self.until, len(made)))[0] >= self.since:
             made.append(window)
-        return made
+        shifted = [self._shifted(*window) for window in made]
+        return [window for window in shifted if window[0] >= self.since]
 
     def first_of_periods(self, number: int, freq: Freq) -> dt.date:
         """The first day of so many periods that end with this one."""

@@ -87,13 +87,15 @@ def weekly_report(
 
     Notes
     -----
-    A change is said to be perhaps chance unless it is larger than those from one period to the next before, eight weeks
-    or six months back (Student's t of differences of logarithms, Holm over the numbers of a section), and larger than
-    chance makes of counts. A report of the past knows nothing of what came later, but for its funnel.
+    Changes of counts are tested against those from one period to the next before, eight weeks or six months back
+    (Student's t of differences of logarithms), and against chance. Changes of shares of new users are tested with users
+    as the sampling unit. Both allow for the number of rows of a section (Holm). A report of the past knows nothing of
+    what came later, but for its funnel.
 
-    Without a store it takes some 30 requests; with one, 20. The figures are those of the functions that the page names
+    Without a store it takes some 30 requests; with one, 21. The figures are those of the functions that the page names
     at its end, called for the same days. Days younger than 48 hours still grow, as apps send late: the page says how
-    many there are. The same answers give the same bytes, but for the time at which it was made.
+    many there are, and judges as many settled days as the period has, which end before them. The next report judges the
+    others. The same answers give the same bytes, but for the time at which it was made.
 
     Examples
     --------
@@ -257,7 +259,7 @@ def _add_sections(report: Report, people: People | None, span: Span, asked: _Ask
     of_counts.add_errors(report, loaded, span)
     of_people.add_error_free(report, people)
     of_people.add_releases(report, people, loaded.versions)
-    of_counts.add_breakdowns(report, loaded, asked.attribute)
+    of_counts.add_breakdowns(report, loaded, span, asked.attribute)
 
 
 def _subtitle(client: Client, span: Span) -> str:
@@ -284,9 +286,12 @@ def _state(span: Span) -> str:
 def _compared(span: Span, loaded: Loaded) -> str:
     if span.before is None:
         return ""
+    earlier = _days(*(span.judged_before or span.before))
     if loaded.before is None:
-        return f"There were no sessions in {_days(*span.before)}: nothing to compare with."
-    return f"Compared with {_days(*span.before)}."
+        return f"There were no sessions in {earlier}: nothing to compare with."
+    if span.settled:
+        return f"Compared with {earlier}."
+    return f"Judged: {_days(*span.judged)}, compared with {earlier}. The next report judges the days after that."
 
 
 def _silent(loaded: Loaded) -> str:
@@ -304,13 +309,17 @@ def _definitions(span: Span, people: People | None) -> str:
         "their mean length: load_daily. Errors per 100 sessions: every report counts (load_errors).",
         "Events: load_events. A rate is per 100 sessions. Spikes: error_trend, against the same weekday of up to 8 "
         "weeks before. New errors: new_errors.",
-        f"May be chance: the change is no larger than such numbers usually change from {span.step}, as far as the "
-        f"{'six months' if span.freq == 'M' else 'eight weeks'} before tell, allowing for the number of rows; or there "
-        "is too little before to tell. A change tells nothing of its cause.",
-        "Shares are of all that was counted; what has no value may not be counted (breakdown). Higher, lower: the "
-        "difference is more than chance would make it in 1 of 20 cases, allowing for the number of rows "
-        "(compare_breakdowns, compare_funnels); else it is unclear.",
-        "95 %: the bounds within which the true share, difference or ratio lies in 95 of 100 such cases.",
+        "Each change is judged in one of three ways, allowing for the number of rows of its section. A clear change "
+        "(an arrow, higher, lower, more, fewer): chance alone would make one as large in fewer than 1 of 20 cases. "
+        "Within normal variation: tested, and not clear. Too little history: not enough to test it. A clear change "
+        "says nothing about its cause.",
+        f"Counts and rates are compared with how they usually change from {span.step}, over the "
+        f"{'six months' if span.freq == 'M' else 'eight weeks'} before. Shares and funnels are compared user by user "
+        "(compare_breakdowns, compare_funnels).",
+        "Shares are of all that was counted; what has no value may not be counted (breakdown). What the service counts "
+        "are totals: they do not tell how many users they are of, so their shares have no bounds and no verdict.",
+        "95 %: the bounds within which the true share, difference or ratio lies in 95 of 100 such cases; beside a "
+        "verdict, for all rows of the section together.",
     ]
     if people is None:
         told.append(

@@ -8,12 +8,21 @@ from hypothesis import strategies as st
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
+from nucleus_pandas.stats.intervals import newcombe
+
+NORMAL = "within normal variation"
 
 WEEKS = pd.to_datetime(["2026-09-07", "2026-09-14"]).astype("datetime64[us]")
 
 
 def counts(**numbers):
     return pd.DataFrame({"value": pd.array(list(numbers), dtype=TEXT), "count": pd.array([*numbers.values()], COUNT)})
+
+
+def by_user(each=1, **numbers):
+    """So many users of each value, each counted `each` times, a row a user."""
+    value = [name for name, number in numbers.items() for _ in range(number)]
+    return pd.DataFrame({"user_id": [f"user {n}" for n in range(len(value))], "value": value, "count": each})
 
 
 def weekly(first, second, complete=(True, True)):
@@ -37,8 +46,44 @@ def test_a_breakdown_gives_shares_of_all_that_was_counted():
 
 def test_the_bounds_of_a_share_are_those_of_wilson():
     # 10 of 100, worked out by hand: (0.1 + z²/200 ± z √(0.0009 + z²/40000)) / (1 + z²/100) with z = 1.959964.
-    row = nu.breakdown(PLATFORMS).iloc[2]
+    row = nu.breakdown(by_user(linux=10, win=60, mac=30)).iloc[2]
     assert (row["low"], row["high"]) == pytest.approx((0.0552291, 0.1743657), abs=1e-7)
+
+
+def test_totals_have_shares_without_bounds():
+    table = nu.breakdown(PLATFORMS)
+    assert table["share"].notna().all()
+    assert table[["low", "high"]].isna().all(axis=None)
+
+
+def test_users_who_count_many_times_have_the_bounds_of_about_as_many_users():
+    once, often = (nu.breakdown(by_user(each, linux=10, win=60, mac=30)) for each in (1, 50))
+    assert often["share"].tolist() == once["share"].tolist()
+    assert (often["low"] <= once["low"]).all()
+    assert (often["high"] >= once["high"]).all()
+    assert (often["high"] - often["low"] < 1.2 * (once["high"] - once["low"])).all()
+
+
+def test_rows_of_users_without_a_count_count_once_each():
+    rows = by_user(linux=10, win=60, mac=30)
+    pd.testing.assert_frame_equal(nu.breakdown(rows.drop(columns="count")), nu.breakdown(rows))
+
+
+def test_a_user_is_told_by_the_service_s_id_or_else_by_the_app_s():
+    ids = {"user_db_id": ["1", "1", None, None], "user_id": ["a", "b", "a", "a"], "value": ["x", "y", "x", "x"]}
+    apart = {"user_id": ["p", "p", "q", "q"], "value": ids["value"]}
+    pd.testing.assert_frame_equal(nu.breakdown(pd.DataFrame(ids)), nu.breakdown(pd.DataFrame(apart)))
+
+
+def test_rows_without_a_user_are_left_out_and_told():
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 rows have no user"):
+        table = nu.breakdown(pd.DataFrame({"user_id": ["a", None, "b"], "value": ["x", "x", "y"]}))
+    assert table["count"].tolist() == [1, 1]
+
+
+def test_bounds_of_an_incomplete_period_are_missing():
+    rows = by_user(a=8, b=2).assign(period=WEEKS[0], complete=False)
+    assert nu.breakdown(rows)[["share", "low", "high"]].isna().all(axis=None)
 
 
 def test_missing_is_a_value_of_its_own_and_the_empty_text_is_missing():
@@ -196,8 +241,31 @@ def test_a_comparison_gives_the_difference_of_shares():
 
 def test_the_bounds_of_a_difference_are_those_of_newcombe():
     # Published in Newcombe (1998), method 10, case (a): 56/70 and 48/80.
-    row = nu.compare_breakdowns(counts(a=48, b=32), counts(a=56, b=14)).iloc[0]
-    assert (row["low"], row["high"]) == pytest.approx((0.0524, 0.3339), abs=5.1e-5)
+    # Two rows that mirror each other: each is judged at half of 5 %.
+    before, after = by_user(a=48, b=32), by_user(a=56, b=14)
+    table = nu.compare_breakdowns(before, after)
+    low, high = newcombe(48, 80, 56, 70, confidence=0.975)[1:]
+    assert table["low"].tolist() == pytest.approx([low, -high])
+    assert table["high"].tolist() == pytest.approx([high, -low])
+
+
+def test_a_comparison_of_totals_has_no_bounds_and_no_verdict():
+    table = nu.compare_breakdowns(counts(a=600, b=400), by_user(a=50, b=30))
+    assert table["difference"].notna().all()
+    assert table[["low", "high", "p_value", "p_adjusted", "verdict"]].isna().all(axis=None)
+
+
+def test_a_share_that_differs_clearly_is_a_clear_change_and_others_are_normal():
+    table = nu.compare_breakdowns(by_user(a=500, b=400, c=100), by_user(a=500, b=300, c=200)).set_index("value")
+    assert table["verdict"].to_dict() == {"a": NORMAL, "b": "clear change", "c": "clear change"}
+
+
+def test_a_clear_difference_of_events_of_a_few_users_is_none():
+    assert set(nu.compare_breakdowns(by_user(500, a=6, b=4), by_user(500, a=3, b=7))["verdict"]) == {NORMAL}
+
+
+def test_what_nobody_was_counted_in_is_too_little_to_compare():
+    assert nu.compare_breakdowns(by_user(a=5), by_user())["verdict"].tolist() == ["too little history"]
 
 
 def test_the_top_of_a_comparison_is_by_share_not_by_count():
@@ -212,12 +280,13 @@ def test_dimensions_are_compared_by_name_and_one_that_only_one_table_has_has_no_
     table = nu.compare_breakdowns(a, PLATFORMS.assign(dimension="platform"))
     assert table["difference"].tolist()[:3] == [0, 0, 0]
     country = table.iloc[3]
+    assert pd.isna(country["verdict"])
     assert (country["dimension"], country["count_after"], country["low_n"]) == ("country", 0, True)
     assert country[["share_after", "difference", "low", "high", "p_value", "p_adjusted"]].isna().all()
 
 
 def test_p_values_are_raised_for_being_several():
-    table = nu.compare_breakdowns(counts(a=50, b=30, c=20), counts(a=40, b=35, c=25))
+    table = nu.compare_breakdowns(by_user(a=50, b=30, c=20), by_user(a=40, b=35, c=25))
     np.testing.assert_allclose(table["p_adjusted"].min(), 3 * table["p_value"].min())
 
 
@@ -260,15 +329,17 @@ values = st.one_of(
 rows = st.lists(st.tuples(values, st.integers(0, 2**40), st.integers(0, 2), st.booleans()), max_size=12)
 
 
-@given(rows, st.integers(1, 4), st.booleans())
+@given(rows, st.integers(1, 4), st.booleans(), st.booleans())
 @settings(max_examples=40)
-def test_shares_add_up_to_one_whatever_comes(rows, top, periods):
+def test_shares_add_up_to_one_whatever_comes(rows, top, periods, known):
     frame = pd.DataFrame(
         {"value": pd.Series([row[0] for row in rows], dtype=object), "count": [row[1] for row in rows]}
     )
     frame = frame.astype({"count": "int64"})
     by = ["dimension"]
     frame["dimension"] = pd.array([f"d{row[2]}" for row in rows], dtype=TEXT)
+    if known:
+        frame["user_id"] = [f"user {row[1] % 3}" for row in rows]
     if periods:
         by = ["period", "dimension"]
         frame["period"] = np.array([WEEKS[int(row[3])] for row in rows], dtype="datetime64[us]")
@@ -280,7 +351,8 @@ def test_shares_add_up_to_one_whatever_comes(rows, top, periods):
         if total:
             assert part["share"].sum() == pytest.approx(1, abs=1e-12)
             assert part["cumulative_share"].iloc[-1] == 1
-            assert ((part["low"] <= part["share"]) & (part["share"] <= part["high"])).all()
+            held = (part["low"] <= part["share"]) & (part["share"] <= part["high"])
+            assert (held if known else part[["low", "high"]].isna().all(axis=1)).all()
         else:
             assert part["share"].isna().all()
         assert len(part) <= top + 2

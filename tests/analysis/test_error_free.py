@@ -277,6 +277,35 @@ def test_the_sessions_of_the_made_up_app_have_the_errors_of_the_build(shared_app
     assert table[["sessions", "error_sessions"]].iloc[0].tolist() == [len(failed), sum(failed)]
 
 
+def alike(users, each, failing):
+    """A session a row: `failing` of the users fail in all of their sessions, the others in none."""
+    rows = [(f"user {user}", number, user < failing) for user in range(users) for number in range(each)]
+    user, number, failed = zip(*rows, strict=True)
+    return pd.DataFrame(
+        {
+            "user_id": pd.array(user, dtype=TEXT),
+            "device_id": "d",
+            "session_id": pd.array([str(one) for one in number], dtype=TEXT),
+            "start": pd.Timestamp("2026-09-01T00:00Z") + pd.to_timedelta(number, unit="min"),
+            "errors": pd.array([int(one) for one in failed], dtype="Int64"),
+        }
+    )
+
+
+def test_sessions_of_users_who_always_fail_or_never_have_the_bounds_of_about_as_many_users():
+    many = nu.error_free(alike(40, 25, 10), freq=None).iloc[0]
+    once = nu.error_free(alike(40, 1, 10), freq=None).iloc[0]
+    assert many["error_free_sessions"] == once["error_free_sessions"] == 0.75
+    assert many["error_free_sessions_low"] <= once["error_free_sessions_low"]
+    assert many["error_free_sessions_high"] >= once["error_free_sessions_high"]
+
+
+def test_where_each_user_has_one_session_bounds_of_sessions_are_those_of_users():
+    row = nu.error_free(alike(40, 1, 10), freq=None).iloc[0]
+    assert row["error_free_sessions_low"] == pytest.approx(row["error_free_users_low"])
+    assert row["error_free_sessions_high"] == pytest.approx(row["error_free_users_high"])
+
+
 @pytest.mark.parametrize(
     ("columns", "words"),
     [

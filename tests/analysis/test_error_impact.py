@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from nucleus_pandas.analysis.intervals import newcombe, pooled_difference
+from nucleus_pandas.stats.intervals import newcombe, pooled_difference
 
 TEXT = pd.StringDtype("python")
 EPOCH = pd.Timestamp("2026-06-01", tz="UTC")

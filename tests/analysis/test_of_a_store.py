@@ -1,6 +1,7 @@
 """Analyses of a store are those of its event log, with what the store knows about itself."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -175,3 +176,24 @@ def test_of_a_store_of_several_intervals_the_one_that_is_asked_for_is_shown_else
 def test_a_store_that_does_not_exist_says_what_makes_it(tmp_path):
     with pytest.raises(nu.StoreError, match=r"nucleus_pandas\.sync"):
         nu.funnel(nu.EventStore(tmp_path / "nothing.duckdb"), STEPS)
+
+
+def test_a_session_of_system_events_alone_is_no_activity_however_a_store_is_read(tmp_path):
+    app = build_app(scale=0.02, end=dt.date(2026, 11, 22))
+    alone = next(user for user in app.users if len(user.sessions) == 1 and not user.sessions[0].clock_ms)
+    alone.sessions[0].events[:] = [replace(event, type="nucleus:heartbeat") for event in alone.sessions[0].events]
+    store = nu.EventStore(tmp_path / "app.duckdb")
+    with nu.demo.DemoClient(DemoService(app, as_of=AUTUMN)) as client:
+        nu.sync(client, store, **ALL, progress=False)
+    assert alone.db_id in set(store.sessions()["user_db_id"])
+    month = {"freq": "M", "start": "2026-05-01", "end": "2026-10-31"}
+    pd.testing.assert_frame_equal(nu.growth(store, **month), nu.growth(nu.EventLog(store), **month))
+    pd.testing.assert_frame_equal(nu.error_free(store, **month), nu.error_free(nu.EventLog(store), **month))
+
+
+def test_a_synced_month_is_complete_also_if_nobody_was_there_on_its_first_day(app, store):
+    month = {"start": "2026-05-01", "end": "2026-10-31"}
+    assert store.users()["created_at"].min() > pd.Timestamp("2026-05-02T00:00Z")
+    assert nu.growth(store, "M", **month)["complete"].all()
+    cohorts = nu.retention(store, users=store.users(), freq="M", periods=1, **month)
+    assert cohorts.loc[cohorts["period"] == 0, "complete"].all()

@@ -63,8 +63,45 @@ def test_a_user_counts_once_a_day_with_the_version_of_the_last_session():
 
 def test_versions_beyond_top_are_put_together_after_the_others():
     table = nu.adoption(TWO_DAYS, top=1, as_of=AS_OF)
-    assert table["version"].tolist() == ["0.9", "(other)", "(none)"] * 2
-    assert table["sessions"].tolist() == [6, 2, 2, 1, 3, 0]
+    assert table["version"].tolist() == ["0.10", "(other)", "(none)"] * 2
+    assert table["sessions"].tolist() == [2, 6, 2, 3, 1, 0]
+
+
+OLD_AND_NEW = log(
+    sessions("1.0", 0, 50),
+    sessions("1.1", 0, 40),
+    sessions("1.2", 1, 9),
+    sessions("1.3", 1, 8),
+    sessions("2.0", 2, 1),
+    sessions("3.0-beta", 2, 2),
+)
+
+
+def test_the_newest_release_has_rows_however_few_sessions_it_has():
+    assert "2.0" in nu.adoption(OLD_AND_NEW, top=1, as_of=AS_OF)["version"].tolist()
+
+
+def test_versions_are_ranked_by_the_last_complete_period_and_not_by_all_of_them():
+    # The 3rd is not over, so the 2nd decides; on it nobody used 1.0 and 1.1 any more.
+    table = nu.adoption(OLD_AND_NEW, top=3, as_of=FIRST + pd.Timedelta(days=2, hours=20))
+    assert table["version"].unique().tolist() == ["1.2", "1.3", "2.0", "(other)"]
+
+
+def test_versions_of_earlier_periods_fill_the_rows_that_are_left():
+    table = nu.adoption(OLD_AND_NEW, top=5, as_of=FIRST + pd.Timedelta(days=2, hours=20))
+    assert table["version"].unique().tolist() == ["1.0", "1.1", "1.2", "1.3", "2.0", "(other)"]
+
+
+def by_few_users(version, users, each):
+    return [(f"{version}-{n}", *row[1:]) for n in range(users) for row in sessions(version, 0, each, hour=n / 10)]
+
+
+def test_a_share_of_sessions_is_no_more_certain_than_its_users_allow():
+    many = nu.adoption(log(by_few_users("1.0", 20, 30), by_few_users("1.1", 20, 30)), as_of=AS_OF).iloc[0]
+    once = nu.adoption(log(by_few_users("1.0", 20, 1), by_few_users("1.1", 20, 1)), as_of=AS_OF).iloc[0]
+    assert many["share"] == once["share"] == 0.5
+    assert many["low"] <= once["low"] < 0.36
+    assert many["high"] >= once["high"] > 0.64
 
 
 def test_days_without_sessions_are_there_without_a_share_and_a_day_that_is_not_over_has_none():
@@ -137,7 +174,7 @@ def test_crashes_are_counted_apart_from_other_errors():
     assert (row["crashes"], row["crashes_before"], row["crash_change"]) == (24, 4, "more")
     own = BAD.assign(event=BAD["event"].replace({"error:uncaughtException": "error:Own"}))
     row = of(nu.compare_releases(own, as_of=AS_OF), "1.1")
-    assert (row["errors"], row["crashes"], row["crash_free"], row["crash_change"]) == (24, 0, 1, "unclear")
+    assert (row["errors"], row["crashes"], row["crash_free"], row["crash_change"]) == (24, 0, 1, "too little history")
     assert math.isnan(row["crash_ratio"])
 
 
@@ -159,7 +196,7 @@ def test_a_bad_day_speaks_neither_for_nor_against_a_release():
     row = of(nu.compare_releases(days, as_of=AS_OF), "1.1")
     assert row["error_ratio"] == pytest.approx(1)
     assert row["error_free"] == pytest.approx(row["error_free_before"])
-    assert row["error_change"] == "unclear"
+    assert row["error_change"] == "within normal variation"
 
 
 def test_one_user_with_many_errors_makes_no_difference_and_counts_once_a_day_with_users_as_the_unit():
@@ -167,8 +204,8 @@ def test_one_user_with_many_errors_makes_no_difference_and_counts_once_a_day_wit
     calm = sessions("1.1", 1, 40, 0, hour=16)
     rows = log(*(sessions("1.0", day, 40, 1) for day in (0, 1)), loud, calm)
     by_session, by_user = (of(nu.compare_releases(rows, per=per, as_of=AS_OF), "1.1") for per in ("sessions", "users"))
-    assert (by_session["errors"], by_session["base"], by_session["error_change"]) == (30, 70, "unclear")
-    assert (by_user["errors"], by_user["base"], by_user["error_change"]) == (1, 41, "unclear")
+    assert (by_session["errors"], by_session["base"], by_session["error_change"]) == (30, 70, "within normal variation")
+    assert (by_user["errors"], by_user["base"], by_user["error_change"]) == (1, 41, "within normal variation")
     assert (by_user["per"], by_user["base_before"]) == ("users", 40)
 
 
@@ -337,8 +374,42 @@ def test_sessions_of_one_instant_count_together_whatever_their_order():
     rows = log(*parts)
     first, last = (nu.compare_releases(one, as_of=AS_OF) for one in (rows, rows.iloc[::-1].reset_index(drop=True)))
     pd.testing.assert_frame_equal(first, last)
-    # At noon of day 2 the 24 hours before hold 27 of 1.0 from day 1 (12:10 to 16:30), and 60 of each.
-    assert of(first, "1.1")["peak_share"] == pytest.approx(60 / 147)
+    # From 16:30 of day 2 on, the last sessions of day 1 are 24 hours old; those of day 2 are 60 of each version.
+    assert of(first, "1.1")["peak_share"] == 0.5
+
+
+def test_the_peak_is_no_lower_than_the_latest_share():
+    # 1.1 is half of the sessions at most while they come, and all of them once those of 1.0 are 24 hours old.
+    day = log(sessions("1.0", 0, 40, hour=6), sessions("1.1", 0, 40, hour=20))
+    row = of(nu.compare_releases(day, as_of=FIRST + pd.Timedelta(hours=36)), "1.1")
+    assert (row["latest_share"], row["peak_share"]) == (1.0, 1.0)
+
+
+def test_a_share_that_a_release_reaches_as_old_sessions_drop_out_is_timed():
+    old = [sessions("1.0", 0, 1), sessions("1.0", 3, 40, hour=6, every=0)]
+    rows = log(*old, sessions("1.1", 3, 35, hour=20, every=0))
+    row = of(nu.compare_releases(rows, as_of=FIRST + pd.Timedelta(days=4, hours=12)), "1.1")
+    # At 6:00 of the next day those of 1.0 are 24 hours old: 10 hours after 1.1 came.
+    assert (row["hours_to_50"], row["hours_to_90"]) == (10, 10)
+
+
+def test_a_peak_after_as_of_does_not_count():
+    rows = log(*(sessions("1.0", day, 40) for day in range(3)), sessions("1.1", 2, 80, hour=13))
+    late = nu.compare_releases(rows, as_of=FIRST + pd.Timedelta(days=2, hours=13, minutes=10))
+    assert of(late, "1.1")["peak_share"] < 0.3 < of(nu.compare_releases(rows, as_of=AS_OF), "1.1")["peak_share"]
+
+
+def test_bounds_of_releases_are_for_all_of_them_together():
+    # The same two versions, alone and beside two others between which nothing changed.
+    pair = [
+        *(sessions("1.0", day, 40, 6) for day in range(3)),
+        *(sessions("1.1", day, 40, 5, hour=3) for day in range(3)),
+    ]
+    more = [sessions("1.2", day, 40, 6, hour=5) for day in range(3)]
+    alone, beside = (of(nu.compare_releases(log(*rows), as_of=AS_OF), "1.1") for rows in (pair, [*pair, *more]))
+    assert alone["error_ratio"] == beside["error_ratio"]
+    assert beside["error_low"] < alone["error_low"]
+    assert beside["error_high"] > alone["error_high"]
 
 
 def test_when_a_release_came_does_not_depend_on_the_interval():

@@ -324,14 +324,20 @@ def impact_of_errors() -> pd.DataFrame:
     )
 
 
+def by_user(**users: int) -> pd.DataFrame:
+    """A row a user, so many of each value."""
+    value = [name for name, number in users.items() for _ in range(number)]
+    return pd.DataFrame({"user_id": [f"user {n}" for n in range(len(value))], "value": value})
+
+
 @pytest.fixture
 def breakdown() -> pd.DataFrame:
-    return nu.breakdown(shared("value", win=100, mac=60, linux=20, **{"": 5}))
+    return nu.breakdown(by_user(win=100, mac=60, linux=20, **{"": 5}))
 
 
 @pytest.fixture
 def breakdown_change() -> pd.DataFrame:
-    return nu.compare_breakdowns(shared("value", win=100, mac=60, linux=20), shared("value", win=90, mac=30, linux=70))
+    return nu.compare_breakdowns(by_user(win=100, mac=60, linux=20), by_user(win=90, mac=30, linux=70))
 
 
 @pytest.fixture
@@ -353,8 +359,8 @@ def releases() -> pd.DataFrame:
     numbers = [
         (None, None, None, None, None, None, None, False),
         ("1.0", 6.0, 3.0, 14.0, 0.76, 0.96, "more", False),
-        ("1.1", 0.9, 0.2, 6.0, 0.95, 0.945, "unclear", True),
-        ("1.2", float("inf"), 0.5, float("inf"), 0.98, 1.0, "unclear", False),
+        ("1.1", 0.9, 0.2, 6.0, 0.95, 0.945, "within normal variation", True),
+        ("1.2", float("inf"), 0.5, float("inf"), 0.98, 1.0, "within normal variation", False),
     ]
     names = [
         "before",

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle, StepPatch
 
 import nucleus_pandas as nu
 from nucleus_pandas.plots import style
-from tests.plots.conftest import counted, shared
+from tests.plots.conftest import by_user, counted, shared
 
 
 def bars(ax):
@@ -71,12 +71,21 @@ def test_a_dumbbell_goes_from_the_share_before_to_that_after(breakdown_change):
 
 
 def test_a_difference_is_written_with_its_bounds_and_in_colour_only_if_it_is_more_than_chance():
-    table = nu.compare_breakdowns(shared("value", a=60, b=40), shared("value", a=30, b=70))
+    table = nu.compare_breakdowns(by_user(a=60, b=40), by_user(a=30, b=70))
     ax = nu.plot_breakdown_change(table)
-    assert "+30.0 (+16.3 to +42.2)" in written(ax)
+    bounds = table.loc[table["value"] == "b", ["low", "high"]].iloc[0]
+    assert f"+30.0 ({100 * bounds['low']:+.1f} to {100 * bounds['high']:+.1f})" in written(ax)
     assert {line.get_color() for line in ax.lines} == {style.PALETTE[0]}
-    same = nu.plot_breakdown_change(nu.compare_breakdowns(shared("value", a=6, b=4), shared("value", a=5, b=5)))
+    same = nu.plot_breakdown_change(nu.compare_breakdowns(by_user(a=6, b=4), by_user(a=5, b=5)))
     assert {line.get_color() for line in same.lines} == {style.REST}
+
+
+def test_totals_are_drawn_without_bounds_and_the_caption_says_why():
+    totals = shared("value", a=60, b=40)
+    change = nu.plot_breakdown_change(nu.compare_breakdowns(totals, shared("value", a=30, b=70)))
+    assert {"+30.0", "−30.0"} <= set(written(change))
+    for ax in (nu.plot_breakdown(nu.breakdown(totals)), change):
+        assert any("totals do not tell users" in " ".join(text.split()) for text in written(ax))
 
 
 def test_a_value_that_cannot_be_compared_says_so(breakdown_change):

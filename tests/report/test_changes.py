@@ -1,4 +1,4 @@
-"""A change is told in words, and whether it may be chance."""
+"""A change in words, and how often one as large comes about from one period to the next."""
 
 from statistics import NormalDist
 
@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nucleus_pandas.report.changes import Measured, change_of, may_be_chance, p_of_change, percent_of, words_of
+from nucleus_pandas.report.changes import Measured, change_of, p_of_change, percent_of, words_of
+from nucleus_pandas.stats.significance import Verdict, verdicts_of
 
 
 @pytest.mark.parametrize(
@@ -22,11 +23,15 @@ from nucleus_pandas.report.changes import Measured, change_of, may_be_chance, p_
     ],
 )
 def test_it_says_which_way_how_much_and_from_what(now, before, told):
-    assert change_of(now, before, written=f"{before:.0f}") == told
+    assert change_of(now, before, written=f"{before:.0f}", verdict=Verdict.CLEAR) == told
 
 
-def test_it_says_that_a_number_may_still_grow_and_that_it_may_be_chance():
-    assert change_of(1, 2, written="2", chance=True, so_far=True) == "▼ so far down 50 % from 2 (may be chance)"
+def test_a_change_within_normal_variation_has_no_arrow():
+    assert change_of(228, 236, written="236", verdict=Verdict.NORMAL) == "within normal variation (236 before)"
+
+
+def test_a_change_that_could_not_be_tested_is_not_called_normal():
+    assert change_of(228, 236, written="236", verdict=Verdict.UNTESTED) == "too little history (236 before)"
 
 
 @pytest.mark.parametrize(
@@ -78,15 +83,10 @@ def test_a_mean_has_no_chance_of_counts():
 @pytest.mark.parametrize(
     "earlier", [weeks(1, 2, 3, 4), [], weeks(1, 2, 3, 4, 5, base=0), weeks(1, np.nan, 3, np.nan, 5, 6, np.nan)]
 )
-def test_with_fewer_than_four_pairs_of_weeks_nothing_is_known_and_all_may_be_chance(earlier):
+def test_with_fewer_than_four_pairs_of_weeks_there_is_too_little_history(earlier):
     p = p_of_change(Measured(900, 100), Measured(1, 100), earlier)
     assert np.isnan(p)
-    assert may_be_chance([p]) == [True]
-
-
-def test_with_many_changes_one_must_be_more_unusual():
-    assert may_be_chance([0.03]) == [False]
-    assert may_be_chance([0.03, 0.5, 0.6]) == [True, True, True]
+    assert verdicts_of([p]) == [Verdict.UNTESTED]
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.3])
@@ -100,6 +100,7 @@ def test_of_weeks_in_which_nothing_changed_no_more_than_one_of_twenty_is_called_
     assert 0.01 < np.mean(found) < 0.06
 
 
-def test_differences_are_told_only_where_they_are_more_than_chance():
-    compared = pd.DataFrame({"difference": [0.1, -0.1, 0.1, 0.1], "p_adjusted": [0.01, 0.01, 0.2, np.nan]})
-    assert words_of(compared) == ["higher", "lower", "unclear", "unclear"]
+def test_clear_differences_have_a_direction_and_others_their_verdict():
+    verdicts = [Verdict.CLEAR, Verdict.CLEAR, Verdict.NORMAL, Verdict.UNTESTED, pd.NA]
+    compared = pd.DataFrame({"difference": [0.1, -0.1, 0.1, 0.1, 0.1], "verdict": pd.array(verdicts, dtype="string")})
+    assert words_of(compared) == ["higher", "lower", "within normal variation", "too little history", "–"]

@@ -92,9 +92,30 @@ def test_trends_begin_eight_weeks_or_six_months_before():
 
 
 def test_the_same_days_of_the_periods_before_are_those_that_tell_what_is_usual():
-    assert span(day="2026-11-04").windows[:2] == [dates("2026-11-02", "2026-11-03"), dates("2026-10-26", "2026-10-27")]
-    assert [len(span(freq).windows) for freq in "DWM"] == [9, 9, 7]
+    assert span(day="2026-10-26").windows[:2] == [dates("2026-10-26", "2026-11-01"), dates("2026-10-19", "2026-10-25")]
+    assert [len(span(freq).windows) for freq in "DWM"] == [8, 9, 7]
     assert span("M", "2026-03-31").windows[1] == dates("2026-02-01", "2026-02-28")
+
+
+def test_days_that_have_not_settled_are_left_to_the_next_report():
+    monday = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
+    week, following = span(now=monday), span(now=monday + dt.timedelta(days=7))
+    assert week.judged == dates("2026-10-24", "2026-10-30")
+    assert week.judged_before == dates("2026-10-17", "2026-10-23")
+    assert week.windows[:2] == [week.judged, week.judged_before]
+    assert following.judged[0] == week.judged[1] + dt.timedelta(days=1)
+
+
+def test_a_day_is_judged_once_it_has_settled():
+    assert span("D").judged == dates("2026-11-01", "2026-11-01")
+    assert span("D").judged_before == dates("2026-10-25", "2026-10-25")
+
+
+def test_a_period_that_has_settled_is_judged_as_it_is():
+    for freq in "DWM":
+        made = span(freq, "2026-09-15")
+        assert made.judged == (made.first, made.until)
+        assert made.judged_before == made.before
 
 
 def test_a_month_can_be_written_as_such():

@@ -20,7 +20,7 @@ TREND = {"start": "2026-09-14", "end": "2026-11-15", "tz": ZONE}
 STEPS = ["init", "PROJECT_CREATED", "EXPORT_PDF"]
 HEADINGS = [
     *("At a glance", "Active users", "New, returning and resurrected users", "Retention", "Funnel", "Events", "Errors"),
-    *("Versions", "Platforms", "Countries", "init: plan", "What the numbers mean"),
+    *("Versions", "Platforms", "Countries", "Languages", "init: plan", "What the numbers mean"),
 ]
 
 
@@ -101,9 +101,9 @@ def test_the_cards_are_the_service_s_numbers_beside_those_before(app, full):
         "Mean session": f"{seconds / 60:.1f} min",
         "Errors per 100 sessions": f"{100 * errors / daily['sessions'].sum():.2f}",
     }
-    assert f"from {users_before:,}" in cards["Active users"].change
-    assert f" {before['sessions'].sum():,}" in cards["Sessions"].change
-    assert f" {100 * errors_before / before['sessions'].sum():.2f}" in cards["Errors per 100 sessions"].change
+    assert f"{users_before:,}" in cards["Active users"].change
+    assert f"{before['sessions'].sum():,}" in cards["Sessions"].change
+    assert f"{100 * errors_before / before['sessions'].sum():.2f}" in cards["Errors per 100 sessions"].change
 
 
 def test_pictures_show_the_tables_of_the_store(store, full):
@@ -236,6 +236,38 @@ def test_shares_stand_beside_those_before(app, full):
     assert sorted(column(full, "init: plan", "Count")) == sorted(numbers(plans["count"]))
 
 
+def test_shares_of_totals_have_no_bounds_and_no_verdict_and_the_page_says_why(full):
+    for heading in ("Platforms", "Countries", "Languages", "init: plan"):
+        assert section(full, heading).cells.names == ["Value", "Count", "Share, %", "Before, %"]
+        assert "totals, which do not tell how many users" in section(full, heading).note
+
+
+def test_new_users_are_compared_with_those_before_and_all_tables_of_them_are_judged_together(app, full):
+    users = nu.load_users(app)
+    day = users["created_at"].dt.tz_convert(ZONE).dt.strftime("%Y-%m-%d")
+    dimensions = {"platform": "platform", "country": "props.country", "language": "props.locale"}
+    rows = pd.concat([users.assign(dimension=name, value=users[of], day=day) for name, of in dimensions.items()])
+    before, now = (rows[rows["day"].between(days["start"], days["end"])] for days in (BEFORE, WEEK))
+    compared = nu.compare_breakdowns(before, now)
+    for dimension in dimensions:
+        table, heading = compared[compared["dimension"] == dimension], f"New users by {dimension}"
+        assert column(full, heading, "Value") == table["value"].tolist()
+        assert column(full, heading, "New users") == numbers(table["count_after"])
+        assert column(full, heading, "Bounds from") == tenths(table["low"])
+        assert set(column(full, heading, "Change")) <= {"higher", "lower", "within normal variation"}
+
+
+@words
+def test_the_first_weeks_of_an_app_are_too_little_history(app):
+    start = (
+        nu.load_daily(app, "2026-01-01", "2026-11-15", tz=ZONE).loc[lambda days: days["sessions"] > 0, "day"].iloc[0]
+    )
+    report = nu.weekly_report(app, week=start + pd.Timedelta(days=14))
+    changes = {card.change for card in section(report, "At a glance").cards}
+    assert all("too little history" in change for change in changes)
+    assert "Too early to say" in section(report, "Movers").paragraphs[0]
+
+
 def test_without_a_store_each_section_says_what_a_sync_would_add(plain):
     notes = [one.note for one in plain.sections if "nucleus-pandas sync" in one.note]
     assert len(notes) == 6
@@ -260,7 +292,8 @@ def test_the_page_is_small_and_the_same_each_time(app, store, full):
 def test_the_report_of_a_day_and_of_a_month(app, store):
     day = nu.daily_report(app, store)
     assert day.title == "Daily report, 2026-11-17"
-    assert "Compared with 2026-11-10." in section(day, "At a glance").note
+    assert "Judged: 2026-11-15, " in section(day, "At a glance").note
+    assert "compared with 2026-11-08." in section(day, "At a glance").note
     month = nu.monthly_report(app, store, month="2026-10-05", compare=None)
     assert month.title == "Monthly report, 2026-10-01 to 2026-10-31"
     assert {card.change for card in section(month, "At a glance").cards} == {""}
@@ -273,7 +306,60 @@ def test_days_that_may_still_grow_are_told(app):
     assert section(report, "At a glance").note.startswith(
         "The week is not over: 2 days of it are here. Not settled: 2 of 2 days are younger than 48 hours"
     )
-    assert "so far" in section(report, "At a glance").cards[0].change
+
+
+MONDAY = dt.datetime(2026, 11, 16, 9, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def on_monday():
+    with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 22)), as_of=MONDAY), tz=ZONE) as client:
+        yield client
+
+
+@words
+def test_a_report_made_on_monday_compares_settled_days_only(on_monday):
+    report = nu.weekly_report(on_monday)
+    assert report.title == "Weekly report, 2026-11-09 to 2026-11-15"
+    note = section(report, "At a glance").note
+    assert "Judged: 2026-11-07 to 2026-11-13, " in note
+    assert "compared with 2026-10-31 to 2026-11-06." in note
+    judged, before = (
+        nu.load_daily(on_monday, *days, tz=ZONE)["sessions"].sum()
+        for days in (("2026-11-07", "2026-11-13"), ("2026-10-31", "2026-11-06"))
+    )
+    change = section(report, "At a glance").cards[2].change
+    assert change.startswith(f"judged days {judged}: ")
+    assert f"{before}" in change
+
+
+@words
+def test_what_a_report_leaves_to_the_next_one_is_judged_there(on_monday):
+    week = nu.weekly_report(on_monday)
+    later = MONDAY + dt.timedelta(days=7)
+    app = build_app(scale=0.1, end=dt.date(2026, 11, 29))
+    with DemoClient(DemoService(app, as_of=later), tz=ZONE) as client:
+        following = nu.weekly_report(client)
+    assert "Judged: 2026-11-07 to 2026-11-13." in section(week, "Spikes").note
+    assert "Judged: 2026-11-14 to 2026-11-20." in section(following, "Spikes").note
+
+
+@words
+def test_a_daily_report_judges_the_day_that_has_settled_and_names_its_spike():
+    spike = nu.demo.truth(scale=0.1, as_of=NOW).spike_day
+    made = dt.datetime.combine(spike + dt.timedelta(days=3), dt.time(9), dt.UTC)
+    with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 22)), as_of=made)) as client:
+        report = nu.daily_report(client)
+    assert report.title == f"Daily report, {spike + dt.timedelta(days=2)}"
+    assert column(report, "Spikes", "Day") == [str(spike)]
+    assert f"Judged: {spike}." in section(report, "Spikes").note
+
+
+@words
+def test_a_report_of_settled_days_judges_just_these(full):
+    assert "Compared with 2026-11-02 to 2026-11-08." in section(full, "At a glance").note
+    assert "Judged" not in section(full, "At a glance").note
+    assert "Per 100, judged days" not in section(full, "Events").cells.names
 
 
 @words

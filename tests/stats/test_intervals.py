@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nucleus_pandas.analysis.intervals import equal_rates, holm, newcombe, student_tails, wilson
+from nucleus_pandas.stats.intervals import equal_rates, holm, newcombe, student_tails, wilson
 
 CASES = [(0, 10), (10, 10), (1, 2), (3, 29), (29, 30), (450, 1000), (1, 250_000), (999_999, 1_000_000)]
 # Computed once with statsmodels 0.15: proportion_confint(successes, trials, method="wilson").

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOW_N = 30
 
 
-def wilson(successes: Any, trials: Any, *, confidence: float = 0.95) -> tuple[Floats, Floats]:
+def wilson(successes: Any, trials: Any, *, confidence: Any = 0.95) -> tuple[Floats, Floats]:
     """Bounds of a rate: Wilson's score interval, without continuity correction.
 
     Parameters
@@ -45,19 +45,39 @@ def wilson(successes: Any, trials: Any, *, confidence: float = 0.95) -> tuple[Fl
     Wilson (1927). Unlike rate ± 1.96 standard errors it keeps its promise for small numbers and near 0 and 1.
     """
     hits, count = _counts(successes, trials)
-    z = quantile(confidence)
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = hits / count
+    return score_bounds(rate, count, confidence=confidence)
+
+
+def score_bounds(rate: Any, trials: Any, *, confidence: Any = 0.95) -> tuple[Floats, Floats]:
+    """Bounds of a rate by Wilson's formula, for a number of trials that need not be whole.
+
+    Parameters
+    ----------
+    rate, trials : array-like of float
+        Rates between 0 and 1, each of so many trials; no trials give NaN.
+    confidence : float or array-like of float
+        Between 0 and 1; one for all, or one each.
+
+    Returns
+    -------
+    low, high : ndarray of float64
+        As `wilson`.
+    """
+    rate, count = np.broadcast_arrays(_floats(rate), _floats(trials))
+    z: Any = quantile(confidence) if np.ndim(confidence) == 0 else np.array([quantile(one) for one in confidence])
+    with np.errstate(invalid="ignore", divide="ignore"):
         center = (rate + z * z / (2 * count)) / (1 + z * z / count)
         spread = z / (1 + z * z / count) * np.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count))
         # Rounding would leave 1e-17 where the formula is exactly 0 or 1.
-        low = np.where(hits == 0, np.where(count > 0, 0.0, np.nan), center - spread)
-        high = np.where(hits == count, np.where(count > 0, 1.0, np.nan), center + spread)
-    return low, high
+        low = np.where(rate == 0, np.where(count > 0, 0.0, np.nan), center - spread)
+        high = np.where(rate == 1, np.where(count > 0, 1.0, np.nan), center + spread)
+    return np.where(count > 0, low, np.nan), np.where(count > 0, high, np.nan)
 
 
 def newcombe(
-    successes_a: Any, trials_a: Any, successes_b: Any, trials_b: Any, *, confidence: float = 0.95
+    successes_a: Any, trials_a: Any, successes_b: Any, trials_b: Any, *, confidence: Any = 0.95
 ) -> tuple[Floats, Floats, Floats]:
     """Difference of two rates, b − a, with its bounds: Newcombe's hybrid score interval.
 
@@ -65,8 +85,8 @@ def newcombe(
     ----------
     successes_a, trials_a, successes_b, trials_b : array-like of whole numbers
         Of two groups that have nobody in common. Missing, or no trials, gives NaN.
-    confidence : float
-        Between 0 and 1.
+    confidence : float or array-like of float
+        Between 0 and 1; one for all, or one each.
 
     Returns
     -------

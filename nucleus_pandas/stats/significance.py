@@ -1,0 +1,93 @@
+"""Whether a change is clear: several comparisons judged together, and the words for the three possible verdicts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nucleus_pandas.stats.intervals import equal_rates, holm, newcombe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+#: A change is clear where chance alone would make one as large less often than this.
+LEVEL = 0.05
+
+
+class Verdict(StrEnum):
+    """What a test of a change came to."""
+
+    CLEAR = "clear change"
+    NORMAL = "within normal variation"
+    UNTESTED = "too little history"
+
+
+def verdicts_of(p_values: Any) -> list[Verdict]:
+    """Judge several changes together by their p-values (Holm); NaN is a change that could not be tested."""
+    return [_verdict(p) for p in np.atleast_1d(holm(p_values)).tolist()]
+
+
+def holm_confidence(p_values: Any) -> Floats:
+    """Confidence of the interval beside each comparison that matches Holm's adjustment of its p-value.
+
+    The smallest p-value is judged at 0.05 / m, the next one at 0.05 / (m − 1), and so on; from the first that is not
+    below its level, all are judged at that level.
+    """
+    given = np.asarray(p_values, dtype=np.float64)
+    confidence = np.full(given.shape, 1 - LEVEL)
+    order = np.argsort(given, kind="stable")[: np.count_nonzero(~np.isnan(given))]
+    left, level = len(order), LEVEL / max(1, len(order))
+    for number, place in enumerate(order.tolist()):
+        # Of two shares that add up to 1 both have the same p-value, and the same bounds.
+        if number and not np.isclose(given[place], given[order[number - 1]], rtol=1e-9, atol=0):
+            level = LEVEL / left
+        confidence[place] = 1 - level
+        left -= given[place] < level and left > 1
+    return confidence
+
+
+class Compared(NamedTuple):
+    """Differences of rates, b − a, with the bounds, p-values and verdicts of all of them together."""
+
+    difference: Floats
+    low: Floats
+    high: Floats
+    p_value: Floats
+    p_adjusted: Floats
+    verdict: list[str]
+
+
+def compare_rates(hits_a: Any, trials_a: Any, hits_b: Any, trials_b: Any) -> Compared:
+    """Compare the rates of two groups, row by row, and judge all rows together.
+
+    Parameters
+    ----------
+    hits_a, trials_a, hits_b, trials_b : array-like, shape (rows,)
+        Of two groups that have nobody in common; effective numbers where users have several trials.
+
+    Returns
+    -------
+    Compared
+        `p_value` is that of the score test, `p_adjusted` is Holm's. The bounds are Newcombe's, with the confidence that
+        matches the adjustment. A change is clear if `p_adjusted` is below 0.05 and 0 is outside the bounds.
+    """
+    p_value = equal_rates(hits_a, trials_a, hits_b, trials_b)
+    p_adjusted = holm(p_value)
+    difference, low, high = newcombe(hits_a, trials_a, hits_b, trials_b, confidence=holm_confidence(p_value))
+    held = ((low <= 0) & (high >= 0)).tolist()
+    found = [
+        Verdict.NORMAL if inside and one is Verdict.CLEAR else one
+        for one, inside in zip(map(_verdict, p_adjusted.tolist()), held, strict=True)
+    ]
+    # Tables hold plain text.
+    return Compared(difference, low, high, p_value, p_adjusted, [one.value for one in found])
+
+
+def _verdict(p_adjusted: float) -> Verdict:
+    if np.isnan(p_adjusted):
+        return Verdict.UNTESTED
+    return Verdict.CLEAR if p_adjusted < LEVEL else Verdict.NORMAL
