@@ -177,7 +177,9 @@ def dimensions_frame(answers: Sequence[PeriodAnswer], as_of: dt.datetime) -> pd.
         data = part(payload, "data", dict, "daily")
         lists = {dimension: optional_part(data, key, list, "daily") for dimension, key in _DIMENSIONS.items()}
         for dimension, rows in lists.items():
-            losses.add(f"{{}} answers have no {_DIMENSIONS[dimension]!r}; its counts are missing", int(rows is None))
+            losses.add(
+                f"answers without {_DIMENSIONS[dimension]!r}, the counts of which are missing: {{}}", int(rows is None)
+            )
         tables.append((period, {(dimension,): _values(rows, losses) for dimension, rows in lists.items()}))
     losses.warn()
     return _one_row_a_value(DIMENSIONS, tables, as_of)

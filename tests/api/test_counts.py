@@ -223,7 +223,7 @@ def test_a_value_has_every_period_with_zeros_filled():
         ({"data": NO_VALUES}, second),
         ({"data": {**NO_VALUES, "platforms": None}}, third),
     ]
-    with pytest.warns(IncompleteDataWarning, match="1 answers have no 'platforms'"):
+    with pytest.warns(IncompleteDataWarning, match="answers without 'platforms', the counts of which are missing: 1"):
         frame = counts.dimensions_frame(answers, NOW)
     assert frame["value"].tolist() == ["win"] * 3
     assert frame["count"].fillna(-1).tolist() == [2, 0, -1]
@@ -237,7 +237,7 @@ def test_dimensions_without_values_are_an_empty_frame():
 
 @pytest.mark.parametrize("data", [{}, {"platforms": None, "ram": None}])
 def test_dimensions_that_the_answer_lacks_are_reported(data):
-    with pytest.warns(IncompleteDataWarning, match="1 answers have no 'platforms'; its counts are missing"):
+    with pytest.warns(IncompleteDataWarning, match="answers without 'platforms', the counts of which are missing: 1"):
         frame = counts.dimensions_frame([({"data": data}, None)], NOW)
     assert dtypes(frame) == frames.DIMENSIONS
 

@@ -318,6 +318,20 @@ def test_saved_it_is_one_file_and_takes_the_place_of_the_last(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["week.html"]
 
 
+def test_a_full_disk_is_reported_with_the_path_and_the_old_page_is_kept(tmp_path, monkeypatch):
+    target = nu.Report("Week", "47").save(tmp_path / "week.html")
+    before = target.read_bytes()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device; nothing was written\. Free space.*week\.html"):
+        nu.Report("Week", "48").save(target)
+    assert target.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["week.html"]
+
+
 def test_where_it_cannot_be_saved_the_message_says_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r"name the file week\.html"):
         nu.Report("r").save(tmp_path / "week.pdf")

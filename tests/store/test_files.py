@@ -772,12 +772,6 @@ def test_a_link_to_a_name_that_duckdb_does_not_take_literally_is_rejected(tmp_pa
         nu.EventStore(tmp_path / "link" / "app.duckdb")
 
 
-def test_a_name_that_is_too_long_is_told(tmp_path):
-    store = nu.EventStore(tmp_path / ("x" * 253))
-    with pytest.raises(nu.StoreError, match="File name too long"), store.database.writing():
-        pass
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes")
 @pytest.mark.parametrize("suffix", ["", ".erased"])
 def test_a_pipe_in_the_place_of_a_file_is_refused(store, suffix):
