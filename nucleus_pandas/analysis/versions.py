@@ -62,7 +62,7 @@ def _read(text: str) -> Key | None:
         pre = _FIRST
     post: Key = _FIRST if version.post is None else _natural(str(version.post))
     dev: Key = _LAST if version.dev is None else _natural(str(version.dev))
-    local: Key = _FIRST if version.local is None else _natural(version.local)
+    local: Key = _FIRST if version.local is None else _local(version.local)
     return (_natural(str(version.epoch)), _release([str(part) for part in version.release]), pre, post, dev, local)
 
 
@@ -73,6 +73,11 @@ def _read_numbered(text: str) -> Key | None:
     rest = match[2].strip()
     pre, later = (_natural(rest[1:]), _FIRST) if rest.startswith("-") else (_LAST, _natural(rest) if rest else _FIRST)
     return (_natural("0"), _release(match[1].split(".")), pre, _FIRST, _LAST, later)
+
+
+def _local(text: str) -> Key:
+    """The parts of a local version, where a number comes after a word."""
+    return tuple((1, *part) if part[0] == 1 else (0, *part) for part in _natural(text))
 
 
 def _release(parts: list[str]) -> Key:

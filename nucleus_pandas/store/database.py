@@ -394,13 +394,21 @@ def _check_name(path: Path) -> None:
         raise ValueError(f"path={str(path)!r} is not valid UTF-8, so DuckDB cannot open it. Choose another one.")
 
 
+def set_up(connection: duckdb.DuckDBPyConnection) -> None:
+    """Use UTC instead of the machine's zone, and draw no progress bar on stdout."""
+    import duckdb
+
+    connection.execute("SET TimeZone = 'UTC'")
+    with contextlib.suppress(duckdb.InvalidInputException):  # in a notebook without ipywidgets, where there is none
+        connection.execute("SET enable_progress_bar = false")
+
+
 def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     connection = duckdb.connect(config=dict(_SETTINGS))
     try:
-        connection.execute("SET TimeZone = 'UTC'")  # by default the machine's
-        connection.execute("SET enable_progress_bar = false")  # it goes to stdout
+        set_up(connection)
         with private_umask():  # to write, DuckDB applies the log that a crash left
             connection.execute(f"ATTACH {_quoted(str(path))} AS store{' (READ_ONLY)' if read_only else ''}")
         connection.execute("USE store")

@@ -17,6 +17,7 @@ import pandas as pd
 from nucleus_pandas.api.wording import shown
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.buckets import in_groups
+from nucleus_pandas.store.database import set_up
 from nucleus_pandas.store.export import ABOUT
 from nucleus_pandas.store.fetching import Kinds, Reading, cast_to, fetch, kinds_of, types_of
 from nucleus_pandas.store.properties import Properties, find_properties, quoted, text_literal, typed
@@ -219,8 +220,6 @@ def _memory(process: int) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=settings)
     # What does not fit would be written into the current folder, where others may read it.
     connection.execute("SET temp_directory = ''")
-    # A time without a zone is one of UTC, also beside others that have one.
-    connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 
@@ -231,7 +230,7 @@ def in_memory(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
 
     try:
         with _memory(os.getpid()).cursor() as connection:
-            connection.execute("SET enable_progress_bar = false")  # it goes to stdout
+            set_up(connection)  # a time without a zone is one of UTC, also beside others that have one
             yield connection
     except duckdb.OutOfMemoryException:
         raise StoreError(

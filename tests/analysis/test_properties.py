@@ -258,6 +258,7 @@ def segments(events, by, step="SAVE"):
 def test_a_name_means_the_same_key_whatever_else_is_exported(alike, tmp_path, exported):
     alike.export(tmp_path / "out", properties=exported)
     export = nu.Buckets(tmp_path / "out")
+    pytest.importorskip("pyarrow")
     frame = pd.read_parquet(tmp_path / "out" / "events")
     frame["time"] = frame["time"].dt.tz_convert("UTC")
     for name in ("plan", "data.plan"):

@@ -156,7 +156,7 @@ def test_a_text_that_names_no_instant_of_the_calendar_is_a_missing_time(text):
 
 
 # What depends on the question, or is about characters alone.
-NO_FLAW = "outside the interval|clocks change|another device or session|not asked for|same id|copies|be shown"
+NO_FLAW = "outside the interval|clocks change|another device or session|not asked for|same id|copies|be shown|No values"
 ENDPOINTS = {"hours": "daily", "dimensions": "daily", "totals": "daily", "devices": "users", "sessions": "user"}
 KEPT = [name for name in LOADERS if not name.startswith("live") and name != "dimensions by day"]
 
