@@ -31,7 +31,7 @@ def encode(column: pd.Series) -> tuple[Ints, list[Any]]:
 
 
 def _plain(column: pd.Series) -> pd.Series:
-    """Let values be told apart by what they are: pandas takes NaN, -0.0 and places in a dictionary for values."""
+    """Let values be compared as what they are: pandas takes NaN, -0.0 and places in a dictionary for values."""
     dtype: Any = column.dtype
     if isinstance(dtype, pd.ArrowDtype) and str(dtype.pyarrow_dtype).startswith("dictionary"):
         # A dictionary may hold a value twice, or null.

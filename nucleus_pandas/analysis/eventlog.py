@@ -100,7 +100,7 @@ class EventLog:
     *as_of*: clients' clocks can be years ahead, and then the newest time says nothing about until when the data are
     known. So where at least 7 days without any event are followed by at most 1 % of the events, or 2 years by at most
     10 %, or 10 years by at most half, `as_of` is the newest time before that gap, and a warning says so. A time that is
-    a little ahead cannot be told from a right one: pass `as_of` if you know it.
+    a little ahead looks like a right one: pass `as_of` if you know it.
 
     A row takes some 21 bytes beside the frame, 25 where events of a user share an instant; a row of an event that was
     asked for 12 more.

@@ -184,7 +184,7 @@ def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAn
 
     A session that has grown is stale, however old it says that it is: the clock of its device may be wrong. One that
     the service does not list any more is kept, unless it overlaps with another of the same ids, which has another start
-    by now, or could not be told from others.
+    by now, or could not be identified.
 
     An answer without sessions about somebody who has a device stays open, and so does one with sessions that lack an
     id, a time or a count, or end before they start: the user is requested again.
