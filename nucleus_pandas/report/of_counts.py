@@ -219,7 +219,7 @@ def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
         for dimension, column in _OF_USERS.items()
         if column in users.columns and users[column].notna().any()
     ]
-    values = pd.concat([people.head(0).assign(dimension="", value=""), *tables])
+    values = pd.concat(tables) if tables else people.head(0).assign(dimension="", value="")
     if span.judged_before is None:
         return breakdown(_created(values, span.first, span.until, span))
     return compare_breakdowns(_created(values, *span.judged_before, span), _created(values, *span.judged, span))
