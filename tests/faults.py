@@ -431,12 +431,9 @@ def try_kills(kills: int) -> Iterator[Result]:
             right = (
                 done.stdout.split() == [str(kills), "0"] and not left and all(map(same, frames(store), frames(fresh)))
             )
-            gone = len(app.users) - len(fresh.users())
-            how = (
-                f"{gone:,} users erased, store as a fresh crawl"
-                if right
-                else f"{left} {done.stdout}{done.stderr[-500:]}"
-            )
+            left_over = set(fresh.users()["user_id"])
+            erased = f", {sum(one not in left_over for one in victims):,} users erased" if victims else ""
+            how = f"store as a fresh crawl{erased}" if right else f"{left} {done.stdout}{done.stderr[-500:]}"
             yield Result(f"{action}, killed {kills} times", how, right)
 
 
