@@ -89,8 +89,8 @@ class Buckets(Parted):
     -----
     Numbers are those of an `EventLog` of the same events; but dates, lists and the like in files of your own are text.
     Of a store, too, its events count; ``growth(store)`` and ``retention(store)`` go by its sessions, of which it may
-    know more. A *user* is user_db_id where there is such a column, else user_id; texts are told apart by 64 bits of
-    them.
+    know more. A *user* is user_db_id where there is such a column, else user_id; texts are compared by a hash of 64
+    bits.
 
     A function in ``where=`` of a step sees one bucket at a time, so that it must judge each row on its own. It is given
     all columns, which makes it slow; so are ids, as ``retention(users=...)`` needs them.

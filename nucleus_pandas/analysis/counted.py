@@ -164,7 +164,7 @@ def _users(frame: pd.DataFrame) -> Ints | None:
     columns = [encode(frame[column])[0] for column in USERS if column in frame.columns]
     if not columns:
         return None
-    # Who has no id of the service is told by the app's.
+    # A row without the service's id is identified by the app's.
     user = columns[0].astype(np.int64)
     for other in columns[1:]:
         user = np.where((user < 0) & (other >= 0), int(user.max(initial=-1)) + 1 + other, user)
