@@ -103,8 +103,8 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
         for name, wanted in where.items():
             if isinstance(wanted, tuple):
                 raise TypeError(
-                    f"where: the value for {shown(name)} is a tuple. Write a list of values of which any will do, or a "
-                    f"function such as where=lambda events: events[{str(name)!r}] > 3 for a comparison."
+                    f"where: the value for {shown(name)} is a tuple. Write a list of values of which any will do. For "
+                    "a comparison, pass a function of a frame that returns True or False for each row."
                 )
     return Step(_names(event, "event"), where)
 
