@@ -16,11 +16,11 @@ from typing import TextIO
 import pandas as pd
 
 import nucleus_pandas as nu
-from nucleus_pandas.cli.export import add_export
-from nucleus_pandas.cli.report import add_report
+from nucleus_pandas.cli.export_command import add_export
+from nucleus_pandas.cli.report_command import add_report
 from nucleus_pandas.cli.settings import add_app, client_of
-from nucleus_pandas.cli.store import add_store_commands
-from nucleus_pandas.cli.wording import in_shell_terms
+from nucleus_pandas.cli.shell_messages import in_shell_terms
+from nucleus_pandas.cli.store_commands import add_store_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
