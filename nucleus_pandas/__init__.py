@@ -28,6 +28,7 @@ from nucleus_pandas.analysis.retention import retention, retention_curve, retent
 from nucleus_pandas.analysis.steps import step
 from nucleus_pandas.analysis.survival import survival
 from nucleus_pandas.analysis.top_errors import top_errors
+from nucleus_pandas.analysis.tracking import check_tracking
 from nucleus_pandas.analysis.unbounded import unbounded_retention
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
@@ -126,6 +127,7 @@ __all__ = [
     "adoption",
     "attribute_catalog",
     "breakdown",
+    "check_tracking",
     "compare_breakdowns",
     "compare_funnels",
     "compare_releases",

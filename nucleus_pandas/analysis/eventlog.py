@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints, begins, combine, encode, small, sort_rows
-from nucleus_pandas.analysis.columns import column_of, ids, instants, microseconds, names, require
+from nucleus_pandas.analysis.columns import column_of, ids, instants, microseconds, names, require, spelled
 from nucleus_pandas.analysis.horizon import newest
 from nucleus_pandas.analysis.json_properties import JsonProperties
 from nucleus_pandas.analysis.parted import Parted, refuse_parts
@@ -323,6 +323,16 @@ class EventLog:
         more = self._json.keys if self._json is not None else self._elsewhere() if self._elsewhere else []
         return [*known, *(name for name in (f"data.{key}" for key in more) if name not in set(known))]
 
+    @property
+    def all_in_json(self) -> bool:
+        """Whether the column data holds all properties of the events, as JSON."""
+        return self._expands
+
+    @property
+    def lacks_properties(self) -> bool:
+        """Whether the log was made with some of the properties of its store only."""
+        return self._elsewhere is not None and not self._expands
+
     @cached_property
     def _json(self) -> JsonProperties | None:
         return JsonProperties.of(self.frame, "data")
@@ -334,6 +344,15 @@ class EventLog:
             places = self._filled(column)[rows]
         found = self.frame[column].iloc[np.maximum(places, 0)].reset_index(drop=True)
         return found.mask(places < 0) if (places < 0).any() else found
+
+    def texts(self, name: str, rows: Ints) -> list[str | None]:
+        """Give the values of a column as text, None where there is none; the column need not be there."""
+        column = self.find(name)
+        if column is None:
+            return [None] * len(rows)
+        codes, values = encode(self.values(column, rows))
+        written = [*spelled(values), None]
+        return [written[code] for code in codes.tolist()]
 
     def rows_frame(self, rows: Ints) -> pd.DataFrame:
         """Give some rows of the log as a frame of its own, the context filled forward."""
