@@ -269,7 +269,8 @@ def _summary(log: EventLog, hits: pd.DataFrame) -> list[dict[str, Any]]:
     rows = hits["row"].to_numpy(dtype=np.intp)
     by_time = np.argsort(log.time[rows], kind="stable")
     hits, rows = hits.iloc[by_time].reset_index(drop=True), rows[by_time]
-    hits = hits.assign(user=log.user[rows], version=pd.Series(log.texts("version", rows), dtype=object))
+    versions = log.texts("version", rows) if "version" in log.frame.columns else [None] * len(rows)
+    hits = hits.assign(user=log.user[rows], version=pd.Series(versions, dtype=object))
     keys = ["event", "property", "problem"]
     of_problem = hits.groupby(keys, sort=False)
     found = of_problem.agg(
