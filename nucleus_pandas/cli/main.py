@@ -20,7 +20,8 @@ from nucleus_pandas.cli.export import add_export
 from nucleus_pandas.cli.report import add_report
 from nucleus_pandas.cli.settings import add_app, client_of
 from nucleus_pandas.cli.store import add_store_commands
-from nucleus_pandas.cli.wording import in_shell_terms
+from nucleus_pandas.cli.tracking import add_tracking_check
+from nucleus_pandas.cli.wording import tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _printing_anything(sys.stdout), _printing_anything(sys.stderr), warnings.catch_warnings():
         parsed = _parser().parse_args(arguments)
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: _tell(message)
+        warnings.showwarning = lambda message, *_, **__: tell(message)
         return _run(parsed)
 
 
@@ -46,10 +47,6 @@ def _printing_anything(stream: TextIO) -> Iterator[None]:
         stream.reconfigure(errors=before)
 
 
-def _tell(message: object) -> None:
-    print(f"nucleus-pandas: {in_shell_terms(str(message))}", file=sys.stderr)
-
-
 def _run(parsed: argparse.Namespace) -> int:
     """Run what was parsed, with errors in a sentence instead of a traceback."""
     try:
@@ -58,14 +55,13 @@ def _run(parsed: argparse.Namespace) -> int:
         print("Stopped.", file=sys.stderr)
         return 1
     except nu.NucleusError as error:
-        _tell(error)
+        tell(error)
         return 2 if isinstance(error, nu.ConfigurationError) else 1
     except ValueError as error:
-        _tell(error)
+        tell(error)
         return 2
     except OSError as error:
-        # Its own text begins with a number: [Errno 13].
-        _tell(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error)
+        tell(error)
         return 1
 
 
@@ -89,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     add_export(commands)
     add_store_commands(commands)
+    add_tracking_check(commands)
     doctor = commands.add_parser(
         "doctor",
         help="check the settings and the service",
