@@ -105,7 +105,7 @@ def test_problems_as_markdown(plan, store, capsys):
         "",
         "| problem | event | property | expected | found | events | users | versions |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        "| `wrong type` | `SAVED` | `size` | `string` | `integer` | `1 of 1` | `1` | `1.0.0` |",
+        "| wrong type | `SAVED` | `size` | `string` | `integer` | 1 of 1 | 1 | `1.0.0` |",
     ]
 
 

@@ -318,8 +318,8 @@ def _table(rows: list[dict[str, Any]], plan: TrackingPlan, counts: Mapping[str, 
         row["events"] = counts.get(event, 0)
         if row["problem"].startswith("unexpected"):
             compared += 1
-            known = properties[event] if name else places
-            row["expected"] = closest(name or event, known, _ALIKE) if compared <= _MOST_COMPARED else None
+            asked, known = (name, properties[event]) if row["problem"] == "unexpected property" else (event, places)
+            row["expected"] = closest(asked, known, _ALIKE) if compared <= _MOST_COMPARED else None
         elif name:
             row["expected"] = plan.events[event].properties[name].expected
     columns = {name: [row.get(name) for row in rows] for name in _TABLE}

@@ -35,6 +35,7 @@ _PAUSE = 0.5
 # Anyone who can send events can make up names; JSON has all of them.
 _MOST_ROWS = 100
 _HEADINGS = ("problem", "event", "property", "expected", "found", "events", "users", "versions")
+_CODE = ("event", "property", "expected", "found", "versions")
 # In Markdown; and what `_without_commands` would change.
 _ENDS_CODE = re.compile(r"[`|\\]|##|^ | $")
 
@@ -216,7 +217,10 @@ def _as_text(plan: Path, found: _Checked) -> str:
 
 def _as_markdown(plan: Path, found: _Checked) -> str:
     headings, *rows = _rows(found) or [()]
-    table = [headings, ["---"] * len(headings), *(map(_code, row) for row in rows)] if rows else []
+    cells = (
+        [_code(cell) if name in _CODE else cell for name, cell in zip(_HEADINGS, row, strict=True)] for row in rows
+    )
+    table = [headings, ["---"] * len(headings), *cells] if rows else []
     lines = [f"| {' | '.join(row)} |" for row in table]
     return "\n".join([_verdict(_code(str(plan)), found), *[""][: len(lines)], *lines, *_more(found)])
 

@@ -1,12 +1,17 @@
 """What arrived beside a tracking plan, on tables small enough to check by eye."""
 
 import csv
+import json
+from collections import Counter
 
+import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
 
 import nucleus_pandas as nu
+from nucleus_pandas.api.columns import INSTANT
 from nucleus_pandas.api.csvfile import write_csv
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
@@ -21,11 +26,11 @@ COLUMNS = {
 
 def log(*rows, **columns):
     """A frame of events a minute apart: (user, event, properties)."""
-    first = pd.Timestamp("2026-11-02T10:00Z").as_unit("us")
+    first = pd.Timestamp("2026-11-02T10:00Z")
     frame = pd.DataFrame(
         {
             "user_id": [who for who, *_ in rows],
-            "time": [first + pd.Timedelta(minutes=number) for number in range(len(rows))],
+            "time": pd.Series([first + pd.Timedelta(minutes=number) for number in range(len(rows))], dtype=INSTANT),
             "event": pd.Series([event for _, event, _ in rows], dtype=object),
         }
     )
@@ -384,3 +389,90 @@ def test_a_log_with_some_properties_only_is_refused(store):
 def test_what_is_no_event_log_is_refused(events):
     with pytest.raises(TypeError, match="pass a DataFrame with user_id, time and event"):
         nu.check_tracking(events, plan())
+
+
+VALUES = st.one_of(
+    st.sampled_from([None, "", "a", "b", True, False, 0, 1, 1.0, 2.5, -3]), st.lists(st.just(1), max_size=1)
+)
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["ana", "bob"]),
+        st.sampled_from(["A", "B", "init"]),
+        st.dictionaries(st.sampled_from(["x", "y", "z"]), VALUES),
+    ),
+    max_size=12,
+)
+WANTS = st.sampled_from(["string", "number", "integer", "boolean", "any", ["a"], [1, 2.5], [True, "b"]])
+PLANS = st.fixed_dictionaries(
+    {
+        "allow_other_events": st.booleans(),
+        "events": st.fixed_dictionaries(
+            {
+                "A": st.fixed_dictionaries(
+                    {
+                        "required": st.dictionaries(st.just("x"), WANTS),
+                        "optional": st.dictionaries(st.just("y"), WANTS),
+                        "at_least": st.integers(0, 3),
+                        "allow_other_properties": st.booleans(),
+                    }
+                )
+            }
+        ),
+    }
+)
+
+
+def is_of(value, wanted):
+    """Whether a value is of a type, or of that of an allowed value: written out."""
+    if isinstance(wanted, list):
+        kinds = {
+            "boolean" if isinstance(one, bool) else "string" if isinstance(one, str) else "number" for one in wanted
+        }
+        return any(is_of(value, kind) for kind in kinds)
+    if isinstance(value, bool):
+        return wanted in ("boolean", "any")
+    if isinstance(value, int) or (isinstance(value, float) and value == int(value)):
+        return wanted in ("integer", "number", "any")
+    if isinstance(value, float):
+        return wanted in ("number", "any")
+    return wanted == "any" or (isinstance(value, str) and wanted == "string")
+
+
+def is_among(value, allowed):
+    return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed)
+
+
+def one_by_one(rows, plan):
+    """The number of problems of each kind, event by event."""
+    found, event = Counter(), plan["events"]["A"]
+    if (lacking := event["at_least"] - sum(name == "A" for _, name, _ in rows)) > 0:
+        found["A", None, "missing event"] = lacking
+    for _, name, properties in rows:
+        there = {key: value for key, value in properties.items() if value is not None and value != ""}
+        if name == "B" and not plan["allow_other_events"]:
+            found["B", None, "unexpected event"] += 1
+        if name != "A":
+            continue
+        for key in set(event["required"]) - set(there):
+            found["A", key, "missing property"] += 1
+        for key, value in there.items():
+            wanted = (event["required"] | event["optional"]).get(key)
+            if wanted is None:
+                found["A", key, "unexpected property"] += not event["allow_other_properties"]
+            elif not is_of(value, wanted):
+                found["A", key, "wrong type"] += 1
+            elif isinstance(wanted, list) and not is_among(value, wanted):
+                found["A", key, "value not allowed"] += 1
+    return {key: number for key, number in found.items() if number}
+
+
+@settings(max_examples=50)
+@given(ROWS, PLANS)
+def test_problems_are_those_of_the_events_one_by_one(rows, plan):
+    frame = log(*rows)
+    found = problems(frame, plan, "event", "property", "problem", "count")
+    assert {tuple(row[:3]): row[3] for row in found} == one_by_one(rows, plan)
+    assert len(found) == len(one_by_one(rows, plan))
+    together = log(*((who, event, {}) for who, event, _ in rows))
+    together["data"] = pd.Series([json.dumps(properties) for *_, properties in rows], dtype=object)
+    pd.testing.assert_frame_equal(nu.check_tracking(together, plan), nu.check_tracking(frame, plan))
