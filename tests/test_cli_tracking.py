@@ -1,9 +1,11 @@
 """The command ``nucleus-pandas tracking-check``, run in this process."""
 
+import importlib.util
 import json
 
 import pandas as pd
 import pytest
+import requests
 
 import nucleus_pandas as nu
 from nucleus_pandas.cli import main, tracking
@@ -12,6 +14,9 @@ from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import quiet_sync
 
+needs_websockets = pytest.mark.skipif(
+    importlib.util.find_spec("websockets") is None, reason="the sandbox needs websockets"
+)
 MET = """
 [events.SAVED]
 required.size = "integer"
@@ -228,7 +233,7 @@ def test_wrong_use_is_told_with_the_usage(plan, capsys, arguments):
 
 def test_a_store_does_not_change_while_one_waits(plan, store, capsys):
     assert main(["tracking-check", plan(MET), "--store", store(saved("SAVED")), "--wait", "5"]) == 2
-    assert "--wait is for --sandbox" in capsys.readouterr().err
+    assert "--wait is for a running sandbox" in capsys.readouterr().err
 
 
 HOSTILE = [
@@ -319,3 +324,59 @@ def test_waiting_ends_when_nothing_is_missing_or_the_time_is_up(looks, waited):
 def test_without_waiting_there_is_one_look():
     found = checked("missing event")
     assert tracking.look_until([found].pop, 0) is found
+
+
+def report(sandbox, app_id, *names):
+    """Report a session with some events to a sandbox."""
+    same = {"sessionId": 1234, "deviceId": "device", "userId": "ana"}
+    events = [{"type": "init", **same}, *({"name": name, "payload": {"size": 3}, **same} for name in names)]
+    url = f"{sandbox.endpoint.replace('ws', 'http', 1)}/app/{app_id}/track"
+    requests.post(url, json={"data": events}, timeout=10).raise_for_status()
+
+
+@needs_websockets
+def test_a_running_sandbox_is_checked(plan, monkeypatch, capsys):
+    with nu.Sandbox() as sandbox:
+        for name, value in (("APP_ID", "mine"), ("TOKEN", sandbox.token), ("BASE_URL", sandbox.base_url)):
+            monkeypatch.setenv(f"NUCLEUS_{name}", value)
+        assert main(["tracking-check", plan(MET), "--sandbox"]) == 3
+        report(sandbox, "mine", "SAVED")
+        assert main(["tracking-check", plan(MET), "--sandbox", "--wait", "20"]) == 0
+        assert main(["tracking-check", plan(WRONG), "--sandbox", sandbox.base_url]) == 1
+    assert "plan.toml: no problems in 2 events of 1 user." in capsys.readouterr().out
+
+
+@needs_websockets
+def test_the_file_of_a_sandbox_is_checked_without_its_token(plan, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("NUCLEUS_APP_ID", raising=False)
+    file = str(tmp_path / "sandbox.db")
+    with nu.Sandbox(file) as sandbox:
+        assert main(["tracking-check", plan(MET), "--sandbox", file]) == 2  # it is in use
+        report(sandbox, "mine", "SAVED")
+    assert main(["tracking-check", plan(MET), "--sandbox", file]) == 0
+    with nu.Sandbox(file) as sandbox:
+        report(sandbox, "other", "PRINTED")
+    assert main(["tracking-check", plan(MET), "--sandbox", file]) == 2
+    assert 'events of several apps: "mine", "other". Set NUCLEUS_APP_ID' in capsys.readouterr().err
+    monkeypatch.setenv("NUCLEUS_APP_ID", "other")
+    assert main(["tracking-check", plan(MET), "--sandbox", file]) == 1
+
+
+@needs_websockets
+def test_the_file_of_a_sandbox_that_nobody_used_is_empty(plan, tmp_path, monkeypatch):
+    monkeypatch.delenv("NUCLEUS_APP_ID", raising=False)
+    file = tmp_path / "sandbox.db"
+    with nu.Sandbox(file):
+        pass
+    assert main(["tracking-check", plan(MET), "--sandbox", str(file)]) == 3
+
+
+def test_a_sandbox_that_is_no_file_is_not_made(plan, tmp_path, capsys):
+    assert main(["tracking-check", plan(MET), "--sandbox", "none.db"]) == 2
+    assert "none.db is no file" in capsys.readouterr().err
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_file_does_not_change_while_one_waits(plan, capsys):
+    assert main(["tracking-check", plan(MET), "--sandbox", "sandbox.db", "--wait", "5"]) == 2
+    assert "--wait is for a running sandbox" in capsys.readouterr().err

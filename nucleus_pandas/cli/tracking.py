@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import json
 import math
@@ -10,7 +11,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from nucleus_pandas.analysis.eventlog import as_event_log
 from nucleus_pandas.analysis.failures import between
 from nucleus_pandas.analysis.tracking_plan import read_plan
 from nucleus_pandas.api.windows import make_interval
-from nucleus_pandas.api.wording import counted, one_line
+from nucleus_pandas.api.wording import counted, one_line, shown
 from nucleus_pandas.cli.settings import INCOMPLETE, add_zone, check_days, store_at
 from nucleus_pandas.cli.wording import tell
 
@@ -78,8 +79,8 @@ def add_tracking_check(commands: argparse._SubParsersAction[argparse.ArgumentPar
         "--sandbox",
         nargs="?",
         const="",
-        metavar="URL",
-        help="a running sandbox; default: that of NUCLEUS_BASE_URL",
+        metavar="URL_OR_FILE",
+        help="a running sandbox, or the file of one that was stopped; default: that of NUCLEUS_BASE_URL",
     )
     check.add_argument("--start", help="first day or instant; default: all that arrived")
     check.add_argument("--end", help="last day, or instant; default: all that arrived")
@@ -89,7 +90,7 @@ def add_tracking_check(commands: argparse._SubParsersAction[argparse.ArgumentPar
         type=_seconds,
         default=0.0,
         metavar="SECONDS",
-        help="with --sandbox: look again for so long while events of the plan are missing",
+        help="look again for so long while events of the plan are missing",
     )
     check.add_argument("--format", choices=_FORMATS, default="text", help="default: text")
     check.set_defaults(run=_run)
@@ -120,9 +121,9 @@ def _found(arguments: argparse.Namespace) -> _Checked:
     """Look at what arrived, again and again if that was asked for."""
     read_plan(arguments.plan)  # what is wrong with it is told before anything is loaded
     check_days(arguments)
+    if arguments.wait and (arguments.store is not None or _is_file(arguments.sandbox)):
+        raise ValueError("--wait is for a running sandbox: files do not change.")
     if arguments.store is not None:
-        if arguments.wait:
-            raise ValueError("--wait is for --sandbox: a store changes only when it is synced.")
         return _check(store_at(arguments.store), arguments)
     with _sandbox(arguments.sandbox) as client, tempfile.TemporaryDirectory() as folder:
         store = nu.EventStore(Path(folder) / "sandbox.duckdb")
@@ -151,14 +152,42 @@ def look_until(
         sleep(min(_PAUSE, left))
 
 
-def _sandbox(url: str) -> nu.Client:
-    """Give a client of the sandbox; there is nobody to be polite to, and nothing to be kept."""
-    if not url and not os.environ.get("NUCLEUS_BASE_URL", "").strip():
+def _is_file(sandbox: str) -> bool:
+    """Whether a sandbox is named by its file; otherwise it runs at an address, or at that of the environment."""
+    return bool(sandbox) and "://" not in sandbox
+
+
+@contextlib.contextmanager
+def _sandbox(where: str) -> Iterator[nu.Client]:
+    """Give a client of a sandbox that runs, or of one that is made of its file."""
+    if _is_file(where):
+        if not Path(where).is_file():
+            raise ValueError(
+                f"{where} is no file. Name the one that nucleus-pandas sandbox --data wrote, or an address."
+            )
+        with nu.Sandbox(where) as sandbox, sandbox.client(_only_app(sandbox, where)) as client:
+            yield client
+        return
+    if not where and not os.environ.get("NUCLEUS_BASE_URL", "").strip():
         raise nu.ConfigurationError(
-            "NUCLEUS_BASE_URL is not set. Set the variables that nucleus-pandas sandbox prints, or name its address: "
-            "--sandbox URL."
+            "NUCLEUS_BASE_URL is not set. Set the variables that nucleus-pandas sandbox prints, or name its address or "
+            "its file: --sandbox sandbox.db."
         )
-    return nu.Client.from_env(**({"base_url": url} if url else {}), requests_per_second=None, cache=False)
+    # There is nobody to be polite to, and nothing to be kept.
+    settings = {"base_url": where} if where else {}
+    with nu.Client.from_env(**settings, requests_per_second=None, cache=False) as client:
+        yield client
+
+
+def _only_app(sandbox: nu.Sandbox, where: str) -> str:
+    """Give the app of the environment, else the only one that reported."""
+    apps = sandbox.arrivals()["app_id"].tolist()
+    named = os.environ.get("NUCLEUS_APP_ID", "").strip()
+    if not named and len(apps) > 1:
+        raise nu.ConfigurationError(
+            f"{where} holds events of several apps: {', '.join(map(shown, apps))}. Set NUCLEUS_APP_ID to one of them."
+        )
+    return named or next(iter(apps), "none")
 
 
 def _check(store: nu.EventStore, arguments: argparse.Namespace) -> _Checked:
