@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -344,6 +345,25 @@ def test_a_running_sandbox_is_checked(plan, monkeypatch, capsys):
         assert main(["tracking-check", plan(MET), "--sandbox", "--wait", "20"]) == 0
         assert main(["tracking-check", plan(WRONG), "--sandbox", sandbox.base_url]) == 1
     assert "plan.toml: no problems in 2 events of 1 user." in capsys.readouterr().out
+
+
+@needs_websockets
+def test_events_that_arrive_while_one_waits_count(plan, monkeypatch, capsys):
+    monkeypatch.setattr(tracking, "look_until", partial(tracking.look_until, sleep=lambda seconds: None))
+    sync, arriving = nu.sync, [["OTHER"], ["OTHER"], ["SAVED"]]
+    with nu.Sandbox() as sandbox:
+        for name, value in (("APP_ID", "mine"), ("TOKEN", sandbox.token), ("BASE_URL", sandbox.base_url)):
+            monkeypatch.setenv(f"NUCLEUS_{name}", value)
+
+        def sync_and_report(*arguments, **settings):
+            sync(*arguments, **settings)
+            if arriving:
+                report(sandbox, "mine", *arriving.pop(0))
+
+        monkeypatch.setattr(nu, "sync", sync_and_report)
+        assert main(["tracking-check", plan(f"allow_other_events = true{MET}"), "--sandbox", "--wait", "60"]) == 0
+    assert not arriving
+    assert "no problems in" in capsys.readouterr().out
 
 
 @needs_websockets
