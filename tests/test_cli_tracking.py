@@ -221,6 +221,16 @@ def test_a_sandbox_is_named_before_anything_is_sent_elsewhere(plan, capsys, monk
     assert "NUCLEUS_BASE_URL is not set" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("url", [nu.NUCLEUS_URL, nu.ASTROLYTICS_URL, "https://example.org/api/v1"])
+def test_the_service_is_not_taken_for_a_sandbox(plan, capsys, monkeypatch, url):
+    for name, value in (("APP_ID", "mine"), ("TOKEN", "secret"), ("BASE_URL", url)):
+        monkeypatch.setenv(f"NUCLEUS_{name}", value)
+    monkeypatch.setattr(nu, "sync", None)
+    for arguments in ([], [url]):
+        assert main(["tracking-check", plan(MET), "--sandbox", *arguments]) == 2
+        assert f"{url} is not on this machine, so it is no sandbox" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["--store", "a.duckdb", "--sandbox"], ["--sandbox", "--wait", "-1"], ["--sandbox", "--wait", "nan"]],

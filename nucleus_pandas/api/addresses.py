@@ -29,7 +29,7 @@ def check_base_url(base_url: str, *, allow_http: bool) -> str:
             "base_url holds a user name, a query or a fragment. Write only scheme, host and path; the token "
             "is an argument of its own."
         )
-    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ConfigurationError(
             f"base_url sends the token to {host} over plain http, where others can read it. Write https://, "
             "or set allow_http=True if you must."
@@ -44,7 +44,8 @@ def name_service(base_url: str) -> str:
     return f"{names[host]} ({host})" if host in names else f"The service at {host}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     if host == "localhost":
         return True
     try:

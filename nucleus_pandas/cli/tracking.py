@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import as_event_log
 from nucleus_pandas.analysis.failures import between
 from nucleus_pandas.analysis.tracking_plan import read_plan
+from nucleus_pandas.api.addresses import is_loopback
 from nucleus_pandas.api.windows import make_interval
 from nucleus_pandas.api.wording import counted, one_line, shown
 from nucleus_pandas.cli.settings import INCOMPLETE, add_zone, check_days, store_at
@@ -176,6 +178,11 @@ def _sandbox(where: str) -> Iterator[nu.Client]:
     # There is nobody to be polite to, and nothing to be kept.
     settings = {"base_url": where} if where else {}
     with nu.Client.from_env(**settings, requests_per_second=None, cache=False) as client:
+        if not is_loopback(urlsplit(client.base_url).hostname or ""):
+            raise nu.ConfigurationError(
+                f"{client.base_url} is not on this machine, so it is no sandbox. Set the variables that nucleus-pandas "
+                "sandbox prints. To check what your users sent, run nucleus-pandas sync and add --store FILE."
+            )
         yield client
 
 
