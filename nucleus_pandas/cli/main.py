@@ -1,6 +1,7 @@
 """The command ``nucleus-pandas``: results on stdout, progress and errors on stderr.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 incomplete: the same command goes on where it ended.
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 incomplete: the same command goes on where it ended. With tracking-check, 1
+says that the plan is not met, and 2 also that it failed.
 """
 
 from __future__ import annotations
