@@ -21,9 +21,14 @@ from nucleus_pandas.store.duckdb_columns import Kinds
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.export import about
 from nucleus_pandas.store.gaps import find_gaps
-from nucleus_pandas.store.parquet import ParquetBucket, parquet_buckets, properties_of, read_about
-from nucleus_pandas.store.partitions import store_buckets
 from nucleus_pandas.store.properties import Properties
+from nucleus_pandas.store.user_buckets import (
+    ParquetBucket,
+    parquet_buckets,
+    properties_of,
+    read_about,
+    store_buckets,
+)
 
 _NUMBERS = ("numbers", (int, float, np.number))
 _HOLDS: dict[str, tuple[str, tuple[type, ...]]] = {

@@ -26,8 +26,8 @@ from nucleus_pandas.events.survey import Facts, check, look, split_users, togeth
 from nucleus_pandas.store.duckdb_columns import Reading
 from nucleus_pandas.store.export import EVENT_NO
 from nucleus_pandas.store.gaps import warn_of_gaps
-from nucleus_pandas.store.partitions import Bucket
 from nucleus_pandas.store.properties import Property
+from nucleus_pandas.store.user_buckets import Bucket
 
 #: The columns that make a session.
 SESSION = ("session_id", "device_id", "session_start")

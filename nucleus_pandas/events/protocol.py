@@ -31,7 +31,7 @@ from nucleus_pandas.core.dtypes import TEXT
 from nucleus_pandas.events.clock_errors import Times
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.store.duckdb_columns import Reading
-from nucleus_pandas.store.partitions import Bucket
+from nucleus_pandas.store.user_buckets import Bucket
 
 # What takes fewer seconds needs no bar.
 _SOON = 2

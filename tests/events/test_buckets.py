@@ -16,8 +16,7 @@ from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
 from nucleus_pandas.events import protocol as engines
 from nucleus_pandas.events import survey as facts
-from nucleus_pandas.store import parquet
-from nucleus_pandas.store import partitions as reading
+from nucleus_pandas.store import user_buckets
 from tests.conftest import AUTUMN
 from tests.events.split import FrameBucket
 
@@ -41,7 +40,7 @@ def log(store):
 def several():
     """Lets few events be many, so that not all buckets are read at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "_AT_ONCE", 2_000)
+        patch.setattr(user_buckets, "_AT_ONCE", 2_000)
         yield
 
 
@@ -114,7 +113,7 @@ def test_a_store_in_buckets_says_what_the_log_says(question, stored, log):
 
 @pytest.mark.parametrize("files", ["in buckets", "in no buckets"])
 def test_many_events_are_read_in_shares_of_their_users(files, folder, tmp_path, monkeypatch, log):
-    monkeypatch.setattr(parquet, "_AT_MOST", 1_000)
+    monkeypatch.setattr(user_buckets, "_AT_MOST", 1_000)
     if files == "in no buckets":
         (tmp_path / "events").mkdir()
         with duckdb.connect() as connection:
@@ -206,7 +205,7 @@ def test_your_own_files_will_do(tmp_path):
 
 
 def test_a_column_that_some_files_lack_is_missing_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "_AT_ONCE", 0)
+    monkeypatch.setattr(user_buckets, "_AT_ONCE", 0)
     write(tmp_path, f"SELECT *, 'pro' AS plan FROM ({rows(['ann', 'bob'])})", 0)
     write(tmp_path, rows(["cid"]), 1)
     table = nu.funnel(nu.Buckets(tmp_path), ["OPEN"], by="plan", include_pending=True)
@@ -214,7 +213,7 @@ def test_a_column_that_some_files_lack_is_missing_there(tmp_path, monkeypatch):
 
 
 def test_a_user_in_two_buckets_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "_AT_ONCE", 0)
+    monkeypatch.setattr(user_buckets, "_AT_ONCE", 0)
     write(tmp_path, rows(["ann", "bob"]), 0)
     write(tmp_path, rows(["bob", "cid"]), 1)
     with pytest.raises(ValueError, match="Events of 1 user lie in more than one bucket") as told:
@@ -245,7 +244,7 @@ def test_a_user_who_fills_a_bucket_is_told_of(monkeypatch):
 
 
 def test_rows_that_lack_something_are_told_of_once_and_of_the_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "_AT_ONCE", 0)
+    monkeypatch.setattr(user_buckets, "_AT_ONCE", 0)
     for bucket, user in enumerate(["ann", "bob"]):
         write(tmp_path, f"{rows([user])} UNION ALL SELECT NULL, TIMESTAMP '2026-03-02', 'OPEN'", bucket)
     with pytest.warns(nu.IncompleteDataWarning, match="2 of 4 rows of the event log are left out: 2 have no user"):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.store import partitions as reading
+from nucleus_pandas.store import user_buckets
 
 TIME = "TIMESTAMP '2026-03-02 10:00:00'"
 
@@ -18,7 +18,7 @@ TIME = "TIMESTAMP '2026-03-02 10:00:00'"
 @pytest.fixture
 def each_alone(monkeypatch):
     """Lets every bucket be read alone, as large ones are."""
-    monkeypatch.setattr(reading, "_AT_ONCE", 1)
+    monkeypatch.setattr(user_buckets, "_AT_ONCE", 1)
 
 
 def write(file, query):

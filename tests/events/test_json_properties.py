@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.store import partitions as buckets
 from nucleus_pandas.store import table_frames as reading
+from nucleus_pandas.store import user_buckets
 from nucleus_pandas.store.properties import find_properties
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
@@ -52,7 +52,7 @@ def folder(store, tmp_path_factory):
 def sources(store, folder):
     """The same events in every way in which they can be passed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(buckets, "_AT_ONCE", 20)
+        patch.setattr(user_buckets, "_AT_ONCE", 20)
         with pytest.warns(UserWarning, match="different properties"):
             frame = store.events()
         names = ["value", "pages", "text", "k7", "k259", "rare/~\"'", "plan"]

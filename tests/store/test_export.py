@@ -21,9 +21,9 @@ from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.store import export
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.duckdb_columns import Reading, fetch
-from nucleus_pandas.store.parquet import in_memory
 from nucleus_pandas.store.properties import find_properties, typed
 from nucleus_pandas.store.sync.writing import texts_of
+from nucleus_pandas.store.user_buckets import in_memory
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import kept, quiet_sync
 

@@ -320,7 +320,7 @@ class Crawl:
         with self._lock:
             while not (self._stopped or self._worth_writing() or self._all_done()):
                 self._to_write.wait(_TICK)
-                self._tell()
+                self._update_bar()
             if not self._done and (self._stopped or self._all_done()):
                 self._to_ask.notify_all()
                 return None
@@ -360,7 +360,7 @@ class Crawl:
             self._to_ask.notify_all()
         self.outcome.users += len(users)
         self.outcome.tally.add(tally)
-        self._tell()
+        self._update_bar()
 
     @contextlib.contextmanager
     def _patiently(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -375,8 +375,8 @@ class Crawl:
                         raise
             yield connection
 
-    def _tell(self) -> None:
-        """Tell the bar how much is left, as far as the sessions of users so far let it be known."""
+    def _update_bar(self) -> None:
+        """Update the bar: how much is left is estimated from the sessions of the users so far."""
         ahead, known = len(self._users), self.outcome.users + len(self.outcome.user_failures)
         if known >= _ENOUGH_TO_GUESS or not ahead:
             per_user = 1 + self._opened / max(known, 1)

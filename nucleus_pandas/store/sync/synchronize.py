@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,18 +14,20 @@ from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.core.dtypes import COUNT, TEXT, make_frame
 from nucleus_pandas.core.durations import Duration
 from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
 from nucleus_pandas.store.eventstore import EventStore, check_store
-from nucleus_pandas.store.privacy import unfinished_erasures as unfinished
+from nucleus_pandas.store.privacy import forget
 from nucleus_pandas.store.schema import get_meta, one_row, set_meta
 from nucleus_pandas.store.sync import selection, writing
+from nucleus_pandas.store.sync.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.sync.crawl import Crawl, Outcome, UserTask
-from nucleus_pandas.store.sync.plan import Request, Work, find_work, read_request
+from nucleus_pandas.store.sync.plan import Request, Work, find_work, in_words, read_request
 from nucleus_pandas.store.sync.selection import Listing, Refresh, user_keys
-from nucleus_pandas.store.sync.sync_report import SyncReport, make_report, read_failures
+from nucleus_pandas.store.sync.writing import Interval
 from nucleus_pandas.store.table_frames import naive
 
 if TYPE_CHECKING:
@@ -34,6 +37,42 @@ if TYPE_CHECKING:
 
 _NO_ID = "has no id to ask by"
 _UNSURE = "is not on the list any more, and it is not sure that the service would know it"
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What a sync did; print it, or look at `table` and `failures`.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        item, count, detail.
+    failures : pandas.DataFrame
+        user_id, user_db_id, device_id, session_id, reason: the users (without session) and sessions of the interval
+        that could not be loaded, or only in part, in this sync or one before. Later syncs request them again, with
+        growing delays where the service keeps returning the same.
+    requests : int
+        How many were sent.
+    seconds : float
+        How long it took.
+    """
+
+    table: pd.DataFrame
+    failures: pd.DataFrame
+    requests: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{in_words(self.table)}\n{self._pace()}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"{self.table.to_html(index=False, border=0)}<p>{self._pace()}</p>"
+
+    def _pace(self) -> str:
+        return f"{self.seconds:,.1f} s, {self.requests / max(self.seconds, 1e-9):,.0f} requests a second."
 
 
 def sync(
@@ -131,7 +170,7 @@ def sync(
     with database.alone("sync"):
         losses = Losses(PATHS["users"])
         listing = selection.ask_listing(client, losses)
-        erased = unfinished.finish_in_store(database, client.app_id)
+        erased = forget.finish_in_store(database, client.app_id)
         ledger = selection.read_ledger(database, listing, client.app_id)
         asked = read_request(client, listing, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
         outdated = selection.users_to_refresh(ledger, refresh)
@@ -142,7 +181,7 @@ def sync(
         work = find_work(client, database, listing, ledger, asked)
         losses.warn()
         people.tell_of_missing_users(listing.total, listing.came)
-        unfinished.finish_at_service(client, listing, ledger)
+        forget.finish_at_service(client, listing, ledger)
         return _Run(client, database, listing, work, asked, erased).go(progress=progress)
 
 
@@ -197,7 +236,7 @@ class _Run:
                 "lists them with the reasons. Later syncs request them again, up to five times with growing delays; "
                 "refresh=True requests everything again."
             )
-        return make_report(self.work, outcome, failures, self.erased + deleted + gone, seconds)
+        return _make_report(self.work, outcome, failures, self.erased + deleted + gone, seconds)
 
     def _begin(self, connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
         """Note what is known from the users' list and what this sync is to bring; delete who must not be there."""
@@ -283,7 +322,7 @@ class _Run:
                 "UPDATE kept.runs SET finished = ?, requests = ?, seconds = ? WHERE run = ?",
                 [finished, outcome.requests + 1, seconds, number],
             )
-            return len(gone), read_failures(connection, self.asked.interval)
+            return len(gone), _read_failures(connection, self.asked.interval)
 
 
 def _kept(outcome: Outcome) -> str:
@@ -309,3 +348,53 @@ def _ended_early(outcome: Outcome, error: NucleusError) -> NucleusError:
         request_id=error.request_id,
         retryable=error.retryable,
     )
+
+
+def _make_report(work: Work, outcome: Outcome, failures: pd.DataFrame, deleted: int, seconds: float) -> SyncReport:
+    """Put together what is to be told; rows that tell of nothing unusual are left out."""
+    tally, requests = outcome.tally, outcome.requests + 1
+    skipped = work.users["decision"].value_counts().drop("ask", errors="ignore")
+    rows = [
+        ("users listed", len(work.users), ""),
+        ("users asked about", outcome.users, ""),
+        ("users skipped", int(skipped.sum()), ", ".join(f"{why}: {count:,}" for why, count in skipped.items())),
+        ("sessions fetched", tally.sessions, ""),
+        ("events fetched", tally.events, ""),
+        ("requests", requests, ""),
+    ]
+    unusual = [
+        ("copies of events left out", tally.copies, "they came twice"),
+        ("clashes of session ids", tally.clashes, "sessions of a device with the same id, told apart by their times"),
+        ("users deleted", deleted, "forgotten, or not known to the service any more"),
+        ("users or sessions not loaded in full", len(failures), "see failures; later syncs request them again"),
+    ]
+    rows += [row for row in unusual if row[1]]
+    columns = dict(zip(("item", "count", "detail"), zip(*rows, strict=True), strict=True))
+    table = make_frame({"item": TEXT, "count": COUNT, "detail": TEXT}, columns)
+    return SyncReport(table, failures, requests, seconds)
+
+
+def _read_failures(connection: duckdb.DuckDBPyConnection, interval: Interval) -> pd.DataFrame:
+    """Give the users and sessions of an interval that could not be loaded; see `SyncReport.failures`."""
+    names = ("user_id", "user_db_id", "device_id", "session_id", "reason")
+    condition, values = interval.condition()
+    rows = connection.execute(_FAILED.format(condition=condition), [values[0], *values]).fetchall()
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+    return make_frame(dict.fromkeys(names, TEXT), columns)
+
+
+# A session has at least one event, whatever its counts say.
+_LISTED = "greatest(coalesce(s.actions, 0) + coalesce(s.errors, 0), 1)"
+_FAILED = f"""
+SELECT user_id, user_db_id, NULL, NULL,
+    coalesce(failure, CASE WHEN retry_at IS NULL THEN 'the service keeps returning an incomplete list of sessions'
+        ELSE 'the list of sessions came empty or with flaws' END)
+FROM kept.users u WHERE (failure IS NOT NULL OR (chosen AND {USER_SHORT})) AND coalesce(last_seen >= ?, true)
+UNION ALL
+SELECT u.user_id, u.user_db_id, s.device_id, s.session_id,
+    coalesce(s.failure, concat(CASE WHEN s.retry_at IS NULL THEN 'the service returns ' ELSE 'so far came ' END,
+        CASE WHEN {MISSING} > 0 THEN concat({_LISTED} - {MISSING}, ' of ', {_LISTED}, ' events')
+        ELSE concat('all events, but ', s.flawed, ' with flaws') END))
+FROM kept.sessions s JOIN kept.users u USING (user_no)
+WHERE (s.failure IS NOT NULL OR {SHORT}) AND {{condition}} ORDER BY ALL
+"""

@@ -1,4 +1,4 @@
-"""Parquet files as buckets of users: those of an export, or anybody's."""
+"""Events in buckets of users: all events of a user are in one bucket, of a store or of Parquet files."""
 
 from __future__ import annotations
 
@@ -10,23 +10,73 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pandas as pd
 
+from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.text import shown
 from nucleus_pandas.exceptions import StoreError
-from nucleus_pandas.store.database import set_up
-from nucleus_pandas.store.duckdb_columns import Kinds, Reading, cast_to, fetch, kinds_of, types_of
-from nucleus_pandas.store.export import ABOUT
-from nucleus_pandas.store.partitions import in_groups
+from nucleus_pandas.store.database import Database, set_up
+from nucleus_pandas.store.duckdb_columns import Kinds, Reading, cast_to, fetch, grouped, kinds_of, only, types_of
+from nucleus_pandas.store.export import ABOUT, in_order
 from nucleus_pandas.store.properties import Properties, find_properties, quoted, text_literal, typed
 
 if TYPE_CHECKING:
     import duckdb
 
+# Small buckets are read together: each reading costs some hundredths of a second.
+_AT_ONCE = 1_000_000
 # Large buckets are read in shares of their users, each time from the whole files.
 _AT_MOST = 4_000_000
+
+
+class Bucket(Protocol):
+    """The events of some users."""
+
+    def read(self, reading: Reading) -> pd.DataFrame:
+        """Give what a question needs, in the order in which the events came."""
+
+
+@dataclass(frozen=True)
+class StoreBucket:
+    """A bucket of a store."""
+
+    database: Database
+    numbers: tuple[int, ...]
+    kinds: Kinds
+
+    def read(self, reading: Reading) -> pd.DataFrame:
+        """Give what a question needs."""
+        found = {one.name: one for one in reading.properties}
+        # Put in order and taken out of JSON once, and not again for each column of texts.
+        chosen = [
+            f"{typed('data', found[name]) if name in found else quoted(name)} AS c{place}"
+            for place, name in enumerate(reading.columns)
+        ]
+        with self.database.reading() as connection:
+            condition, names = only(reading, "event")
+            connection.execute(
+                f"CREATE TEMP TABLE part AS SELECT {', '.join(chosen)} FROM events WHERE bucket IN"
+                f" ({', '.join(map(str, self.numbers))}) AND {condition} {in_order()}",
+                names,
+            )
+            expressions = {name: f"c{place}" for place, name in enumerate(reading.columns)}
+            return fetch(connection, "part", expressions, reading.kinds(self.kinds), reading._replace(events=None))
+
+
+def store_buckets(database: Database) -> list[StoreBucket]:
+    """Give the buckets of a store, with the columns that every event has, and data, the JSON of its properties."""
+    with database.reading() as connection:
+        kinds = kinds_of(types_of(connection, f"(SELECT {', '.join(map(quoted, [*EVENT_LOG, 'data']))} FROM events)"))
+        rows = connection.execute("SELECT bucket, count(*) FROM events GROUP BY bucket ORDER BY bucket").fetchall()
+    numbers, sizes = zip(*(rows or [(0, 0)]), strict=True)
+    return [StoreBucket(database, tuple(numbers[place] for place in group), kinds) for group in in_groups(sizes)]
+
+
+def in_groups(sizes: Sequence[int]) -> list[list[int]]:
+    """Put small buckets together, given how many events each has."""
+    return grouped(sizes, _AT_ONCE)
 
 
 class File(NamedTuple):
