@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: How many seconds to wait for another process or thread that has the store open.
 PATIENCE = 10.0
-_TELL_AFTER = 1.0
+_NOTICE_AFTER = 1.0
 # Of the files beside the store.
 _LONGEST_SUFFIX = ".wal.checkpoint"
 _STEP = 0.05
@@ -90,8 +90,8 @@ class Database:
         return self.path.exists()
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file for reading.
+    def reading(self, *, wait: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file for reading; with ``wait=False`` raise at once when it is in use.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class Database:
         """
         if not self.exists:
             raise StoreError(f"There is no store at {self.path} yet. nucleus_pandas.sync(client, store, ...) makes it.")
-        with self._open(read_only=True) as connection:
+        with self._open(read_only=True, wait=wait) as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -280,20 +280,20 @@ class Database:
                 side_files.remove_copies(self.path)
 
     @contextlib.contextmanager
-    def _open(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._turn(), _errors(self.path):
+    def _open(self, *, read_only: bool, wait: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._turn(wait=wait), _errors(self.path):
             with contextlib.suppress(OSError):
                 self._remove_leftovers()
-            with self._connection(read_only=read_only) as connection:
+            with self._connection(read_only=read_only, wait=wait) as connection:
                 yield connection
 
     @contextlib.contextmanager
-    def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connection(self, *, read_only: bool, wait: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file; the caller has the turn."""
         side_files.refuse_intruders(self.path)
         if not read_only:
             side_files.make_private(self.path)
-        connection = self._wait_for(read_only=read_only)
+        connection = self._wait_for(read_only=read_only, patience=PATIENCE if wait else 0)
         spill = side_files.spill_of(self.path)
         try:
             if not read_only:
@@ -329,21 +329,23 @@ class Database:
             log.parent.rmdir()
 
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, *, wait: bool = True) -> Iterator[None]:
         """One operation at a time in this process: DuckDB does not open a file in two ways at once."""
-        if not self._use.turn.acquire(timeout=_TELL_AFTER):
-            self._tell()
-            if not self._use.turn.acquire(timeout=PATIENCE):
-                raise self._locked("another thread of this program")
+        taken = self._use.turn.acquire(timeout=_NOTICE_AFTER if wait else 0)
+        if not taken and wait:
+            self._print_notice()
+            taken = self._use.turn.acquire(timeout=PATIENCE)
+        if not taken:
+            raise self._locked("another thread of this program")
         try:
             yield
         finally:
             self._use.turn.release()
 
-    def _wait_for(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _wait_for(self, *, read_only: bool, patience: float) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        begun, told = time.monotonic(), False
+        begun, noticed = time.monotonic(), False
         while True:
             opened = side_files.identify(self.path)
             try:
@@ -355,17 +357,17 @@ class Database:
                     continue  # the file was rewritten meanwhile, and the old one overwritten
                 raise _explained(self.path, text)
             waited = time.monotonic() - begun
-            if waited > PATIENCE:
+            if waited >= patience:
                 holder = _HOLDER.search(text)
                 raise self._locked(
                     f"process {holder[1]}" if holder else "another connection of this or another program"
                 )
-            if waited > _TELL_AFTER and not told:
-                self._tell()
-                told = True
+            if waited > _NOTICE_AFTER and not noticed:
+                self._print_notice()
+                noticed = True
             time.sleep(_STEP)
 
-    def _tell(self) -> None:
+    def _print_notice(self) -> None:
         print(f"{self.path.name} is in use; waiting up to {PATIENCE:g} s for a turn.", file=sys.stderr)  # noqa: T201
 
     def _locked(self, holder: str) -> StoreLockedError:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,78 +19,23 @@ from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.files import full_path
 from nucleus_pandas.core.instants import When, Zone, make_interval
 from nucleus_pandas.core.text import shown
-from nucleus_pandas.store import table_frames as reading
+from nucleus_pandas.exceptions import StoreError, StoreLockedError
+from nucleus_pandas.store import table_frames
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
-from nucleus_pandas.store.gaps import Through, find_gaps, synced_spans, warn_of_gaps
+from nucleus_pandas.store.gaps import Through, find_gaps, warn_of_gaps
 from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.properties import Properties, find_properties, known_keys, require_properties
 from nucleus_pandas.store.reconcile import reconcile
-from nucleus_pandas.store.schema import get_meta, one_row
-from nucleus_pandas.store.sync.completeness import MISSING, SHORT, USER_SHORT
+from nucleus_pandas.store.sql_query import run_query
+from nucleus_pandas.store.store_info import StoreInfo, as_html, as_text, read_info, summarize
 from nucleus_pandas.store.sync.selection import ids_of_users
 from nucleus_pandas.store.table_frames import condition_on, naive
-from nucleus_pandas.store.user_sql import check_query
 
 if TYPE_CHECKING:
     import duckdb
 
 _MOST_SHOWN = 10
-
-
-class StoreInfo(NamedTuple):
-    """What a store holds.
-
-    Attributes
-    ----------
-    path : pathlib.Path
-        The file, links followed.
-    app_id : str or None
-        The app that it is of; None as long as nothing was synced.
-    users, followed : int
-        Users of the app, and those of them whose sessions and events are fetched.
-    sessions, fetched_sessions, events : int
-        Sessions that are known, those with their events, and these.
-    first_event, last_event : datetime or None
-        The span of the events' times, by the users' own clocks.
-    spans : tuple of (datetime, datetime)
-        What was synced to the end, without the window after it; of older syncs without the last two days, which still
-        grew.
-    as_of : datetime or None
-        Until when the data are known: when the last finished sync began.
-    sample : float
-        Share of the app's users that is followed.
-    bytes : int
-        What it takes on the disk.
-    missing_users, missing_sessions : int
-        Users and sessions that could not be loaded yet, or only in part; later syncs request them again.
-    missing_events : int
-        Events that the service counts in its lists of sessions and has not returned.
-    unfinished : bool
-        Whether the last sync was stopped before its end.
-    pending_erasures : int or None
-        People whose erasure stopped half-way, or was not confirmed by the service: the next `forget_user` or `sync`
-        completes it. None if ``<path>.erased`` is missing or damaged.
-    """
-
-    path: Path
-    app_id: str | None = None
-    users: int = 0
-    followed: int = 0
-    sessions: int = 0
-    fetched_sessions: int = 0
-    events: int = 0
-    first_event: dt.datetime | None = None
-    last_event: dt.datetime | None = None
-    spans: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
-    as_of: dt.datetime | None = None
-    sample: float = 1.0
-    bytes: int = 0
-    missing_users: int = 0
-    missing_sessions: int = 0
-    missing_events: int = 0
-    unfinished: bool = False
-    pending_erasures: int | None = 0
 
 
 class EventStore:
@@ -134,7 +79,18 @@ class EventStore:
         self.database = Database(self.path)
 
     def __repr__(self) -> str:
-        return f"EventStore({str(self.path)!r})"
+        return as_text(f"EventStore({str(self.path)!r})", self._summary())
+
+    def _repr_html_(self) -> str:
+        return as_html(f"EventStore({str(self.path)!r})", self._summary())
+
+    def _summary(self) -> dict[str, str]:
+        try:
+            return summarize(read_info(self.database, wait=False))
+        except StoreLockedError:
+            return {"state": "in use; look again later"}
+        except (StoreError, OSError) as error:
+            return {"state": str(error)}
 
     def users(self, *, properties: Iterable[str] | None = None) -> pd.DataFrame:
         """Get the users that the store follows, with the columns of `load_users`, in the order of the service.
@@ -163,12 +119,12 @@ class EventStore:
         wanted = checked_properties(properties, "props")
         with self.database.reading() as connection:
             require_properties(wanted or [], partial(find_properties, connection, "users", "props"))
-            return reading.read_users(connection, wanted)
+            return table_frames.read_users(connection, wanted)
 
     def devices(self) -> pd.DataFrame:
         """Get their devices, with the columns of `load_devices`."""
         with self.database.reading() as connection:
-            return reading.read_devices(connection)
+            return table_frames.read_devices(connection)
 
     def sessions(self, start: When | None = None, end: When | None = None, *, tz: Zone = "UTC") -> pd.DataFrame:
         """Get sessions, with the columns of `load_sessions`.
@@ -197,7 +153,7 @@ class EventStore:
         """
         span = make_interval(start, end, tz)
         with self.database.reading() as connection:
-            frame = reading.read_sessions(connection, *condition_on('"start"', *span))
+            frame = table_frames.read_sessions(connection, *condition_on('"start"', *span))
             gaps = find_gaps(connection, *span)
         warn_of_gaps(gaps)
         return frame
@@ -279,7 +235,7 @@ class EventStore:
             if users is not None:
                 connection.register("ids", {"id": np.array(ids_of_users("users", users), dtype=object)})
                 condition += " AND (u.user_id IN (FROM ids) OR u.user_db_id IN (FROM ids))"
-            frame = reading.read_events(connection, condition, values, columns, properties)
+            frame = table_frames.read_events(connection, condition, values, columns, properties)
             gaps = find_gaps(connection, *span, through)
         warn_of_gaps(gaps)
         return frame
@@ -364,23 +320,10 @@ class EventStore:
         the table functions range, generate_series, unnest, json_each and json_tree. It reads no other tables and no
         files, and changes nothing.
         """
-        import duckdb
-
         if not isinstance(query, str) or not query.strip():
-            raise ValueError('query must be a question in SQL, such as "SELECT count(*) FROM events".')
+            raise ValueError('query must be one SELECT statement, such as "SELECT count(*) FROM events".')
         with self.database.reading() as connection:
-            connection.execute("SET enable_external_access = false")
-            # Names that are no tables would be taken for variables of Python.
-            connection.execute("SET python_enable_replacements = false")
-            check_query(connection, query)
-            try:
-                return connection.execute(query).df()
-            except (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException) as error:
-                problem = f"The query cannot be understood by DuckDB: {error}"
-            except (duckdb.ProgrammingError, duckdb.DataError):
-                # DuckDB's own words can hold parts of the data.
-                problem = "The query cannot be answered: a value does not fit what is done with it."
-        raise ValueError(problem)
+            return run_query(connection, query)
 
     def info(self) -> StoreInfo:
         """Tell what the store holds.
@@ -390,19 +333,7 @@ class EventStore:
         StoreInfo
             A named tuple; see its attributes. For a file that does not exist, one of zeros.
         """
-        path = self.database.path
-        if not self.database.exists:
-            return StoreInfo(path)
-        with self.database.reading() as connection:
-            row = [_aware(value) for value in one_row(connection, _COUNTS)]
-            spans = tuple((_aware(span.start), _aware(span.end)) for span in synced_spans(connection))
-            app_id, sample = get_meta(connection, "app_id"), float(get_meta(connection, "sample") or 1)
-            pending = tombstones.count_pending(connection, path)
-        users, followed, sessions, fetched, events, first, last, as_of, *missing = row
-        share = followed / users if sample < 1 and users else sample
-        numbers = (users, followed, sessions, fetched, events)
-        state = (*missing[:3], bool(missing[3]), pending)
-        return StoreInfo(path, app_id, *numbers, first, last, spans, as_of, share, path.stat().st_size, *state)
+        return read_info(self.database)
 
     def export(
         self,
@@ -526,22 +457,6 @@ def check_store(store: object) -> EventStore:
     if not isinstance(store, EventStore):
         raise TypeError(f'store is of type {type(store).__name__}; pass nucleus_pandas.EventStore("myapp.duckdb").')
     return store
-
-
-_COUNTS = f"""
-SELECT (SELECT count(*) FROM kept.users), (SELECT count(*) FROM kept.users WHERE chosen),
-    (SELECT count(*) FROM kept.sessions), (SELECT count(*) FROM kept.sessions WHERE events_at IS NOT NULL),
-    (SELECT count(*) FROM kept.events), (SELECT min(time) FROM kept.events), (SELECT max(time) FROM kept.events),
-    (SELECT max(as_of) FROM kept.runs WHERE finished),
-    (SELECT count(*) FROM kept.users u WHERE failure IS NOT NULL OR (chosen AND {USER_SHORT})),
-    (SELECT count(*) FROM kept.sessions s WHERE failure IS NOT NULL OR {SHORT}),
-    (SELECT coalesce(sum({MISSING}), 0)::BIGINT FROM kept.sessions s WHERE {SHORT}),
-    coalesce((SELECT NOT arg_max(finished, run) FROM kept.runs), false)
-"""
-
-
-def _aware(value: Any) -> Any:
-    return value.replace(tzinfo=dt.UTC) if isinstance(value, dt.datetime) else value
 
 
 def _checked_columns(columns: Iterable[str]) -> list[str]:

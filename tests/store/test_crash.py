@@ -154,7 +154,7 @@ def test_two_syncs_of_one_store_do_not_run_at_once(scripted, store):
 def test_another_process_that_keeps_the_file_open_is_named_after_a_while(store, fill, monkeypatch, capsys):
     fill(store)
     monkeypatch.setattr(database, "PATIENCE", 0.4)
-    monkeypatch.setattr(database, "_TELL_AFTER", 0.1)
+    monkeypatch.setattr(database, "_NOTICE_AFTER", 0.1)
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     process = python(code, store.path, stdin=subprocess.PIPE)
     assert process.stdout.readline() == "open\n"

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -224,7 +225,7 @@ def test_sql_knows_the_views_and_their_properties(friends):
 
 @pytest.mark.parametrize("query", ["SELEC 1", "SELECT nope FROM users", "SELECT nope(1)"])
 def test_sql_that_cannot_be_understood_raises_a_value_error(friends, query):
-    with pytest.raises(ValueError, match="cannot be understood by DuckDB"):
+    with pytest.raises(ValueError, match="DuckDB cannot understand the query"):
         friends.sql(query)
 
 
@@ -348,8 +349,57 @@ def test_info_tells_what_there_is(friends):
     assert info.bytes == friends.path.stat().st_size
 
 
-def test_a_store_is_shown_by_its_path():
-    assert repr(nu.EventStore("my app.duckdb")) == "EventStore('my app.duckdb')"
+def test_a_store_without_a_file_says_how_to_fill_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert repr(nu.EventStore("my app.duckdb")).splitlines() == [
+        "EventStore('my app.duckdb')",
+        "  state     empty; nucleus_pandas.sync(client, store, start, end) fills it",
+    ]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_shows_its_app_its_span_and_its_numbers(friends):
+    assert repr(friends).splitlines()[1:] == [
+        "  app       demo",
+        "  users     2",
+        "  sessions  4, 4 with their events",
+        "  events    9",
+        "  synced    2026-05-01 00:00 to 2026-11-21 00:00 UTC",
+        f"  as of     {AUTUMN:%Y-%m-%d %H:%M} UTC",
+    ]
+    assert "<th>users</th><td>2</td>" in friends._repr_html_()
+
+
+def test_the_path_of_a_store_is_text_in_html(tmp_path):
+    assert "&lt;b&gt;.duckdb" in nu.EventStore(tmp_path / "<b>.duckdb")._repr_html_()
+
+
+def test_a_store_in_use_is_shown_at_once(friends, capsys):
+    with friends.database.reading():
+        assert repr(friends).endswith("  state     in use; look again later")
+    assert not capsys.readouterr().err
+
+
+def test_a_store_in_use_by_another_process_is_shown_at_once(friends, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("waited"))
+    code = (
+        "import sys, nucleus_pandas as nu\n"
+        "with nu.EventStore(sys.argv[1]).database.writing(): print(1, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(friends.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline()
+        try:
+            shown = repr(friends)
+        finally:
+            other.communicate("\n")
+    assert shown.endswith("  state     in use; look again later")
+
+
+def test_a_file_that_is_no_store_is_shown_with_the_reason(tmp_path):
+    (tmp_path / "text.duckdb").write_text("not a database")
+    assert "is damaged or no DuckDB file" in repr(nu.EventStore(tmp_path / "text.duckdb"))
 
 
 @pytest.mark.parametrize("path", ["", 5, None])

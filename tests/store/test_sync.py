@@ -260,7 +260,7 @@ def test_a_reader_that_takes_long_is_waited_for(scripted, store, monkeypatch):
     from nucleus_pandas.store import database
 
     monkeypatch.setattr(database, "PATIENCE", 0.05)
-    monkeypatch.setattr(database, "_TELL_AFTER", 0.01)
+    monkeypatch.setattr(database, "_NOTICE_AFTER", 0.01)
     app = scripted()
     real, refused = writing.groups_to_fetch, []
 

@@ -1,4 +1,4 @@
-"""Which SQL a user may run on a store: one SELECT that reads the four views and nothing else."""
+"""SQL from users: one SELECT that reads the four views of a store and nothing else."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from nucleus_pandas.core.text import shown
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
 
 #: The only tables that a query may name.
 VIEWS = ("users", "devices", "sessions", "events")
@@ -19,7 +20,25 @@ _FUNCTIONS = {"range", "generate_series", "unnest", "json_each", "json_tree"}
 _HARMLESS = {"EMPTY", "EXPRESSION_LIST", "JOIN", "PIVOT", "SELECT_NODE", "SHOW_REF", "SUBQUERY"}
 
 
-def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+def run_query(connection: duckdb.DuckDBPyConnection, query: str) -> pd.DataFrame:
+    """Return the rows of a query; see `EventStore.sql`."""
+    import duckdb
+
+    connection.execute("SET enable_external_access = false")
+    # Otherwise a name that is no table would be taken for a variable of Python.
+    connection.execute("SET python_enable_replacements = false")
+    _check_query(connection, query)
+    try:
+        return connection.execute(query).df()
+    except (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException) as error:
+        problem = f"DuckDB cannot understand the query: {error}"
+    except (duckdb.ProgrammingError, duckdb.DataError):
+        # DuckDB's own message can contain data.
+        problem = "The query failed: a value does not fit the operation applied to it."
+    raise ValueError(problem)
+
+
+def _check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     """Raise ValueError unless a query is one SELECT that reads the four views and nothing else.
 
     DuckDB itself cannot restrict a query to some tables of a database, so its parser lists those that the query names.
@@ -29,7 +48,7 @@ def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     try:
         statements = connection.extract_statements(query)
     except duckdb.ParserException as error:
-        raise ValueError(f"The query cannot be understood by DuckDB: {error}") from None
+        raise ValueError(f"DuckDB cannot understand the query: {error}") from None
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise ValueError(
             "query must be one SELECT statement: SQL cannot change the store, and cannot read or write files."
