@@ -239,8 +239,8 @@ def queries_of(monkeypatch):
             return self.connection.execute(query, *values)
 
     @contextlib.contextmanager
-    def reading(self):
-        with real(self) as connection:
+    def reading(self, **how):
+        with real(self, **how) as connection:
             yield Watched(connection)
 
     monkeypatch.setattr(Database, "reading", reading)
