@@ -69,7 +69,7 @@ def plot_error_trend(
     --------
     >>> app = nu.demo_client()
     >>> span = {"start": "2026-06-01", "end": "2026-10-31"}
-    >>> trend = nu.error_trend(nu.load_errors(app, **span), nu.load_daily(app, **span))
+    >>> trend = nu.error_trend(nu.load_error_counts(app, **span), nu.load_daily(app, **span))
     >>> planted = nu.demo.truth(as_of=app.now())
     >>> ax = nu.plot_error_trend(trend, error="uncaughtException", releases=planted.releases)
     """

@@ -387,8 +387,8 @@ def releases() -> pd.DataFrame:
 
 CASES = {
     "daily": (plot_daily, "load_daily"),
-    "events": (plot_events, "load_events"),
-    "errors": (plot_errors, "load_errors"),
+    "events": (plot_events, "load_event_counts"),
+    "errors": (plot_errors, "load_error_counts"),
     "hours": (plot_hours, "load_hours"),
     "dimensions": (plot_dimensions, "load_dimensions"),
     "dimensions_over_time": (plot_dimensions, "load_dimensions"),

@@ -90,7 +90,7 @@ def test_it_has_all_sections_with_and_without_a_store(kind, request):
 
 def test_the_cards_are_the_service_s_numbers_beside_those_before(app, full):
     daily, before = nu.load_daily(app, **WEEK), nu.load_daily(app, **BEFORE)
-    errors, errors_before = (nu.load_errors(app, **days)["count"].sum() for days in (WEEK, BEFORE))
+    errors, errors_before = (nu.load_error_counts(app, **days)["count"].sum() for days in (WEEK, BEFORE))
     users, users_before = (nu.load_totals(app, **days)["users"].iloc[0] for days in (WEEK, BEFORE))
     seconds = (daily["avg_session_seconds"] * daily["sessions"]).sum() / daily["sessions"].sum()
     cards = {card.name: card for card in section(full, "At a glance").cards}
@@ -153,8 +153,8 @@ def test_the_funnel_is_of_28_days_that_all_have_had_the_window_beside_the_28_bef
 
 
 def test_events_are_the_most_frequent_with_their_rates(app, full):
-    count = nu.load_events(app, **WEEK).groupby("event")["count"].sum().sort_values(ascending=False)
-    before = nu.load_events(app, **BEFORE).groupby("event")["count"].sum()
+    count = nu.load_event_counts(app, **WEEK).groupby("event")["count"].sum().sort_values(ascending=False)
+    before = nu.load_event_counts(app, **BEFORE).groupby("event")["count"].sum()
     sessions, sessions_before = (nu.load_daily(app, **days)["sessions"].sum() for days in (WEEK, BEFORE))
     assert column(full, "Events", "Count") == numbers(count.head(10))
     names = column(full, "Events", "Event")
@@ -163,7 +163,7 @@ def test_events_are_the_most_frequent_with_their_rates(app, full):
 
 
 def test_errors_are_told_by_rate_and_version(app, log, full):
-    trend = nu.error_trend(nu.load_errors(app, **TREND), nu.load_daily(app, **TREND))
+    trend = nu.error_trend(nu.load_error_counts(app, **TREND), nu.load_daily(app, **TREND))
     week = trend[trend["day"] >= WEEK["start"]]
     assert column(full, "Rate by day", "count") == numbers(week["count"])
     free = nu.error_free(log, freq=None, by="version", **WEEK)

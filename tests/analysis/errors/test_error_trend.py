@@ -21,7 +21,7 @@ def days_of(number):
 
 
 def errors_of(counts, *, unsettled=0, incomplete=0):
-    """Lay out counts per name, a number a day, as `load_errors` does; the last days are not final."""
+    """Lay out counts per name, a number a day, as `load_error_counts` does; the last days are not final."""
     tables = [
         pd.DataFrame(
             {
@@ -333,7 +333,7 @@ def test_tables_that_overlap_are_refused():
 
 @pytest.mark.parametrize("function", [nu.error_trend, nu.new_errors])
 def test_another_table_is_refused(function):
-    with pytest.raises(TypeError, match=r"nu\.load_errors"):
+    with pytest.raises(TypeError, match=r"nu\.load_error_counts"):
         function([1])
     with pytest.raises(ValueError, match="missing error, count"):
         function(daily_of([1]))
