@@ -21,7 +21,7 @@ from nucleus_pandas.analysis.errors.top_errors import top_errors
 from nucleus_pandas.analysis.funnel.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.paths import paths
 from nucleus_pandas.analysis.releases.release_comparison import compare_releases
-from nucleus_pandas.analysis.releases.version_adoption import adoption
+from nucleus_pandas.analysis.releases.version_adoption import version_adoption
 from nucleus_pandas.analysis.retention.retention import retention, retention_curve, retention_trend
 from nucleus_pandas.analysis.retention.survival import survival
 from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
@@ -68,7 +68,6 @@ from nucleus_pandas.exceptions import (
 )
 from nucleus_pandas.plots import (
     plot_active_users,
-    plot_adoption,
     plot_breakdown,
     plot_breakdown_change,
     plot_breakdown_trend,
@@ -92,6 +91,7 @@ from nucleus_pandas.plots import (
     plot_survival,
     plot_time_to_convert,
     plot_usage_interval,
+    plot_version_adoption,
 )
 from nucleus_pandas.report.report import Report
 from nucleus_pandas.report.report_parts import daily_report, monthly_report, weekly_report
@@ -122,7 +122,6 @@ __all__ = [
     "StoreError",
     "StoreLockedError",
     "active_users",
-    "adoption",
     "attribute_catalog",
     "breakdown",
     "compare_breakdowns",
@@ -165,7 +164,6 @@ __all__ = [
     "paths",
     "plan_sync",
     "plot_active_users",
-    "plot_adoption",
     "plot_breakdown",
     "plot_breakdown_change",
     "plot_breakdown_trend",
@@ -189,6 +187,7 @@ __all__ = [
     "plot_survival",
     "plot_time_to_convert",
     "plot_usage_interval",
+    "plot_version_adoption",
     "retention",
     "retention_curve",
     "retention_trend",
@@ -198,5 +197,6 @@ __all__ = [
     "top_errors",
     "unbounded_retention",
     "usage_interval",
+    "version_adoption",
     "weekly_report",
 ]

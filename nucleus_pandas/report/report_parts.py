@@ -330,7 +330,7 @@ def _definitions(span: Span, people: People | None) -> str:
     else:
         told.append(
             f"From the store, known until {people.as_of:%Y-%m-%d %H:%M} UTC, {_days(people.since, people.until)}: "
-            "active_users, growth, retention, funnel, error_free, crash_free, adoption, compare_releases. Users in 7 "
-            "and 28 days: of the days up to and including the day, each counted once."
+            "active_users, growth, retention, funnel, error_free, crash_free, version_adoption, compare_releases. "
+            "Users in 7 and 28 days: of the days up to and including the day, each counted once."
         )
     return "\n\n".join(told)

@@ -15,7 +15,7 @@ from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.errors.error_free import crash_free, error_free
 from nucleus_pandas.analysis.funnel.funnel import funnel
 from nucleus_pandas.analysis.releases.release_comparison import compare_releases
-from nucleus_pandas.analysis.releases.version_adoption import adoption
+from nucleus_pandas.analysis.releases.version_adoption import version_adoption
 from nucleus_pandas.analysis.retention.retention import retention, retention_curve
 from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
 from nucleus_pandas.api.windows import Window
@@ -31,7 +31,7 @@ from nucleus_pandas.plots.plot_breakdown import plot_breakdown_trend
 from nucleus_pandas.plots.plot_daily import plot_daily
 from nucleus_pandas.plots.plot_funnel import plot_funnel
 from nucleus_pandas.plots.plot_growth import plot_growth
-from nucleus_pandas.plots.plot_releases import plot_adoption
+from nucleus_pandas.plots.plot_releases import plot_version_adoption
 from nucleus_pandas.plots.plot_retention import NOUNS
 from nucleus_pandas.report.changes import percent_of, words_of
 from nucleus_pandas.report.heatmap import heatmap_of
@@ -275,10 +275,10 @@ def add_releases(report: Report, people: People | None, versions: pd.DataFrame |
         report.add("Versions", plot_breakdown_trend, more, data=table, numbers=numbers)
         return
     days = people.days(people.span.since)
-    table = adoption(people.log, top=6, **days)
+    table = version_adoption(people.log, top=6, **days)
     shown = table["period"] >= pd.Timestamp(people.span.first)
     numbers = table.loc[shown, ["period", "version", "sessions", "share"]]
-    report.add("Versions", plot_adoption, data=table, numbers=numbers)
+    report.add("Versions", plot_version_adoption, data=table, numbers=numbers)
     end = min(first_instant(people.until + _DAY, people.span.zone), people.as_of)
     _add_releases(report, people, compare_releases(people.log, **days | {"as_of": end}).iloc[::-1])
 

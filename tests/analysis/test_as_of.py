@@ -79,7 +79,7 @@ ANALYSES = {
     "crash_free": lambda log, **asked: nu.crash_free(log, freq="D", **asked),
     "top_errors": lambda log, **asked: nu.top_errors(log, **asked),
     "impact_of_errors": lambda log, **asked: nu.impact_of_errors(sessions_of(log), **asked),
-    "adoption": lambda log, **asked: nu.adoption(log, **asked),
+    "version_adoption": lambda log, **asked: nu.version_adoption(log, **asked),
     "compare_releases": lambda log, **asked: nu.compare_releases(log, **asked),
 }
 
@@ -102,10 +102,12 @@ def test_an_instant_is_known_itself(name):
 
 
 @pytest.mark.filterwarnings("ignore::nucleus_pandas.IncompleteDataWarning")
-@pytest.mark.parametrize("name", ["active_users", "growth", "error_free", "crash_free", "adoption", "funnel_trend"])
+@pytest.mark.parametrize(
+    "name", ["active_users", "growth", "error_free", "crash_free", "version_adoption", "funnel_trend"]
+)
 def test_the_day_itself_is_complete(name):
     table = ANALYSES[name](event_log(midnight=True), as_of="2026-01-31")
     periods = table[table["complete"].fillna(value=False)]
     assert len(periods)
-    if name in ("active_users", "error_free", "crash_free", "adoption"):
+    if name in ("active_users", "error_free", "crash_free", "version_adoption"):
         assert periods["day" if "day" in periods else "period"].max() == pd.Timestamp("2026-01-31")

@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 import nucleus_pandas as nu
 from nucleus_pandas.plots import (
     plot_active_users,
-    plot_adoption,
     plot_breakdown,
     plot_breakdown_change,
     plot_breakdown_trend,
@@ -38,6 +37,7 @@ from nucleus_pandas.plots import (
     plot_survival,
     plot_time_to_convert,
     plot_usage_interval,
+    plot_version_adoption,
 )
 
 TEXT = pd.StringDtype("python")
@@ -347,7 +347,7 @@ def breakdown_trend() -> pd.DataFrame:
 
 
 @pytest.fixture
-def adoption(breakdown_trend: pd.DataFrame) -> pd.DataFrame:
+def version_adoption(breakdown_trend: pd.DataFrame) -> pd.DataFrame:
     named = {"win": "0.9.0", "mac": "0.10.0"}
     table = breakdown_trend.rename(columns={"value": "version", "count": "sessions"}).drop(columns="cumulative_share")
     return table.assign(version=table["version"].replace(named).astype(TEXT), sample=1.0)
@@ -411,7 +411,7 @@ CASES = {
     "breakdown": (plot_breakdown, "breakdown"),
     "breakdown_change": (plot_breakdown_change, "compare_breakdowns"),
     "breakdown_trend": (plot_breakdown_trend, "breakdown"),
-    "adoption": (plot_adoption, "adoption"),
+    "version_adoption": (plot_version_adoption, "version_adoption"),
     "releases": (plot_releases, "compare_releases"),
     "impact_of_errors": (plot_impact_of_errors, "impact_of_errors"),
 }

@@ -37,7 +37,7 @@ _EVERY = 2**62
 Unit = Literal["sessions", "users"]
 
 
-def adoption(
+def version_adoption(
     events: Events,
     *,
     freq: Freq = "D",
@@ -107,7 +107,7 @@ def adoption(
     >>> app = nu.demo_client()
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
     >>> log = nu.EventLog(nu.load_session_events(app, sessions), as_of=app.now())
-    >>> shares = nu.adoption(log, freq="M")
+    >>> shares = nu.version_adoption(log, freq="M")
     >>> shares["version"].unique().tolist()
     ['0.9.0', '0.9.1', '0.10.0', '0.10.1', '0.11.0', '1.0.0']
     """
@@ -116,7 +116,7 @@ def adoption(
     events = in_parts(events)
     if isinstance(events, Buckets):
         return _share_table(_shares_of_parts(events, freq, per, start, end, tz, as_of, top), per)
-    read = read_versions(events, "adoption", start, end, tz, as_of, everything=False)
+    read = read_versions(events, "version_adoption", start, end, tz, as_of, everything=False)
     calendar = make_calendar(freq, read.found.time, read.start, read.end, read.until, read.zone)
     placed = _place(read.found, read.version, calendar, per)
     names = _named(read.names, placed.counts(len(read.names), calendar), _complete(calendar, read.until), top)
@@ -196,7 +196,7 @@ def _shares_of_parts(
     top: int,
 ) -> _Shares:
     """The sums part by part: first the periods, then which versions there are, which get rows, then the sums."""
-    _check_version(buckets.bare, "adoption")
+    _check_version(buckets.bare, "version_adoption")
     zone = parse_zone("UTC" if tz is None else tz)
     first, last = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
