@@ -115,7 +115,7 @@ def plot_releases(releases: pd.DataFrame, ax: Axes | None = None, *, failure: Fa
     """
     if failure not in get_args(Failure):
         raise ValueError(f"failure={failure!r} is not known; write one of {', '.join(map(repr, get_args(Failure)))}")
-    numbers = [f"{failure}_{name}" for name in ("ratio", "low", "high", "free", "free_before")]
+    numbers = [f"{failure}_{name}" for name in ("ratio", "ratio_low", "ratio_high", "free", "free_before")]
     releases = checked_table(
         releases,
         plot="plot_releases",
@@ -163,7 +163,7 @@ def _named(version: object, before: object, *, width: int) -> str:
 
 def _edges(releases: pd.DataFrame, failure: Failure) -> tuple[float, float]:
     """The ends of the axis: all bounds, as far as that is not too far."""
-    low, ratio, high = (floats(releases[f"{failure}_{name}"]) for name in ("low", "ratio", "high"))
+    low, ratio, high = (floats(releases[f"{failure}_{name}"]) for name in ("ratio_low", "ratio", "ratio_high"))
     ends = np.concatenate([low, ratio, high])
     ends = ends[np.isfinite(ends) & (ends > 0)]
     most = min(_WIDEST, 1.3 * float(np.max(np.concatenate([ends, 1 / ends]), initial=2.0)))
@@ -172,7 +172,7 @@ def _edges(releases: pd.DataFrame, failure: Failure) -> tuple[float, float]:
 
 def _draw(ax: Axes, place: int, row: pd.Series, failure: Failure, edges: tuple[float, float]) -> None:
     """Draw the ratio of one release with its bounds; an arrow where they go on beyond the axis."""
-    low, ratio, high = (float(row[f"{failure}_{name}"]) for name in ("low", "ratio", "high"))
+    low, ratio, high = (float(row[f"{failure}_{name}"]) for name in ("ratio_low", "ratio", "ratio_high"))
     if np.isnan(low):
         return
     color = _COLORS.get(str(row[f"{failure}_change"]), style.REST)

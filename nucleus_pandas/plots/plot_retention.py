@@ -63,8 +63,8 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    Cohorts differ by chance: before you read something into a row, look at `low` and `high`, or draw them with
-    `plot_retention_trend`.
+    Cohorts differ by chance: before you read something into a row, look at `rate_low` and `rate_high`, or draw them
+    with `plot_retention_trend`.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def retention_table(table: pd.DataFrame, *, plot: str, maker: str, cohorts: bool
         maker=maker,
         dates=["cohort"] if cohorts else [],
         counts=["period", "users", "eligible", "retained"],
-        numbers=["rate", "low", "high", "sample"],
+        numbers=["rate", "rate_low", "rate_high", "sample"],
         flags=["complete", "low_n"] if cohorts else ["low_n"],
         texts=["freq", "clock", "criterion"],
         optional=["bracket", "segment"],

@@ -181,7 +181,7 @@ def _draw(
 ) -> float:
     """Draw one line, or points `apart`, with the bounds, hollow where of few users; give back how high it reaches."""
     few = wide["low_n"].eq(True).to_numpy(dtype=bool)
-    rate, low, high = (floats(wide[name]) for name in ("rate", "low", "high"))
+    rate, low, high = (floats(wide[name]) for name in ("rate", "rate_low", "rate_high"))
     if line:
         dots = look | {"linestyle": "none"} if apart else look if len(x) <= _DOTS else look | {"marker": ""}
         ax.plot(x, rate, **dots, markersize=4.0, linewidth=1.4)

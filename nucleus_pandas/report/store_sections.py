@@ -182,7 +182,7 @@ def _pooled(table: pd.DataFrame) -> list[str]:
 
 
 def _told(row: dict[Hashable, Any]) -> str:
-    rate, low, high = (percent_of(row[name]) for name in ("rate", "low", "high"))
+    rate, low, high = (percent_of(row[name]) for name in ("rate", "rate_low", "rate_high"))
     period = f"in {NOUNS[row['freq']]} {row['period']}"
     when = f"came back {period}" if row["criterion"] == "on" else f"came {period} or later"
     return (
@@ -226,8 +226,8 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
         "Of those who entered, %": 100 * compared["rate_b"],
         "Before, %": 100 * compared["rate_a"],
         "Difference, points": 100 * compared["difference"],
-        "Bounds from": 100 * compared["low"],
-        "to": 100 * compared["high"],
+        "Bounds from": 100 * compared["difference_low"],
+        "to": 100 * compared["difference_high"],
     }
     columns = {"Step": compared["event"], "Users": compared["users_b"], **rates, "Change": words_of(compared)}
     note = f"Entries of {earlier} to {first - _DAY}. Positive: higher than before. Bounds: 95 % for all steps together."
@@ -297,8 +297,8 @@ def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> Non
         "Last share, %": 100 * releases["latest_share"],
         "Days side by side": releases["days"],
         "Error sessions, times as before": releases["error_ratio"].mask(few),
-        "95 % from": releases["error_low"].mask(few),
-        "to": releases["error_high"].mask(few),
+        "95 % from": releases["error_ratio_low"].mask(few),
+        "to": releases["error_ratio_high"].mask(few),
         "Errors": releases["error_change"],
         "Crashes": releases["crash_change"],
     }

@@ -200,8 +200,8 @@ def survival() -> pd.DataFrame:
             "lost": pd.array([0, 40, 15, 10, 0], dtype="Int64"),
             "censored": pd.array([0, 0, 5, 10, 20], dtype="Int64"),
             "survival": [1.0, 0.6, 0.45, 0.34, 0.34],
-            "low": [float("nan"), 0.5, 0.35, 0.25, 0.25],
-            "high": [float("nan"), 0.7, 0.55, 0.44, 0.44],
+            "survival_low": [float("nan"), 0.5, 0.35, 0.25, 0.25],
+            "survival_high": [float("nan"), 0.7, 0.55, 0.44, 0.44],
             "pending": pd.array([7] * 5, dtype="Int64"),
             "low_n": [False, False, False, False, True],
             "gap": pd.array(["14d"] * 5, dtype=TEXT),
@@ -283,8 +283,8 @@ def error_trend() -> pd.DataFrame:
         base=pd.array([100] * 8, dtype="Int64"),
         rate=rate,
         expected=(rate * 0 + 2).where(table["settled"]),
-        low=(rate * 0).where(table["settled"]),
-        high=(rate * 0 + 6).where(table["settled"]),
+        expected_low=(rate * 0).where(table["settled"]),
+        expected_high=(rate * 0 + 6).where(table["settled"]),
         spike=pd.array([False, False, True, None] + [False] * 3 + [None], dtype="boolean"),
         weeks=pd.array([8] * 8, dtype="Int64"),
         per=pd.array(["100 sessions"] * 8, dtype=TEXT),
@@ -313,8 +313,8 @@ def impact_of_errors() -> pd.DataFrame:
             "returned_with": pd.array([10, 28, 38, 38], dtype="Int64"),
             "rate_with": [0.5, 0.7, None, 0.63],
             "difference": [-0.1, -0.02, -0.05, -0.03],
-            "low": [-0.3, -0.2, -0.17, -0.15],
-            "high": [0.1, 0.16, 0.08, 0.1],
+            "difference_low": [-0.3, -0.2, -0.17, -0.15],
+            "difference_high": [0.1, 0.16, 0.08, 0.1],
             "low_n": [True, False, False, False],
             "pending": pd.array([7] * 4, dtype="Int64"),
             "first": pd.array([1] * 4, dtype="Int64"),
@@ -365,8 +365,8 @@ def releases() -> pd.DataFrame:
     names = [
         "before",
         "error_ratio",
-        "error_low",
-        "error_high",
+        "error_ratio_low",
+        "error_ratio_high",
         "error_free",
         "error_free_before",
         "error_change",
@@ -488,8 +488,8 @@ def shares(users: list[int]) -> pd.DataFrame:
             "days": range(1, len(users) + 1),
             "users": pd.array(users, dtype="Int64"),
             "share": share,
-            "low": [0.9 * one for one in share],
-            "high": [1.1 * one for one in share],
+            "share_low": [0.9 * one for one in share],
+            "share_high": [1.1 * one for one in share],
         }
     )
 
@@ -537,7 +537,7 @@ def _rated(table: pd.DataFrame, last: list[str]) -> pd.DataFrame:
     """Add the rates, with bounds that are made up."""
     table = table.astype(dict.fromkeys(("users", "eligible", "retained"), "Int64"))
     rate = (table["retained"] / table["eligible"].where(table["eligible"] > 0)).astype("Float64")
-    rates = {"rate": rate, "low": rate * 0.9, "high": (rate * 1.1).clip(upper=1.0)}
+    rates = {"rate": rate, "rate_low": rate * 0.9, "rate_high": (rate * 1.1).clip(upper=1.0)}
     plain = {name: values.to_numpy(dtype="float64", na_value=float("nan")) for name, values in rates.items()}
     return table.assign(**plain, **{name: table.pop(name) for name in last}, **_RETENTION)
 

@@ -209,7 +209,7 @@ def test_the_band_runs_from_bound_to_bound(retention_curve):
 
 def test_a_period_that_is_not_over_is_a_gap():
     table = pooled([100, 50, 20], of=[100, 100, 100])
-    table.loc[1, ["retained", "rate", "low", "high"]] = [pd.NA, np.nan, np.nan, np.nan]
+    table.loc[1, ["retained", "rate", "rate_low", "rate_high"]] = [pd.NA, np.nan, np.nan, np.nan]
     [line] = lines(plot_retention_curve(table))
     assert np.isnan(line.get_ydata()).tolist() == [False, True, False]
 
@@ -240,7 +240,7 @@ def test_where_nobody_is_eligible_there_is_nothing_to_draw(retention, retention_
         (plot_retention_curve, retention_curve),
         (plot_retention_trend, retention_trend),
     ):
-        ax = plot(table.assign(eligible=0, rate=np.nan, low=np.nan, high=np.nan))
+        ax = plot(table.assign(eligible=0, rate=np.nan, rate_low=np.nan, rate_high=np.nan))
         assert "no data" in [text.get_text() for text in ax.texts]
 
 
@@ -258,7 +258,7 @@ def test_the_trend_is_the_share_of_each_cohort(retention_trend):
 def test_a_cohort_of_which_only_a_part_is_known_is_dashed_and_one_without_a_share_a_gap(retention_trend):
     table = retention_trend.reset_index(drop=True)
     table.loc[0, "complete"] = False
-    table.loc[2, ["retained", "rate", "low", "high", "complete"]] = [pd.NA, np.nan, np.nan, np.nan, False]
+    table.loc[2, ["retained", "rate", "rate_low", "rate_high", "complete"]] = [pd.NA, np.nan, np.nan, np.nan, False]
     ax = plot_retention_trend(table)
     assert any(line.get_linestyle() == "--" for line in lines(ax))
     assert "Dashed and hollow: of a part of the cohort only." in subtitle(ax)

@@ -253,7 +253,7 @@ def test_new_users_are_compared_with_those_before_and_all_tables_of_them_are_jud
         table, heading = compared[compared["dimension"] == dimension], f"New users by {dimension}"
         assert column(full, heading, "Value") == table["value"].tolist()
         assert column(full, heading, "New users") == numbers(table["count_after"])
-        assert column(full, heading, "Bounds from") == tenths(table["low"])
+        assert column(full, heading, "Bounds from") == tenths(table["difference_low"])
         assert set(column(full, heading, "Change")) <= {"higher", "lower", "within normal variation"}
 
 

@@ -27,8 +27,8 @@ _TREND: Schema = {
     "base": COUNT,
     "rate": NUMBER,
     "expected": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "expected_low": NUMBER,
+    "expected_high": NUMBER,
     "spike": FLAG,
     "weeks": COUNT,
     "per": TEXT,
@@ -76,13 +76,13 @@ def error_trend(
           that are not complete
         - expected: the median of the rates of the same weekday of the weeks before (of two in the middle the lower),
           see Notes
-        - low, high: the range in which the rate was to be expected
-        - spike: the rate lies above `high`; missing where that cannot be told
+        - expected_low, expected_high: the range in which the rate was to be expected
+        - spike: the rate lies above `expected_high`; missing where that cannot be told
         - weeks: from how many weeks `expected` comes, at most 8; with less than 4 it is missing
         - per: ``100 sessions`` or ``active user``; missing without `daily`
         - complete, settled: as in `load_daily`, of both tables
 
-        expected, low, high and spike are of settled days only. Days that are in `daily` only are not added.
+        expected, its range and spike are of settled days only. Days that are in `daily` only are not added.
 
     Raises
     ------
@@ -291,8 +291,8 @@ def _trend(counts: pd.DataFrame, base: pd.Series, state: pd.DataFrame, unit: Per
     wide = counts.to_numpy()
     rate = np.where(complete, wide / exposure, np.nan)
     found = _judge(counts, np.where(settled, exposure, np.nan)[:, 0])
-    spike = pd.array((rate > found["high"]).ravel(), dtype=FLAG)
-    spike[(np.isnan(rate) | np.isnan(found["high"])).ravel()] = pd.NA
+    spike = pd.array((rate > found["expected_high"]).ravel(), dtype=FLAG)
+    spike[(np.isnan(rate) | np.isnan(found["expected_high"])).ravel()] = pd.NA
     rows, errors = wide.shape
     columns = {
         "day": np.repeat(counts.index.to_numpy(), errors),
@@ -311,7 +311,7 @@ def _trend(counts: pd.DataFrame, base: pd.Series, state: pd.DataFrame, unit: Per
 def _judge(counts: pd.DataFrame, exposure: Any) -> dict[str, Any]:
     """The expected range of each day and error, laid over all days of the calendar in between."""
     if not len(counts):
-        return {name: np.empty(counts.shape) for name in ("expected", "low", "high", "weeks")}
+        return {name: np.empty(counts.shape) for name in ("expected", "expected_low", "expected_high", "weeks")}
     calendar = pd.date_range(counts.index[0], counts.index[-1], freq="D")
     place = calendar.get_indexer(counts.index)
     spread = np.full((len(calendar), counts.shape[1]), np.nan)

@@ -78,7 +78,7 @@ def version_adoption(
         - sessions, or users: how many, of the period and version
         - share: of all sessions, or users, of the period, so that shares add up to 1. Missing for a period that is not
           complete, and where there were none
-        - low, high: 95 % bounds of the share (Wilson, with users as the sampling unit)
+        - share_low, share_high: 95 % bounds of the share (Wilson, with users as the sampling unit)
         - complete: the period lies in [start, end) as a whole and was over at `as_of`; settled: it was over 48 hours
           before, so that what was sent late is there
         - sample: the fraction of users in the log; counts are not scaled
@@ -278,7 +278,10 @@ def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
     settled = complete & (calendar.edges[1:] <= until + 1 - SETTLING) if periods else complete
     known = np.repeat(complete, width) & (sums.trials > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        measured = {"share": sums.hits / sums.trials, **dict(zip(("low", "high"), user_wilson(sums), strict=True))}
+        measured = {
+            "share": sums.hits / sums.trials,
+            **dict(zip(("share_low", "share_high"), user_wilson(sums), strict=True)),
+        }
     columns: dict[str, Any] = {
         "period": np.repeat(np.array(calendar.labels, dtype=DAY), width),
         "version": names * periods,
@@ -288,7 +291,14 @@ def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
         "settled": np.repeat(settled, width),
         "sample": np.full(periods * width, sample),
     }
-    schema: Schema = {"period": DAY, "version": TEXT, per: COUNT, "share": NUMBER, "low": NUMBER, "high": NUMBER}
+    schema: Schema = {
+        "period": DAY,
+        "version": TEXT,
+        per: COUNT,
+        "share": NUMBER,
+        "share_low": NUMBER,
+        "share_high": NUMBER,
+    }
     schema |= {"complete": np.dtype(bool), "settled": np.dtype(bool), "sample": NUMBER}
     return make_frame(schema, columns)
 

@@ -112,8 +112,8 @@ def retention(
         - users: who started in the cohort
         - eligible: those of them for whom the period was over at `as_of`
         - retained: those eligible who came back in it, see `criterion`; missing where nobody is eligible
-        - rate: retained / eligible, with its 95 % bounds low and high (Wilson); missing where nobody is eligible, 0
-          where nobody came back
+        - rate: retained / eligible, with its 95 % bounds rate_low and rate_high (Wilson); missing where nobody is
+          eligible, 0 where nobody came back
         - design_effect: of the period, all cohorts pooled, how many times the variance of the rate is that of as many
           different users; only with ``first_time=False``, where a user can be in several cohorts
         - complete: the period was over for everybody who could start in the cohort, and [start, end) does not cut it.
@@ -240,7 +240,8 @@ def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
         - users: those of all cohorts
         - eligible: for whom the period was over, of all cohorts
         - retained: those of them who came back, of all cohorts; missing where nobody is eligible
-        - rate: retained / eligible, with its 95 % bounds low and high (Wilson, with users as the sampling unit)
+        - rate: retained / eligible, with its 95 % bounds rate_low and rate_high (Wilson, with users as the sampling
+          unit)
         - low_n: fewer than 30 users are eligible
         - freq, clock, criterion: what was asked
         - sample: the fraction of users that the log holds

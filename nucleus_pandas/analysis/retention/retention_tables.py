@@ -22,8 +22,8 @@ _RATE: Schema = {
     "eligible": COUNT,
     "retained": COUNT,
     "rate": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "rate_low": NUMBER,
+    "rate_high": NUMBER,
 }
 _ASKED: Schema = {"freq": TEXT, "clock": TEXT, "criterion": TEXT, "sample": NUMBER}
 #: With segments there is `segment` in front, with brackets `bracket` after `period`.
@@ -120,7 +120,14 @@ def rates(eligible: Ints, retained: Ints, effect: Any = 1.0) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):
         rate = hits / eligible
     low, high = score_bounds(rate, eligible / effect)
-    return {"eligible": eligible, "retained": made, "rate": rate, "low": low, "high": high, "low_n": eligible < LOW_N}
+    return {
+        "eligible": eligible,
+        "retained": made,
+        "rate": rate,
+        "rate_low": low,
+        "rate_high": high,
+        "low_n": eligible < LOW_N,
+    }
 
 
 def require_retention(table: object, function: str) -> None:
@@ -164,7 +171,7 @@ def _with_names(schema: Schema, columns: Mapping[str, Any]) -> Schema:
         made[name] = dtype
         if name == "period" and "bracket" in columns:
             made["bracket"] = TEXT
-        if name == "high" and "design_effect" in columns:
+        if name == "rate_high" and "design_effect" in columns:
             made["design_effect"] = NUMBER
     return made
 

@@ -100,8 +100,8 @@ def test_a_share_of_sessions_is_no_more_certain_than_its_users_allow():
     many = nu.version_adoption(log(by_few_users("1.0", 20, 30), by_few_users("1.1", 20, 30)), as_of=AS_OF).iloc[0]
     once = nu.version_adoption(log(by_few_users("1.0", 20, 1), by_few_users("1.1", 20, 1)), as_of=AS_OF).iloc[0]
     assert many["share"] == once["share"] == 0.5
-    assert many["low"] <= once["low"] < 0.36
-    assert many["high"] >= once["high"] > 0.64
+    assert many["share_low"] <= once["share_low"] < 0.36
+    assert many["share_high"] >= once["share_high"] > 0.64
 
 
 def test_days_without_sessions_are_there_without_a_share_and_a_day_that_is_not_over_has_none():
@@ -164,7 +164,7 @@ def test_a_release_is_compared_with_the_one_before_on_the_days_both_were_in_use(
     assert (row["errors"], row["errors_before"]) == (24, 4)
     assert (row["error_free"], row["error_free_before"]) == pytest.approx((0.7, 0.95))
     assert row["error_ratio"] == pytest.approx(6)
-    assert 1 < row["error_low"] < 6 < row["error_high"]
+    assert 1 < row["error_ratio_low"] < 6 < row["error_ratio_high"]
     assert row["error_change"] == "more"
     assert row["sessions"] == row["users"] == 160
 
@@ -234,7 +234,7 @@ def test_a_release_is_not_compared_with_pre_releases_nor_with_what_came_later_no
 def test_releases_that_were_never_in_use_on_one_day_are_not_compared():
     row = of(nu.compare_releases(log(sessions("1.0", 0, 50, 2), sessions("1.1", 2, 50, 2)), as_of=AS_OF), "1.1")
     assert (row["before"], row["days"], row["base"], row["low_n"]) == ("1.0", 0, 0, True)
-    assert row[["error_free", "error_ratio", "error_low", "error_high", "error_change"]].isna().all()
+    assert row[["error_free", "error_ratio", "error_ratio_low", "error_ratio_high", "error_change"]].isna().all()
 
 
 def staged():
@@ -285,7 +285,7 @@ def test_clocks_that_are_years_behind_do_not_tell_when_a_release_came():
 
 def test_the_table_is_the_same_whatever_it_holds():
     of_adoption = {"period": np.dtype("datetime64[us]"), "version": TEXT, "sessions": COUNT}
-    of_adoption |= {"share": NUMBER, "low": NUMBER, "high": NUMBER, "complete": np.dtype(bool)}
+    of_adoption |= {"share": NUMBER, "share_low": NUMBER, "share_high": NUMBER, "complete": np.dtype(bool)}
     of_adoption |= {"settled": np.dtype(bool), "sample": NUMBER}
     full = nu.compare_releases(BAD)
     assert full.dtypes["first_seen"] == INSTANT
@@ -408,8 +408,8 @@ def test_bounds_of_releases_are_for_all_of_them_together():
     more = [sessions("1.2", day, 40, 6, hour=5) for day in range(3)]
     alone, beside = (of(nu.compare_releases(log(*rows), as_of=AS_OF), "1.1") for rows in (pair, [*pair, *more]))
     assert alone["error_ratio"] == beside["error_ratio"]
-    assert beside["error_low"] < alone["error_low"]
-    assert beside["error_high"] > alone["error_high"]
+    assert beside["error_ratio_low"] < alone["error_ratio_low"]
+    assert beside["error_ratio_high"] > alone["error_ratio_high"]
 
 
 def test_when_a_release_came_does_not_depend_on_the_interval():

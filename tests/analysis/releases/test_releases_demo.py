@@ -44,7 +44,7 @@ def test_the_bad_release_is_found_and_no_other(seed):
     assert releases.index[releases["error_change"] == "more"].tolist() == [truth.bad_release]
     bad = releases.loc[truth.bad_release]
     planted = truth.error_rate_planted["bad"] / truth.error_rate_planted["ordinary"]
-    assert bad["error_low"] < planted < bad["error_high"]
+    assert bad["error_ratio_low"] < planted < bad["error_ratio_high"]
     assert releases.loc["0.10.1", "error_change"] == "fewer"
 
 

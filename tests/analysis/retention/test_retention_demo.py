@@ -72,7 +72,7 @@ def test_the_counts_are_those_of_the_build(sessions, users, planted):
 def test_the_planted_rates_lie_within_the_bounds_in_each_plan(sessions, users, planted):
     for plan, curve in by_plan(sessions, users=users, periods=WEEKS).items():
         rates = pd.Series(planted.retention_planted[plan][: WEEKS + 1])
-        inside = rates.between(curve["low"], curve["high"])
+        inside = rates.between(curve["rate_low"], curve["rate_high"])
         # Of 21 bounds that miss one in 20 times each, one or two may.
         assert inside.sum() >= WEEKS - 1, plan
         assert inside[:5].all(), plan
@@ -81,7 +81,7 @@ def test_the_planted_rates_lie_within_the_bounds_in_each_plan(sessions, users, p
 def test_without_eligibility_the_rates_would_be_too_low(sessions, users, planted):
     for plan, curve in by_plan(sessions, users=users, periods=8).items():
         naive = curve.loc[8, "retained"] / curve.loc[8, "users"]
-        assert naive < curve.loc[8, "low"] < planted.retention_planted[plan][8]
+        assert naive < curve.loc[8, "rate_low"] < planted.retention_planted[plan][8]
 
 
 def test_the_users_and_sessions_of_the_service_give_the_same(shared_app, sessions, users):

@@ -168,7 +168,7 @@ def check(given):
         local = cohort.to_pydatetime().replace(tzinfo=asked.zone)
         key = ((plan if asked.by else ""), number(local, asked), row.period)
         known = None if pd.isna(row.retained) else row.retained
-        assert pd.isna(row.rate) == (known is None) == pd.isna(row.low)
+        assert pd.isna(row.rate) == (known is None) == pd.isna(row.rate_low)
         assert known is None or row.rate == known / row.eligible
         found[key] = (row.users, row.eligible, known, row.complete)
     assert len(found) == len(table)

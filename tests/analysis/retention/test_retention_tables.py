@@ -44,7 +44,7 @@ def test_nobody_who_came_back_is_zero_and_a_period_that_is_not_over_is_missing()
     assert table["retained"].tolist() == [40, 0, 10, pd.NA]
     assert table["rate"].tolist()[:3] == [1.0, 0.0, 1.0]
     assert table["rate"].isna().tolist() == [False, False, False, True]
-    assert table[["low", "high"]].isna().any(axis=1).tolist() == [False, False, False, True]
+    assert table[["rate_low", "rate_high"]].isna().any(axis=1).tolist() == [False, False, False, True]
     assert table["complete"].tolist() == [True, True, True, False]
     assert table["low_n"].tolist() == [False, False, True, True]
 
@@ -52,7 +52,7 @@ def test_nobody_who_came_back_is_zero_and_a_period_that_is_not_over_is_missing()
 def test_the_bounds_of_a_rate_are_those_of_wilson():
     # 0 of 40, worked out by hand: high = z² / (40 + z²) with z = 1.959964.
     table = retention_table(cells(), **ASKED)
-    assert table.loc[1, ["low", "high"]].tolist() == pytest.approx([0.0, 0.087622], abs=1e-6)
+    assert table.loc[1, ["rate_low", "rate_high"]].tolist() == pytest.approx([0.0, 0.087622], abs=1e-6)
 
 
 def test_pooled_is_the_sum_of_those_retained_by_the_sum_of_those_eligible():
