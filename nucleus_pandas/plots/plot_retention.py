@@ -272,7 +272,7 @@ def asked_note(table: pd.DataFrame) -> str:
     freq, clock, criterion = (str(table[name].iloc[0]) for name in ("freq", "clock", "criterion"))
     noun = NOUNS.get(freq, "period")
     how = _CRITERIA.get(criterion, criterion).format(noun, "on" if freq == "D" else "in")
-    cut = f"of {_UNITS.get(freq, '')} from each user's start" if clock == "rolling" else "of the calendar"
+    cut = f"of {_UNITS.get(freq, '')} from each user's start" if clock == "elapsed" else "of the calendar"
     return f"Per cent of those for whom the {noun} was over, {how}; {noun}s {cut}."
 
 

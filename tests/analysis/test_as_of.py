@@ -68,7 +68,7 @@ ANALYSES = {
     "paths": lambda log, **asked: nu.paths(log, after="init", **asked),
     "retention by week": lambda log, **asked: nu.retention(log, **asked),
     "retention by day": lambda log, **asked: nu.retention(log, freq="D", periods=5, **asked),
-    "rolling retention": lambda log, **asked: nu.retention(log, freq="D", periods=5, clock="rolling", **asked),
+    "elapsed retention": lambda log, **asked: nu.retention(log, freq="D", periods=5, clock="elapsed", **asked),
     "unbounded_retention": lambda log, **asked: nu.unbounded_retention(users_of(log), freq="D", **asked),
     "survival": lambda log, **asked: nu.survival(users_of(log), gap="7d", **asked),
     "active_users": lambda log, **asked: nu.active_users(log, **asked),

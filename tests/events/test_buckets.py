@@ -93,7 +93,7 @@ QUESTIONS = {
     "paths": lambda events: nu.paths(events, before="EXPORT_PDF", steps=3, top=4),
     "retention": lambda events: nu.retention(events, freq="W", by="platform"),
     "retention of an event": lambda events: nu.retention(
-        events, freq="D", start_event="init", return_event="EXPORT_PDF", first_time=False, clock="rolling"
+        events, freq="D", start_event="init", return_event="EXPORT_PDF", first_time=False, clock="elapsed"
     ),
 }
 

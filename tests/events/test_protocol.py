@@ -67,7 +67,7 @@ def retentions(draw):
         "return_event": draw(events),
         "first_time": draw(st.booleans()),
         "freq": draw(freqs),
-        "clock": draw(st.sampled_from(["calendar", "rolling"])),
+        "clock": draw(st.sampled_from(["calendar", "elapsed"])),
         "week_start": draw(st.sampled_from(["monday", "thursday"])),
         "by": draw(bys),
         "top": draw(st.sampled_from([1, 8])),

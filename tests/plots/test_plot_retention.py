@@ -130,7 +130,7 @@ def test_several_segments_are_refused_with_what_to_do(retention):
     ("asked", "told"),
     [
         ({}, "active in the week; weeks of the calendar"),
-        ({"freq": "D", "clock": "rolling"}, "active on the day; days of 24 hours from each user's start"),
+        ({"freq": "D", "clock": "elapsed"}, "active on the day; days of 24 hours from each user's start"),
         ({"criterion": "on_or_after"}, "active in the week or later, as far as is known"),
         ({"criterion": "on_or_before", "freq": "M"}, "active in the month or before it"),
     ],
@@ -222,7 +222,7 @@ def test_a_table_of_cohorts_is_no_curve(retention, retention_curve):
 
 
 @pytest.mark.parametrize(
-    "other", [{"freq": "D"}, {"clock": "rolling"}, {"criterion": "on_or_after"}, {"sample": 0.5}], ids=str
+    "other", [{"freq": "D"}, {"clock": "elapsed"}, {"criterion": "on_or_after"}, {"sample": 0.5}], ids=str
 )
 def test_answers_to_several_questions_are_refused(retention, retention_curve, retention_trend, other):
     for plot, table in (

@@ -83,8 +83,8 @@ def retention(
     brackets : list of int and (int, int), optional
         In place of single periods: active in any period from the first to the last of each, both inclusive. Brackets
         may overlap, ``[(1, 1), (1, 7), (1, 30)]``, and each ends later than the one before.
-    clock : {"calendar", "rolling"}
-        Calendar: period n is the n-th day, week or month after the one of the start, in `tz`. Rolling: it begins n
+    clock : {"calendar", "elapsed"}
+        Calendar: period n is the n-th day, week or month after the one of the start, in `tz`. Elapsed: it begins n
         units after the very start, of 24 hours, 7 days or 30 days, for each user apart.
     week_start : {"monday", "tuesday", …}
         With which day weeks begin.
@@ -214,11 +214,11 @@ def _warn_if_pending(cells: Cells, clocks: Clocks) -> None:
     last = int(cells.periods.min())
     day = cells.cohorts[started[:1]].astype("datetime64[D]").astype(np.int64)
     cohort = period_numbers(day, clocks.freq, clocks.week_start)
-    rolling = clocks.clock == "rolling"
+    elapsed = clocks.clock == "elapsed"
     first = int(clocks.edges(cohort)[0]) + (last + 1) * UNITS[clocks.freq]
-    first = first if rolling else int(clocks.edges(cohort + last + 1)[0])
+    first = first if elapsed else int(clocks.edges(cohort + last + 1)[0])
     rule = f"period {last} has to be over for at least one user of a cohort."
-    warn_all_pending(rule, first, clocks.as_of, at_earliest=rolling)
+    warn_all_pending(rule, first, clocks.as_of, at_earliest=elapsed)
 
 
 def retention_curve(table: pd.DataFrame) -> pd.DataFrame:

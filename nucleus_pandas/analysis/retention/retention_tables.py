@@ -16,7 +16,7 @@ from nucleus_pandas.stats.clusters import UserSums, effective_trials
 from nucleus_pandas.stats.intervals import LOW_N, score_bounds
 
 Criterion = Literal["on", "on_or_after", "on_or_before"]
-Clock = Literal["calendar", "rolling"]
+Clock = Literal["calendar", "elapsed"]
 
 _RATE: Schema = {
     "eligible": COUNT,

@@ -90,18 +90,18 @@ def test_in_period_n_or_later_and_in_n_or_before():
     assert shares(back) == {"08-31": ["2/2", "2/2", "2/2"], "09-07": ["0/1", "0/1", None]}
 
 
-def test_a_rolling_day_is_24_hours_from_the_start_of_each_user():
-    table = nu.retention(log("ana: 1.9 2.8 3.95"), freq="D", clock="rolling", as_of="2026-09-05")
+def test_an_elapsed_day_is_24_hours_from_the_start_of_each_user():
+    table = nu.retention(log("ana: 1.9 2.8 3.95"), freq="D", clock="elapsed", as_of="2026-09-05")
     assert shares(table)["09-01"][:3] == ["1/1", "0/1", "1/1"]
     assert shares(nu.retention(log("ana: 1.9 2.8 3.95"), freq="D", as_of="2026-09-05"))["09-01"][:3] == ["1/1"] * 3
 
 
-def test_on_the_rolling_clock_a_part_of_a_cohort_can_be_eligible_and_the_cell_says_so():
+def test_on_the_elapsed_clock_a_part_of_a_cohort_can_be_eligible_and_the_cell_says_so():
     # By noon of the 9th ana's first week was over and ben's was not.
-    table = nu.retention(log("ana: 1.2 8\nben: 4"), clock="rolling", as_of=pd.Timestamp("2026-09-09T12:00Z"))
+    table = nu.retention(log("ana: 1.2 8\nben: 4"), clock="elapsed", as_of=pd.Timestamp("2026-09-09T12:00Z"))
     assert shares(table) == {"08-31": ["1/1"]}
     assert table[["users", "eligible", "complete"]].to_numpy().tolist() == [[2, 1, False]]
-    later = nu.retention(log("ana: 1.2 8\nben: 4"), clock="rolling", periods=1, as_of="2026-09-13")
+    later = nu.retention(log("ana: 1.2 8\nben: 4"), clock="elapsed", periods=1, as_of="2026-09-13")
     assert later["eligible"].tolist() == [2, 0]
     assert later["complete"].tolist() == [True, False]
 
@@ -138,8 +138,8 @@ def test_start_and_return_can_be_events_and_period_0_is_not_forced_to_1():
     events = log("ana: A1 B3 A8\nben: A1 B9\ncyd: B1 A2")
     table = nu.retention(events, start_event="A", return_event="B", as_of="2026-09-13")
     assert shares(table) == {"08-31": ["2/3", "1/3"]}  # cyd's B lies in the week, before the A
-    rolling = nu.retention(events, start_event="A", return_event="B", clock="rolling", as_of="2026-09-20")
-    assert shares(rolling) == {"08-31": ["1/3", "1/3"]}
+    elapsed = nu.retention(events, start_event="A", return_event="B", clock="elapsed", as_of="2026-09-20")
+    assert shares(elapsed) == {"08-31": ["1/3", "1/3"]}
     only = nu.retention(events, return_event=nu.step(["A", "B"], where={"event": "B"}), as_of="2026-09-13")
     assert shares(only) == {"08-31": ["2/3", "1/3"]}
 
@@ -177,8 +177,8 @@ def test_weeks_begin_with_the_day_that_is_asked_for():
 def test_months_are_those_of_the_calendar_and_30_days_each_from_the_start():
     events = log("ana: 1 31.5\nben: 30 32")
     assert shares(nu.retention(events, freq="M", as_of="2026-10-31")) == {"09-01": ["2/2", "2/2"]}
-    rolling = nu.retention(events, freq="M", clock="rolling", periods=1, as_of="2026-11-30")
-    assert shares(rolling) == {"09-01": ["2/2", "1/2"]}
+    elapsed = nu.retention(events, freq="M", clock="elapsed", periods=1, as_of="2026-11-30")
+    assert shares(elapsed) == {"09-01": ["2/2", "1/2"]}
 
 
 def test_days_are_those_of_the_zone_also_where_they_have_23_hours_or_no_midnight():
@@ -199,7 +199,7 @@ def test_a_session_that_runs_over_midnight_is_no_return():
 def test_sessions_and_their_events_give_the_same():
     events = log("ana: 1.9 2.1 4\nben: 1 2 3").assign(session_id=list("112123"))
     starts = events.drop_duplicates(["user_id", "session_id"]).rename(columns={"time": "start"}).drop(columns="event")
-    for asked in ({}, {"first_time": False}, {"clock": "rolling"}, {"users": people(ana=1, ben=1)}):
+    for asked in ({}, {"first_time": False}, {"clock": "elapsed"}, {"users": people(ana=1, ben=1)}):
         pd.testing.assert_frame_equal(
             nu.retention(starts, freq="D", as_of="2026-09-06", **asked),
             nu.retention(nu.EventLog(events), freq="D", as_of="2026-09-06", **asked),
@@ -275,7 +275,7 @@ def test_users_without_a_date_of_creation_are_left_out_and_told():
 def test_the_table_is_the_same_whatever_it_holds():
     users = people(ana=1)
     for events in (THREE, THREE.head(1), THREE.head(0), nu.EventLog(THREE.head(0))):
-        for asked in ({}, {"clock": "rolling"}, {"first_time": False}, {"criterion": "on_or_before"}, {"users": users}):
+        for asked in ({}, {"clock": "elapsed"}, {"first_time": False}, {"criterion": "on_or_before"}, {"users": users}):
             table = nu.retention(events, as_of=LATE, **asked).drop(columns="design_effect", errors="ignore")
             assert table.dtypes.to_dict() == RETENTION
         assert list(nu.retention(events, brackets=[(1, 2)], by="event", as_of=LATE).columns)[:4] == [
@@ -297,7 +297,7 @@ def test_the_arguments_stay_as_they_were():
     ("asked", "message"),
     [
         ({"freq": "Y"}, "freq='Y' is not known"),
-        ({"clock": "wall"}, "clock='wall' is not known; write one of 'calendar', 'rolling'"),
+        ({"clock": "wall"}, "clock='wall' is not known; write one of 'calendar', 'elapsed'"),
         ({"criterion": "after"}, "criterion='after' is not known"),
         ({"week_start": "mon"}, "week_start='mon' is not known"),
         ({"periods": 0}, "periods=0 must be a whole number from 1 to 5000"),
@@ -349,7 +349,7 @@ def test_the_curve_pools_users_and_not_rates():
 
 
 @pytest.mark.parametrize(
-    "other", [{"freq": "D"}, {"clock": "rolling"}, {"criterion": "on_or_after"}, {"sample": 0.5}], ids=str
+    "other", [{"freq": "D"}, {"clock": "elapsed"}, {"criterion": "on_or_after"}, {"sample": 0.5}], ids=str
 )
 def test_answers_to_several_questions_are_not_put_together(other):
     table = nu.retention(THREE, as_of="2026-09-20")
@@ -440,7 +440,7 @@ def test_what_a_plain_frame_lacks_is_told_as_by_its_log():
     [
         ({}, "by 2026-09-14 00:00"),
         ({"freq": "D", "brackets": [(2, 3)]}, "by 2026-09-11 00:00"),
-        ({"clock": "rolling", "as_of": "2026-09-09"}, "not before 2026-09-14 00:00"),
+        ({"clock": "elapsed", "as_of": "2026-09-09"}, "not before 2026-09-14 00:00"),
         ({"freq": "M", "tz": "Pacific/Auckland"}, "by 2026-09-30 11:00"),
     ],
 )

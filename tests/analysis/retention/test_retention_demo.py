@@ -58,7 +58,7 @@ def planted(autumn_app):
 
 def by_plan(sessions, **asked):
     """For each plan the weeks since the start, all cohorts together."""
-    table = nu.retention(sessions, by="plan", freq="W", clock="rolling", as_of=AUTUMN, **asked)
+    table = nu.retention(sessions, by="plan", freq="W", clock="elapsed", as_of=AUTUMN, **asked)
     curve = nu.retention_curve(table)
     return {plan: curve[curve["segment"] == plan].set_index("period") for plan in ("free", "pro")}
 

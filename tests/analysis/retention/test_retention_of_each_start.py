@@ -42,7 +42,7 @@ def test_the_design_effect_is_there_only_where_users_can_start_several_times():
     assert "design_effect" not in nu.retention(visits(ALTERNATING), as_of=NOW).columns
 
 
-@pytest.mark.parametrize("how", [{}, {"clock": "rolling"}, {"criterion": "on_or_after"}], ids=str)
+@pytest.mark.parametrize("how", [{}, {"clock": "elapsed"}, {"criterion": "on_or_after"}], ids=str)
 def test_the_design_effect_does_not_depend_on_how_many_users_are_counted_at_a_time(monkeypatch, how):
     asked = {"first_time": False, "as_of": NOW, **how}
     whole = nu.retention(visits(ALTERNATING), **asked)

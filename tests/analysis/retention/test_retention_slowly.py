@@ -65,7 +65,7 @@ def questions(draw):
         periods=None if brackets else draw(st.sampled_from([None, None, 1, 4])),
         criterion="on" if brackets else draw(st.sampled_from(["on", "on_or_after", "on_or_before"])),
         brackets=brackets,
-        clock=draw(st.sampled_from(["calendar", "rolling"])),
+        clock=draw(st.sampled_from(["calendar", "elapsed"])),
         week_start=draw(st.sampled_from(WEEKDAYS)),
         by=draw(st.booleans()),
         start=None if start is None else base + start * spread / 5 * HOUR,

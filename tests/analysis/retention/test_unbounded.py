@@ -111,7 +111,7 @@ hours = st.integers(0, 24 * 80)
     st.lists(st.tuples(hours, hours).map(sorted), min_size=1, max_size=6),
     hours,
     st.sampled_from("DWM"),
-    st.sampled_from(["calendar", "rolling"]),
+    st.sampled_from(["calendar", "elapsed"]),
     st.sampled_from(["Europe/Paris", "Asia/Beirut", "Australia/Lord_Howe"]),
 )
 @settings(max_examples=40)
