@@ -103,7 +103,7 @@ def retention_table(table: pd.DataFrame, *, plot: str, maker: str, cohorts: bool
         plot=plot,
         maker=maker,
         dates=["cohort"] if cohorts else [],
-        counts=["period", "users", "eligible", "retained"],
+        counts=["age", "users", "eligible", "retained"],
         numbers=["rate", "rate_low", "rate_high", "sample"],
         flags=["complete", "low_n"] if cohorts else ["low_n"],
         texts=["freq", "clock", "criterion"],
@@ -150,8 +150,8 @@ def _check_segment(table: pd.DataFrame) -> None:
 def grid_of(table: pd.DataFrame) -> Grid:
     """Order a table by cohort and period."""
     cohorts = pd.DatetimeIndex(np.sort(table["cohort"].unique()))
-    numbers = np.sort(table["period"].unique())
-    at = cohorts.get_indexer(pd.DatetimeIndex(table["cohort"])), np.searchsorted(numbers, table["period"])
+    numbers = np.sort(table["age"].unique())
+    at = cohorts.get_indexer(pd.DatetimeIndex(table["cohort"])), np.searchsorted(numbers, table["age"])
     rate = np.full((len(cohorts), len(numbers)), np.nan)
     rate[at] = floats(table["rate"])
     part, few = np.zeros((2, *rate.shape), dtype=np.bool_)
@@ -160,9 +160,9 @@ def grid_of(table: pd.DataFrame) -> Grid:
     users = np.full(len(cohorts), np.nan)
     users[at[0]] = floats(table["users"])
     told = ~np.isnan(rate)
-    names = dict(zip(table["period"].tolist(), map(str, table["period"]), strict=True))
+    names = dict(zip(table["age"].tolist(), map(str, table["age"]), strict=True))
     if "bracket" in table.columns:
-        names = dict(zip(table["period"].tolist(), map(style.plain, table["bracket"]), strict=True))
+        names = dict(zip(table["age"].tolist(), map(style.plain, table["bracket"]), strict=True))
     later = told & (numbers > 0)
     scale = next((rate[some] for some in (later & ~few, later, told) if some.any()), np.ones(1))
     top = float(scale.max())

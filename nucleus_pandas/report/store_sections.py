@@ -167,7 +167,7 @@ def add_retention(report: Report, people: People | None, users: pd.DataFrame, sp
 def _until(table: pd.DataFrame, span: Span) -> pd.DataFrame:
     """The cells of periods that were over at the end of the days; what came later is of later reports."""
     freq = "M" if span.freq == "M" else "W"
-    begins = table["cohort"].dt.to_period(freq) + table["period"].astype("int64").to_numpy()
+    begins = table["cohort"].dt.to_period(freq) + table["age"].astype("int64").to_numpy()
     later = begins > pd.Period(pd.Timestamp(span.until), freq)
     return table[~np.asarray(later, dtype=bool)].reset_index(drop=True)
 
@@ -175,7 +175,7 @@ def _until(table: pd.DataFrame, span: Span) -> pd.DataFrame:
 def _pooled(table: pd.DataFrame) -> list[str]:
     """Say what share of all cohorts together came back, in the first period and in the last with enough users."""
     curve = retention_curve(table)
-    told = curve[(curve["period"] > 0) & curve["rate"].notna() & ~curve["low_n"].astype(bool)]
+    told = curve[(curve["age"] > 0) & curve["rate"].notna() & ~curve["low_n"].astype(bool)]
     if not len(told):
         return ["No later period is over for 30 users or more."]
     return [_told(row) for row in told.iloc[list(dict.fromkeys([0, len(told) - 1]))].to_dict("records")]
@@ -183,7 +183,7 @@ def _pooled(table: pd.DataFrame) -> list[str]:
 
 def _told(row: dict[Hashable, Any]) -> str:
     rate, low, high = (percent_of(row[name]) for name in ("rate", "rate_low", "rate_high"))
-    period = f"in {NOUNS[row['freq']]} {row['period']}"
+    period = f"in {NOUNS[row['freq']]} {row['age']}"
     when = f"came back {period}" if row["criterion"] == "on" else f"came {period} or later"
     return (
         f"Of {row['eligible']:,} users of {counted(row['cohorts'], 'cohort')}, {rate} (95 %: {low} to {high}) {when}."

@@ -173,7 +173,7 @@ def retention_curve_segments() -> pd.DataFrame:
 
 @pytest.fixture
 def retention_trend() -> pd.DataFrame:
-    return cohorts({f"2026-09-{day:02}": [100, 10 + day, 0] for day in (7, 14, 21)}).query("period == 1")
+    return cohorts({f"2026-09-{day:02}": [100, 10 + day, 0] for day in (7, 14, 21)}).query("age == 1")
 
 
 @pytest.fixture
@@ -519,16 +519,16 @@ def cohorts(retained: dict[str, list[int | None]]) -> pd.DataFrame:
     rows = []
     for cohort, counts in retained.items():
         users = counts[0] or 0
-        for period, count in enumerate(counts):
+        for age, count in enumerate(counts):
             eligible = 0 if count is None else users
-            rows.append((cohort, period, users, eligible, count, count is not None, eligible < 30))
-    columns = ["cohort", "period", "users", "eligible", "retained", "complete", "low_n"]
+            rows.append((cohort, age, users, eligible, count, count is not None, eligible < 30))
+    columns = ["cohort", "age", "users", "eligible", "retained", "complete", "low_n"]
     return _rated(pd.DataFrame(rows, columns=columns).astype({"cohort": "datetime64[us]"}), ["complete", "low_n"])
 
 
 def pooled(retained: list[int], *, of: list[int]) -> pd.DataFrame:
     """Lay out who came back as `retention_curve` does."""
-    columns = {"period": range(len(of)), "cohorts": 3, "users": of[0], "eligible": of, "retained": retained}
+    columns = {"age": range(len(of)), "cohorts": 3, "users": of[0], "eligible": of, "retained": retained}
     table = pd.DataFrame({**columns, "low_n": [count < 30 for count in of]})
     return _rated(table.astype({"cohorts": "Int64"}), ["low_n"])
 

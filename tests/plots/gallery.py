@@ -173,8 +173,8 @@ LARGE: dict[str, Callable[[], list[pd.DataFrame]]] = {
         nu.retention_curve(nu.retention(log(), freq="W", by=by, as_of=END)) for by in (None, "plan")
     ],
     "retention_trend": lambda: [
-        nu.retention_trend(nu.retention(log(), freq="W", as_of=END), period=4),
-        nu.retention_trend(nu.retention(log(), freq="M", by="plan", top=3, as_of=END), period=1),
+        nu.retention_trend(nu.retention(log(), freq="W", as_of=END), age=4),
+        nu.retention_trend(nu.retention(log(), freq="M", by="plan", top=3, as_of=END), age=1),
     ],
     "error_trend": lambda: [
         nu.error_trend(counted("error", names, days), daily().tail(days), top=top)

@@ -67,9 +67,7 @@ def test_hardly_anybody_is_not_nobody_and_nearly_everybody_not_everybody():
 
 
 def test_a_part_of_a_cohort_is_hatched_and_told(retention):
-    table = retention.assign(
-        complete=retention["complete"] & ~((retention["users"] == 50) & (retention["period"] == 1))
-    )
+    table = retention.assign(complete=retention["complete"] & ~((retention["users"] == 50) & (retention["age"] == 1)))
     ax = plot_retention(table)
     assert hatched(ax) == [(1.0, 1.0)]
     assert "Hatched: of a part of the cohort only." in subtitle(ax)
@@ -100,7 +98,7 @@ def test_numbers_can_be_read_on_every_colour():
 
 def test_an_asterisk_is_explained_only_where_there_is_one():
     few = cohorts({f"2026-{month:02}-01": [10] * 60 for month in range(1, 13)})
-    assert "*: fewer than 30 users." in subtitle(plot_retention(few.query("period < 5")))
+    assert "*: fewer than 30 users." in subtitle(plot_retention(few.query("age < 5")))
     _, ax = plt.subplots(figsize=(4, 3))
     assert "*" not in subtitle(plot_retention(few, ax))
     assert numbers(ax) == {}
@@ -143,12 +141,12 @@ def test_the_subtitle_tells_what_was_asked(retention, retention_curve, asked, to
 def test_brackets_name_the_columns(retention, retention_curve):
     names = {0: "0", 1: "1–7", 2: "8–30"}
     for plot, table in ((plot_retention, retention), (plot_retention_curve, retention_curve)):
-        named = table.assign(bracket=table["period"].map(names).astype(TEXT), criterion="brackets")
+        named = table.assign(bracket=table["age"].map(names).astype(TEXT), criterion="brackets")
         assert ticks(plot(named).xaxis) == ["0", "1–7", "8–30"]
 
 
 def test_brackets_stand_side_by_side_and_those_that_overlap_are_not_joined(retention_curve):
-    table = retention_curve.assign(period=[1, 7, 30], criterion="brackets")
+    table = retention_curve.assign(age=[1, 7, 30], criterion="brackets")
     [line] = lines(plot_retention_curve(table.assign(bracket=pd.array(["0–1", "2–7", "8–30"], dtype=TEXT))))
     assert line.get_xdata().tolist() == [0, 1, 2]
     ax = plot_retention_curve(table.assign(bracket=pd.array(["1", "1–7", "1–30"], dtype=TEXT)))

@@ -118,8 +118,8 @@ def test_pictures_show_the_tables_of_the_store(store, full):
 
 def test_retention_is_that_of_users_by_their_creation(store, full):
     table = nu.retention(store, users=store.users(), freq="W", **TREND)
-    table = table[table["cohort"] + pd.to_timedelta(7 * table["period"], unit="D") <= "2026-11-09"]
-    wide = table.pivot_table(index="cohort", columns="period", values="rate")
+    table = table[table["cohort"] + pd.to_timedelta(7 * table["age"], unit="D") <= "2026-11-09"]
+    wide = table.pivot_table(index="cohort", columns="age", values="rate")
     for period in (0, 1, 4):
         told = [text.rstrip("*") for text in column(full, "Retention", f"Week {period}")]
         assert told == ["" if pd.isna(rate) else f"{100 * rate:.0f}" for rate in wide[period].to_list()]
@@ -133,8 +133,8 @@ def test_retention_is_that_of_users_by_their_creation(store, full):
 
 def test_without_a_store_retention_is_told_from_the_list_of_users(app, plain):
     table = nu.unbounded_retention(nu.load_users(app), freq="W", as_of=NOW, **TREND)
-    table = table[table["cohort"] + pd.to_timedelta(7 * table["period"], unit="D") <= "2026-11-09"]
-    first = table[table["period"] == 1].sort_values("cohort")
+    table = table[table["cohort"] + pd.to_timedelta(7 * table["age"], unit="D") <= "2026-11-09"]
+    first = table[table["age"] == 1].sort_values("cohort")
     told = [text.rstrip("*") for text in column(plain, "Retention", "Week 1")]
     assert told == [*(f"{100 * rate:.0f}" for rate in first["rate"]), ""]  # of the latest cohort no week 1 was over
 

@@ -111,7 +111,7 @@ def test_brackets_are_over_with_their_last_period_and_may_overlap():
         log("ana: 1 3\nben: 1 6\ncyd: 2 3"), freq="D", brackets=[0, (1, 2), (1, 5)], as_of="2026-09-06"
     )
     assert table["bracket"].tolist() == ["0", "1–2", "1–5"] * 2
-    assert table["period"].tolist() == [0, 2, 5] * 2
+    assert table["age"].tolist() == [0, 2, 5] * 2
     assert shares(table) == {"09-01": ["2/2", "1/2", "2/2"], "09-02": ["1/1", "1/1", None]}
     assert set(table["criterion"]) == {"brackets"}
 
@@ -228,7 +228,7 @@ def test_without_a_start_clocks_that_are_years_behind_make_no_cohorts():
     with pytest.warns(IncompleteDataWarning, match="1 of 201 starts of users lie before 7 days or more without any"):
         table = nu.retention(pd.concat([many, behind]), as_of="2026-09-20")
     assert table["cohort"].min() == pd.Timestamp("2026-08-31")
-    assert table.loc[table["period"] == 0, "users"].sum() == 200
+    assert table.loc[table["age"] == 0, "users"].sum() == 200
     told = nu.retention(pd.concat([many, behind]), start="2026-08-31", as_of="2026-09-20")
     pd.testing.assert_frame_equal(told, table)
 
@@ -240,7 +240,7 @@ def test_early_users_count_to_the_cohort_that_they_started_in():
     assert (table["users"][0], table["complete"][0]) == (605, True)
     with pytest.warns(IncompleteDataWarning, match="5 of 605 starts of users lie before .* from 2026-09-02 on"):
         table = nu.retention(log("beta0: 2 12\nu0: 12"), users=users, freq="W", as_of="2026-10-31")
-    assert table.loc[table["period"] == 0, "users"].tolist() == [120, 420, 60]
+    assert table.loc[table["age"] == 0, "users"].tolist() == [120, 420, 60]
 
 
 def test_a_user_is_found_by_the_service_id_and_else_by_the_apps():
@@ -279,7 +279,7 @@ def test_the_table_is_the_same_whatever_it_holds():
             table = nu.retention(events, as_of=LATE, **asked).drop(columns="design_effect", errors="ignore")
             assert table.dtypes.to_dict() == RETENTION
         assert list(nu.retention(events, brackets=[(1, 2)], by="event", as_of=LATE).columns)[:4] == [
-            *("segment", "cohort", "period", "bracket"),
+            *("segment", "cohort", "age", "bracket"),
         ]
     assert len(nu.retention(THREE.head(0))) == 0
     assert len(nu.retention(THREE.head(0), users=users.head(0))) == 0
@@ -341,7 +341,7 @@ def test_the_curve_pools_users_and_not_rates():
     # 2 of 3 in a large cohort and 0 of 1 in a small one are 2 of 4, and not the mean of 67 % and 0.
     events = log("ana: 1 8\nben: 1 8\ncyd: 1\ndan: 8")
     curve = nu.retention_curve(nu.retention(events, as_of="2026-09-20"))
-    assert curve["period"].tolist() == [0, 1, 2]
+    assert curve["age"].tolist() == [0, 1, 2]
     assert curve["rate"].tolist() == [1.0, 0.5, 0.0]
     assert curve["eligible"].tolist() == [4, 4, 3]
     assert curve["cohorts"].tolist() == [2, 2, 1]
@@ -362,7 +362,7 @@ def test_the_curve_comes_in_the_order_of_periods_however_the_table_is_sorted():
     events = THREE.assign(**{"data.plan": ["pro", "free", "free", "free", "free", "pro", "pro"]})
     table = nu.retention(events, by="plan", as_of="2026-09-20")
     curve = nu.retention_curve(table.sort_values("rate", na_position="first"))
-    assert curve.groupby("segment")["period"].agg(list).tolist() == [[0, 1, 2], [0, 1, 2]]
+    assert curve.groupby("segment")["age"].agg(list).tolist() == [[0, 1, 2], [0, 1, 2]]
     assert curve["segment"].tolist() in (["free"] * 3 + ["pro"] * 3, ["pro"] * 3 + ["free"] * 3)
 
 
@@ -383,14 +383,14 @@ def test_segments_pool_to_the_whole():
 
 
 def test_the_trend_is_one_period_of_each_cohort():
-    trend = nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"), period=2)
+    trend = nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"), age=2)
     assert trend["cohort"].dt.strftime("%m-%d").tolist() == ["08-31", "09-07"]
     assert trend["rate"].tolist()[0] == 1.0
     assert np.isnan(trend["rate"].tolist()[1])
-    for period in (True, [1, 2], "1"):
-        with pytest.raises(TypeError, match="write the number of one period"):
-            nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"), period=period)
-    with pytest.raises(ValueError, match=r"period=4 is not in the table; it has 0, 1, 2\."):
+    for age in (True, [1, 2], "1"):
+        with pytest.raises(TypeError, match="write one whole number"):
+            nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"), age=age)
+    with pytest.raises(ValueError, match=r"age=4 is not in the table; it has 0, 1, 2\."):
         nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"))
 
 
@@ -423,7 +423,7 @@ def test_a_plain_frame_gives_what_its_log_gives(asked, as_of):
 
 def test_a_plain_frame_whose_rows_are_few_once_the_late_ones_are_left_out_gives_what_its_log_gives():
     table = nu.retention(log("ana: 12.5\nben: 1.5 9"), freq="D", as_of="2026-09-09")
-    assert table.loc[table["period"] == 0, "users"].tolist() == [1]
+    assert table.loc[table["age"] == 0, "users"].tolist() == [1]
     assert shares(table) == {"09-01": ["1/1"] + ["0/1"] * 7 + ["1/1"]}
 
 

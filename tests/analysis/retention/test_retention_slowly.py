@@ -166,7 +166,7 @@ def check(given):
     for row, cohort in zip(table.itertuples(index=False), noon, strict=True):
         plan = None if not asked.by or row.segment == "(none)" else row.segment
         local = cohort.to_pydatetime().replace(tzinfo=asked.zone)
-        key = ((plan if asked.by else ""), number(local, asked), row.period)
+        key = ((plan if asked.by else ""), number(local, asked), row.age)
         known = None if pd.isna(row.retained) else row.retained
         assert pd.isna(row.rate) == (known is None) == pd.isna(row.rate_low)
         assert known is None or row.rate == known / row.eligible
