@@ -240,7 +240,7 @@ def test_a_start_that_lies_before_what_can_be_right_of_all_events_is_counted_all
     asked = {"start_event": "A", "return_event": "A", "freq": "W", "as_of": "2026-05-10", "periods": periods}
     table = nu.retention(in_two(frame, "u0"), **asked)
     assert table["cohort"].min() == pd.Timestamp("2026-03-02")
-    assert table.loc[table["period"] == 0, "users"].tolist() == [1, 0, 0, 0, 0, 0, 0, 1]
+    assert table.loc[table["age"] == 0, "users"].tolist() == [1, 0, 0, 0, 0, 0, 0, 1]
     pd.testing.assert_frame_equal(table, nu.retention(frame, **asked), rtol=1e-12, atol=0)
 
 

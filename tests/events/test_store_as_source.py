@@ -198,4 +198,4 @@ def test_a_synced_month_is_complete_also_if_nobody_was_there_on_its_first_day(ap
     assert store.users()["created_at"].min() > pd.Timestamp("2026-05-02T00:00Z")
     assert nu.growth(store, "M", **month)["complete"].all()
     cohorts = nu.retention(store, users=store.users(), freq="M", periods=1, **month)
-    assert cohorts.loc[cohorts["period"] == 0, "complete"].all()
+    assert cohorts.loc[cohorts["age"] == 0, "complete"].all()
