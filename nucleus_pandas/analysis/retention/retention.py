@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import UNITS, Clocks, find_grid
+from nucleus_pandas.analysis.retention.cohorts import UNITS, CohortCalendar, find_cohort_range
 from nucleus_pandas.analysis.retention.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
 from nucleus_pandas.analysis.retention.retention_parts import cells_of_parts, cells_of_users
-from nucleus_pandas.analysis.retention.retention_question import BracketLike, find_log, read_asked, read_clocks
+from nucleus_pandas.analysis.retention.retention_question import BracketLike, find_log, read_asked, read_calendar
 from nucleus_pandas.analysis.retention.retention_tables import (
     Cells,
     Clock,
@@ -181,44 +181,44 @@ def retention(
         brackets=brackets,
         by=by,
     )
-    clocks = read_clocks(freq=freq, clock=clock, week_start=week_start, start=start, end=end, tz=tz, as_of=as_of)
+    calendar = read_calendar(freq=freq, clock=clock, week_start=week_start, start=start, end=end, tz=tz, as_of=as_of)
     top = checked_number("top", top, None, _TOP)
-    log, clocks = find_log(activity, asked, clocks, created=users is not None, by=by, first_time=first_time)
+    log, calendar = find_log(activity, asked, calendar, created=users is not None, by=by, first_time=first_time)
     told = criterion if brackets is None else "brackets"
     if isinstance(log, Parts):
         if users is None:
-            cells = cells_of_parts(log, asked, clocks, by, top, first_time=first_time)
+            cells = cells_of_parts(log, asked, calendar, by, top, first_time=first_time)
         else:
-            cells = cells_of_users(log, asked, clocks, users, by, top)
-        _warn_if_pending(cells, clocks)
+            cells = cells_of_users(log, asked, calendar, users, by, top)
+        _warn_if_pending(cells, calendar)
         return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
     starts = find_starts(log, users, asked, first_time=first_time)
-    grid = find_grid(Times(starts.time), clocks)
-    cohorts = grid.place(starts, clocks, recurring=not first_time)
+    cohort_range = find_cohort_range(Times(starts.time), calendar)
+    cohorts = cohort_range.place(starts, calendar, recurring=not first_time)
     whole = not isinstance(activity, EventStore) or asked.return_event is None
     if users is not None and whole and isinstance(log, EventLog):
         check_acquainted(known_in(log, users), cohorts.starts.row, anybody=len(log.frame) > 0)
     segments = None if by is None or not isinstance(log, EventLog) else segments_of(log, users, by, cohorts.starts, top)
-    numbers = period_numbers_of(asked, clocks, grid)
+    numbers = period_numbers_of(asked, calendar, cohort_range)
     recurring = users is None and not first_time
-    cells = count_cells(log, asked, clocks, cohorts, segments, numbers, recurring=recurring)
-    _warn_if_pending(cells, clocks)
+    cells = count_cells(log, asked, calendar, cohorts, segments, numbers, recurring=recurring)
+    _warn_if_pending(cells, calendar)
     return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
 
 
-def _warn_if_pending(cells: Cells, clocks: Clocks) -> None:
+def _warn_if_pending(cells: Cells, calendar: CohortCalendar) -> None:
     """Warn where users started and no period that is asked for was over for any of them."""
     if not cells.users.any() or cells.eligible.any() or not len(cells.periods):
         return
     started = np.flatnonzero(np.atleast_2d(cells.users).sum(axis=0))
     last = int(cells.periods.min())
     day = cells.cohorts[started[:1]].astype("datetime64[D]").astype(np.int64)
-    cohort = period_numbers(day, clocks.freq, clocks.week_start)
-    elapsed = clocks.clock == "elapsed"
-    first = int(clocks.edges(cohort)[0]) + (last + 1) * UNITS[clocks.freq]
-    first = first if elapsed else int(clocks.edges(cohort + last + 1)[0])
+    cohort = period_numbers(day, calendar.freq, calendar.week_start)
+    elapsed = calendar.clock == "elapsed"
+    first = int(calendar.edges(cohort)[0]) + (last + 1) * UNITS[calendar.freq]
+    first = first if elapsed else int(calendar.edges(cohort + last + 1)[0])
     rule = f"period {last} has to be over for at least one user of a cohort."
-    warn_all_pending(rule, first, clocks.as_of, at_earliest=elapsed)
+    warn_all_pending(rule, first, calendar.as_of, at_earliest=elapsed)
 
 
 def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
