@@ -175,8 +175,8 @@ def test_an_export_knows_the_store_that_it_is_of(store, folder):
 
 def test_a_bucket_is_read_as_far_as_a_question_goes(export):
     parts = export.parts(steps=[("step 1", nu.step("init"))], every=False)
-    assert set(parts.reading.columns) == {"user_id", "user_db_id", "time", "event", "event_no"}
-    assert set(parts.source.buckets[0].read(parts.reading)["event"]) == {"init"}
+    assert set(parts.request.columns) == {"user_id", "user_db_id", "time", "event", "event_no"}
+    assert set(parts.source.buckets[0].read(parts.request)["event"]) == {"init"}
 
 
 def test_a_number_in_a_property_of_several_types_is_found_in_a_store_and_in_its_export(export, stored, log):
