@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.arrays import Bools, Ints, begins
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.checks import checked_number
 from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.durations import Duration, read_duration, spell_duration
@@ -190,7 +190,7 @@ class _People(NamedTuple):
 
 def _people(found: Sessions, told: Bools, actions: Any, first: int, length: int, until: int) -> _People:
     """Look at the first sessions of each user, who stand together and in order."""
-    begin = np.flatnonzero(begins(found.user)) if len(found.user) else np.empty(0, dtype=np.int64)
+    begin = np.flatnonzero(is_group_start(found.user)) if len(found.user) else np.empty(0, dtype=np.int64)
     size = np.diff(np.append(begin, len(found.user)))
     begin, size = begin[size >= first], size[size >= first]
     last = begin + first - 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nucleus_pandas.core.arrays import Bools, Ints, begins
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SimultaneousEvents:
 
 def find_simultaneous(instants: Ints, masks: Ints, steps: int) -> SimultaneousEvents:
     """Find the instants with several events; given each event's instant and a bit for each step it can be."""
-    new = begins(instants)
+    new = is_group_start(instants)
     first = np.flatnonzero(new)
     several = np.diff(np.append(first, len(instants))) > 1
     number = np.cumsum(new) - 1

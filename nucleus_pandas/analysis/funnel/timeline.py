@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.core.arrays import Bools, Ints, begins
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.eventlog import EventLog
 
@@ -60,7 +60,7 @@ class Timeline:
         left_out = len(log) - len(order)
         order = order[np.argsort(log.session[order], kind="stable")]
         group, time = log.session[order], log.time[order]
-        new = begins(group) | begins(time)
+        new = is_group_start(group) | is_group_start(time)
         first = np.maximum.accumulate(np.where(new, np.arange(len(order), dtype=order.dtype), 0))
         return cls(log, order, group, time, first, left_out)
 

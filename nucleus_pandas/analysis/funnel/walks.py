@@ -13,7 +13,7 @@ import numpy as np
 
 from nucleus_pandas.analysis.funnel.ties import SimultaneousEvents, can_all, find_simultaneous
 from nucleus_pandas.analysis.funnel.timeline import EventPositions, Timeline, following
-from nucleus_pandas.core.arrays import Ints, begins, distinct
+from nucleus_pandas.core.arrays import Ints, distinct, is_group_start
 
 
 class Attempts(NamedTuple):
@@ -72,7 +72,7 @@ def walk_strict(
     acts = np.flatnonzero(~line.system() | (masks != 0)).astype(attempts.entry.dtype)
     acts_at, masks = line.at(acts), masks[acts]
     simultaneous = find_simultaneous(acts_at, masks, total)
-    first = begins(acts_at)
+    first = is_group_start(acts_at)
     instants, masks = acts_at[first], masks[first]
 
     tries, made = _first_steps(simultaneous.look_up(attempts.entry), simultaneous, ties_strict=ties_strict)
@@ -115,7 +115,7 @@ def walk_any(
     rows, masks = _masked(steps)
     at = line.at(rows)
     if ties_strict:
-        first = np.flatnonzero(begins(at))
+        first = np.flatnonzero(is_group_start(at))
         masks, at = (np.bitwise_or.reduceat(masks, first) if len(first) else masks), at[first]
     reached, alive = _begin(len(steps), attempts)
     _, group, limit = attempts

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nucleus_pandas.analysis.retention.retention_tables import Clock
-from nucleus_pandas.core.arrays import Bools, Ints, begins
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.calendar import Freq, WeekStart, day_numbers, period_days, period_numbers, period_starts
 from nucleus_pandas.events.clock_errors import Times, oldest, warn_behind
 
@@ -161,7 +161,7 @@ def _low(times: Times, calendar: CohortCalendar) -> int:
 
 def _once(cohorts: Cohorts) -> Cohorts:
     """Of several starts of a user in one period, the first."""
-    kept = begins(cohorts.starts.user) | begins(cohorts.place)
+    kept = is_group_start(cohorts.starts.user) | is_group_start(cohorts.place)
     return replace(cohorts, starts=cohorts.starts.where(kept), place=cohorts.place[kept])
 
 

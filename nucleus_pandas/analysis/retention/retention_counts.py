@@ -18,7 +18,7 @@ from nucleus_pandas.analysis.retention.returns import (
     count_on_or_after,
     count_on_or_before,
 )
-from nucleus_pandas.core.arrays import Ints, begins
+from nucleus_pandas.core.arrays import Ints, is_group_start
 from nucleus_pandas.core.calendar import period_numbers
 from nucleus_pandas.events.activity_starts import moments, user_days
 from nucleus_pandas.events.eventlog import EventLog
@@ -39,7 +39,7 @@ def find_starts(log: EventLog | PlainDays, users: pd.DataFrame | None, asked: As
     if users is not None:
         return Starts(*created(log, users))
     found = Starts(*moments(log, asked.start_event, "start_event"))
-    return found.where(begins(found.user)) if first_time else found
+    return found.where(is_group_start(found.user)) if first_time else found
 
 
 def segments_of(log: EventLog, users: pd.DataFrame | None, by: str, starts: Starts, top: int) -> Segments:
@@ -81,7 +81,7 @@ def _active_periods(log: EventLog, calendar: CohortCalendar) -> Returns:
 
 
 def _once(user: Ints, period: Ints) -> Returns:
-    new = begins(user) | begins(period)
+    new = is_group_start(user) | is_group_start(period)
     return Returns(user, period, None) if new.all() else Returns(user[new], period[new], None)
 
 
@@ -124,7 +124,9 @@ def count_cells(
 def _pooled(begun: Begun, returns: Returns, asked: Asked, numbers: Ints, segments: int) -> UserSums:
     """Sum the starts of all cohorts over users, for each segment and period."""
     sums = UserSums(*(np.zeros((segments, len(numbers)), dtype=np.int64) for _ in UserSums._fields))
-    first = np.append(np.flatnonzero(begins(begun.user)), len(begun.user)) if len(begun.user) else np.zeros(1, int)
+    first = (
+        np.append(np.flatnonzero(is_group_start(begun.user)), len(begun.user)) if len(begun.user) else np.zeros(1, int)
+    )
     segment = begun.group // max(1, begun.groups // max(1, segments))
     step = max(1, _MOST_AT_ONCE // max(1, segments * len(numbers)))
     for low in range(0, len(first) - 1, step):
