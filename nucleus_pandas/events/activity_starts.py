@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.arrays import Ints, begins
+from nucleus_pandas.core.arrays import Ints, is_group_start
 from nucleus_pandas.core.calendar import day_numbers
 from nucleus_pandas.core.instants import microseconds
 from nucleus_pandas.events.eventlog import EventLog, as_event_log
@@ -146,7 +146,7 @@ def user_days(
         known &= True if since is None else log.time[row] >= since
         user, time = user[known], time[known]
     day = day_numbers(time, zone)
-    new = begins(user) | begins(day)
+    new = is_group_start(user) | is_group_start(day)
     found = UserDays(user[new], day[new])
     if event is None:
         log.kept["days"] = key, found

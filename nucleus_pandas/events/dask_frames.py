@@ -14,7 +14,7 @@ from nucleus_pandas.core.warnings import warn
 from nucleus_pandas.events.protocol import merged_by_dask
 from nucleus_pandas.events.row_checks import wanted_rows
 from nucleus_pandas.events.survey import user_hashes
-from nucleus_pandas.store.duckdb_columns import Reading
+from nucleus_pandas.store.duckdb_columns import ColumnRequest
 
 State = TypeVar("State")
 
@@ -31,13 +31,13 @@ class DaskFrame:
     frame: Any
 
     def ask(
-        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], reading: Reading
+        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], request: ColumnRequest
     ) -> State:
         """Ask each partition."""
         from dask.delayed import delayed
 
-        parts = self.frame[list(reading.columns)].to_delayed()
-        ask = delayed(lambda part: question(wanted_rows(part, reading)), pure=False)
+        parts = self.frame[list(request.columns)].to_delayed()
+        ask = delayed(lambda part: question(wanted_rows(part, request)), pure=False)
         state: State = merged_by_dask([ask(part) for part in parts], merge)
         return state
 

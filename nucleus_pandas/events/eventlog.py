@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
-from nucleus_pandas.core.arrays import Bools, Ints, begins, combine, small
+from nucleus_pandas.core.arrays import Bools, Ints, combine, is_group_start, small
 from nucleus_pandas.core.instants import When, make_instant, microseconds
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.events.clock_errors import newest
@@ -261,7 +261,7 @@ class EventLog:
     @cached_property
     def users(self) -> int:
         """The number of users."""
-        return int(begins(self.user).sum())
+        return int(is_group_start(self.user).sum())
 
     @property
     def as_of(self) -> Any:
@@ -280,7 +280,7 @@ class EventLog:
     @cached_property
     def instant(self) -> Ints | None:
         """For each event the first of its user's events at the same time; None if no two are at the same time."""
-        new = begins(self.time) | begins(self.user)
+        new = is_group_start(self.time) | is_group_start(self.user)
         if new.all():
             return None
         first = np.where(new, np.arange(len(self), dtype=self.order.dtype), 0)
@@ -383,7 +383,7 @@ class EventLog:
             session = self.session[order]
             told = self.frame[column].notna().to_numpy()[self.order[order]]
             place = np.arange(len(order))
-            begin = np.maximum.accumulate(np.where(begins(session), place, 0))
+            begin = np.maximum.accumulate(np.where(is_group_start(session), place, 0))
             last = np.maximum.accumulate(np.where(told, place, -1))
             alone = session < 0
             last = np.where(alone, np.where(told, place, -1), np.where(last >= begin, last, -1))

@@ -8,7 +8,7 @@ import pandas as pd
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.log_columns import names
-from nucleus_pandas.store.duckdb_columns import Reading
+from nucleus_pandas.store.duckdb_columns import ColumnRequest
 from nucleus_pandas.store.export import EVENT_NO
 
 
@@ -62,9 +62,9 @@ def by_code(event: Ints, names: int) -> tuple[Ints, Ints]:
     return rows, np.concatenate([[0], np.cumsum(np.bincount(event, minlength=names))])
 
 
-def wanted_rows(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+def wanted_rows(frame: pd.DataFrame, request: ColumnRequest) -> pd.DataFrame:
     """Leave out the events that a question does not need."""
-    if reading.events is None:
+    if request.events is None:
         return frame
     codes, known = names(frame["event"])
-    return frame[np.array([*(name in reading.events for name in known), False], dtype=np.bool_)[codes]]
+    return frame[np.array([*(name in request.events for name in known), False], dtype=np.bool_)[codes]]

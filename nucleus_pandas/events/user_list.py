@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.arrays import Bools, Ints, begins
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.encoding import encode
 from nucleus_pandas.events.eventlog import EventLog
@@ -39,7 +39,7 @@ def list_users(users: pd.DataFrame) -> Listed:
         warn_incomplete(f"{int((~told).sum()):,} of {len(told):,} users have no id or no created_at and are left out.")
     row = np.flatnonzero(told)
     row = row[np.lexsort((time[row], person[row]))]
-    row = row[begins(person[row])]
+    row = row[is_group_start(person[row])]
     return Listed(time[row], row)
 
 

@@ -433,7 +433,7 @@ class EventStore:
         Returns
         -------
         pandas.DataFrame
-            One row a day and event: day, event, service (count of `load_events`), store (count of the store), gap
+            One row a day and event: day, event, service (count of `load_event_counts`), store (count of the store), gap
             (store - service), settled.
 
         Raises

@@ -18,7 +18,7 @@ from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.text import shown
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.database import Database, set_up
-from nucleus_pandas.store.duckdb_columns import Kinds, Reading, cast_to, fetch, grouped, kinds_of, only, types_of
+from nucleus_pandas.store.duckdb_columns import ColumnRequest, Kinds, cast_to, fetch, grouped, kinds_of, only, types_of
 from nucleus_pandas.store.export import ABOUT, in_order
 from nucleus_pandas.store.properties import Properties, find_properties, quoted, text_literal, typed
 
@@ -34,7 +34,7 @@ _AT_MOST = 4_000_000
 class Bucket(Protocol):
     """The events of some users."""
 
-    def read(self, reading: Reading) -> pd.DataFrame:
+    def read(self, request: ColumnRequest) -> pd.DataFrame:
         """Give what a question needs, in the order in which the events came."""
 
 
@@ -46,23 +46,23 @@ class StoreBucket:
     numbers: tuple[int, ...]
     kinds: Kinds
 
-    def read(self, reading: Reading) -> pd.DataFrame:
+    def read(self, request: ColumnRequest) -> pd.DataFrame:
         """Give what a question needs."""
-        found = {one.name: one for one in reading.properties}
+        found = {one.name: one for one in request.properties}
         # Put in order and taken out of JSON once, and not again for each column of texts.
         chosen = [
             f"{typed('data', found[name]) if name in found else quoted(name)} AS c{place}"
-            for place, name in enumerate(reading.columns)
+            for place, name in enumerate(request.columns)
         ]
         with self.database.reading() as connection:
-            condition, names = only(reading, "event")
+            condition, names = only(request, "event")
             connection.execute(
                 f"CREATE TEMP TABLE part AS SELECT {', '.join(chosen)} FROM events WHERE bucket IN"
                 f" ({', '.join(map(str, self.numbers))}) AND {condition} {in_order()}",
                 names,
             )
-            expressions = {name: f"c{place}" for place, name in enumerate(reading.columns)}
-            return fetch(connection, "part", expressions, reading.kinds(self.kinds), reading._replace(events=None))
+            expressions = {name: f"c{place}" for place, name in enumerate(request.columns)}
+            return fetch(connection, "part", expressions, request.kinds(self.kinds), request._replace(events=None))
 
 
 def store_buckets(database: Database) -> list[StoreBucket]:
@@ -101,7 +101,7 @@ class ParquetBucket:
     share: int = 0
     shares: int = 1
 
-    def read(self, reading: Reading) -> pd.DataFrame:
+    def read(self, request: ColumnRequest) -> pd.DataFrame:
         """Give what a question needs."""
         for file in self.files:
             _check_unchanged(file)
@@ -110,15 +110,15 @@ class ParquetBucket:
             user = "user_db_id" if "user_db_id" in self.kinds else "user_id"
             who = cast_to(self.kinds[user], self._expression(user)) if user in self.kinds else "NULL"
             table = f"(SELECT * FROM {table} WHERE hash({who}) % {self.shares} = {self.share})"
-        several = [shown(name) for name in reading.columns if name in self.several]
+        several = [shown(name) for name in request.columns if name in self.several]
         told = f", with several types of the column {' and '.join(several)}," if several else ""
         with in_memory(f"A file in {Path(self.files[0].path).parent}{told}") as connection:
-            found = {one.name: one for one in reading.properties}
+            found = {one.name: one for one in request.properties}
             data = f"TRY_CAST({self._expression('data')} AS JSON)"
             expressions = {
-                name: typed(data, found[name]) if name in found else self._expression(name) for name in reading.columns
+                name: typed(data, found[name]) if name in found else self._expression(name) for name in request.columns
             }
-            return fetch(connection, table, expressions, reading.kinds(self.kinds), reading)
+            return fetch(connection, table, expressions, request.kinds(self.kinds), request)
 
     def _expression(self, name: str) -> str:
         kind = self.types.get(name)

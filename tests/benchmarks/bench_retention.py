@@ -97,7 +97,7 @@ def cells_of(table, freq):
     first = pd.Timestamp(START, unit="us")
     cohort = (table["cohort"] - first).dt.days // {"D": 1, "W": 7}[freq]
     some = table["retained"] > 0
-    return zip(cohort[some], table["period"][some], table["retained"][some], strict=True)
+    return zip(cohort[some], table["age"][some], table["retained"][some], strict=True)
 
 
 @pytest.mark.parametrize(("kind", "freq"), cases("strings", "objects"))

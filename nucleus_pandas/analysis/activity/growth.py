@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.activity.active_days import NO_DAYS, Active, Known, last_day, read_known
-from nucleus_pandas.core.arrays import Bools, Ints, begins
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.calendar import Freq, WeekStart, period_days, period_numbers
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone
@@ -318,9 +318,9 @@ class _Changes:
         """Count the users of one part."""
         found = self.known.days(log)
         period = period_numbers(found.day, self.freq, self.week_start).astype(np.int64)
-        once = begins(found.user) | begins(period)
+        once = is_group_start(found.user) | is_group_start(period)
         user, period = found.user[once], period[once]
-        first = begins(user)
+        first = is_group_start(user)
         since = np.diff(period, prepend=0)
         stays = np.zeros(len(period), dtype=np.bool_)
         stays[:-1] = ~first[1:] & (since[1:] == 1)

@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import UNTOLD, Clocks
+from nucleus_pandas.analysis.retention.cohorts import NO_AS_OF, CohortCalendar
 from nucleus_pandas.analysis.retention.plain_days import PlainDays, plain_days
 from nucleus_pandas.analysis.retention.retention_tables import Clock, Criterion
 from nucleus_pandas.analysis.retention.returns import Bracket
@@ -84,7 +84,7 @@ def read_asked(
     )
 
 
-def read_clocks(
+def read_calendar(
     *,
     freq: Freq,
     clock: Clock,
@@ -93,7 +93,7 @@ def read_clocks(
     end: When | None,
     tz: Zone | None,
     as_of: When | None,
-) -> Clocks:
+) -> CohortCalendar:
     """Check how time is cut; `as_of` is below 0 as long as nobody told it."""
     if freq not in get_args(Freq):
         raise ValueError(f'freq={freq!r} is not known; write "D", "W" or "M".')
@@ -102,13 +102,13 @@ def read_clocks(
     check_week_start(week_start)
     zone = parse_zone("UTC" if tz is None else tz)
     begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
-    known = UNTOLD if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    return Clocks(freq, clock, week_start, zone, begins, ends, known)
+    known = NO_AS_OF if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    return CohortCalendar(freq, clock, week_start, zone, begins, ends, known)
 
 
 def find_log(
-    activity: Activity, asked: Asked, clocks: Clocks, *, created: bool, by: str | None, first_time: bool
-) -> tuple[EventLog | PlainDays | Parts, Clocks]:
+    activity: Activity, asked: Asked, calendar: CohortCalendar, *, created: bool, by: str | None, first_time: bool
+) -> tuple[EventLog | PlainDays | Parts, CohortCalendar]:
     """Give the log that is asked, and until when it is known; of a store only what it holds.
 
     The commonest question, by first sessions on the calendar, is answered from a plain frame without making a log.
@@ -117,25 +117,31 @@ def find_log(
     steps = [asked.return_event] if created else [asked.start_event, asked.return_event]
     events = [one for one in steps if one is not None]
     if isinstance(activity, EventStore):
-        return of_store(activity, events, clocks, sessions=len(events) < len(steps), by=by)
-    told = None if clocks.as_of == UNTOLD else clocks.as_of
+        return of_store(activity, events, calendar, sessions=len(events) < len(steps), by=by)
+    told = None if calendar.as_of == NO_AS_OF else calendar.as_of
     activity = in_parts(activity)
     if isinstance(activity, Buckets):
-        return _of_buckets(activity, steps, clocks, told, created=created, by=by)
-    if not (created or events or by is not None) and first_time and clocks.clock == "calendar":
-        plain = plain_days(activity, clocks.zone, told)
+        return _of_buckets(activity, steps, calendar, told, created=created, by=by)
+    if not (created or events or by is not None) and first_time and calendar.clock == "calendar":
+        plain = plain_days(activity, calendar.zone, told)
         if plain is not None:
-            return plain, replace(clocks, as_of=plain.as_of_microseconds)
+            return plain, replace(calendar, as_of=plain.as_of_microseconds)
     only = None if len(events) < len(steps) else enough(activity, events, by)
     log = as_activity(activity, events=only, as_of=told)
-    clocks, held = within_held(log, clocks)
+    calendar, held = within_held(log, calendar)
     until = log.as_of_microseconds if told is None else told
-    return log, replace(clocks, as_of=until if held is None else min(until, held))
+    return log, replace(calendar, as_of=until if held is None else min(until, held))
 
 
 def _of_buckets(
-    buckets: Buckets, steps: Sequence[Step | None], clocks: Clocks, told: int | None, *, created: bool, by: str | None
-) -> tuple[Parts, Clocks]:
+    buckets: Buckets,
+    steps: Sequence[Step | None],
+    calendar: CohortCalendar,
+    told: int | None,
+    *,
+    created: bool,
+    by: str | None,
+) -> tuple[Parts, CohortCalendar]:
     places = ("return_event",) if created else ("start_event", "return_event")
     events = [(place, one) for place, one in zip(places, steps, strict=True) if one is not None]
     sessions = len(events) < len(steps)
@@ -143,9 +149,9 @@ def _of_buckets(
     every = sessions or created
     columns = STARTS if sessions else ()
     parts = buckets.parts(as_of=told, steps=events, by=by, columns=columns, every=every, named=created)
-    clocks, held = within_held(buckets.bare, clocks)
+    calendar, held = within_held(buckets.bare, calendar)
     until = parts.as_of_microseconds
-    return parts, replace(clocks, as_of=until if held is None else min(until, held))
+    return parts, replace(calendar, as_of=until if held is None else min(until, held))
 
 
 def _read_brackets(brackets: object) -> list[Bracket]:
