@@ -14,27 +14,61 @@ import nucleus_pandas as nu
 from nucleus_pandas.analysis.tracking_plan import read_plan
 from nucleus_pandas.cli.main import _parser
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "nucleus_pandas"
 PAGES = sorted(DOCS.glob("*.md"))
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 
 
 def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_page_that_a_page_points_at_is_there(page):
-    links = re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8"))
-    assert all((DOCS / link).exists() for link in links)
+def anchors(page):
+    """The anchors of a page, as GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *TOP], ids=lambda page: page.name)
+def test_every_page_and_anchor_that_a_page_links_to_exists(page):
+    links = re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", page.read_text(encoding="utf-8"))
+    for name, anchor in links:
+        target = page.parent / name if name else page
+        assert target.exists(), name
+        assert not anchor or anchor in anchors(target), anchor
+
+
+def test_every_definition_that_the_code_cites_exists():
+    known = anchors(DOCS / "definitions.md")
+    code = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    cited = set(re.findall(r"docs/definitions\.md#([\w-]+)", code))
+    assert len(cited) > 5
+    assert cited <= known
+    assert "of the definitions" not in code
+
+
+def test_the_folders_that_pages_name_exist():
+    for page in (DOCS / "architecture.md", ROOT / "CONTRIBUTING.md"):
+        named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", page.read_text(encoding="utf-8"))
+        assert len(named) > 10
+        assert not [name for name in named if not ((PACKAGE / name).exists() or (ROOT / name).exists())]
+
+
+def test_pre_commit_runs_the_linters_of_the_gate():
+    hooks = re.findall(r"entry: (\S+)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert set(hooks) == set(re.findall(r"\.venv/bin/(ruff|codespell|lint-imports|mypy)", gate))
+
+
+@pytest.mark.parametrize("page", ["sandbox.md", "testing-your-tracking.md"])
 def test_commands_in_a_page_can_be_parsed(page, monkeypatch):
     def refuse(self, message):
         raise AssertionError(message)
 
     monkeypatch.setattr(argparse.ArgumentParser, "error", refuse)
-    commands = re.findall(r"nucleus-pandas ([a-z-]+ ?[^`>&|\n]*)", page.read_text(encoding="utf-8"))
+    commands = re.findall(r"nucleus-pandas ([a-z-]+ ?[^`>&|\n]*)", (DOCS / page).read_text(encoding="utf-8"))
     assert commands
     for command in commands:
         if command != "sync":  # named in a sentence

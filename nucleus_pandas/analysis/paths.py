@@ -110,10 +110,10 @@ def paths(
 
     Notes
     -----
-    A user has one path, around the first time that the user did the event in [start, end). Events with the same name in
-    a row count once. System events are left out (*People, sessions, events* of the definitions): they neither stand in
-    a path nor fill a gap, unless it is asked what came before or after one; starts, views and errors count. Sessions
-    do not matter, `gap` does: who restarts the app at once is still on the way.
+    A user has one path, around the first time that the user did the event in [start, end). Events with the
+    same name in a row count once. System events are left out (docs/definitions.md#users-sessions-and-events): they
+    neither stand in a path nor fill a gap, unless it is asked what came before or after one; starts, views and errors
+    count. Sessions do not matter, `gap` does: who restarts the app at once is still on the way.
 
     A path after an event is over with the last of `steps` events, or when `gap` has passed without any; a path that
     leads to an event, with that event. With ``gap=None`` it is never over, so nobody is pending, and what clients have

@@ -1,4 +1,7 @@
-"""Doubtful data in a log: reported with a count and advice, and used as it is (*Dirty data* of the definitions)."""
+"""Doubtful data in a log: reported with a count and advice, never corrected.
+
+See docs/definitions.md#users-sessions-and-events.
+"""
 
 from __future__ import annotations
 

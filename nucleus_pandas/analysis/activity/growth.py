@@ -100,8 +100,10 @@ def active_users(
 
     Notes
     -----
-    Section *Growth* of the definitions. The users of seven days are not the sum of seven days' users. A month is 28
-    days here, so that each holds four of every weekday, and stickiness does not swing with them.
+    Definition: docs/definitions.md#growth.
+
+    The users of seven days are not the sum of seven days' users. A month is 28 days here, so that each holds four of
+    every weekday, and stickiness does not swing with them.
 
     The first day of a log is that of its first event, whatever event is asked for, and although the session of that may
     have begun earlier. Clients' clocks can be years behind: so where at least 7 days without any event follow on less
@@ -196,11 +198,12 @@ def growth(
 
     Notes
     -----
-    Section *Growth* of the definitions. Who was active before the log begins, and then stayed away for its first
-    periods, is taken for new: the longer the log reaches back before `start`, the fewer they are. A store knows also
-    the earlier sessions of those who were there in the interval that was synced, and so who is new in it; a log made of
-    a store, and a store that is asked about an event, have no more than the events of that interval. The first day of a
-    log is explained at `active_users`.
+    Definition: docs/definitions.md#growth.
+
+    Who was active before the log begins, and then stayed away for its first periods, is taken for new: the longer the
+    log reaches back before `start`, the fewer they are. A store knows also the earlier sessions of those who were there
+    in the interval that was synced, and so who is new in it; a log made of a store, and a store that is asked about an
+    event, have no more than the events of that interval. The first day of a log is explained at `active_users`.
 
     Examples
     --------

@@ -98,8 +98,10 @@ def days_active(
 
     Notes
     -----
-    Section *Growth* of the definitions. Who was active on none of the days is not counted: a log does not know all
-    users. Users who came for the first time within the days had fewer of them.
+    Definition: docs/definitions.md#growth.
+
+    Who was active on none of the days is not counted: a log does not know all users. Users who came for the first time
+    within the days had fewer of them.
 
     Examples
     --------

@@ -89,11 +89,12 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
 
     Notes
     -----
-    Sections *Breakdowns* and *Bounds and verdicts* of the definitions. What one user does is alike, so a thousand
-    events of ten users say less about a share than those of a thousand users. The bounds allow for that, which takes to
-    know the users: shares of events come from ``nu.breakdown(events.rename(columns={"platform": "value"}))``, shares of
-    users from the same of `load_users`. What the service does not count, such as events without the attribute, is in no
-    share; see `load_attribute`.
+    Definitions: docs/definitions.md#breakdowns and docs/definitions.md#bounds-and-verdicts.
+
+    What one user does is alike, so a thousand events of ten users say less about a share than those of a thousand
+    users. The bounds allow for that, which takes to know the users: shares of events come from
+    ``nu.breakdown(events.rename(columns={"platform": "value"}))``, shares of users from the same of `load_users`. What
+    the service does not count, such as events without the attribute, is in no share; see `load_attribute`.
 
     Examples
     --------
@@ -173,10 +174,11 @@ def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.Da
 
     Notes
     -----
-    Section *Breakdowns* of the definitions. A difference tells what goes with the later interval, or with the other
-    group, not what made it. The two tables are taken to be of different users. Where the same users are in both, and do
-    the same in both, changes are found less often than they could be.
-    Shares add up to 1, so that one that rises makes others fall.
+    Definition: docs/definitions.md#breakdowns.
+
+    A difference tells what goes with the later interval, or with the other group, not what made it. The two tables are
+    taken to be of different users. Where the same users are in both, and do the same in both, changes are found less
+    often than they could be. Shares add up to 1, so that one that rises makes others fall.
 
     Examples
     --------

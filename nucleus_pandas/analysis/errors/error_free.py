@@ -106,13 +106,16 @@ def error_free(
 
     Notes
     -----
-    Section *Errors and releases* of the definitions. A session counts in the period in which it starts, whatever day
-    its errors are of. Without `start`, sessions of clocks that are years behind do not count: few, and before a week or
-    more without any. Users of several periods or segments count in each, so that they do not add up. The longer the
-    period the lower the share of users without errors: compare periods of one length only.
+    Definition: docs/definitions.md#errors-and-releases.
+
+    A session counts in the period in which it starts, whatever day its errors are of. Without `start`, sessions of
+    clocks that are years behind do not count: few, and before a week or more without any. Users of several periods or
+    segments count in each, so that they do not add up. The longer the period the lower the share of users without
+    errors: compare periods of one length only.
 
     Sessions of one user resemble each other, so their bounds are those of the number of independent sessions that would
-    tell as much (section *Bounds and verdicts*): the more the sessions of few users dominate, the wider they are.
+    tell as much (docs/definitions.md#bounds-and-verdicts): the more the sessions of few users dominate, the wider they
+    are.
 
     Examples
     --------

@@ -100,8 +100,10 @@ def error_trend(
 
     Notes
     -----
-    Section *Errors and releases* of the definitions. A spike is judged on the rate, against the same weekday of the up
-    to eight weeks before, of which four must be there, on settled days only, by nothing that came after it.
+    Definition: docs/definitions.md#errors-and-releases.
+
+    A spike is judged on the rate, against the same weekday of the up to eight weeks before, of which four must be
+    there, on settled days only, by nothing that came after it.
 
     The range is the wider of two: the median and z times the MAD (the spread that the weeks have had), and what chance
     alone leaves where nothing has changed. Chance is that of counts that come in bursts, as one session can report an

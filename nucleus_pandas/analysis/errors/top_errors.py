@@ -103,8 +103,10 @@ def top_errors(
     -----
     Errors are told apart by name and hash; without a hash by name and message, in which numbers, hexadecimal addresses
     (``0x7ffa12``) and ids of six or more hexadecimal digits count as alike. An error without a name is ``(none)``.
-    Section *Errors and releases* of the definitions: a count is not a number of broken sessions, one can report
-    thousands, hence the order. Messages come from the app as they are, and may hold what people wrote.
+    Definition: docs/definitions.md#errors-and-releases.
+
+    A count is not a number of broken sessions, one can report thousands, hence the order. Messages come from the app as
+    they are, and may hold what people wrote.
 
     Examples
     --------

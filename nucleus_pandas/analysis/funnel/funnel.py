@@ -124,7 +124,9 @@ def funnel(
 
     Notes
     -----
-    Section *Funnel* of the definitions. The base is who entered, never all users. Steps are made as early as can be.
+    Definition: docs/definitions.md#funnel.
+
+    The base is who entered, never all users. Steps are made as early as can be.
 
     An entry is old enough if its window was over 48 hours before `as_of`, as clients send that late; for
     ``window="session"``, if the session's last event was 30 minutes before that. Users with such an entry are judged by
@@ -221,8 +223,10 @@ def funnel_users(
 
     Notes
     -----
-    Section *Funnel* of the definitions, rule 12. Of several attempts that are old enough, the deepest stands for the
-    user, of several the earliest; who has none is pending.
+    Definition: docs/definitions.md#funnel, rule 12.
+
+    Of several attempts that are old enough, the deepest stands for the user, of several the earliest; who has none is
+    pending.
 
     Examples
     --------
@@ -321,13 +325,15 @@ def funnel_trend(
 
     Notes
     -----
-    Section *Funnel* of the definitions. Later steps count in the period of the entry, whenever they were made.
+    Definition: docs/definitions.md#funnel.
 
-    A rate of a period that is not complete is missing (section *Time*). With ``entry="any"`` it is missing until the
-    period is settled: the deepest of a user's attempts counts, so whoever could be judged by a part of them only would
-    seem to come less far, and the line would droop at its end. With ``entry="first"`` there is one attempt a user; the
-    rate of a complete period that is not settled is of those who have had the whole window. With `include_pending` it
-    is of all in any complete period, and too low until that is settled.
+    Later steps count in the period of the entry, whenever they were made.
+
+    A rate of a period that is not complete is missing (docs/definitions.md#time). With ``entry="any"`` it is missing
+    until the period is settled: the deepest of a user's attempts counts, so whoever could be judged by a part of them
+    only would seem to come less far, and the line would droop at its end. With ``entry="first"`` there is one attempt a
+    user; the rate of a complete period that is not settled is of those who have had the whole window. With
+    `include_pending` it is of all in any complete period, and too low until that is settled.
 
     Examples
     --------

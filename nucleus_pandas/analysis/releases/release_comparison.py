@@ -132,9 +132,11 @@ def compare_releases(
 
     Notes
     -----
-    Section *Errors and releases* of the definitions. Each day is compared with itself: a bad day, on which more goes
-    wrong with all versions, speaks neither for nor against a release, however much each was used on it. That is why the
-    ratio is not the quotient of all errors by all sessions.
+    Definition: docs/definitions.md#errors-and-releases.
+
+    Each day is compared with itself: a bad day, on which more goes wrong with all versions, speaks neither for nor
+    against a release, however much each was used on it. That is why the ratio is not the quotient of all errors by all
+    sessions.
 
     **Who takes a release first is not like the others.** They use the app more, on newer machines, or asked for early
     versions; and who stays behind for long has their reasons as well. Comparing within days does not take that away.

@@ -143,10 +143,12 @@ def retention(
 
     Notes
     -----
-    Section *Retention* of the definitions. A session that runs over midnight is no return. Period 0 is counted like the
-    others: it is 1 by itself where start and return are the same event, and less where they are not; on the calendar
-    clock it is all of the day, week or month, before the start as well. For the same reason ``"on_or_before"`` is 1
-    throughout where they are the same: there, ask for ``brackets=[(1, 1), (1, 2), …]``.
+    Definition: docs/definitions.md#retention.
+
+    A session that runs over midnight is no return. Period 0 is counted like the others: it is 1 by itself where start
+    and return are the same event, and less where they are not; on the calendar clock it is all of the day, week or
+    month, before the start as well. For the same reason ``"on_or_before"`` is 1 throughout where they are the same:
+    there, ask for ``brackets=[(1, 1), (1, 2), …]``.
 
     ``"on_or_after"`` looks at all that is known: a period of long ago has had more time than one of last week, so the
     rates of recent periods still rise. ``"on"`` and brackets are final but for what clients still send: up to 48
@@ -255,8 +257,10 @@ def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
 
     Notes
     -----
-    Rule 7 of *Retention*: a cohort weighs as many users as it has, those of which nobody came back included. The mean
-    of the cohorts' rates is another number, and a few users can move it.
+    Definition: docs/definitions.md#retention, rule 7.
+
+    A cohort weighs as many users as it has, those of which nobody came back included. The mean of the cohorts' rates is
+    another number, and a few users can move it.
 
     Later periods are of older cohorts only, as eligible tells. Where these were better or worse than the recent ones,
     the curve bends although nobody changed. To see one and the same group of users throughout, keep the cohorts that

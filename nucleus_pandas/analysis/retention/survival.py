@@ -105,8 +105,10 @@ def survival(
 
     Notes
     -----
-    Section *Retention* of the definitions, rule 9. A user is lost at last_seen, or followed until `gap` before `as_of`,
-    as who comes back later than that cannot be told from who does not. Times are not rounded to days.
+    Definition: docs/definitions.md#retention, rule 9.
+
+    A user is lost at last_seen, or followed until `gap` before `as_of`, as who comes back later than that cannot be
+    told from who does not. Times are not rounded to days.
 
     One account dated 1970 would make a curve of 20,000 days. So where less than 1 % of the users were created before 7
     days or more without any, these are left out, and a warning says so. With `start` no other is left out.

@@ -63,9 +63,11 @@ def unbounded_retention(
 
     Notes
     -----
-    Section *Retention* of the definitions, rule 9: exact, and one request however many users there are; `survival` says
-    what one request cannot tell. It is what `retention` gives with ``criterion="on_or_after"`` from all sessions, but
-    that a session counts here with its end, and there with its start.
+    Definition: docs/definitions.md#retention, rule 9.
+
+    Exact, and one request however many users there are; `survival` says what one request cannot tell. It is what
+    `retention` gives with ``criterion="on_or_after"`` from all sessions, but that a session counts here with its end,
+    and there with its start.
 
     Whoever was here last week may be back next week, and then counts in all periods between. So the rates of recent
     periods are too low and still rise, and a row of the triangle bends down at its end although nobody left. `survival`
