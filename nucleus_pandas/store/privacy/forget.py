@@ -27,7 +27,7 @@ from nucleus_pandas.store.eventstore import check_store
 from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.privacy.traces import answers_with, rows_with
 from nucleus_pandas.store.schema import check_app, one_row
-from nucleus_pandas.store.sync.selection import Ledger, Listing
+from nucleus_pandas.store.sync.selection import Listing, StoreState
 
 if TYPE_CHECKING:
     import duckdb
@@ -344,7 +344,7 @@ def finish_in_store(database: Database, app_id: str) -> int:
         return 0
 
 
-def finish_at_service(client: Client, listing: Listing, ledger: Ledger) -> None:
+def finish_at_service(client: Client, listing: Listing, state: StoreState) -> None:
     """Send erasures that the service has not confirmed again, and report erased people who are on its list.
 
     Warns
@@ -352,11 +352,11 @@ def finish_at_service(client: Client, listing: Listing, ledger: Ledger) -> None:
     IncompleteDataWarning
         When an erasure is still not confirmed, and when the list holds people whose erasure was.
     """
-    if ledger.erased is None:
+    if state.erased is None:
         return
-    ids = _ids_in_paths(client, listing, ledger)
+    ids = _ids_in_paths(client, listing, state)
     back, troubles = 0, []
-    for person in ledger.erased.people:
+    for person in state.erased.people:
         listed = ids.get(id(person), [])
         if person.at_service == "done":
             back += bool(listed)
@@ -368,7 +368,7 @@ def finish_at_service(client: Client, listing: Listing, ledger: Ledger) -> None:
             client.clear_cache()  # may have been filled after the service erased the person
         if trouble is None:
             person.at_service = "done"
-            ledger.erased.save()
+            state.erased.save()
         else:
             troubles.append(trouble)
     if troubles:
@@ -384,11 +384,11 @@ def finish_at_service(client: Client, listing: Listing, ledger: Ledger) -> None:
         )
 
 
-def _ids_in_paths(client: Client, listing: Listing, ledger: Ledger) -> dict[int, list[Any]]:
+def _ids_in_paths(client: Client, listing: Listing, state: StoreState) -> dict[int, list[Any]]:
     """The ids by which the service is asked for the users on the list who were erased, by `id` of the `Person`."""
     found: dict[int, list[Any]] = {}
     for user_id, db_id in zip(listing.users["user_id"], listing.users["user_db_id"], strict=True):
-        people = {id(ledger.buried[text]) for text in (user_id, db_id) if text in ledger.buried}
+        people = {id(state.buried[text]) for text in (user_id, db_id) if text in state.buried}
         for person in people:
             found.setdefault(person, []).append(db_id if client.user_path == "_id" else user_id)
     return found

@@ -34,7 +34,7 @@ from nucleus_pandas.exceptions import (
     UnaskableError,
 )
 from nucleus_pandas.store.sync import writing
-from nucleus_pandas.store.sync.writing import EventsAnswer, Group, Interval, Tally, UserAnswer
+from nucleus_pandas.store.sync.writing import EventsAnswer, Interval, SessionGroup, Tally, UserAnswer
 
 if TYPE_CHECKING:
     import duckdb
@@ -114,7 +114,7 @@ class Outcome:
     tally: Tally = field(default_factory=Tally)
     requests: int = 0
     user_failures: dict[int, str] = field(default_factory=dict)
-    group_failures: dict[Group, str] = field(default_factory=dict)
+    group_failures: dict[SessionGroup, str] = field(default_factory=dict)
     vanished: list[int] = field(default_factory=list)
     unsure: list[int] = field(default_factory=list)
     path_works: bool = False
@@ -165,7 +165,7 @@ class Crawl:
         self._client, self._database, self._interval = client, database, interval
         self._now, self._dated = now, dated
         self._path_column = "user_db_id" if client.user_path == "_id" else "user_id"
-        self._users, self._others, self._groups = deque(users), deque(others), deque[Group]()
+        self._users, self._others, self._groups = deque(users), deque(others), deque[SessionGroup]()
         self._done: list[UserAnswer | EventsAnswer] = []
         self._since, self._events = 0.0, 0  # when the first of these came, and how many events they hold
         self._unsaved = 0  # taken by a thread, and not yet in the store
@@ -222,7 +222,7 @@ class Crawl:
             else:
                 self._put(task, answer)
 
-    def _take(self) -> UserTask | Group | None:
+    def _take(self) -> UserTask | SessionGroup | None:
         """The next question, sessions first; None at the end."""
         with self._lock:
             while not self._stopped:
@@ -234,7 +234,7 @@ class Crawl:
                 self._to_ask.wait()
             return None
 
-    def _ask(self, task: UserTask | Group) -> UserAnswer | EventsAnswer:
+    def _ask(self, task: UserTask | SessionGroup) -> UserAnswer | EventsAnswer:
         if isinstance(task, UserTask):
             answer = self._client.get("user", task.path_id, cached=False)
             if not people.is_about(part(answer.payload, "user", dict, "user"), task.user_id, task.user_db_id):
@@ -249,7 +249,7 @@ class Crawl:
         # A crawl that takes longer makes data known a little early; a wrong clock cannot make them known too late.
         return min(answer.as_of, self._now + (_LONGEST if self._dated else dt.timedelta()))
 
-    def _put(self, task: UserTask | Group, answer: UserAnswer | EventsAnswer) -> None:
+    def _put(self, task: UserTask | SessionGroup, answer: UserAnswer | EventsAnswer) -> None:
         self._refusals.answered()
         with self._lock:
             self.outcome.requests += 1
@@ -262,7 +262,7 @@ class Crawl:
             if self._stopped or self._worth_writing() or self._all_done():
                 self._to_write.notify()
 
-    def _verdict(self, task: UserTask | Group, error: Exception) -> NucleusError | None:
+    def _verdict(self, task: UserTask | SessionGroup, error: Exception) -> NucleusError | None:
         """The error that ends the crawl because of this one, if it concerns more than one user."""
         if self._stopped:
             return None
@@ -277,7 +277,7 @@ class Crawl:
                 return self._refusals.refused(error)
         return None
 
-    def _fail(self, task: UserTask | Group, error: Exception, end: NucleusError | None) -> None:
+    def _fail(self, task: UserTask | SessionGroup, error: Exception, end: NucleusError | None) -> None:
         """Set one user or session aside, or end the crawl."""
         with self._lock:
             if self._stopped:
@@ -293,10 +293,10 @@ class Crawl:
             if self._stopped or self._worth_writing() or self._all_done():
                 self._to_write.notify()
 
-    def _set_aside(self, task: UserTask | Group, error: NucleusError | UnaskableError) -> NucleusError | None:
+    def _set_aside(self, task: UserTask | SessionGroup, error: NucleusError | UnaskableError) -> NucleusError | None:
         """Note why a user or session could not be loaded; gives the error if no other can be either."""
         unknown = isinstance(error, NotFoundError)
-        if isinstance(task, Group):
+        if isinstance(task, SessionGroup):
             self.outcome.group_failures[task] = _reason(error)
         elif isinstance(error, _AnotherUserError) and not task.listed:
             self.outcome.vanished.append(task.user_no)  # somebody else has the id by now

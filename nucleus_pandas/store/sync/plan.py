@@ -20,8 +20,8 @@ from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.store.eventstore import EventStore, check_store
 from nucleus_pandas.store.schema import one_row
 from nucleus_pandas.store.sync import selection, writing
-from nucleus_pandas.store.sync.selection import Ledger, Listing, Refresh
-from nucleus_pandas.store.sync.writing import Group, Interval
+from nucleus_pandas.store.sync.selection import Listing, Refresh, StoreState
+from nucleus_pandas.store.sync.writing import Interval, SessionGroup
 
 if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
@@ -41,7 +41,7 @@ _SKIPPED = {
 }
 
 
-class Request(NamedTuple):
+class SyncRequest(NamedTuple):
     """What a sync is to bring: the interval as instants, its end with the window, the sample and its seed."""
 
     start: dt.datetime
@@ -56,7 +56,7 @@ class Request(NamedTuple):
         return Interval(self.start, self.window_end)
 
 
-class Work(NamedTuple):
+class SyncWork(NamedTuple):
     """What is to be done.
 
     Attributes
@@ -160,17 +160,17 @@ def plan_sync(
     database = check_store(store).database
     losses = Losses(PATHS["users"])
     listing = selection.ask_listing(check_client(client), losses)
-    ledger = selection.read_ledger(database, listing, client.app_id)
-    asked = read_request(client, listing, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
-    ledger.ask_again(selection.users_to_refresh(ledger, refresh))
-    work = find_work(client, database, listing, ledger, asked)
-    return _plan(client, listing, work, asked)
+    state = selection.read_state(database, listing, client.app_id)
+    request = read_request(client, listing, state, start, end, tz=tz, window=window, sample=sample, seed=seed)
+    state.ask_again(selection.users_to_refresh(state, refresh))
+    work = find_work(client, database, listing, state, request)
+    return _plan(client, listing, work, request)
 
 
 def read_request(
     client: Client,
     listing: Listing,
-    ledger: Ledger,
+    state: StoreState,
     start: When,
     end: When,
     *,
@@ -178,7 +178,7 @@ def read_request(
     window: Duration,
     sample: float | None,
     seed: int | None,
-) -> Request:
+) -> SyncRequest:
     """Read the arguments of a sync against what the store is."""
     now = listing.as_of if listing.dated else client.now()
     span = make_window(start, end, client.tz if tz is None else tz, now=now)
@@ -188,40 +188,42 @@ def read_request(
         raise ValueError(f"sample={sample!r} must be a share of users above 0 and up to 1, such as 0.1.")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
         raise ValueError(f"seed={seed!r} must be a whole number.")
-    if ledger.sample is not None and sample is not None and sample < ledger.sample:
+    if state.sample is not None and sample is not None and sample < state.sample:
         raise ValueError(
-            f"sample={sample!r} is less than the {ledger.sample:g} of users that this store follows already. Leave "
+            f"sample={sample!r} is less than the {state.sample:g} of users that this store follows already. Leave "
             "sample out to go on with these, or use another file."
         )
-    if ledger.seed is not None and seed not in (None, ledger.seed):
+    if state.seed is not None and seed not in (None, state.seed):
         raise ValueError(
-            f"seed={seed!r}: the users of this store were drawn with seed={ledger.seed}. Leave seed out to go on with "
+            f"seed={seed!r}: the users of this store were drawn with seed={state.seed}. Leave seed out to go on with "
             "these, or use another file."
         )
-    share = sample if sample is not None else ledger.sample if ledger.sample is not None else 1.0
-    drawn = ledger.seed if ledger.seed is not None else int(seed or 0)
-    return Request(span.start, span.end, span.end + length, float(share), drawn)
+    share = sample if sample is not None else state.sample if state.sample is not None else 1.0
+    drawn = state.seed if state.seed is not None else int(seed or 0)
+    return SyncRequest(span.start, span.end, span.end + length, float(share), drawn)
 
 
-def find_work(client: Client, database: Database, listing: Listing, ledger: Ledger, asked: Request) -> Work:
+def find_work(
+    client: Client, database: Database, listing: Listing, state: StoreState, request: SyncRequest
+) -> SyncWork:
     """Compare the list with the store."""
-    users = selection.decide(listing, ledger, asked.start, asked.end, asked.sample, asked.seed)
+    users = selection.decide(listing, state, request.start, request.end, request.sample, request.seed)
     ask = users["decision"].eq("ask").to_numpy()
-    days = _days_of_use(listing, users, asked)[ask]
+    days = _days_of_use(listing, users, request)[ask]
     rest = users.loc[users["decision"].eq("unchanged"), "user_no"].tolist()
-    gone = ledger.users[~ledger.users["user_no"].isin(users["user_no"]) & listing.whole]
-    if len(gone) > max(_MOST_GONE, len(ledger.users) / 2):
+    gone = state.users[~state.users["user_no"].isin(users["user_no"]) & listing.whole]
+    if len(gone) > max(_MOST_GONE, len(state.users) / 2):
         warn_incomplete(
-            f"{len(gone):,} of the {len(ledger.users):,} users in the store are gone from the service's list. So many "
+            f"{len(gone):,} of the {len(state.users):,} users in the store are gone from the service's list. So many "
             "at once are not deleted, as something else may be wrong; if it is right, begin a new store."
         )
         gone = gone.head(0)
-    groups: list[Group] = []
+    groups: list[SessionGroup] = []
     pace, basis = _GUESS_A_DAY, "a guess: one for each user, and two a week"
     if database.exists:
         column = "user_db_id" if client.user_path == "_id" else "user_id"
         with database.reading() as connection:
-            groups = writing.groups_to_fetch(connection, rest, asked.interval, column, listing.as_of)
+            groups = writing.groups_to_fetch(connection, rest, request.interval, column, listing.as_of)
             known, sessions, active_days = one_row(
                 connection,
                 "SELECT count(*), (SELECT count(*) FROM kept.sessions), sum(epoch(last_seen - created_at) / 86400 + 1)"
@@ -231,12 +233,12 @@ def find_work(client: Client, database: Database, listing: Listing, ledger: Ledg
             pace, basis = sessions / active_days, "a guess, from the sessions of the users in the store"
     expected = round(float((days * pace).sum()) + (len(days) if basis.endswith("week") else 0))
     others = list(dict.fromkeys(group.user_no for group in groups))
-    return Work(users, gone[["user_no", "user_id", "user_db_id"]], others, len(groups), expected, basis)
+    return SyncWork(users, gone[["user_no", "user_id", "user_db_id"]], others, len(groups), expected, basis)
 
 
-def _days_of_use(listing: Listing, users: pd.DataFrame, asked: Request) -> Any:
+def _days_of_use(listing: Listing, users: pd.DataFrame, request: SyncRequest) -> Any:
     """For how many days each user may have sessions that are wanted and not known."""
-    first, last = pd.Timestamp(asked.start), pd.Timestamp(asked.window_end)
+    first, last = pd.Timestamp(request.start), pd.Timestamp(request.window_end)
     created, seen = pd.Series(listing.users["created_at"]), pd.Series(listing.users["last_seen"])
     begin = created.where(created > first, first)
     begin = begin.where(~(users["asked_at"] > begin), users["asked_at"])
@@ -244,11 +246,11 @@ def _days_of_use(listing: Listing, users: pd.DataFrame, asked: Request) -> Any:
     return (end - begin).dt.total_seconds().clip(lower=0).to_numpy() / 86400 + 1
 
 
-def _plan(client: Client, listing: Listing, work: Work, asked: Request) -> SyncPlan:
+def _plan(client: Client, listing: Listing, work: SyncWork, request: SyncRequest) -> SyncPlan:
     counts = work.users["decision"].value_counts()
     ask = int(counts.get("ask", 0))
     rows = [("users listed", len(work.users), "" if listing.whole else f"of {listing.total:,} that the service counts")]
-    rows += [(text, int(counts[key]), _why(key, asked)) for key, text in _SKIPPED.items() if key in counts]
+    rows += [(text, int(counts[key]), _why(key, request)) for key, text in _SKIPPED.items() if key in counts]
     rows += [
         ("users to ask", ask, "a request each"),
         (
@@ -270,11 +272,11 @@ def _plan(client: Client, listing: Listing, work: Work, asked: Request) -> SyncP
     )
 
 
-def _why(decision: str, asked: Request) -> str:
+def _why(decision: str, request: SyncRequest) -> str:
     reasons = {
-        "not seen": f"before {asked.start:%Y-%m-%d %H:%M} UTC",
-        "created later": f"from {asked.end:%Y-%m-%d %H:%M} UTC on",
-        "not in the sample": f"it takes {asked.sample:g} of each week's new users, drawn with seed {asked.seed}",
+        "not seen": f"before {request.start:%Y-%m-%d %H:%M} UTC",
+        "created later": f"from {request.end:%Y-%m-%d %H:%M} UTC on",
+        "not in the sample": f"it takes {request.sample:g} of each week's new users, drawn with seed {request.seed}",
         "unchanged": "asked about 48 hours after they were seen last, or later",
     }
     return reasons.get(decision, "")

@@ -60,7 +60,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class StoreState:
     """What the store knows before a sync.
 
     Attributes
@@ -125,12 +125,12 @@ def _known_until(answer: Answer, last_seen: Any, now: dt.datetime) -> tuple[dt.d
     return min(known, answer.as_of), False
 
 
-def read_ledger(database: Database, listing: Listing, app_id: str) -> Ledger:
+def read_state(database: Database, listing: Listing, app_id: str) -> StoreState:
     """Look up what the store knows of the users of a list; an absent store knows nothing."""
     if not database.exists:
         if (path := tombstones.path_of(database.path)).exists():
             raise StoreError(tombstones.foreign(path))
-        return Ledger(_ledger_frame([]))
+        return StoreState(_user_frame([]))
     with database.reading() as connection:
         rows = connection.execute(
             "SELECT user_no, user_id, user_db_id, chosen, asked_at, asked_seen,"
@@ -140,8 +140,8 @@ def read_ledger(database: Database, listing: Listing, app_id: str) -> Ledger:
         sample, seed = get_meta(connection, "sample"), get_meta(connection, "seed")
         erased = tombstones.read_erased(connection, database.path)
     ids = {text for name in ("user_id", "user_db_id") for text in listing.users[name] if text is not pd.NA}
-    return Ledger(
-        _ledger_frame(rows),
+    return StoreState(
+        _user_frame(rows),
         None if sample is None else float(sample),
         None if seed is None else int(seed),
         erased,
@@ -157,7 +157,7 @@ def _not_erased(rows: list[tuple[Any, ...]], erased: Erased) -> set[str]:
     return {text for number, *ids in (row[:3] for row in rows) if number not in doomed for text in ids if text}
 
 
-def _ledger_frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+def _user_frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     columns = ["user_no", "user_id", "user_db_id", "chosen", "asked_at", "asked_seen", "retry_at"]
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
     frame = frame.assign(key=user_keys(frame["user_id"], frame["user_db_id"]))
@@ -166,7 +166,7 @@ def _ledger_frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     return frame.astype({"user_no": "int32", "chosen": bool})
 
 
-def users_to_refresh(ledger: Ledger, refresh: Refresh) -> Any:
+def users_to_refresh(state: StoreState, refresh: Refresh) -> Any:
     """Give which of the store's users are to be fetched again, as a boolean mask.
 
     Raises
@@ -175,10 +175,10 @@ def users_to_refresh(ledger: Ledger, refresh: Refresh) -> Any:
         When `refresh` is none of these, or names somebody who is not in the store.
     """
     if isinstance(refresh, bool):
-        return np.full(len(ledger.users), refresh)
+        return np.full(len(state.users), refresh)
     ids = ids_of_users("refresh", refresh)
-    known = ledger.users["user_id"].isin(ids) | ledger.users["user_db_id"].isin(ids)
-    found = {*ledger.users["user_id"], *ledger.users["user_db_id"]}
+    known = state.users["user_id"].isin(ids) | state.users["user_db_id"].isin(ids)
+    found = {*state.users["user_id"], *state.users["user_db_id"]}
     if absent := len(set(ids) - found):
         raise ValueError(
             f"refresh: {absent:,} of {len(set(ids)):,} users are not in the store. Pass rows of store.users() or their "
@@ -207,18 +207,18 @@ def user_keys(user_id: Any, user_db_id: Any) -> Any:
     return ("_id:" + db_id).fillna("user_id:" + own).to_numpy(dtype=object)
 
 
-def _keys_in(ledger: Ledger, user_id: Any, user_db_id: Any) -> Any:
+def _keys_in(state: StoreState, user_id: Any, user_db_id: Any) -> Any:
     """Give the keys of users as the store has them: an answer may lack the service's id of somebody who is known."""
     keys = pd.Series(user_keys(user_id, user_db_id))
-    known = ledger.users.dropna(subset="user_id").drop_duplicates("user_id", keep=False).set_index("user_id")
+    known = state.users.dropna(subset="user_id").drop_duplicates("user_id", keep=False).set_index("user_id")
     found = known.reindex(pd.Series(user_id, dtype=object))
     lacking = pd.isna(pd.Series(user_db_id)).to_numpy() | found["user_db_id"].isna().to_numpy()
-    other = ~keys.isin(ledger.users["key"]).to_numpy() & found["key"].notna().to_numpy() & lacking
+    other = ~keys.isin(state.users["key"]).to_numpy() & found["key"].notna().to_numpy() & lacking
     return keys.mask(other, found["key"].reset_index(drop=True)).to_numpy()
 
 
 def decide(
-    listing: Listing, ledger: Ledger, start: dt.datetime, end: dt.datetime, sample: float, seed: int
+    listing: Listing, state: StoreState, start: dt.datetime, end: dt.datetime, sample: float, seed: int
 ) -> pd.DataFrame:
     """Decide about each user of the list.
 
@@ -229,13 +229,13 @@ def decide(
         asked_at.
     """
     users = pd.DataFrame({name: listing.users[name] for name in ("user_id", "user_db_id", "created_at", "last_seen")})
-    users = users.assign(key=_keys_in(ledger, users["user_id"], users["user_db_id"]))
-    known = users[["key"]].merge(ledger.users.drop(columns=["user_id", "user_db_id"]), on="key", how="left")
+    users = users.assign(key=_keys_in(state, users["user_id"], users["user_db_id"]))
+    known = users[["key"]].merge(state.users.drop(columns=["user_id", "user_db_id"]), on="key", how="left")
     numbers = known["user_no"].to_numpy(dtype=float, copy=True)
     fresh = np.isnan(numbers)
-    numbers[fresh] = ledger.users["user_no"].to_numpy().max(initial=-1) + 1 + np.arange(fresh.sum())
+    numbers[fresh] = state.users["user_no"].to_numpy().max(initial=-1) + 1 + np.arange(fresh.sum())
     before = known["chosen"].eq(other=True).to_numpy()
-    erased = list(ledger.buried)
+    erased = list(state.buried)
     buried = (users["user_id"].isin(erased) | users["user_db_id"].isin(erased)).to_numpy(dtype=bool)
     chosen = choose(users["key"], users["created_at"], before & ~buried, sample, seed, out=buried)
     seen, created = users["last_seen"], users["created_at"]

@@ -25,7 +25,7 @@ from nucleus_pandas.store.schema import get_meta, one_row, set_meta
 from nucleus_pandas.store.sync import selection, writing
 from nucleus_pandas.store.sync.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.sync.crawl import Crawl, Outcome, UserTask
-from nucleus_pandas.store.sync.plan import Request, Work, find_work, in_words, read_request
+from nucleus_pandas.store.sync.plan import SyncRequest, SyncWork, find_work, in_words, read_request
 from nucleus_pandas.store.sync.selection import Listing, Refresh, user_keys
 from nucleus_pandas.store.sync.writing import Interval
 from nucleus_pandas.store.table_frames import naive
@@ -171,27 +171,27 @@ def sync(
         losses = Losses(PATHS["users"])
         listing = selection.ask_listing(client, losses)
         erased = forget.finish_in_store(database, client.app_id)
-        ledger = selection.read_ledger(database, listing, client.app_id)
-        asked = read_request(client, listing, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
-        outdated = selection.users_to_refresh(ledger, refresh)
+        state = selection.read_state(database, listing, client.app_id)
+        request = read_request(client, listing, state, start, end, tz=tz, window=window, sample=sample, seed=seed)
+        outdated = selection.users_to_refresh(state, refresh)
         if outdated.any():
-            ledger.ask_again(outdated)
+            state.ask_again(outdated)
             with database.writing() as connection:
-                writing.mark_outdated(connection, ledger.users.loc[outdated, "user_no"], asked.interval)
-        work = find_work(client, database, listing, ledger, asked)
+                writing.mark_outdated(connection, state.users.loc[outdated, "user_no"], request.interval)
+        work = find_work(client, database, listing, state, request)
         losses.warn()
         people.tell_of_missing_users(listing.total, listing.came)
-        forget.finish_at_service(client, listing, ledger)
-        return _Run(client, database, listing, work, asked, erased).go(progress=progress)
+        forget.finish_at_service(client, listing, state)
+        return _Run(client, database, listing, work, request, erased).go(progress=progress)
 
 
 class _Run:
     """One sync, from its first transaction to its last."""
 
     def __init__(
-        self, client: Client, database: Database, listing: Listing, work: Work, asked: Request, erased: int
+        self, client: Client, database: Database, listing: Listing, work: SyncWork, request: SyncRequest, erased: int
     ) -> None:
-        self.client, self.database, self.listing, self.work, self.asked = client, database, listing, work, asked
+        self.client, self.database, self.listing, self.work, self.request = client, database, listing, work, request
         self.erased = erased  # users deleted already, to finish an erasure
 
     def go(self, *, progress: bool) -> SyncReport:
@@ -200,7 +200,7 @@ class _Run:
             number, deleted = self._begin(connection)
         tasks, unaskable = self._tasks()
         expected = len(tasks) + self.work.groups + self.work.expected
-        interval = self.asked.interval
+        interval = self.request.interval
         crawl = Crawl(
             self.client,
             self.database,
@@ -241,15 +241,15 @@ class _Run:
     def _begin(self, connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
         """Note what is known from the users' list and what this sync is to bring; delete who must not be there."""
         set_meta(connection, "app_id", self.client.app_id)
-        set_meta(connection, "sample", repr(self.asked.sample))
-        set_meta(connection, "seed", str(self.asked.seed))
+        set_meta(connection, "sample", repr(self.request.sample))
+        set_meta(connection, "seed", str(self.request.seed))
         self._put_users(connection)
         deleted = self._drop_erased(connection)
         (number,) = one_row(connection, "SELECT coalesce(max(run), 0) + 1 FROM kept.runs")
-        instants = [self.asked.start, self.asked.end, self.asked.window_end, self.listing.as_of]
+        instants = [self.request.start, self.request.end, self.request.window_end, self.listing.as_of]
         connection.execute(
             "INSERT INTO kept.runs VALUES (?, ?, ?, ?, ?, ?, false, 1, 0, ?, ?)",
-            [number, *map(naive, instants), self.asked.sample, self.listing.came, self.listing.total],
+            [number, *map(naive, instants), self.request.sample, self.listing.came, self.listing.total],
         )
         return number, deleted
 
@@ -312,7 +312,7 @@ class _Run:
                 outcome.user_failures.update(dict.fromkeys(outcome.unsure, _UNSURE))
             writing.drop_users(connection, gone)
             writing.put_failures(connection, outcome.user_failures, outcome.group_failures)
-            condition, values = self.asked.interval.condition()
+            condition, values = self.request.interval.condition()
             connection.execute(
                 "UPDATE kept.sessions s SET failure = ?"
                 f" WHERE (device_id IS NULL OR session_id IS NULL) AND {condition}",
@@ -322,7 +322,7 @@ class _Run:
                 "UPDATE kept.runs SET finished = ?, requests = ?, seconds = ? WHERE run = ?",
                 [finished, outcome.requests + 1, seconds, number],
             )
-            return len(gone), _read_failures(connection, self.asked.interval)
+            return len(gone), _read_failures(connection, self.request.interval)
 
 
 def _kept(outcome: Outcome) -> str:
@@ -350,7 +350,7 @@ def _ended_early(outcome: Outcome, error: NucleusError) -> NucleusError:
     )
 
 
-def _make_report(work: Work, outcome: Outcome, failures: pd.DataFrame, deleted: int, seconds: float) -> SyncReport:
+def _make_report(work: SyncWork, outcome: Outcome, failures: pd.DataFrame, deleted: int, seconds: float) -> SyncReport:
     """Put together what is to be told; rows that tell of nothing unusual are left out."""
     tally, requests = outcome.tally, outcome.requests + 1
     skipped = work.users["decision"].value_counts().drop("ask", errors="ignore")

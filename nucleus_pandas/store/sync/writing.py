@@ -100,7 +100,7 @@ class UserAnswer(NamedTuple):
     as_of: dt.datetime
 
 
-class Group(NamedTuple):
+class SessionGroup(NamedTuple):
     """The sessions of a user on a device that share a session id, which are asked for together."""
 
     user_no: int
@@ -112,7 +112,7 @@ class Group(NamedTuple):
 class EventsAnswer(NamedTuple):
     """The events of a group as they came, and until when they are known."""
 
-    group: Group
+    group: SessionGroup
     events: list[Any]
     as_of: dt.datetime
 
@@ -164,7 +164,7 @@ def put_users(
     listed["place"] = np.arange(len(properties))
     connection.register("came", to_sql(listed))
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE ledger AS"
+        "CREATE OR REPLACE TEMP TABLE state AS"
         " SELECT user_no, user_db_id AS known_id, asked_at, asked_seen, failure, flawed, attempts, retry_at"
         " FROM kept.users WHERE user_no IN (SELECT user_no FROM came)"
     )
@@ -172,7 +172,7 @@ def put_users(
         connection.execute(f"DELETE FROM kept.{table} WHERE user_no IN (SELECT user_no FROM came)")
     connection.execute(
         "INSERT INTO kept.users BY NAME SELECT came.* REPLACE (coalesce(came.user_db_id, known_id) AS user_db_id),"
-        " ledger.* EXCLUDE (user_no, known_id) FROM came LEFT JOIN ledger USING (user_no)"
+        " state.* EXCLUDE (user_no, known_id) FROM came LEFT JOIN state USING (user_no)"
     )
     of_devices = {name: devices[name] for name in DEVICES if name not in ("user_id", "user_db_id")}
     of_devices |= {"user_no": device_user_no, "place": np.arange(len(device_user_no))}
@@ -223,7 +223,7 @@ def put_events(
     groups = [answer.group for answer in answers]
     asked = {
         name: np.array(values, dtype=object)
-        for name, values in zip(Group._fields, zip(*groups, strict=True), strict=True)
+        for name, values in zip(SessionGroup._fields, zip(*groups, strict=True), strict=True)
     }
     connection.register("asked", asked | {"number": np.arange(len(answers)), "as_of": _instants(answers)})
     sessions = connection.execute(
@@ -261,7 +261,7 @@ def put_events(
     tally.clashes += int((sessions.groupby("number").size() > 1).sum())
 
 
-def put_failures(connection: duckdb.DuckDBPyConnection, users: dict[int, str], groups: dict[Group, str]) -> None:
+def put_failures(connection: duckdb.DuckDBPyConnection, users: dict[int, str], groups: dict[SessionGroup, str]) -> None:
     """Note why users and sessions could not be loaded, until they can."""
     for user_no, why in users.items():
         connection.execute("UPDATE kept.users SET failure = ? WHERE user_no = ?", [why, user_no])
@@ -274,7 +274,7 @@ def put_failures(connection: duckdb.DuckDBPyConnection, users: dict[int, str], g
 
 def groups_to_fetch(
     connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval, path_column: str, now: dt.datetime
-) -> list[Group]:
+) -> list[SessionGroup]:
     """Give the groups of these users with a session that touches the interval and is to be fetched.
 
     That is one whose events are not there, that has grown, or whose events fell short and are to be requested again.
@@ -289,7 +289,7 @@ def groups_to_fetch(
         " ORDER BY ALL",
         [naive(now), *values],
     ).fetchall()
-    return [Group(*row) for row in rows]
+    return [SessionGroup(*row) for row in rows]
 
 
 def mark_outdated(connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval) -> None:
