@@ -23,7 +23,7 @@ from nucleus_pandas.core.files import open_private
 # Spreadsheets for Chinese, Japanese and Korean also take the full-width forms for operators. Tabs and line ends count
 # by themselves: where a tool splits cells at them, the next character would be the first of a cell.
 _FORMULA = re.compile("[\t\r\n]|[\\s\u200b\ufeff]*[=+@\\-\uff1d\uff0b\uff0d\uff20\u2212]")
-# So many rows are spelled at a time.
+# How many rows are converted at a time.
 _ROWS = 20_000
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -57,7 +57,7 @@ def write_csv(frames: Iterable[pd.DataFrame], path: Path, *, excel: bool = False
 
 
 def _spelled(column: pd.Series) -> Any:
-    """The values of a column as they are to be written."""
+    """The values of a column as the file spells them."""
     dtype = column.dtype
     if isinstance(dtype, pd.DatetimeTZDtype):
         instants = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
@@ -68,7 +68,7 @@ def _spelled(column: pd.Series) -> Any:
         words = [*map(_text, dtype.categories), None]
         return pd.Series(np.array(words, dtype=object)[column.cat.codes.to_numpy()], dtype=object)
     if isinstance(dtype, pd.StringDtype):
-        # Most texts come again and again: each is looked at once.
+        # Most texts repeat: each is converted once.
         words = [None if text is pd.NA else text for text in column.astype(object)]
         written = {text: _text(text) for text in set(words)}
         return pd.Series([*map(written.__getitem__, words)], dtype=object)
@@ -78,7 +78,7 @@ def _spelled(column: pd.Series) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """A text that is no formula and has no characters that files cannot hold; other values as they are."""
+    """A text that is not a formula and can be encoded; other values unchanged."""
     if not isinstance(value, str):
         return value
     shown = clean([value], Losses("csv"))[0] or ""

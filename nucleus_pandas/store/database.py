@@ -1,7 +1,7 @@
-"""The file of a store: who may open it, when, and what the error says when it cannot be opened.
+"""The file of a store: opening it, one operation at a time, and explaining why it cannot be opened.
 
-DuckDB lets no second process in, not even to read, while one has the file open for writing. So it is open for one
-operation at a time, and whoever finds it in use waits a while.
+While one process has a file open for writing, DuckDB lets no other process open it, not even for reading. So the file
+is open for one operation at a time, and an operation that finds it in use waits.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _LOCK_PATIENCE = 1.0
 _SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 _TAKEN = re.compile("Could not set lock|being used by another process|different configuration|handle conflict")
 _HOLDER = re.compile(r"\(PID (\d+)\)")
-# DuckDB opens a CSV file as a table in memory, unless it is to be opened for reading only.
+# Unless opened for reading only, DuckDB opens a CSV file as a table in memory.
 _DAMAGED = re.compile(
     "[Cc]orrupt|checksum|not a valid DuckDB|Could not read enough bytes|[Ss]erializ|magic bytes|in-memory database"
 )
@@ -101,7 +101,9 @@ class Database:
             When there is none, or it is not a store, damaged, or of another version.
         """
         if not self.exists:
-            raise StoreError(f"There is no store at {self.path} yet. nucleus_pandas.sync(client, store, ...) makes it.")
+            raise StoreError(
+                f"There is no store at {self.path} yet. nucleus_pandas.sync(client, store, ...) creates it."
+            )
         with self._open(read_only=True, wait=wait) as connection:
             yield connection
 
@@ -193,7 +195,7 @@ class Database:
                 with self._connection(read_only=False) as connection:
                     self._copy_to(copy, connection)
                 if side_files.log_of(self.path).exists():
-                    raise StoreError(f"{self.path} could not be rewritten; it still holds what it held before.")
+                    raise StoreError(f"{self.path} could not be rewritten; it is unchanged.")
                 self._replace_with(copy)
             finally:
                 side_files.remove_copies(self.path)
@@ -216,7 +218,7 @@ class Database:
         old = copy.with_name(f"old-{time.time_ns()}")
         with contextlib.suppress(OSError):
             old.hardlink_to(self.path)
-            if self.path.stat().st_nlink < 2:  # a file system that does not tell links from copies
+            if self.path.stat().st_nlink < 2:  # a file system that does not report links
                 old.unlink()
         copy.replace(self.path)
         sync_folder(self.path.parent)
@@ -236,7 +238,7 @@ class Database:
                 return
             self._remove_leftovers()
             if (log := side_files.log_of(self.path)).exists():
-                raise StoreError(f"{log} is the log of a store that is gone. Move it away, then try again.")
+                raise StoreError(f"{log} is the log of a store that no longer exists. Move it away, then try again.")
             copy = side_files.make_copies_folder(self.path) / "copy"
             try:
                 with private_umask(), contextlib.closing(_connect(copy, read_only=False)) as connection:
@@ -372,12 +374,12 @@ class Database:
 
     def _locked(self, holder: str) -> StoreLockedError:
         return StoreLockedError(
-            f"{self.path} is still in use by {holder} after {PATIENCE:g} s. Close the connection that is open there "
-            "(a notebook, a database tool, another script), then try again. Nothing was changed."
+            f"{self.path} is still in use by {holder} after {PATIENCE:g} s. Close that connection (a notebook, a "
+            "database tool, another script), then try again. Nothing was changed."
         )
 
     def _begin_log(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let DuckDB create the write-ahead log privately, by a transaction that holds nothing of anybody.
+        """Let DuckDB create the write-ahead log with private permissions, in a transaction without user data.
 
         The log stays until the file is closed, as there is no checkpoint before.
         """
@@ -425,7 +427,7 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 
 @contextlib.contextmanager
 def _errors(path: Path) -> Iterator[None]:
-    """Say what is wrong with the file in place of DuckDB's own words, which can hold parts of the data."""
+    """Replace DuckDB's messages, which can contain data, with an explanation of what is wrong with the file."""
     import duckdb
 
     try:
@@ -455,25 +457,25 @@ def _own_errors(path: Path) -> Iterator[None]:
 
 def _explained(path: Path, text: str) -> StoreError:
     if is_full(text):
-        return StoreError(f"The disk with {path} is full. What was in the store before is still there; make room.")
+        return StoreError(f"The disk with {path} is full. The store is unchanged. Free space, then try again.")
     if _NEWER.search(text):
         return StoreError(f"{path} was written by a newer DuckDB: pip install --upgrade duckdb.")
     if _DAMAGED.search(text):
         return StoreError(
-            f"{path} is damaged or no DuckDB file. Nothing in it was changed. Bring back a copy if you have one, or "
+            f"{path} is damaged or not a DuckDB file. Nothing in it was changed. Restore a copy if you have one, or "
             "move it away and sync again."
         )
     if "Is a directory" in text:
-        return StoreError(f"{path} is a folder. Write the path of a file, such as {path / 'myapp.duckdb'}.")
+        return StoreError(f"{path} is a folder. Pass the path of a file, such as {path / 'myapp.duckdb'}.")
     if _FORBIDDEN.search(text):
         return StoreError(f"{path} cannot be written or read by this user. Change its permissions, or use a copy.")
-    return StoreError(f"{path} could not be used by DuckDB. What was in it before is still there.")
+    return StoreError(f"{path} could not be used by DuckDB. It is unchanged.")
 
 
 def _unfinished(path: Path) -> StoreError:
     return StoreError(
-        f"A new copy of {path} could not be completed: the disk may be full. What was in the store before is still "
-        "there; make room and try again."
+        f"A new copy of {path} could not be completed: the disk may be full. The store is unchanged. Free space, then "
+        "try again."
     )
 
 

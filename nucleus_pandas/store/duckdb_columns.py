@@ -1,4 +1,4 @@
-"""Columns of events out of DuckDB: far faster than `DataFrame` from rows, and with the types that loaders give."""
+"""Columns of events from DuckDB, with the dtypes of the loaders; far faster than a frame made of rows."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from nucleus_pandas.store.properties import Property
 if TYPE_CHECKING:
     import duckdb
 
-# With more different texts than these in a bucket, a dictionary of them is of no use.
+# A dictionary of more distinct texts than this does not pay.
 _MOST_WORDS = 200_000
-#: Columns of which codes are all that is needed stay as they are: a table of words, and numbers.
+#: Columns that stay categorical, because only their codes are needed.
 CODED = ("user_id", "user_db_id", "event", "kind", "device_id", "session_id")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _KINDS = {
@@ -40,7 +40,7 @@ Kinds = dict[str, str]
 
 
 class ColumnRequest(NamedTuple):
-    """What a question needs of the events of a bucket.
+    """What an analysis needs of the events of a bucket.
 
     Attributes
     ----------
@@ -48,9 +48,9 @@ class ColumnRequest(NamedTuple):
     events : frozenset of str or None
         The only names of events that are needed.
     alike : frozenset of str
-        Columns of which nothing is asked but whether two values are the same: numbers may stand for texts.
+        Columns whose values are only compared for equality, so that hashes may replace texts.
     properties : tuple of Property
-        Those of the columns that have to be made of the JSON column data.
+        Columns that are properties, to be extracted from the JSON column data.
     """
 
     columns: tuple[str, ...]
@@ -101,7 +101,7 @@ def fetch(
             wanted.append(f"CASE WHEN {cast} <> '' THEN hash({cast}) ELSE 0 END AS h{n}")
         elif kind in ("VARCHAR", "JSON"):
             source = f"(SELECT {cast} AS c{n} FROM {table} WHERE {condition})"
-            # Of the names of events there are never many.
+            # There are never many names of events.
             few = name == "event" or _few(connection, source, names, n)
             wanted.append(f"{_words(connection, source, names, n, cast) if few else cast} AS c{n}")
         elif kind in ("DOUBLE", "FLOAT"):
@@ -143,7 +143,7 @@ def _few(connection: duckdb.DuckDBPyConnection, source: str, names: list[str], n
 
 
 def _words(connection: duckdb.DuckDBPyConnection, source: str, names: list[str], number: int, cast: str) -> str:
-    """Make a table of the texts of a column; the expression that gives their numbers, which is far faster."""
+    """Create an enum of the texts of a column; return the expression that casts to it, which is far faster."""
     column = f"c{number}"
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE distinct{number} AS SELECT DISTINCT {column} FROM {source}", names
@@ -156,7 +156,7 @@ def _words(connection: duckdb.DuckDBPyConnection, source: str, names: list[str],
 
 
 def coded_by_hash(hashes: pd.Series) -> Any:
-    """Texts that need only be told apart, by 64 bits: of a million two look the same once in millions of times."""
+    """Code texts that are only compared by 64-bit hashes; two of a million collide with p < 1e-7."""
     codes, values = pd.factorize(hashes.to_numpy())
     codes = np.where(values == 0, -1, np.arange(len(values)))[codes]
     return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(pd.Index(values)))
@@ -180,15 +180,18 @@ def _column(values: pd.Series, missing: Any, kind: str, *, coded: bool) -> Any:
 
 
 def _mixed(values: pd.Series) -> Any:
-    """Values of several types, of which each bucket may hold one only: as objects, like those of all buckets."""
+    """Values of mixed types as objects, also where a bucket holds one type only."""
     codes, words = pd.factorize(values)
-    told = [json.loads(word) for word in words]
-    there = [place for place, value in enumerate(told) if value is not None]
-    # With a text and a truth value among them, no type is taken for that of all.
+    parsed = [json.loads(word) for word in words]
+    there = [place for place, value in enumerate(parsed) if value is not None]
+    # An added text and an added truth value keep the column from getting the dtype of a single type.
     column = property_column(
-        [*there, len(told), len(told) + 1], [*(told[place] for place in there), "", True], len(told) + 3, Losses("data")
+        [*there, len(parsed), len(parsed) + 1],
+        [*(parsed[place] for place in there), "", True],
+        len(parsed) + 3,
+        Losses("data"),
     )
-    return column[np.where(codes < 0, len(told) + 2, codes)]
+    return column[np.where(codes < 0, len(parsed) + 2, codes)]
 
 
 def grouped(sizes: Sequence[int], most: int) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""`EventStore`: the tables of a store, as the loaders would have given them."""
+"""`EventStore`: the tables of a store, in the form of the loaders."""
 
 from __future__ import annotations
 
@@ -45,22 +45,21 @@ class EventStore:
     ----------
     path : path
         The file; `sync` creates it if it does not exist. Only your account can read it (0600). While it is in use,
-        DuckDB's ``<path>.wal`` and ``<path>.tmp`` exist beside it, and ``<path>.lock``, which keeps two syncs apart.
-        Once somebody was erased, ``<path>.erased`` keeps them from coming back: move and copy it together with the
-        store.
+        ``<path>.wal``, ``<path>.tmp`` and ``<path>.lock`` (which keeps two syncs apart) exist beside it. After an
+        erasure, ``<path>.erased`` keeps erased users from coming back: move and copy it together with the store.
 
     Notes
     -----
     The file is open for one operation at a time, so a notebook and a sync can use it in turn: each waits up to 10
     seconds for the other. The frames have the columns and dtypes of the loaders. A store that follows a sample of the
-    users gives these users only.
+    users returns only these users.
 
     Raises
     ------
     StoreLockedError
         From every method, when another program keeps the file open.
     StoreError
-        From every method, when there is no file, or it is damaged or no store.
+        From every method, when there is no file, or the file is damaged or not a store.
 
     Examples
     --------
@@ -93,7 +92,7 @@ class EventStore:
             return {"state": str(error)}
 
     def users(self, *, properties: Iterable[str] | None = None) -> pd.DataFrame:
-        """Get the users that the store follows, with the columns of `load_users`, in the order of the service.
+        """Get the users that the store follows: the columns of `load_users`, in the order of the service.
 
         Parameters
         ----------
@@ -104,12 +103,12 @@ class EventStore:
         Returns
         -------
         pandas.DataFrame
-            One row a user.
+            One row per user.
 
         Raises
         ------
         ValueError
-            For a property that no user has, with the nearest names.
+            For a property that no user has; the message suggests similar names.
 
         Warns
         -----
@@ -122,7 +121,7 @@ class EventStore:
             return table_frames.read_users(connection, wanted)
 
     def devices(self) -> pd.DataFrame:
-        """Get their devices, with the columns of `load_devices`."""
+        """Get the devices of these users, with the columns of `load_devices`."""
         with self.database.reading() as connection:
             return table_frames.read_devices(connection)
 
@@ -139,17 +138,17 @@ class EventStore:
         Returns
         -------
         pandas.DataFrame
-            One row a session, also those whose events are not in the store, by user and start.
+            One row per session, including sessions whose events are not in the store, by user and start.
 
         Raises
         ------
         ValueError
-            For an interval that cannot be.
+            For an invalid interval.
 
         Warns
         -----
         IncompleteDataWarning
-            When the interval was not synced as a whole, or users could not be loaded.
+            When the interval was not fully synced, or users could not be loaded.
         """
         span = make_interval(start, end, tz)
         with self.database.reading() as connection:
@@ -182,7 +181,7 @@ class EventStore:
         users : pandas.DataFrame or iterable of str, optional
             Only of these users: rows with user_id and user_db_id, or ids of either kind.
         columns : iterable of str, optional
-            Only these columns, in this order; which is faster. ``data.<key>`` is a property, missing throughout if no
+            Only these columns, in this order, which is faster. ``data.<key>`` is a property, missing everywhere if no
             event has it; ``data`` is the JSON text of all properties of an event.
         properties : iterable of str, optional
             Properties to turn into columns, for example ``["format"]``; the others are left out, which is faster. By
@@ -191,25 +190,25 @@ class EventStore:
         Returns
         -------
         pandas.DataFrame
-            One row an event, by user, session and the order in which they came.
+            One row per event, by user, session and the order received.
 
         Raises
         ------
         ValueError
-            For an event, a column or a property that is not there, with the nearest names, for `columns` together with
-            `properties`, and for an interval that cannot be.
+            For an unknown event, column or property (the message suggests similar names), for `columns` together with
+            `properties`, and for an invalid interval.
 
         Warns
         -----
         IncompleteDataWarning
-            When the interval was not synced as a whole, or users or sessions could not be loaded.
+            When the interval was not fully synced, or users or sessions could not be loaded.
         UserWarning
             When there are more than 200 different properties.
         """
         span = make_interval(start, end, tz)
         wanted = None if columns is None else _checked_columns(columns)
         if wanted is not None and properties is not None:
-            raise ValueError("Pass columns or properties, not both: among columns, a property is data.<key>.")
+            raise ValueError("Pass columns or properties, not both. In columns, write a property as data.<key>.")
         named = checked_properties(properties, "data")
         require_properties(named or [], self.event_properties)
         return self._read_events(
@@ -248,9 +247,9 @@ class EventStore:
         events: Iterable[str] | None = None,
         properties: Iterable[str] | None = None,
     ) -> pd.DataFrame:
-        """Get the events of all sessions that touch an interval, as `events` does; what analyses of a store read.
+        """Get the events of all sessions that overlap an interval; analyses of a store read these.
 
-        A session's first event tells what the others do not, such as the version, so an interval must not cut it off.
+        Only the first event of a session carries the version and the like, so an interval must not cut it off.
 
         Parameters
         ----------
@@ -259,18 +258,18 @@ class EventStore:
         events : iterable of str, optional
             Only events of these names.
         properties : iterable of str, optional
-            Properties to turn into columns, as far as any event of the store has them. By default they stay together in
-            the column data, as JSON.
+            Properties to turn into columns, if any event of the store has them. By default they stay together in the
+            column data, as JSON.
 
         Returns
         -------
         pandas.DataFrame
-            One row an event.
+            One row per event.
 
         Raises
         ------
         ValueError
-            For an event that is not there.
+            For an unknown event.
 
         Warns
         -----
@@ -288,20 +287,20 @@ class EventStore:
         )
 
     def event_properties(self, keys: Collection[str] | None = None) -> Properties:
-        """Find properties of events: those of some keys that any event has, by default the 200 most frequent."""
+        """Find properties of events: the given keys that any event has, by default the 200 most frequent keys."""
         if keys is not None and not keys:
             return Properties([], 0)
         with self.database.reading() as connection:
             return find_properties(connection, "kept.events", "data", keys)
 
     def sql(self, query: str) -> pd.DataFrame:
-        """Get the answer to a question in SQL, in DuckDB's dialect.
+        """Run a SELECT in DuckDB's SQL on the tables of the store.
 
         Parameters
         ----------
         query : str
             One SELECT over the views ``users``, ``devices``, ``sessions`` and ``events``, which have the columns of the
-            loaders. Properties are JSON: ``props ->> 'plan'``, ``data ->> 'format'``. Instants are UTC, without a zone.
+            loaders. Properties are JSON: ``props ->> 'plan'``, ``data ->> 'format'``. Instants are naive, in UTC.
 
         Returns
         -------
@@ -326,12 +325,12 @@ class EventStore:
             return run_query(connection, query)
 
     def info(self) -> StoreInfo:
-        """Tell what the store holds.
+        """Summarize what the store holds.
 
         Returns
         -------
         StoreInfo
-            A named tuple; see its attributes. For a file that does not exist, one of zeros.
+            A named tuple; all zeros if the file does not exist.
         """
         return read_info(self.database)
 
@@ -343,16 +342,16 @@ class EventStore:
         properties: Iterable[str] | None = None,
         excel: bool = False,
     ) -> list[Path]:
-        """Write the tables as files, for other tools; the folder and files can be read by your account only.
+        """Write the tables as files for other tools. Only your account can read the folder and the files.
 
         Parameters
         ----------
         folder : path
-            Made if it does not exist; it must be empty.
+            Created if it does not exist; it must be empty.
         format : {"parquet", "csv"}
-            ``parquet``: users.parquet, devices.parquet, sessions.parquet, and events in a folder for each of 64
-            buckets, ``events/bucket=7/...``: all events of a user lie in one, see `Buckets`. ``csv``: a file
-            each; texts that a spreadsheet would take for a formula have an apostrophe in front.
+            ``parquet``: users.parquet, devices.parquet, sessions.parquet, and events in one folder per bucket,
+            ``events/bucket=7/...``. All events of a user are in one of the 64 buckets, see `Buckets`. ``csv``: one
+            file per table; texts that a spreadsheet would run as a formula start with an apostrophe.
         properties : iterable of str, optional
             Properties of users and events to write; the others are left out. By default all: the 200 most frequent of
             each as columns, the others together in the column props or data, as JSON.
@@ -367,12 +366,11 @@ class EventStore:
         Raises
         ------
         ValueError
-            For another format, a folder that holds something, or a property that neither users nor events have; nothing
-            is written.
+            For an unknown format, a folder that is not empty, or an unknown property; nothing is written.
         StoreLockedError
             While a sync or an erasure is at work on the store.
         StoreError
-            When the files cannot be written, for example on a full disk; none are left.
+            When the files cannot be written, for example because the disk is full; none are left behind.
 
         Warns
         -----
@@ -381,8 +379,8 @@ class EventStore:
 
         Notes
         -----
-        Beside Parquet files, ``about.json`` tells until when the data are known, what was synced, and which share of
-        the users that is. The columns are those of the loaders, ``props.<key>`` and ``data.<key>`` among them, as
+        Beside Parquet files, ``about.json`` records until when the data are known, what was synced, and the share of
+        users that is followed. The columns are those of the loaders, including ``props.<key>`` and ``data.<key>``, as
         boolean, integer, float or text.
 
         Some properties get no column in Parquet files and are in the JSON column props or data, with their exact keys
@@ -390,21 +388,20 @@ class EventStore:
         that differ in case only, all but the first. Analyses of the export find them there. In CSV files these
         properties are columns of text, and a key that differs from another in case only gets an underscore at the end.
 
-        The bucket of events is in the names of folders, which
-        tools read as a column; in CSV files it is a column. ``event_no`` numbers the events in the order of the store.
-        Times are instants in UTC, in CSV files ISO 8601 such as ``2026-10-24T10:00:00.000000Z``.
+        The bucket of events is in the names of the folders, which tools read as a column; in CSV files it is a column.
+        ``event_no`` numbers the events in the order of the store. Times are in UTC; in CSV files they are ISO 8601,
+        such as ``2026-10-24T10:00:00.000000Z``.
 
         Memory holds one bucket of events at a time, or several small ones together.
 
-        What was exported is out of the store's reach: `forget_user` tells which exports there are, by the list that the
-        store keeps of them.
+        The store cannot erase users from exports. It keeps a list of its exports, which `forget_user` reports.
         """
         wanted = checked_properties(properties, "data")
         target = full_path("folder", folder)
         return export_tables(self.database, target, format, self.info().sample, wanted, excel=excel)
 
     def reset_erased(self) -> None:
-        """Forget who was erased from this store, when the file that tells is lost or damaged for good.
+        """Forget who was erased from this store, for when the file that records it is lost or damaged for good.
 
         Raises
         ------
@@ -413,8 +410,8 @@ class EventStore:
 
         Notes
         -----
-        The file is ``<path>.erased``. It is deleted if it is there. From then on a sync takes in again whomever the
-        service lists, and does not finish erasures that stopped half-way.
+        The file is ``<path>.erased``; it is deleted if it exists. From then on a sync takes in everybody the service
+        lists, and does not finish erasures that stopped half-way.
         """
         with self.database.alone("reset_erased"):
             tombstones.reset(self.database)
@@ -439,7 +436,7 @@ class EventStore:
         Raises
         ------
         ValueError
-            For an interval that cannot be.
+            For an invalid interval.
         NucleusError
             When the service does not answer as it should.
 
@@ -462,18 +459,18 @@ def check_store(store: object) -> EventStore:
 def _checked_columns(columns: Iterable[str]) -> list[str]:
     wanted = [columns] if isinstance(columns, str) else list(columns)
     if not wanted or len(set(wanted)) < len(wanted):
-        raise ValueError("columns must name at least one column, and each of them once.")
+        raise ValueError("columns must name at least one column, and each column once.")
     for name in wanted:
         if name not in EVENT_LOG and name != "data" and not str(name).startswith("data."):
             raise ValueError(
-                f"columns: {shown(name)} is no column of the event log. There are {', '.join(EVENT_LOG)}, data.<key> "
-                "for each property, and data for the JSON of all of them."
+                f"columns: {shown(name)} is not a column of the event log. Columns are {', '.join(EVENT_LOG)}, "
+                "data.<key> for each property, and data for the JSON of all of them."
             )
     return wanted
 
 
 def _known_events(connection: duckdb.DuckDBPyConnection, events: Iterable[str]) -> list[str]:
-    """The names asked for, each of which some event of the store has."""
+    """The requested names, all of them known to the store."""
     wanted = [events] if isinstance(events, str) else list(events)
     found = connection.execute(
         "SELECT event FROM kept.events WHERE event IS NOT NULL GROUP BY event ORDER BY count(*) DESC, event"

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 Format = Literal["parquet", "csv"]
 
-#: The file of an export that tells of the store: until when it is known, what was synced, which share of users.
+#: The file of an export that describes the store: until when it is known, what was synced, which share of users.
 ABOUT = "about.json"
 #: The column of an export that numbers the events in the order of the store.
 EVENT_NO = "event_no"
@@ -58,8 +58,7 @@ _TABLES = {
     "sessions": (SESSIONS, ""),
     "events": (EVENT_LOG, "data"),
 }
-# Small buckets are written together, as long as they have no more cells: each pass over the events takes some tenths of
-# a second.
+# Small buckets are written together up to this many cells, because each pass over the events takes some 0.1 s.
 _AT_ONCE = 3_000_000
 
 
@@ -92,7 +91,7 @@ def export_tables(
     *,
     excel: bool = False,
 ) -> list[Path]:
-    """Write users, devices, sessions and events into an empty folder, and note in the store that they are there."""
+    """Write users, devices, sessions and events into an empty folder, and record the export in the store."""
     if format not in ("parquet", "csv"):
         raise ValueError(f'format={format!r} is not known; write "parquet" or "csv".')
     if excel and format != "csv":
@@ -108,12 +107,12 @@ def export_tables(
             folder.mkdir(parents=True, exist_ok=True)
         empty = not any(folder.iterdir())
     except OSError:
-        raise StoreError(f"The folder {folder} cannot be made. Choose another one.") from None
+        raise StoreError(f"The folder {folder} cannot be created. Choose another one.") from None
     if not empty:
         raise ValueError(f"folder: {folder} is not empty. Choose a new one; nothing was written.")
-    folder.chmod(stat.S_IRWXU)  # so that nobody else can read what is not finished
+    folder.chmod(stat.S_IRWXU)  # before any file is in it
     with database.alone("export"):
-        # Noted first, so that no crash leaves an export that erasures do not report.
+        # Recorded first, so that erasures report it even after a crash.
         with database.writing() as connection:
             now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
             connection.execute("DELETE FROM kept.exports WHERE folder = ?", [str(folder)])
@@ -169,7 +168,7 @@ def _columns_of(
 ) -> _Columns:
     """Choose the columns of a table and warn if there are too many properties."""
     schema, column = _TABLES[table]
-    # Others would not know that times without a zone are of UTC.
+    # Other tools would not know that naive times are in UTC.
     instants = {name for name, dtype in schema.items() if dtype == INSTANT}
     fixed = {name: f"make_timestamptz(epoch_us({quoted(name)}))" for name in schema if name in instants}
     fixed = {name: fixed.get(name, quoted(name)) for name in schema}
@@ -193,7 +192,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns, 
     """Write the Parquet files of a table."""
     target, options = folder / f"{table}.parquet", "FORMAT parquet"
     if table == "events":
-        # The bucket stands in the names of folders only: Arrow refuses files that tell it in another type than these.
+        # Only the names of the folders hold the bucket: Arrow refuses files that repeat it in another type.
         target, options = folder / table, "FORMAT parquet, PARTITION_BY (bucket), OVERWRITE_OR_IGNORE"
     for query in _queries(connection, table, columns):
         with private_umask():
@@ -218,7 +217,7 @@ def _queries(connection: duckdb.DuckDBPyConnection, table: str, columns: _Column
     first = 0
     for group in grouped(sizes, _AT_ONCE // (len(columns.fixed) + len(columns.properties))):
         buckets = ", ".join(str(numbers[place]) for place in group)
-        # Files hold rows in no order that can be relied on, so the events are numbered.
+        # The order of rows in files is not reliable, so the events are numbered.
         numbered = columns._replace(
             fixed=columns.fixed | {EVENT_NO: f"row_number() OVER () + {first}", "bucket": "bucket"}
         )
@@ -227,7 +226,7 @@ def _queries(connection: duckdb.DuckDBPyConnection, table: str, columns: _Column
 
 
 def about(connection: duckdb.DuckDBPyConnection, sample: float) -> dict[str, Any]:
-    """Tell what the events do not: as much as analyses of the store itself know."""
+    """Describe the store: everything that its analyses know and the events do not say."""
     (as_of,) = one_row(connection, "SELECT max(as_of) FROM kept.runs WHERE finished")
     runs = one_row(connection, "SELECT count(*) FROM kept.runs")[0]
     return {
@@ -239,6 +238,6 @@ def about(connection: duckdb.DuckDBPyConnection, sample: float) -> dict[str, Any
 
 
 def in_order(*first: str) -> str:
-    """Give the order of events: by user and session, as they came."""
+    """Return the order of events: by user and session, then the order received."""
     by = [*first, "user_db_id", "session_start NULLS LAST", "device_id", "session_id", "session_no", "place"]
     return f"ORDER BY {', '.join(by)}"

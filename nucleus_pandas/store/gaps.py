@@ -1,4 +1,4 @@
-"""What a store does not hold of an interval: what was not synced, has grown since, or could not be loaded."""
+"""Gaps of a store in an interval: what was not synced, has grown since, or could not be loaded."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _A_DAY = dt.timedelta(days=1)
 
 
 class Span(NamedTuple):
-    """An interval, as the tables hold instants: UTC without saying so."""
+    """An interval with naive instants in UTC, as in the tables."""
 
     start: dt.datetime
     end: dt.datetime
 
 
 def synced_spans(connection: duckdb.DuckDBPyConnection, through: Through = "end") -> list[Span]:
-    """Give the spans that syncs went through, of all users that the store follows by now.
+    """Return the spans that were synced for all users that the store follows now.
 
-    The last two days of an older sync still grew, and do not count; those of the latest one are as of it, to the end of
-    the day on which it ran.
+    The last two days of an older sync do not count, because they still grew afterwards. The latest sync counts to the
+    end of the day on which it ran.
     """
     rows = connection.execute(
         f'SELECT "start", "{through}", as_of, as_of = max(as_of) OVER () FROM kept.runs'
@@ -58,10 +58,10 @@ def find_gaps(
     ends: dt.datetime | None,
     through: Through = "end",
 ) -> list[str]:
-    """Give what is known to be missing from an interval."""
+    """Describe what is known to be missing from an interval."""
     first, last, runs = one_row(connection, f'SELECT min("start"), max("{through}"), count(*) FROM kept.runs')
     if not runs:
-        raise StoreError("Nothing was synced into this store yet; nucleus_pandas.sync(client, store, start, end) does.")
+        raise StoreError("Nothing has been synced into this store yet. Call nucleus_pandas.sync first.")
     gaps, synced = [], synced_spans(connection, through)
     low, high = begins and naive(begins), ends and naive(ends)
     if not any((low is None or span.start <= low) and (high is None or high <= span.end) for span in synced):
@@ -78,9 +78,9 @@ def find_gaps(
     if short:
         gaps.append(f"{counted(short, 'session')} with events that the service counts but did not return ({missing:,})")
     if short_users:
-        gaps.append(f"{counted(short_users, 'user')} whose list of sessions came empty or with flaws")
+        gaps.append(f"{counted(short_users, 'user')} whose list of sessions was empty or incomplete")
     if undated:
-        gaps.append(f"{counted(undated, 'user')} without a readable time of creation or of the last session")
+        gaps.append(f"{counted(undated, 'user')} without a readable time of creation or last session")
     if unlisted:
         gaps.append(f"{counted(unlisted, 'user')} whom the service counts but did not list")
     return gaps
@@ -91,7 +91,7 @@ def warn_of_gaps(gaps: list[str]) -> None:
     if gaps:
         warn_incomplete(
             f"The store does not hold all of this interval: {'; '.join(gaps)}. Run sync for the interval to request "
-            "what is missing; what the service did not return several times is requested again with refresh=True only."
+            "what is missing; data that several requests did not return are requested only with refresh=True."
         )
 
 

@@ -134,7 +134,7 @@ def _named(rows: Sequence[tuple[object, ...]], prefix: str) -> list[Property]:
 
 
 def without_clashes(properties: Sequence[Property]) -> list[Property]:
-    """Give each property a name of its own: files tell no columns apart that differ in the case of letters only."""
+    """Make names unique regardless of case, because files do not distinguish columns by case."""
     taken: set[str] = set()
     named = []
     for one in properties:
@@ -149,7 +149,7 @@ def without_clashes(properties: Sequence[Property]) -> list[Property]:
 def exact_columns(prefix: str, properties: Sequence[Property]) -> list[Property]:
     """Choose the properties that can be columns of a file without a change of their names or values.
 
-    The others stay in JSON: under another name, or spelled as text, they would be taken for something else.
+    The others stay in JSON: under another name, or as text, they would be mistaken for something else.
     """
     taken: set[str] = set()
     chosen = []

@@ -1,7 +1,7 @@
-"""The tables of a store, and the views that people ask in SQL.
+"""The tables of a store, and the views that SQL queries read.
 
-Tables lie in the schema ``kept``; rows know their user and session by number, so that an id stands in one place. There
-are no indexes: DuckDB searches without, and keeps what is deleted where there is one. Keys are unique by `writing`.
+The tables are in the schema ``kept``. Rows refer to their user and session by number, so that an id is stored once.
+There are no indexes: DuckDB is fast without them, and an index would keep deleted rows. `writing` keeps keys unique.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Version of the tables below. A store of another version cannot be read.
 VERSION = 2
-#: Users are spread over so many buckets by a hash that is the same in every version: all of a user lies in one.
+#: Number of buckets. A hash that never changes assigns each user, with all sessions and events, to one of them.
 BUCKETS = 64
 
 _TYPES = {str(TEXT): "VARCHAR", str(COUNT): "BIGINT", str(FLAG): "BOOLEAN", str(INSTANT): "TIMESTAMP"}
@@ -34,7 +34,7 @@ _TYPES[str(NUMBER)] = "DOUBLE"
 
 _OF_USER = ("user_id", "user_db_id")
 _OF_SESSION = ("device_id", "session_id", "session_start")
-#: What stands in the table of the events itself, and not in those of users and sessions.
+#: Columns of the table of events itself; the others are in the tables of users and sessions.
 EVENT_COLUMNS: Schema = {name: dtype for name, dtype in EVENT_LOG.items() if name not in (*_OF_USER, *_OF_SESSION)}
 
 
@@ -73,8 +73,8 @@ _TABLES = (
     "CREATE TABLE kept.exports (folder VARCHAR, made_at TIMESTAMP)",
 )
 _META = "kept.meta"
-# The form of what is noted about the store, and what is noted from the start: without a salt, anybody could look up
-# whose id a hash is of.
+# The format of each entry about the store, and the entries it always has. Without the salt, anybody could look up
+# whose id a hash is.
 _META_VALUES = {
     "salt": r"[0-9a-f]{64}",
     "openings": r"[0-9]{1,18}",
@@ -112,7 +112,7 @@ def check(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     found, expected = _layout(connection), _expected_layout()
     if not any(name.startswith("kept.") for name in found):
         raise StoreError(
-            f"{path} is a DuckDB file, but no store of nucleus_pandas. Choose another path; it was not changed."
+            f"{path} is a DuckDB file, but not a store of nucleus_pandas. Choose another path; nothing was changed."
         )
     if found.get(_META) != expected[_META]:
         raise _altered(path, f"the table {_META} is not as it was created")
@@ -192,34 +192,34 @@ def _altered(path: Path, problem: str) -> StoreError:
 
 
 def one_row(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
-    """Give the only row of an answer; DuckDB 2 wants each answer to be read to its end."""
+    """Return the only row of a result, read to its end as DuckDB 2 requires."""
     (row,) = connection.execute(query, values).fetchall()
     return row
 
 
 def check_app(connection: duckdb.DuckDBPyConnection, app_id: str, path: Path) -> None:
-    """Raise where the store is that of another app."""
+    """Raise when the store belongs to another app."""
     known = get_meta(connection, "app_id")
     if known not in (None, app_id):
         raise StoreError(
-            f"{path} is the store of another app, {known!r}; this client is of {app_id!r}. Use its own file."
+            f"{path} is the store of another app, {known!r}; this client reads {app_id!r}. Use one file per app."
         )
 
 
 def get_meta(connection: duckdb.DuckDBPyConnection, key: str) -> str | None:
-    """Give what is noted about the store as a whole."""
+    """Return an entry about the store as a whole."""
     (value,) = one_row(connection, "SELECT max(value) FROM kept.meta WHERE key = ?", [key])
     return value  # type: ignore[no-any-return]
 
 
 def set_meta(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
-    """Note something about the store as a whole."""
+    """Write an entry about the store as a whole."""
     connection.execute("DELETE FROM kept.meta WHERE key = ?", [key])
     connection.execute("INSERT INTO kept.meta VALUES (?, ?)", [key, value])
 
 
 def to_sql(columns: dict[str, Any]) -> dict[str, Any]:
-    """Give columns as the arrays that DuckDB reads without pyarrow."""
+    """Return columns as arrays that DuckDB reads without pyarrow."""
     return {name: _array(values) for name, values in columns.items()}
 
 

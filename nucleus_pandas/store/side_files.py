@@ -1,4 +1,4 @@
-"""The files beside a store: its lock, its write-ahead log, what DuckDB spills, and copies that are not finished."""
+"""The files beside a store: its lock, its write-ahead log, rows that DuckDB spills, and unfinished copies."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def copies_of(store: Path) -> Path:
 
 
 def refuse_intruders(store: Path) -> None:
-    """Raise when somebody else may have put the log or the spill folder there, and for a pipe in place of a file."""
+    """Raise when another account may have created the log or the spill folder, and for a pipe in place of a file."""
     for path in (store, Path(f"{store}.erased")):
         if is_special(path):
             raise StoreError(f"{path} is not a regular file, so the store was not opened. Find out who made it.")
@@ -47,7 +47,7 @@ def refuse_intruders(store: Path) -> None:
 
 
 def make_private(store: Path) -> None:
-    """Take away other accounts' access to the store and its log, such as a copy has that was put there."""
+    """Remove other accounts' access to the store and its log, which a copied file may allow."""
     for path in (store, log_of(store)):
         with contextlib.suppress(OSError):
             if os.name != "nt" and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
@@ -61,7 +61,7 @@ def lock(store: Path, *, seconds: float) -> Iterator[bool]:
     Raises
     ------
     StoreError
-        When the lock file cannot be created, or somebody else put it there.
+        When the lock file cannot be created, or another account created it.
     """
     path = Path(f"{store}.lock")
     while True:
@@ -70,7 +70,7 @@ def lock(store: Path, *, seconds: float) -> Iterator[bool]:
         locked = identify(path)
         with contextlib.closing(_connect(store, path, seconds)) as connection:
             held = _begin(store, path, connection)
-            # Whoever held the lock before deleted the file at the end: a lock on that file locks nobody out.
+            # The previous holder deleted the file at the end; a lock on a deleted file keeps nobody out.
             if held and (locked is None or identify(path) != locked):
                 continue
             try:
@@ -154,9 +154,9 @@ def find_spilled(store: Path) -> list[Path]:
 
 
 def remove_copies(store: Path) -> None:
-    """Erase copies as far as possible; the caller holds the lock.
+    """Erase copies where possible; the caller holds the lock.
 
-    What another process still reads stays for the next time.
+    A file that another process still reads stays until the next time.
     """
     # Before the old file is overwritten, its name must belong to the new one even after a power failure.
     sync_folder(store.parent)
@@ -175,7 +175,7 @@ def remove_copies(store: Path) -> None:
 
 
 def remove_spilled(store: Path) -> None:
-    """Erase what was spilled by a process that is gone; the caller has the store open for writing."""
+    """Erase rows that a crashed process spilled; the caller has the store open for writing."""
     for file in find_spilled(store):
         with contextlib.suppress(OSError):
             erase(file)
@@ -195,14 +195,14 @@ def _refuse_intruder(store: Path, path: Path, *, folder: bool = False) -> None:
 
 
 def _owner(store: Path) -> list[int]:
-    """Return the user id of the store's owner, who may be somebody else for root, or for those who only read."""
+    """Return the user id of the store's owner, who may differ from the user for root and for readers."""
     with contextlib.suppress(OSError):
         return [store.stat().st_uid]
     return []
 
 
 def identify(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one that gets its name; None when there is none."""
+    """Return the identity of a file, which a new file of the same name does not share; None without a file."""
     with contextlib.suppress(OSError):
         found = path.stat()
         return found.st_dev, found.st_ino

@@ -67,7 +67,7 @@ def _check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
 
 
 def _problem(node: dict[str, Any], known: set[str]) -> str | None:
-    """Say why a query may not read from a source of rows."""
+    """Explain why a query may not read from a source of rows."""
     kind, name = node["type"], node.get("table_name") or ""
     if kind == "TABLE_FUNCTION":
         name = node["function"]["function_name"]
@@ -79,7 +79,7 @@ def _problem(node: dict[str, Any], known: set[str]) -> str | None:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Give all objects in a parsed query."""
+    """Yield all objects in a parsed query."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()

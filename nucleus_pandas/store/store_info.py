@@ -23,24 +23,24 @@ class StoreInfo(NamedTuple):
     path : pathlib.Path
         The file, links followed.
     app_id : str or None
-        The app that it is of; None as long as nothing was synced.
+        The app; None until the first sync.
     users, followed : int
-        Users of the app, and those of them whose sessions and events are fetched.
+        Users of the app, and users whose sessions and events are fetched.
     sessions, fetched_sessions, events : int
-        Sessions that are known, those with their events, and these.
+        Sessions that are known, sessions whose events were fetched, and these events.
     first_event, last_event : datetime or None
         The span of the events' times, by the users' own clocks.
     spans : tuple of (datetime, datetime)
-        What was synced to the end, without the window after it; of older syncs without the last two days, which still
-        grew.
+        Spans that were fully synced, without the window after them, and of older syncs without the last two days,
+        which still grew.
     as_of : datetime or None
         Until when the data are known: when the last finished sync began.
     sample : float
-        Share of the app's users that is followed.
+        Share of the app's users that the store follows.
     bytes : int
-        What it takes on the disk.
+        Size of the file.
     missing_users, missing_sessions : int
-        Users and sessions that could not be loaded yet, or only in part; later syncs request them again.
+        Users and sessions that could not be loaded in full yet; later syncs request them again.
     missing_events : int
         Events that the service counts in its lists of sessions and has not returned.
     unfinished : bool

@@ -1,4 +1,4 @@
-"""From the tables of a store to the frames of the loaders, with the same columns and dtypes."""
+"""The tables of a store as frames, with the columns and dtypes of the loaders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nucleus_pandas.store.schema import EVENT_COLUMNS, one_row
 if TYPE_CHECKING:
     import duckdb
 
-# With more different texts than these, a dictionary of them is of no use.
+# A dictionary of more distinct texts than this does not pay.
 _MOST_WORDS = 100_000
 
 
@@ -96,14 +96,14 @@ def _json(column: str, properties: Collection[str] | None) -> str:
 
 
 def condition_on(column: str, begins: dt.datetime | None, ends: dt.datetime | None) -> tuple[str, list[Any]]:
-    """Give the SQL condition for a half-open interval, and its values."""
+    """Return the SQL condition for a half-open interval, and its values."""
     bounds = [(">=", begins), ("<", ends)]
     parts = [f"{column} {sign} ?" for sign, bound in bounds if bound is not None]
     return " AND ".join(parts) or "TRUE", [naive(bound) for _, bound in bounds if bound is not None]
 
 
 def naive(instant: dt.datetime) -> dt.datetime:
-    """Give an instant as the tables hold it: UTC, without saying so."""
+    """Return an instant as the tables hold it: naive, in UTC."""
     return instant.astimezone(dt.UTC).replace(tzinfo=None)
 
 
@@ -153,7 +153,7 @@ def _of_sessions(connection: duckdb.DuckDBPyConnection, numbers: Any) -> dict[st
 
 
 def _properties(prefix: str, texts: pd.Series, properties: Collection[str] | None) -> dict[str, Any]:
-    """Columns of properties out of JSON objects; each different text is read once."""
+    """Columns of properties from JSON objects; each distinct text is parsed once."""
     if isinstance(texts.dtype, pd.CategoricalDtype):
         codes, words = texts.cat.codes.to_numpy(), texts.cat.categories
     else:

@@ -25,9 +25,9 @@ from nucleus_pandas.store.properties import Properties, find_properties, quoted,
 if TYPE_CHECKING:
     import duckdb
 
-# Small buckets are read together: each reading costs some hundredths of a second.
+# Small buckets are read together up to this many events, because each query costs some 0.01 s.
 _AT_ONCE = 1_000_000
-# Large buckets are read in shares of their users, each time from the whole files.
+# Larger buckets are read in shares of their users, each time from the whole files.
 _AT_MOST = 4_000_000
 
 
@@ -35,7 +35,7 @@ class Bucket(Protocol):
     """The events of some users."""
 
     def read(self, request: ColumnRequest) -> pd.DataFrame:
-        """Give what a question needs, in the order in which the events came."""
+        """Return the requested columns, with the events in the order received."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class StoreBucket:
     kinds: Kinds
 
     def read(self, request: ColumnRequest) -> pd.DataFrame:
-        """Give what a question needs."""
+        """Return the requested columns."""
         found = {one.name: one for one in request.properties}
-        # Put in order and taken out of JSON once, and not again for each column of texts.
+        # Sorted and extracted from JSON once, not again for each column of texts.
         chosen = [
             f"{typed('data', found[name]) if name in found else quoted(name)} AS c{place}"
             for place, name in enumerate(request.columns)
@@ -66,7 +66,7 @@ class StoreBucket:
 
 
 def store_buckets(database: Database) -> list[StoreBucket]:
-    """Give the buckets of a store, with the columns that every event has, and data, the JSON of its properties."""
+    """Return the buckets of a store, with the columns of every event, and data, the JSON of its properties."""
     with database.reading() as connection:
         kinds = kinds_of(types_of(connection, f"(SELECT {', '.join(map(quoted, [*EVENT_LOG, 'data']))} FROM events)"))
         rows = connection.execute("SELECT bucket, count(*) FROM events GROUP BY bucket ORDER BY bucket").fetchall()
@@ -102,7 +102,7 @@ class ParquetBucket:
     shares: int = 1
 
     def read(self, request: ColumnRequest) -> pd.DataFrame:
-        """Give what a question needs."""
+        """Return the requested columns."""
         for file in self.files:
             _check_unchanged(file)
         table = parquet(self.files)
@@ -111,8 +111,8 @@ class ParquetBucket:
             who = cast_to(self.kinds[user], self._expression(user)) if user in self.kinds else "NULL"
             table = f"(SELECT * FROM {table} WHERE hash({who}) % {self.shares} = {self.share})"
         several = [shown(name) for name in request.columns if name in self.several]
-        told = f", with several types of the column {' and '.join(several)}," if several else ""
-        with in_memory(f"A file in {Path(self.files[0].path).parent}{told}") as connection:
+        mixed = f", with several types of the column {' and '.join(several)}," if several else ""
+        with in_memory(f"A file in {Path(self.files[0].path).parent}{mixed}") as connection:
             found = {one.name: one for one in request.properties}
             data = f"TRY_CAST({self._expression('data')} AS JSON)"
             expressions = {
@@ -136,7 +136,7 @@ def parquet_buckets(folder: Path) -> list[ParquetBucket]:
     Raises
     ------
     ValueError
-        If there are no files, or columns cannot be told apart.
+        If there are no files, or names of columns differ in case only.
     StoreError
         If the files cannot be read.
     """
@@ -164,7 +164,7 @@ def parquet_buckets(folder: Path) -> list[ParquetBucket]:
 def _find(folder: Path) -> list[list[File]]:
     """The files of each bucket, without those that others leave out as well: hidden ones, and what is not finished."""
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder. Pass the one that store.export(folder) wrote, or one of your own.")
+        raise ValueError(f"{folder} is not a folder. Pass the one that store.export(folder) wrote, or one of your own.")
     inside = folder / "events" if (folder / "events").is_dir() else folder
     found = []
     for place in sorted(inside.glob("bucket=*")) or [inside]:
@@ -211,15 +211,15 @@ def _outermost(schema: Sequence[tuple[str, int, str]]) -> Iterator[tuple[str, st
 
 
 def _check_names(columns: Collection[str]) -> None:
-    """Raise where names differ in the case of letters only, by which DuckDB does not tell columns apart."""
+    """Raise when names differ in case only: DuckDB does not distinguish such columns."""
     alike: dict[str, list[str]] = defaultdict(list)
     for name in columns:
         alike[name.casefold()].append(name)
     for names in alike.values():
         if len(names) > 1:
             raise ValueError(
-                f"the columns {', '.join(map(shown, names))} differ in the case of letters only and cannot be told "
-                "apart. Write the files with one name if they are one, else with other names."
+                f"the columns {', '.join(map(shown, names))} differ in case only, so DuckDB cannot "
+                "distinguish them. Write the files again with one name if they are the same, else with different names."
             )
 
 
@@ -229,7 +229,7 @@ def _check_unchanged(file: File) -> None:
     except OSError:
         same = False
     if not same:
-        raise StoreError(f"{file.path} is gone or is another file than when Buckets was made. Make it again.")
+        raise StoreError(f"{file.path} is missing or has changed since Buckets was created. Create Buckets again.")
 
 
 def properties_of(buckets: Sequence[ParquetBucket], keys: Collection[str] | None) -> Properties:
@@ -242,28 +242,28 @@ def properties_of(buckets: Sequence[ParquetBucket], keys: Collection[str] | None
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """Give what an export tells of the store that it is of; nothing for other folders."""
+    """Return how an export describes its store; nothing for other folders."""
     file = folder / ABOUT
     if not file.exists():
         return {}
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise StoreError(f"{file} cannot be read. Export the store again, or delete this file.") from None
-    # A file of that name may be somebody else's.
-    ours = isinstance(told, dict) and {"as_of", "sample", "spans", "gaps"} <= told.keys()
-    return told if ours else {}
+    # Any program may write a file of that name.
+    ours = isinstance(content, dict) and {"as_of", "sample", "spans", "gaps"} <= content.keys()
+    return content if ours else {}
 
 
 def parquet(files: Sequence[File]) -> str:
-    """Give the table of some files, as SQL."""
+    """Return the SQL for the table of some files."""
     named = ", ".join(text_literal(file.path) for file in files)
     return f"read_parquet([{named}], union_by_name = true, hive_partitioning = false)"
 
 
 @functools.cache
 def _memory(process: int) -> duckdb.DuckDBPyConnection:
-    """The database that holds nothing, made once in a process: that takes longer than to read a small bucket."""
+    """The empty database, created once per process, because that takes longer than reading a small bucket."""
     import duckdb
 
     settings: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
@@ -275,7 +275,7 @@ def _memory(process: int) -> duckdb.DuckDBPyConnection:
 
 @contextlib.contextmanager
 def in_memory(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that holds nothing; what goes wrong is told without the words of DuckDB, which can hold data."""
+    """An empty database in memory. Its errors are reported without DuckDB's own messages, which can contain data."""
     import duckdb
 
     try:
@@ -284,11 +284,11 @@ def in_memory(what: str) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
     except duckdb.OutOfMemoryException:
         raise StoreError(
-            "The users of a bucket do not fit into memory: use a machine with more of it, or leave out users with very "
-            "many events."
+            "The users of a bucket do not fit into memory. Use a machine with more memory, or leave out users with "
+            "very many events."
         ) from None
     except duckdb.Error:
         raise StoreError(
-            f"{what} cannot be read: damaged, or a column is of a type that cannot be read, or that differs from file "
-            "to file. Write them again."
+            f"{what} cannot be read: it is damaged, or a column has an unsupported type, or a type that differs from "
+            "file to file. Write the files again."
         ) from None

@@ -23,7 +23,7 @@ from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.demo.answers import event_row
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.store.sync import writing
-from nucleus_pandas.store.sync.writing import EventsAnswer, Group, Tally, UserAnswer
+from nucleus_pandas.store.sync.writing import EventsAnswer, SessionGroup, Tally, UserAnswer
 from tests.store.conftest import ALL
 
 LATENCY = 0.05
@@ -159,7 +159,7 @@ def test_bytes_to_store(benchmark, documents, tmp_path):
             row = {"device": session.device.device_id, "session": f"s{number}", "actions": 1, "errors": 0}
             span = [f"{pd.Timestamp(ms, unit='ms').isoformat()}Z" for ms in (session.start_ms, session.end_ms)]
             sessions.setdefault(number % 997, []).append(row | {"start": span[0], "end": span[1]})
-            groups.append(Group(number % 997, "x", session.device.device_id, f"s{number}"))
+            groups.append(SessionGroup(number % 997, "x", session.device.device_id, f"s{number}"))
         answers = [UserAnswer(user, rows, as_of) for user, rows in sessions.items()]
         writing.put_sessions(connection, answers, Losses("users"))
 

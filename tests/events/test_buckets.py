@@ -296,7 +296,7 @@ def test_its_repr_says_how_much_it_holds_and_names_nobody(tmp_path):
 @pytest.mark.parametrize("place", ["nowhere", "."])
 def test_a_folder_without_files_is_refused(tmp_path, place):
     with pytest.raises(
-        ValueError, match=r"holds no Parquet files .*Pass the folder|is no folder. Pass the one that store.export"
+        ValueError, match=r"holds no Parquet files .*Pass the folder|is not a folder. Pass the one that store.export"
     ):
         nu.Buckets(tmp_path / place)
 

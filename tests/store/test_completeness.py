@@ -205,7 +205,7 @@ def test_a_refresh_fetches_everything_of_the_interval_once_more(scripted, store,
     assert len(after) == len(before)
     september = after["session_start"].between("2026-09-01", "2026-10-01")
     assert set(after.loc[september, "arch"].dropna()) == {"riscv"}
-    assert sent["users"] == plan.table.set_index("item")["count"]["users to ask"] > 0
+    assert sent["users"] == plan.table.set_index("item")["count"]["users to request"] > 0
     assert sent["sessions"] < store.info().sessions / 2
 
 

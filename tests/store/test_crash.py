@@ -86,7 +86,7 @@ def test_ctrl_c_ends_within_seconds_keeps_what_came_and_says_how_to_go_on(script
     _, errors = process.communicate(timeout=20)
     assert time.monotonic() - begun < 5  # a second or two, on a machine that has nothing else to do
     assert process.returncode != 0
-    assert "Call sync again with the same arguments to go on." in errors
+    assert "Call sync again with the same arguments to continue." in errors
     info = store.info()
     answered = len(app.service.requests)
     assert info.unfinished
@@ -194,7 +194,7 @@ except nu.StoreError as error:
     )
     process = python(code, store.path, app.service.base_url, 16_384)
     said, errors = process.communicate(timeout=60)
-    assert "is full. What was in the store before is still there; make room." in said, errors
+    assert "is full. The store is unchanged. Free space, then try again." in said, errors
     assert len(store.events("2026-06-01", "2026-06-07")) == len(before[before["time"] < "2026-06-08"])
     quiet_sync(app, store)
     assert len(store.events()) > len(before)
@@ -203,7 +203,7 @@ except nu.StoreError as error:
 def test_a_csv_file_is_no_store_although_duckdb_reads_it(tmp_path):
     path = tmp_path / "events.csv"
     path.write_text("user_id,time,event\n")
-    with pytest.raises(nu.StoreError, match=r"events\.csv is damaged or no DuckDB file"):
+    with pytest.raises(nu.StoreError, match=r"events\.csv is damaged or not a DuckDB file"):
         nu.EventStore(path).info()
     assert path.read_text() == "user_id,time,event\n"
 
@@ -219,7 +219,7 @@ def test_a_damaged_file_is_told_and_left_as_it_is(scripted, store, fill, damage)
     }[damage]
     store.path.write_bytes(broken)
     for use in (store.events, lambda: quiet_sync(scripted(), store)):
-        with pytest.raises(nu.StoreError, match=r"is damaged or no DuckDB file\. Nothing in it was changed"):
+        with pytest.raises(nu.StoreError, match=r"is damaged or not a DuckDB file\. Nothing in it was changed"):
             use()
     assert store.path.read_bytes() == broken
 
@@ -229,9 +229,9 @@ def test_a_database_that_is_no_store_is_told_and_left_as_it_is(scripted, store):
 
     with duckdb.connect(str(store.path)) as connection:
         connection.execute("CREATE TABLE mine AS SELECT 1 AS a")
-    with pytest.raises(nu.StoreError, match="no store of nucleus_pandas"):
+    with pytest.raises(nu.StoreError, match="not a store of nucleus_pandas"):
         store.users()
-    with pytest.raises(nu.StoreError, match="no store of nucleus_pandas"):
+    with pytest.raises(nu.StoreError, match="not a store of nucleus_pandas"):
         quiet_sync(scripted(), store)
     with duckdb.connect(str(store.path)) as connection:
         assert connection.execute("SELECT a FROM mine").fetchall() == [(1,)]

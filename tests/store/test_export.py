@@ -128,7 +128,7 @@ def test_an_unknown_format_raises(odd, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_told(odd, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(nu.StoreError, match="cannot be made"):
+    with pytest.raises(nu.StoreError, match="cannot be created"):
         odd.export(tmp_path / "file" / "out")
 
 

@@ -222,7 +222,7 @@ def test_a_file_of_another_account_is_named_and_not_used(made, tmp_path, name):
 
 def test_an_export_of_a_person_is_not_written_through_a_link(scripted, tmp_path):
     (tmp_path / "person.json").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FileExistsError, match="nothing was asked for"):
+    with pytest.raises(FileExistsError, match="nothing was requested"):
         nu.export_user(scripted(), "somebody", tmp_path / "person.json")
     assert not (tmp_path / "elsewhere").exists()
 
@@ -315,7 +315,7 @@ def test_a_file_that_is_no_store_gets_no_files_beside_it(scripted, store):
 
     with duckdb.connect(str(store.path)) as connection:
         connection.execute("CREATE TABLE mine AS SELECT 1 AS a")
-    with pytest.raises(nu.StoreError, match="no store of nucleus_pandas"):
+    with pytest.raises(nu.StoreError, match="not a store of nucleus_pandas"):
         quiet_sync(scripted(), store)
     assert names_beside(store) == ["app.duckdb"]
 

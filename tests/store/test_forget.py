@@ -717,7 +717,7 @@ def test_to_accept_the_loss_is_a_step_of_its_own(app, store, fill, damage):
     app.service.hook = answer_to_delete(204, None)
     who = forget_one(app, store)
     erased_file(store).unlink() if damage == "lost" else erased_file(store).write_text("?")
-    with pytest.raises(nu.StoreError, match=r"EventStore\.reset_erased\(\) lets a sync take in again"):
+    with pytest.raises(nu.StoreError, match=r"EventStore\.reset_erased\(\) lets a sync take in everybody"):
         quiet_sync(app, store)
     store.reset_erased()
     quiet_sync(app, store)

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.parsing.values import Losses
-from nucleus_pandas.store.sync.selection import Ledger, _ledger_frame, ask_listing, bucket_of, choose, decide, user_keys
+from nucleus_pandas.store.sync.selection import (
+    StoreState,
+    _user_frame,
+    ask_listing,
+    bucket_of,
+    choose,
+    decide,
+    user_keys,
+)
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import Asked, kinds, quiet_sync
@@ -101,7 +109,7 @@ def decisions(*users, ledger=(), as_of=AUTUMN):
 
     listing = ask_listing(Answers(), Losses("users"))
     rows = [(number, who, who, True, asked, seen, None) for number, (who, asked, seen) in enumerate(ledger)]
-    return decide(listing, Ledger(_ledger_frame(rows)), START, END, 1.0, 0)["decision"].tolist()
+    return decide(listing, StoreState(_user_frame(rows)), START, END, 1.0, 0)["decision"].tolist()
 
 
 def at(text):
@@ -159,7 +167,7 @@ def test_a_sample_may_be_raised_and_not_lowered_nor_drawn_anew(scripted, store):
     few = set(store.users()["user_db_id"])
     quiet_sync(app, store)
     assert set(store.users()["user_db_id"]) == few
-    with pytest.raises(ValueError, match=r"less than the 0\.2 of users that this store follows already"):
+    with pytest.raises(ValueError, match=r"less than the share 0\.2 of users that this store follows"):
         quiet_sync(app, store, sample=0.1)
     with pytest.raises(ValueError, match="were drawn with seed=0"):
         quiet_sync(app, store, seed=1)

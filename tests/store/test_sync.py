@@ -131,7 +131,7 @@ def test_an_event_that_came_twice_is_kept_once_and_one_that_differs_is_kept(scri
     session(who, "1", "10-24 10:00", twice, twice, (60, "SAVE", {"ok": 1}), (60, "SAVE", None))
     report = quiet_sync(scripted(app=app_of(who)), store)
     assert [*store.events(events=["SAVE"])["data.ok"]] == [True, 1, None]
-    assert report.table.set_index("item").loc["copies of events left out", "count"] == 1
+    assert report.table.set_index("item").loc["repeated events left out", "count"] == 1
 
 
 def test_a_session_that_begins_earlier_than_was_known_takes_the_place_of_itself(scripted, store):
@@ -234,7 +234,7 @@ def test_nobody_is_deleted_when_it_is_not_sure_that_the_path_is_right(scripted, 
     with pytest.warns(nu.IncompleteDataWarning, match="could not be loaded"):
         report = quiet_sync(other, store)
     assert len(store.users()) == len(users)
-    assert report.failures.set_index("user_db_id").loc[two_ids, "reason"].str.contains("not sure").all()
+    assert report.failures.set_index("user_db_id").loc[two_ids, "reason"].str.contains("may expect the other kind of id").all()
 
 
 def test_a_deleted_user_without_an_id_of_the_app_s_leaves_the_store(scripted, store):
@@ -251,7 +251,7 @@ def test_two_rows_of_one_user_without_an_id_of_the_service_s_are_one(scripted, s
     row = {"userId": "ana", "createdAt": "2026-10-01T00:00:00Z", "lastSeen": "2026-10-02T00:00:00Z", "devices": []}
     app = scripted(app=app_of(user("a1", "ana", "10-01 00:00")))
     app.service.hook = lambda _, target: (200, {"total": 2, "data": [row, row]}) if target.endswith("/users") else None
-    with pytest.warns(nu.IncompleteDataWarning, match="1 users came twice"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 users are on the list twice"):
         quiet_sync(app, store)
     assert store.users()["user_id"].tolist() == ["ana"]
 
@@ -291,7 +291,7 @@ def test_a_store_that_stays_taken_ends_the_sync_and_says_what_is_kept(scripted, 
 
     monkeypatch.setattr(writing, "put_sessions", lambda *_: None)
     monkeypatch.setattr(Crawl, "_patiently", taken)
-    with pytest.raises(nu.StoreLockedError, match=r"It is taken\. What came is kept: the lists of sessions of 0 users"):
+    with pytest.raises(nu.StoreLockedError, match=r"It is taken\. Kept so far: the lists of sessions of 0 users"):
         quiet_sync(app, store)
 
 
@@ -315,7 +315,7 @@ def test_a_store_of_another_app_is_refused(scripted, store, fill, use):
 
 def test_the_wrong_kind_of_id_in_the_path_is_told_and_not_taken_for_missing_users(scripted, store):
     app = scripted(scale=0.05, user_path="_id")
-    with pytest.raises(nu.NotFoundError, match="set user_path"):
+    with pytest.raises(nu.NotFoundError, match="Set user_path"):
         quiet_sync(app, store)
 
 
@@ -410,9 +410,9 @@ def test_the_cache_of_answers_is_not_used(scripted, store, tmp_path):
     [
         ({"window": "soon"}, 'window="7d"'),
         ({"window": "-1d"}, 'window="7d"'),
-        ({"sample": 0}, "above 0 and up to 1"),
-        ({"sample": 2}, "above 0 and up to 1"),
-        ({"sample": True}, "above 0 and up to 1"),
+        ({"sample": 0}, "greater than 0 and at most 1"),
+        ({"sample": 2}, "greater than 0 and at most 1"),
+        ({"sample": True}, "greater than 0 and at most 1"),
         ({"seed": 1.5}, "whole number"),
         ({"start": "soon"}, 'start="2026-09-01"'),
     ],
@@ -458,7 +458,7 @@ def test_the_plan_tells_what_the_sync_then_asks(scripted, store):
     counts = plan.table.set_index("item")["count"]
     nu.sync(app, store, progress=False, **span)
     sent = kinds(asked.new())
-    assert counts["users to ask"] == sent["users"]
+    assert counts["users to request"] == sent["users"]
     assert counts["users listed"] == len(nu.load_users(app))
     assert plan.minutes == pytest.approx(plan.requests / 1000 / 60)
     assert "At" in str(plan) or "About" in str(plan)

@@ -82,9 +82,9 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
     Returns
     -------
     pandas.DataFrame
-        place, found (how many there were), left (how many there still are; missing where nothing could be checked),
-        detail. One row each for the service, the tables of the store, unfinished copies of it, the cache, exports, and
-        what this function cannot reach.
+        One row per place: the service, the tables of the store, its unfinished copies, the cache, exports, and what
+        this function cannot reach. Columns: place, found (number of rows or answers there were), left (number there
+        still are; missing where nothing could be checked), detail.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
         When the service does not confirm the erasure; see `Client.delete_user`. The person is then deleted from the
         store and will not come back to it, and the cache is empty. Call again, or sync, to erase them at the service.
     StoreLockedError, StoreError
-        When the store cannot be used, does not exist, or is that of another app; or when the file that tells who was
+        When the store cannot be used, does not exist, or belongs to another app; or when the file that records who was
         erased from it is missing or damaged.
 
     Notes
@@ -121,8 +121,8 @@ def forget_user(client: Client, user_id: str, *, store: EventStore | None = None
     check_client(client)
     if user_id != confirm:
         raise ValueError(
-            "confirm is not the same as user_id, so nobody was erased. Pass the id a second time, confirm=user_id, if "
-            "you mean it: this cannot be undone."
+            "confirm is not the same as user_id, so nobody was erased. To erase the user, pass the id again as "
+            "confirm; this cannot be undone."
         )
     segment("user_id", user_id)  # raises for an id that no path can hold
     if store is None:
@@ -189,7 +189,7 @@ def _check_kind_of_id(connection: duckdb.DuckDBPyConnection, client: Client, use
     )
     if by_other and not by_column:
         raise ValueError(
-            f"user_id is the {other} of somebody in the store, but the client's setting user_path wants the "
+            f"user_id is the {other} of a user in the store, but the client's setting user_path requires the "
             f"{column}. Pass that one; nobody was erased."
         )
 
@@ -209,7 +209,7 @@ def _add_from_store(connection: duckdb.DuckDBPyConnection, client: Client, user_
     stored = _as_stored(user_id)
     person.ids.update([_as_stored(text) for text in person.ids])
     connection.register("theirs", {"id": np.array(sorted(person.ids), dtype=object)})
-    # Somebody whom the app has renamed since has the service's id in common only.
+    # A user whom the app has renamed since has only the service's id in common.
     users = connection.execute(
         f"SELECT user_no, {', '.join(_columns(client))} FROM kept.users"
         f" WHERE {_columns(client)[0]} = ? OR user_db_id IN (FROM theirs)",
@@ -231,7 +231,7 @@ def _add_from_store(connection: duckdb.DuckDBPyConnection, client: Client, user_
 
 
 def _left_in_store(database: Database, person: _Person) -> list[_Row]:
-    """How many rows there were, and where one of the ids still is."""
+    """How many rows there were, and where one of the ids remains."""
     with database.reading() as connection:
         left = rows_with(connection, person.all)
         noted = connection.execute("SELECT DISTINCT folder FROM kept.exports ORDER BY folder").fetchall()
@@ -271,7 +271,7 @@ def _at_service(client: Client, user_id: str) -> _Person:
         return person
     person.found = True
     if not shows_user(payload, user_id):
-        return person  # the ids of nobody, or of somebody else
+        return person  # no ids, or those of another user
     with contextlib.suppress(NucleusError):
         user, losses = part(payload, "user", dict, "user"), Losses(PATHS["user"])
         person.ids.update(text for name in ("_id", "userId") if isinstance(text := user.get(name), str) and text)
@@ -300,7 +300,7 @@ def _erase(client: Client, user_id: str, *, known: bool) -> _Row:
         # A service may report success for any id, even one of the wrong kind.
         if not known and _is_listed(client, user_id):
             raise wrong_kind_of_id()
-    return ("service", 1, 0, "erased") if known else ("service", 0, 0, "does not know the user, or not any more")
+    return ("service", 1, 0, "erased") if known else ("service", 0, 0, "does not know the user, or no longer does")
 
 
 def _is_listed(client: Client, user_id: str) -> bool:
@@ -310,7 +310,7 @@ def _is_listed(client: Client, user_id: str) -> bool:
 
 
 def _in_cache(client: Client, person: _Person) -> _Row:
-    """Whether the cache, which was emptied, holds one of the ids."""
+    """Whether the emptied cache still contains one of the ids."""
     place = client.cache_info().place
     if place is None:
         return ("cache", None, 0, "this client has none")
@@ -323,9 +323,9 @@ def _in_cache(client: Client, person: _Person) -> _Row:
 
 
 def finish_in_store(database: Database, app_id: str) -> int:
-    """Delete the people whom an erasure left in the store, before a sync gives their numbers to others.
+    """Delete people whom an interrupted erasure left in the store, before a sync reuses their numbers.
 
-    Gives how many users these were.
+    Returns the number of users.
     """
     if not database.exists:
         return 0
@@ -350,7 +350,7 @@ def finish_at_service(client: Client, listing: Listing, state: StoreState) -> No
     Warns
     -----
     IncompleteDataWarning
-        When an erasure is still not confirmed, and when the list holds people whose erasure was.
+        When an erasure is still not confirmed, and when the list has people whose erasure was confirmed.
     """
     if state.erased is None:
         return
@@ -385,7 +385,7 @@ def finish_at_service(client: Client, listing: Listing, state: StoreState) -> No
 
 
 def _ids_in_paths(client: Client, listing: Listing, state: StoreState) -> dict[int, list[Any]]:
-    """The ids by which the service is asked for the users on the list who were erased, by `id` of the `Person`."""
+    """The path ids of erased users on the list, by `id` of the `Person`."""
     found: dict[int, list[Any]] = {}
     for user_id, db_id in zip(listing.users["user_id"], listing.users["user_db_id"], strict=True):
         people = {id(state.buried[text]) for text in (user_id, db_id) if text in state.buried}

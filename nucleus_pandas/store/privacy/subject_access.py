@@ -1,4 +1,4 @@
-"""`export_user`: what people may ask for who are in the data."""
+"""`export_user`: everything about one person, for a request for access to personal data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def export_user(
     user_id : str
         The id that the client's setting `user_path` names.
     path : path, optional
-        A JSON file to write, with the service's answers as they came; only your account can read it. It must not exist.
+        A JSON file to write, with the service's answers as received; only your account can read it. It must not exist.
     progress : bool
         Show a bar in a notebook or a terminal.
 
@@ -39,7 +39,7 @@ def export_user(
     Raises
     ------
     FileExistsError, FileNotFoundError
-        When there is a file at `path`, or no folder for it; nothing is asked for.
+        When there is a file at `path`, or no folder for it; nothing is requested.
     OSError
         When the file cannot be written, for example on a full disk; nothing is left of it.
     NotFoundError
@@ -65,9 +65,9 @@ def export_user(
     """
     target = None if path is None else full_path("path", path)
     if target is not None and os.path.lexists(target):
-        raise FileExistsError(f"There is a file at {target} already. Choose another path; nothing was asked for.")
+        raise FileExistsError(f"There is already a file at {target}. Choose another path; nothing was requested.")
     if target is not None and not target.parent.is_dir():
-        raise FileNotFoundError(f"The folder {target.parent} does not exist. Make it; nothing was asked for.")
+        raise FileNotFoundError(f"The folder {target.parent} does not exist. Create it; nothing was requested.")
     answer = check_client(client).get("user", user_id, cached=False)
     user = part(answer.payload, "user", dict, "user")
     users = people.users_frame([user], "user")
@@ -93,7 +93,7 @@ def export_user(
 
 
 def _events(client: Client, user_id: str, requests: list[list[str]], *, progress: bool) -> dict[int, list[Any]]:
-    """The events of each device and session id, as far as they came."""
+    """The events of each device and session id that could be loaded."""
 
     def fetch(row: int) -> list[Any]:
         device, session = requests[row]

@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 _VERSION = 1
 # 4 MB of memory and about 10 ms a guess.
 _SCRYPT = {"n": 2**12, "r": 8, "p": 1, "dklen": 32}
-_ACCEPT = "If that is not possible, EventStore.reset_erased() lets a sync take in again whomever the service lists."
+_ACCEPT = "If that is not possible, EventStore.reset_erased() lets a sync take in everybody the service lists."
 
 
 @dataclass
 class Person:
-    """Somebody whose erasure was begun.
+    """A user whose erasure was begun.
 
     Attributes
     ----------
     hashes : list of str
-        Of the app's and the service's ids.
+        Hashes of the app's and the service's ids.
     at_service : {"begun", "done"}
         Whether the service has confirmed the erasure.
     in_store : {"begun", "deleted", "done"}
-        Whether rows are still to be deleted, or only the file is to be rewritten without them.
+        Whether rows still have to be deleted, or only the file has to be rewritten without them.
     users : list of int
         The `user_no` of these rows; empty once they are deleted, as numbers are used again.
     """
@@ -55,7 +55,7 @@ class Person:
 
 
 class Erased:
-    """The people erased from one store; only for whoever is `Database.alone`, except to look.
+    """The people erased from one store. Changing them requires `Database.alone`; reading does not.
 
     Parameters
     ----------
@@ -65,20 +65,20 @@ class Erased:
     people : list of Person
         In the order of their first erasure.
     deleted : int
-        The store has deleted so many of them, counted from the first.
+        How many of them, from the first, the store has deleted.
     """
 
     def __init__(self, path: Path, salt: bytes, people: list[Person], deleted: int) -> None:
         self.path, self.people, self.deleted, self._salt = path, people, deleted, salt
 
     def find(self, ids: Iterable[str]) -> dict[str, Person]:
-        """Give the person behind each id that belongs to one. Nothing is hashed when nobody was erased."""
+        """Return the erased person of each id that belongs to one. Nothing is hashed when nobody was erased."""
         owners = {value: person for person in self.people for value in person.hashes}
         hashes = self._hash(ids) if owners else {}
         return {text: owners[value] for text, value in hashes.items() if value in owners}
 
     def begin(self, ids: Iterable[str], users: Iterable[int]) -> Person:
-        """Write down that a person with these ids is to be erased, and the numbers of their users in the store."""
+        """Record that a person with these ids is to be erased, and the numbers of their users in the store."""
         hashes = set(self._hash(ids).values())
         person = next((person for person in self.people if hashes.intersection(person.hashes)), None)
         if person is None:
@@ -92,7 +92,7 @@ class Erased:
 
     @property
     def undeleted(self) -> list[Person]:
-        """Whose rows may still be in the store."""
+        """People whose rows may still be in the store."""
         return [
             *self.people[self.deleted :],
             *(each for each in self.people[: self.deleted] if each.in_store == "begun"),
@@ -166,7 +166,7 @@ def read_erased(connection: duckdb.DuckDBPyConnection, store: Path) -> Erased:
 
 
 def count_pending(connection: duckdb.DuckDBPyConnection, store: Path) -> int | None:
-    """Count the erasures that are not complete; None when nobody can tell."""
+    """Count the erasures that are not complete; None when the file cannot be read."""
     try:
         people = read_erased(connection, store).people
     except StoreError:
@@ -175,15 +175,15 @@ def count_pending(connection: duckdb.DuckDBPyConnection, store: Path) -> int | N
 
 
 def foreign(path: Path) -> str:
-    """Say that a file with hashes is of another store."""
+    """The message that a file with hashes belongs to another store."""
     return (
-        f"{path} belongs to another store, perhaps one that was here before; only that store can tell who was erased. "
-        "Put back the store's own file, if people were erased from it; if not, move this one away. Nothing was changed."
+        f"{path} belongs to another store, perhaps one that was here before, and only that store can read it. Put back "
+        "this store's own file if people were erased from it; if not, move this one away. Nothing was changed."
     )
 
 
 def clean(database: Database, erased: Erased) -> int:
-    """Delete from a store whoever is still to be deleted, and rewrite its file; gives how many users these were.
+    """Delete the remaining rows of erased people from a store and rewrite its file; return the number of users.
 
     A crash at any moment leaves the rest to the next call.
     """
@@ -260,7 +260,7 @@ def _is_valid(person: Person) -> bool:
 
 
 def _fingerprint(salt: bytes) -> str:
-    """What tells stores apart; it does not give away the salt, which is 32 random bytes."""
+    """The identity of a store; it does not reveal the salt, which is 32 random bytes."""
     return hashlib.sha256(b"nucleus_pandas erased" + salt).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Which rows still hold an id: rows of a store, table by table, and answers in a cache."""
+"""Which rows still contain an id: rows of a store, table by table, and answers in a cache."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def answers_with(place: Path, ids: Iterable[str]) -> int | None:
 
 
 def _parts(text: str) -> list[str]:
-    """What a text that holds an id has in it: the id, or the id as JSON writes it."""
+    """The forms in which a text can contain an id: as it is, or as JSON writes it."""
     as_json = [json.dumps(text), json.dumps(text, ensure_ascii=False)]
     return [text, *(each[1:-1] for each in as_json)] if len(text) >= _LONG else as_json
 

@@ -1,11 +1,11 @@
-"""Answers that fell short: how they are recognised, and when they are requested again.
+"""Incomplete answers: how they are recognized, and when they are requested again.
 
-The list of a user's sessions counts each session's actions and errors. The reference does not say what an action is;
-the demo app counts every event that is no error, and that is what is expected here. Should a service count otherwise,
-most sessions look short, and requesting them again changes none of them: then no more than `_TRIAL` are tried. Copies
-of an event count as received, as nobody knows whether the list counts them.
+The list of a user's sessions has the number of actions and errors of each session. The reference does not define an
+action; this module assumes that every event except an error is one, as in the demo app. If a service counts otherwise,
+most sessions look incomplete and requesting them again changes nothing; in that case at most `_TRIAL` are requested.
+Repeated events count as received, because the list may count them.
 
-What the list itself leaves out cannot be noticed; `EventStore.reconcile` compares with the service's daily counts.
+Sessions missing from the list go unnoticed here; `EventStore.reconcile` compares with the service's daily counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nucleus_pandas.store.schema import one_row
 if TYPE_CHECKING:
     import duckdb
 
-#: Hours to wait after each answer that fell short; after the last one, the answer is taken as all there is.
+#: Hours to wait after each incomplete answer; after the last one, the answer is accepted as it is.
 _DELAYS = (0, 1, 6, 24, 72)
 _TRIAL = 1000
 
@@ -27,14 +27,14 @@ MISSING = (
     " + greatest(coalesce(s.errors, 0) - s.received_errors, 0),"
     " CASE WHEN s.received_actions + s.received_errors = 0 THEN 1 ELSE 0 END)"
 )
-#: Whether a session `s` was fetched, and its events fell short.
+#: Whether a session `s` was fetched and events are missing.
 SHORT = f"(s.events_at IS NOT NULL AND NOT s.stale AND (coalesce(s.flawed, 0) > 0 OR {MISSING} > 0))"
-#: Whether the last answer about a user `u` fell short.
+#: Whether the last answer about a user `u` was incomplete.
 USER_SHORT = "(coalesce(u.flawed, 0) > 0)"
 
 
 def schedule_retries(connection: duckdb.DuckDBPyConnection, table: str, alias: str, answered: str, short: str) -> None:
-    """Count the attempt for rows whose answer fell short, and say when the next one is due.
+    """Count the attempt for rows whose answer was incomplete, and schedule the next one.
 
     `answered` is a condition on the row and on `a`, the table of answers with their instant `as_of`.
     """
@@ -46,7 +46,7 @@ def schedule_retries(connection: duckdb.DuckDBPyConnection, table: str, alias: s
 
 
 def due(connection: duckdb.DuckDBPyConnection) -> str:
-    """Give the condition on a session `s` that its events fell short and are to be requested again at instant ``?``."""
+    """Return the condition that events of a session `s` are missing and due to be requested at instant ``?``."""
     short, fetched, completed = one_row(
         connection,
         f"SELECT count(*) FILTER ({SHORT}), count(*) FILTER (s.events_at IS NOT NULL),"

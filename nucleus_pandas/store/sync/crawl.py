@@ -1,8 +1,8 @@
-"""Many requests at once, and what came of them in one transaction at a time.
+"""Many requests at once, and one transaction at a time for their answers.
 
-Threads ask; the thread that called writes. An answer about a user brings the sessions that are still to be asked for,
-and these come first: so what waits does not grow with the number of sessions, nor does what is not yet in the store,
-which is never more than `BATCH` answers. That is all that is asked for again after a crash.
+Threads send the requests; the calling thread writes. An answer about a user adds the sessions to request, and these go
+first, so the queue does not grow with the number of sessions. At most `BATCH` answers are not in the store yet; only
+these are requested again after a crash.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 
     from nucleus_pandas.store.database import Database
 
-#: So many answers are in memory or under way, at most.
+#: How many answers may be in memory or on their way.
 BATCH = 1000
-#: As many, or this many events, are worth a transaction before a second has passed.
+# A transaction is due after so many answers, so many events, or so many seconds.
 _WORTH = 500
 _WORTH_EVENTS = 20_000
 _WORTH_SECONDS = 1.0
-#: So many users on end that the service does not know mean that it expects the other kind of id.
+#: So many unknown users in a row mean that the service expects the other kind of id.
 _UNKNOWN_USERS = 10
-#: So many unreadable answers, and no readable one of their kind, mean that the service has changed.
+#: So many unreadable answers of a kind, without a readable one, mean that the service has changed.
 _UNREADABLE = 20
-#: So often a store that others keep open is waited for, 10 seconds each time.
+#: How many times to wait, 10 seconds each, for a store that others keep open.
 _PATIENT = 30
 _TICK = 0.1
 #: How much later than the list of users the data of an answer can be.
@@ -60,19 +60,19 @@ _ENOUGH_TO_GUESS = 20
 
 
 class _AnotherUserError(PayloadError):
-    """The service answered about somebody else: the id was given to another account, or the answers are mixed up."""
+    """The answer is about another user: the id now belongs to another account, or answers were mixed up."""
 
 
 @dataclass(frozen=True)
 class UserTask:
-    """A user to ask about.
+    """A user to request.
 
     Attributes
     ----------
     user_id, user_db_id, path_id : str
-        The ids, and the one that the client asks by.
+        The ids, and the one that the client puts into the path.
     listed : bool
-        Whether the users' list still holds the user.
+        Whether the user is still on the users' list.
     """
 
     user_no: int
@@ -83,18 +83,18 @@ class UserTask:
 
     @property
     def two_ids(self) -> bool:
-        """Whether the app's id is another than the service's: only such a user tells which of them a path takes."""
+        """Whether the app's id differs from the service's: only such a user shows which of them a path takes."""
         return self.user_db_id is not None and self.user_id is not None and self.user_id != self.user_db_id
 
 
 @dataclass
 class Outcome:
-    """What became of a crawl.
+    """The outcome of a crawl.
 
     Attributes
     ----------
     users : int
-        Whose sessions were asked for.
+        Users whose sessions were requested.
     tally : Tally
         Sessions and events that were written.
     requests : int
@@ -102,8 +102,8 @@ class Outcome:
     user_failures, group_failures : dict
         Why users and sessions could not be loaded.
     vanished, unsure : list of int
-        Users that are not on the list and that the service does not know any more; for certain, or only if it takes the
-        kind of id that the client uses.
+        Users who are not on the list and unknown to the service: for certain, or only if it takes the kind of id that
+        the client uses.
     path_works : bool
         Whether a user with two ids was found by the one that the client uses.
     error : NucleusError or None
@@ -134,17 +134,17 @@ class Crawl:
     client : Client
     database : Database
     users : iterable of UserTask
-        Whom to ask about.
+        Users to request.
     others : iterable of int
-        Users whose sessions are known already, and may still have to be fetched.
+        Users whose lists of sessions are known and whose events may still have to be fetched.
     interval : Interval
-        The sessions whose events are wanted.
+        Sessions to fetch.
     now : datetime
-        The present: sessions whose events fell short are requested again when they are due.
+        The present, for deciding which incomplete sessions are due again.
     dated : bool
-        Whether that is by the service's clock.
+        Whether `now` is from the service's clock.
     expected : int
-        How many requests it may take, for the bar.
+        Expected number of requests, for the progress bar.
     """
 
     def __init__(
@@ -167,12 +167,12 @@ class Crawl:
         self._path_column = "user_db_id" if client.user_path == "_id" else "user_id"
         self._users, self._others, self._groups = deque(users), deque(others), deque[SessionGroup]()
         self._done: list[UserAnswer | EventsAnswer] = []
-        self._since, self._events = 0.0, 0  # when the first of these came, and how many events they hold
-        self._unsaved = 0  # taken by a thread, and not yet in the store
-        self._written: list[UserAnswer | EventsAnswer] = []  # what the present transaction is about
+        self._since, self._events = 0.0, 0  # time of the first of these, and the number of their events
+        self._unsaved = 0  # taken by a thread and not in the store yet
+        self._written: list[UserAnswer | EventsAnswer] = []  # the answers of the current transaction
         self._refusals = Refusals(client)
         self._refused_user = -1  # the last one
-        self._readable: set[type] = set()  # kinds of tasks of which an answer could be read
+        self._readable: set[type] = set()  # kinds of tasks with a readable answer
         self._unreadable: Counter[type] = Counter()
         self._unknown_on_end = 0
         self._mistake: Exception | None = None
@@ -184,7 +184,7 @@ class Crawl:
         self._bar = progress_bar(expected, "users and sessions", progress)
 
     def run(self) -> Outcome:
-        """Ask until nothing is left; what came before an error or an interrupt is written in any case."""
+        """Send requests until nothing is left; answers before an error or interrupt are always written."""
         for number in range(self._client.max_workers):
             threading.Thread(target=self._work, name=f"nucleus-pandas-{number}", daemon=True).start()
         try:
@@ -193,7 +193,7 @@ class Crawl:
                     self._write(batch)
         except KeyboardInterrupt:
             self._stop()
-            # What was being written may be written a second time, which does no harm.
+            # Writing the same answers twice does no harm.
             self._write(self._written + (self._next_batch() or []))
             raise
         finally:
@@ -209,7 +209,7 @@ class Crawl:
             threads = list(self._threads)
         self._client.give_up(threads)
 
-    # What the threads do.
+    # Runs in the threads.
 
     def _work(self) -> None:
         with self._lock:
@@ -223,7 +223,7 @@ class Crawl:
                 self._put(task, answer)
 
     def _take(self) -> UserTask | SessionGroup | None:
-        """The next question, sessions first; None at the end."""
+        """The next task, sessions first; None at the end."""
         with self._lock:
             while not self._stopped:
                 if self._unsaved < BATCH and (self._groups or self._users):
@@ -246,7 +246,7 @@ class Crawl:
         return EventsAnswer(task, part(answer.payload, "data", list, "session_events"), self._known_until(answer))
 
     def _known_until(self, answer: Answer) -> dt.datetime:
-        # A crawl that takes longer makes data known a little early; a wrong clock cannot make them known too late.
+        # In a longer crawl, data count as known a little too early; a wrong clock never makes them known too late.
         return min(answer.as_of, self._now + (_LONGEST if self._dated else dt.timedelta()))
 
     def _put(self, task: UserTask | SessionGroup, answer: UserAnswer | EventsAnswer) -> None:
@@ -263,7 +263,7 @@ class Crawl:
                 self._to_write.notify()
 
     def _verdict(self, task: UserTask | SessionGroup, error: Exception) -> NucleusError | None:
-        """The error that ends the crawl because of this one, if it concerns more than one user."""
+        """The error that ends the crawl, if this one concerns more than a single user."""
         if self._stopped:
             return None
         if isinstance(error, NotFoundError):
@@ -272,7 +272,7 @@ class Crawl:
             if not may_concern_one(error):
                 return error
             before, self._refused_user = self._refused_user, task.user_no
-            # A wait that the service asks for ends the crawl only if other users are asked to wait, too.
+            # A requested wait ends the crawl only if it also concerns other users.
             if not (isinstance(error, RateLimitError) and before == task.user_no):
                 return self._refusals.refused(error)
         return None
@@ -281,7 +281,7 @@ class Crawl:
         """Set one user or session aside, or end the crawl."""
         with self._lock:
             if self._stopped:
-                return  # given up, most likely
+                return  # the request was probably cancelled
             self.outcome.requests += 1
             self._unsaved -= 1
             if not isinstance(error, NucleusError | UnaskableError):
@@ -294,12 +294,12 @@ class Crawl:
                 self._to_write.notify()
 
     def _set_aside(self, task: UserTask | SessionGroup, error: NucleusError | UnaskableError) -> NucleusError | None:
-        """Note why a user or session could not be loaded; gives the error if no other can be either."""
+        """Record why a user or session could not be loaded; return the error if it concerns all of them."""
         unknown = isinstance(error, NotFoundError)
         if isinstance(task, SessionGroup):
             self.outcome.group_failures[task] = _reason(error)
         elif isinstance(error, _AnotherUserError) and not task.listed:
-            self.outcome.vanished.append(task.user_no)  # somebody else has the id by now
+            self.outcome.vanished.append(task.user_no)  # the id now belongs to another user
             return None
         elif unknown and not task.listed:
             # Who has but one id is found by it, whatever else the service expects in the path.
@@ -339,7 +339,7 @@ class Crawl:
         return idle or len(self._done) >= _WORTH or self._events >= _WORTH_EVENTS or waited >= _WORTH_SECONDS
 
     def _write(self, batch: list[UserAnswer | EventsAnswer]) -> None:
-        """Put a batch into the store, and find out which sessions are to be asked for next."""
+        """Write a batch into the store, and find the sessions to request next."""
         self._written = batch
         users = [answer for answer in batch if isinstance(answer, UserAnswer)]
         events = [answer for answer in batch if isinstance(answer, EventsAnswer)]
@@ -364,7 +364,7 @@ class Crawl:
 
     @contextlib.contextmanager
     def _patiently(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A transaction; others may keep the store open for minutes, as what came so far is worth the wait."""
+        """A transaction; waits for minutes while others keep the store open, because unsaved answers are worth it."""
         with contextlib.ExitStack() as stack:
             for attempt in range(_PATIENT):
                 try:
@@ -387,7 +387,7 @@ class Crawl:
 
 
 def _reason(error: Exception) -> str:
-    """Why something could not be loaded, in words that are the same for all of a kind."""
+    """Why something could not be loaded, in the same words for all of a kind."""
     if isinstance(error, NotFoundError):
         return "not known to the service (404)"
     if isinstance(error, UnaskableError):

@@ -1,4 +1,4 @@
-"""What a sync will take, before anything but the users' list is asked for."""
+"""The plan of a sync: what it will request, known after requesting only the users' list."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from nucleus_pandas.store.sync.writing import Interval, SessionGroup
 if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
 
-# How many sessions a user has, as long as the store knows none: one, and two a week.
+# Assumed sessions of a user while the store knows none: one, and two a week.
 _GUESS_A_DAY = 2 / 7
 _ENOUGH_USERS = 20
-# So many users may be gone at once, or half of them, before it is taken for a mistake.
+# If more users than this, and more than half, disappear from the list at once, it is treated as a mistake.
 _MOST_GONE = 10
 
 _SKIPPED = {
@@ -42,7 +42,7 @@ _SKIPPED = {
 
 
 class SyncRequest(NamedTuple):
-    """What a sync is to bring: the interval as instants, its end with the window, the sample and its seed."""
+    """What a sync was asked to fetch: the interval, its end with the window, the sample and its seed."""
 
     start: dt.datetime
     end: dt.datetime
@@ -52,23 +52,23 @@ class SyncRequest(NamedTuple):
 
     @property
     def interval(self) -> Interval:
-        """The sessions whose events are wanted."""
+        """The sessions to fetch."""
         return Interval(self.start, self.window_end)
 
 
 class SyncWork(NamedTuple):
-    """What is to be done.
+    """The work of a sync.
 
     Attributes
     ----------
     users : pandas.DataFrame
         The decision about each user of the list.
     gone : pandas.DataFrame
-        user_no, user_id, user_db_id of the users in the store that a whole list does not hold any more.
+        user_no, user_id, user_db_id of users in the store who are no longer on a complete list.
     others, groups : list of int and int
-        Users who are not asked about and have sessions that are known and not yet fetched, and how many.
+        Users who are not requested but have known sessions to fetch, and the number of these requests.
     expected, basis : int and str
-        A guess at the sessions of the users that are asked about, and what it rests on.
+        Estimated sessions of the users to request, and what the estimate is based on.
     """
 
     users: pd.DataFrame
@@ -81,16 +81,16 @@ class SyncWork(NamedTuple):
 
 @dataclass(frozen=True)
 class SyncPlan:
-    """What a sync will take; print it, or look at `table`.
+    """What a sync will request; print it, or look at `table`.
 
     Attributes
     ----------
     table : pandas.DataFrame
-        item, count, detail: users of the list by what will be done about them, sessions, requests.
+        item, count, detail: users on the list by what will be done about them, sessions, requests.
     requests : int
-        How many requests it takes, partly a guess.
+        Number of requests, partly an estimate.
     minutes : float or None
-        How long that takes at the client's present rate; None if it has no limit.
+        Duration at the client's current rate; None if the rate has no limit.
     """
 
     table: pd.DataFrame
@@ -108,8 +108,8 @@ class SyncPlan:
 
     def _time(self) -> str:
         if self.minutes is None:
-            return "The client has no limit of requests a second: as fast as the service answers."
-        return f"About {_duration(self.minutes)} at the client's present rate. A sync can be stopped and gone on with."
+            return "The client has no rate limit: as fast as the service answers."
+        return f"About {_duration(self.minutes)} at the client's current rate. A sync can be interrupted and resumed."
 
 
 def plan_sync(
@@ -124,7 +124,7 @@ def plan_sync(
     seed: int | None = None,
     refresh: Refresh = False,
 ) -> SyncPlan:
-    """Get what `sync` with the same arguments will take, from one request.
+    """Plan a `sync` with the same arguments, from one request.
 
     Parameters
     ----------
@@ -136,8 +136,8 @@ def plan_sync(
     Returns
     -------
     SyncPlan
-        Its `table` has the columns item, count and detail; printed, it says the same in words, and how long it takes.
-        How many sessions the users have who are to be asked about is a guess until they are.
+        Its `table` has the columns item, count and detail; printed, it adds the expected duration. The number of
+        sessions of users who are yet to be requested is an estimate.
 
     Raises
     ------
@@ -179,24 +179,24 @@ def read_request(
     sample: float | None,
     seed: int | None,
 ) -> SyncRequest:
-    """Read the arguments of a sync against what the store is."""
+    """Check the arguments of a sync against the state of the store."""
     now = listing.as_of if listing.dated else client.now()
     span = make_window(start, end, client.tz if tz is None else tz, now=now)
     forms = 'write for example window="7d" or window="12h".'
     length = dt.timedelta(microseconds=read_duration("window", window, forms, zero=True))
     if sample is not None and (isinstance(sample, bool) or not isinstance(sample, int | float) or not 0 < sample <= 1):
-        raise ValueError(f"sample={sample!r} must be a share of users above 0 and up to 1, such as 0.1.")
+        raise ValueError(f"sample={sample!r} must be a share of users greater than 0 and at most 1, such as 0.1.")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
         raise ValueError(f"seed={seed!r} must be a whole number.")
     if state.sample is not None and sample is not None and sample < state.sample:
         raise ValueError(
-            f"sample={sample!r} is less than the {state.sample:g} of users that this store follows already. Leave "
-            "sample out to go on with these, or use another file."
+            f"sample={sample!r} is less than the share {state.sample:g} of users that this store follows. Omit "
+            "sample to continue with these users, or use another file."
         )
     if state.seed is not None and seed not in (None, state.seed):
         raise ValueError(
-            f"seed={seed!r}: the users of this store were drawn with seed={state.seed}. Leave seed out to go on with "
-            "these, or use another file."
+            f"seed={seed!r}: the users of this store were drawn with seed={state.seed}. Omit seed to continue with "
+            "them, or use another file."
         )
     share = sample if sample is not None else state.sample if state.sample is not None else 1.0
     drawn = state.seed if state.seed is not None else int(seed or 0)
@@ -214,12 +214,12 @@ def find_work(
     gone = state.users[~state.users["user_no"].isin(users["user_no"]) & listing.whole]
     if len(gone) > max(_MOST_GONE, len(state.users) / 2):
         warn_incomplete(
-            f"{len(gone):,} of the {len(state.users):,} users in the store are gone from the service's list. So many "
-            "at once are not deleted, as something else may be wrong; if it is right, begin a new store."
+            f"{len(gone):,} of the {len(state.users):,} users in the store are missing from the service's list. So "
+            "many at once are not deleted, because something else may be wrong. If it is not, start a new store."
         )
         gone = gone.head(0)
     groups: list[SessionGroup] = []
-    pace, basis = _GUESS_A_DAY, "a guess: one for each user, and two a week"
+    pace, basis = _GUESS_A_DAY, "an estimate: one per user, and two a week"
     if database.exists:
         column = "user_db_id" if client.user_path == "_id" else "user_id"
         with database.reading() as connection:
@@ -230,14 +230,14 @@ def find_work(
                 " FROM kept.users WHERE asked_at IS NOT NULL AND last_seen >= created_at",
             )
         if known >= _ENOUGH_USERS:
-            pace, basis = sessions / active_days, "a guess, from the sessions of the users in the store"
+            pace, basis = sessions / active_days, "an estimate from the sessions of the users in the store"
     expected = round(float((days * pace).sum()) + (len(days) if basis.endswith("week") else 0))
     others = list(dict.fromkeys(group.user_no for group in groups))
     return SyncWork(users, gone[["user_no", "user_id", "user_db_id"]], others, len(groups), expected, basis)
 
 
 def _days_of_use(listing: Listing, users: pd.DataFrame, request: SyncRequest) -> Any:
-    """For how many days each user may have sessions that are wanted and not known."""
+    """On how many days each user may have sessions that are not in the store yet."""
     first, last = pd.Timestamp(request.start), pd.Timestamp(request.window_end)
     created, seen = pd.Series(listing.users["created_at"]), pd.Series(listing.users["last_seen"])
     begin = created.where(created > first, first)
@@ -252,17 +252,17 @@ def _plan(client: Client, listing: Listing, work: SyncWork, request: SyncRequest
     rows = [("users listed", len(work.users), "" if listing.whole else f"of {listing.total:,} that the service counts")]
     rows += [(text, int(counts[key]), _why(key, request)) for key, text in _SKIPPED.items() if key in counts]
     rows += [
-        ("users to ask", ask, "a request each"),
+        ("users to request", ask, "one request each"),
         (
-            "users gone from the list",
+            "users missing from the list",
             len(work.gone),
-            "a request each, to be sure",
+            "one request each, to make sure",
         ),
-        ("known sessions to fetch", work.groups, "new, grown or incomplete; a request each"),
-        ("sessions expected of the users to ask", work.expected, work.basis),
+        ("known sessions to fetch", work.groups, "new, grown or incomplete; one request each"),
+        ("expected sessions of the users to request", work.expected, work.basis),
     ]
     requests = 1 + ask + len(work.gone) + work.groups + work.expected
-    rows.append(("requests", requests, "the list of users among them"))
+    rows.append(("requests", requests, "including the list of users"))
     columns = dict(zip(("item", "count", "detail"), zip(*rows, strict=True), strict=True))
     rate = client.rate
     return SyncPlan(
@@ -277,13 +277,13 @@ def _why(decision: str, request: SyncRequest) -> str:
         "not seen": f"before {request.start:%Y-%m-%d %H:%M} UTC",
         "created later": f"from {request.end:%Y-%m-%d %H:%M} UTC on",
         "not in the sample": f"it takes {request.sample:g} of each week's new users, drawn with seed {request.seed}",
-        "unchanged": "asked about 48 hours after they were seen last, or later",
+        "unchanged": "requested 48 hours after they were last seen, or later",
     }
     return reasons.get(decision, "")
 
 
 def in_words(table: pd.DataFrame) -> str:
-    """Give a table of item, count and detail as lines."""
+    """Format a table of item, count and detail as lines."""
     rows = table.itertuples(index=False)
     return "\n".join(f"{count:>10,}  {item}" + f" ({detail})" * bool(detail) for item, count, detail in rows)
 

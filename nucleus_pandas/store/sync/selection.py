@@ -1,4 +1,4 @@
-"""Who is asked about: the users' list against what the store knows, and the sample."""
+"""Which users to request: the users' list compared with the store, and the sample."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 # The first day of 1970, counted from a Monday.
 _THURSDAY = 3
 
-#: What to fetch again although it is known: nothing, everybody, or the users given by either id or as rows with ids.
+#: Whom to fetch again: nobody, everybody, or users given as ids of either kind or as rows with ids.
 Refresh = bool | pd.DataFrame | Iterable[str]
-#: What is decided about a user of the list.
+#: The decision about a user on the list.
 Decision = Literal["ask", "not seen", "created later", "unchanged", "not in the sample", "forgotten"]
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The users' list as it came: columns of the users, their properties, columns of their devices.
+    """The users' list as received: columns of the users, their properties, columns of their devices.
 
-    `came` is how many rows came with an id, `total` how many users the service counts, which can be more. `complete`:
-    there are users, and each one that the service counts came with an id, so that whoever is not on the list is gone.
-    `dated`: whether `as_of` is by the service's clock.
+    `came` is the number of rows with an id, `total` the number of users that the service counts, which can be larger.
+    `complete`: the list has users, and everybody whom the service counts has an id, so a user who is not on it is gone.
+    `dated`: whether `as_of` is from the service's clock.
     """
 
     users: dict[str, Any]
@@ -55,7 +55,7 @@ class Listing:
 
     @property
     def whole(self) -> bool:
-        """Whether the service sent all users that it counts."""
+        """Whether the list has as many users as the service counts."""
         return self.total <= self.came
 
 
@@ -66,14 +66,14 @@ class StoreState:
     Attributes
     ----------
     users : pandas.DataFrame
-        user_no, key, chosen, asked_at, asked_seen, retry_at of each user; the last one is missing unless the answer
-        about the user fell short.
+        user_no, key, chosen, asked_at, asked_seen, retry_at of each user; the last one only where the answer about the
+        user was incomplete.
     sample, seed : float and int, or None for a new store
-        The share of users that it follows, and what they were drawn with.
+        The share of users that it follows, and the seed with which they were drawn.
     erased : Erased or None
         Who was erased from the store; None for a new one.
     buried : dict of str to Person
-        Those of the ids on the list that belong to somebody who was erased.
+        The ids on the list that belong to erased users.
     """
 
     users: pd.DataFrame
@@ -83,26 +83,26 @@ class StoreState:
     buried: Mapping[str, Person] = field(default_factory=dict)
 
     def ask_again(self, users: Any) -> None:
-        """Take what is known of these users, a boolean mask, for outdated."""
+        """Treat what is known of these users, a boolean mask, as outdated."""
         self.users.loc[users, ["asked_at", "asked_seen"]] = pd.NaT
 
 
 def ask_listing(client: Client, losses: Losses) -> Listing:
-    """Ask for the users' list, which takes one request."""
+    """Request the users' list, which takes one request."""
     answer = client.get("users", cached=False)
     rows = part(answer.payload, "data", list, "users")
     users, properties = people.user_columns(rows, losses)
     total = answer.payload.get("total")
     came = sum(type(row) is dict and bool(row.get("_id") or row.get("userId")) for row in rows)
     as_of, dated = _known_until(answer, users["last_seen"], client.now())
-    # Without an id of the service's, two rows can be one user.
+    # Without the service's id, two rows can be the same user.
     keys = pd.Series(user_keys(users["user_id"], users["user_db_id"]), dtype=object)
     kept = np.flatnonzero(~keys.duplicated())
-    losses.add("{} users came twice and are counted once", len(keys) - len(kept))
+    losses.add("{} users are on the list twice and are counted once", len(keys) - len(kept))
     return Listing(
         {name: values[kept] for name, values in users.items()},
         [properties[row] for row in kept],
-        people.device_columns(rows, Losses(PATHS["users"])),  # what is lost was counted with the users
+        people.device_columns(rows, Losses(PATHS["users"])),  # problems were counted with the users
         came,
         total if type(total) is int else came,
         as_of,
@@ -112,10 +112,10 @@ def ask_listing(client: Client, losses: Losses) -> Listing:
 
 
 def _known_until(answer: Answer, last_seen: Any, now: dt.datetime) -> tuple[dt.datetime, bool]:
-    """Until when the answer is known, and whether that is by the service's clock.
+    """Until when the answer is known, and whether that is from the service's clock.
 
-    Without the service's date it is no later than anybody was seen: the clock of this machine may be ahead, and would
-    make everything final that still grows. The same holds for a date that is more than a day ahead of both.
+    Without the service's date it is the newest time at which a user was seen: the clock of this machine may be ahead,
+    and data that still grow would count as final. The same applies to a date more than a day ahead of both.
     """
     seen = pd.Series(last_seen)
     newest = seen[seen <= min(now, answer.as_of)].max()
@@ -126,7 +126,7 @@ def _known_until(answer: Answer, last_seen: Any, now: dt.datetime) -> tuple[dt.d
 
 
 def read_state(database: Database, listing: Listing, app_id: str) -> StoreState:
-    """Look up what the store knows of the users of a list; an absent store knows nothing."""
+    """Read the state of the store for the users of a list; a missing store is empty."""
     if not database.exists:
         if (path := tombstones.path_of(database.path)).exists():
             raise StoreError(tombstones.foreign(path))
@@ -150,7 +150,7 @@ def read_state(database: Database, listing: Listing, app_id: str) -> StoreState:
 
 
 def _not_erased(rows: list[tuple[Any, ...]], erased: Erased) -> set[str]:
-    """The ids of the users in the store: whoever is erased is deleted from it, so these need no hash, which is slow."""
+    """The ids of users in the store: erased users are deleted from it, so these need no hashing, which is slow."""
     if erased.older_store:
         return set()
     doomed = {number for person in erased.undeleted for number in person.users}
@@ -167,12 +167,12 @@ def _user_frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
 
 
 def users_to_refresh(state: StoreState, refresh: Refresh) -> Any:
-    """Give which of the store's users are to be fetched again, as a boolean mask.
+    """Return which of the store's users to fetch again, as a boolean mask.
 
     Raises
     ------
     TypeError, ValueError
-        When `refresh` is none of these, or names somebody who is not in the store.
+        When `refresh` has another type, or names a user who is not in the store.
     """
     if isinstance(refresh, bool):
         return np.full(len(state.users), refresh)
@@ -188,7 +188,7 @@ def users_to_refresh(state: StoreState, refresh: Refresh) -> Any:
 
 
 def ids_of_users(name: str, users: pd.DataFrame | Iterable[str]) -> list[str]:
-    """Give the ids of users that were passed as rows or as ids; of rows the service's id, else the app's."""
+    """Return the ids of users passed as rows or as ids; of rows the service's id, else the app's."""
     if isinstance(users, pd.DataFrame):
         columns = [column for column in ("user_db_id", "user_id") if column in users.columns]
         if not columns:
@@ -201,14 +201,14 @@ def ids_of_users(name: str, users: pd.DataFrame | Iterable[str]) -> list[str]:
 
 
 def user_keys(user_id: Any, user_db_id: Any) -> Any:
-    """What a user is known by: the service's id, or the app's if there is none; marked, as one could be the other's."""
+    """The key of a user: the service's id, else the app's, with a prefix because the two kinds can collide."""
     db_id = pd.Series(user_db_id, dtype=TEXT).reset_index(drop=True)
     own = pd.Series(user_id, dtype=TEXT).reset_index(drop=True)
     return ("_id:" + db_id).fillna("user_id:" + own).to_numpy(dtype=object)
 
 
 def _keys_in(state: StoreState, user_id: Any, user_db_id: Any) -> Any:
-    """Give the keys of users as the store has them: an answer may lack the service's id of somebody who is known."""
+    """Return the keys of users as the store has them: an answer may lack the service's id of a known user."""
     keys = pd.Series(user_keys(user_id, user_db_id))
     known = state.users.dropna(subset="user_id").drop_duplicates("user_id", keep=False).set_index("user_id")
     found = known.reindex(pd.Series(user_id, dtype=object))
@@ -220,7 +220,7 @@ def _keys_in(state: StoreState, user_id: Any, user_db_id: Any) -> Any:
 def decide(
     listing: Listing, state: StoreState, start: dt.datetime, end: dt.datetime, sample: float, seed: int
 ) -> pd.DataFrame:
-    """Decide about each user of the list.
+    """Decide what to do about each user on the list.
 
     Returns
     -------
@@ -239,7 +239,7 @@ def decide(
     buried = (users["user_id"].isin(erased) | users["user_db_id"].isin(erased)).to_numpy(dtype=bool)
     chosen = choose(users["key"], users["created_at"], before & ~buried, sample, seed, out=buried)
     seen, created = users["last_seen"], users["created_at"]
-    # A clock that runs ahead says nothing about when somebody came.
+    # A creation time in the future is from a wrong clock.
     later = (created >= end) & (created <= listing.as_of)
     settled = known["asked_at"] >= seen + SETTLING_TIME
     unchanged = settled & (known["asked_seen"] == seen) & ~(known["retry_at"] <= listing.as_of)
@@ -264,12 +264,12 @@ def decide(
 
 
 def choose(keys: Any, created_at: Any, before: Any, sample: float, seed: int, *, out: Any) -> Any:
-    """Draw a share of the users of each week of creation; who was chosen before stays so, who is `out` never is.
+    """Draw a share of the users of each week of creation; users chosen before stay, users in `out` are never chosen.
 
-    Each user has a number drawn from the key and the seed. Who was chosen before comes first, then the lowest numbers:
-    so a larger sample of the same seed holds the smaller one, and a store that grows by and by may follow others than
-    one that is filled at once. Where the share of a week is no whole number, the seed decides whether it is rounded up.
-    Where nobody would be chosen at all, the one is whom the smallest sample holds that is not empty.
+    Each user has a number derived from the key and the seed. Users chosen before come first, then the lowest numbers,
+    so a larger sample with the same seed contains the smaller one. A store that grows over time may follow other users
+    than one that is filled at once. Where the share of a week is not a whole number, the seed decides whether it is
+    rounded up. If nobody would be chosen at all, the first user of the smallest sample that is not empty is.
     """
     days = pd.Series(created_at).dt.tz_localize(None).to_numpy("datetime64[D]").astype("int64")
     week = (days + _THURSDAY) // 7  # of those without a date, one far away
@@ -289,7 +289,7 @@ def choose(keys: Any, created_at: Any, before: Any, sample: float, seed: int, *,
 
 
 def bucket_of(keys: Iterable[str]) -> Any:
-    """Give the bucket of each user: the same on every machine and in every version."""
+    """Return the bucket of each user: the same on every machine and in every version."""
     hashed = pd.util.hash_array(np.asarray(keys, dtype=object), categorize=False)
     return (hashed % BUCKETS).astype("uint8")
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from nucleus_pandas.store.database import Database
 
-_NO_ID = "has no id to ask by"
-_UNSURE = "is not on the list any more, and it is not sure that the service would know it"
+_NO_ID = "has no id that a request could use"
+_UNSURE = "is no longer on the list, and the service may expect the other kind of id"
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class SyncReport:
         that could not be loaded, or only in part, in this sync or one before. Later syncs request them again, with
         growing delays where the service keeps returning the same.
     requests : int
-        How many were sent.
+        Number of requests sent.
     seconds : float
-        How long it took.
+        Duration.
     """
 
     table: pd.DataFrame
@@ -88,74 +88,75 @@ def sync(
     refresh: Refresh = False,
     progress: bool = True,
 ) -> SyncReport:
-    """Fetch users, sessions and events into a store; what it holds already is not requested again.
+    """Fetch users, sessions and events into a store; data that it already holds are not requested again.
 
     Parameters
     ----------
     client : Client
         Its `max_workers` and `requests_per_second` set the pace.
     store : EventStore
-        Its file is made if it does not exist.
+        Its file is created if it does not exist.
     start, end : date or datetime
         The interval; a bare date as `end` means that whole day.
     tz : str, int or tzinfo, optional
         Zone of the dates; by default the client's.
     window : str or timedelta
-        For how long after `end` sessions are fetched, too: a funnel that is entered on the last day has as long to
-        be walked.
+        How long after `end` sessions are fetched as well, so that users who enter a funnel on the last day have time
+        to complete it.
     sample : float, optional
-        Follow only this share of the users: whole users, drawn at random among those of each week of creation. By
-        default as the store does already, else all. A later sync may raise it, not lower it.
+        Follow only this share of the users: whole users, drawn at random from each week of creation. By default the
+        share that the store follows already, else all. A later sync may raise it but not lower it.
     seed : int, optional
-        Draws the sample; 0 by default.
+        Seed of the sample; 0 by default.
     refresh : bool, pandas.DataFrame or iterable of str
-        Fetch what the store holds already once more: True for all users, or only for the users given as rows of
-        ``store.users()`` or as ids. Their sessions that touch the interval or its window are requested again. What the
-        store holds stays until the new answers arrive.
+        Fetch again what the store already holds: True for all users, or users given as rows of ``store.users()`` or as
+        ids. Their sessions that overlap the interval or its window are requested again. The store keeps the old data
+        until the new answers arrive.
     progress : bool
         Show a bar in a notebook or a terminal.
 
     Returns
     -------
     SyncReport
-        Numbers of what was fetched and skipped, and a frame `failures` of what could not be loaded in full.
+        How much was fetched and skipped, and a frame `failures` of users and sessions that could not be loaded in full.
 
     Raises
     ------
     ValueError
-        For an interval, window or sample that cannot be, or a user in `refresh` who is not in the store.
+        For an invalid interval, window or sample, or a user in `refresh` who is not in the store.
     AuthenticationError
-        When the service refuses the token; everything is kept that came before. A single user or session that it
-        refuses is set aside, and requested again by the next sync.
+        When the service refuses the token; earlier answers are kept. A single user or session that it refuses is set
+        aside and requested again by the next sync.
     NucleusError
-        When the service fails altogether, likewise: for several users in a row, and for a request that is about nobody.
+        When the service fails for several users in a row, or for a request that is not about a user; likewise.
     StoreLockedError, StoreError
-        When the store cannot be used, is that of another app, or is being synced already.
+        When the store cannot be used, belongs to another app, or is already being synced.
 
     Warns
     -----
     IncompleteDataWarning
-        When users or sessions could not be loaded, the service sent fewer users than it counts, it did not confirm an
-        erasure, or it lists somebody whose erasure it confirmed.
+        When users or sessions could not be loaded, when the service sent fewer users than it counts, did not confirm an
+        erasure, or lists a user whose erasure it confirmed.
 
     Notes
     -----
-    Source: ``users``, ``users/:userId``, ``users/:userId/session/:sessionId``; the cache of answers is not used.
+    Source: ``users``, ``users/:userId``, ``users/:userId/session/:sessionId``; the cache is not used.
 
-    Users not seen since `start`, or created after `end`, are not asked about, nor are those who were not seen since the
-    last sync and were asked about 48 hours after that: what they did is final. Of the others, sessions are fetched that
-    touch the interval, its window included, and are new or have grown.
-    Sessions and their note of having been fetched land in one transaction. So a sync can be stopped at any moment, by
-    Ctrl-C, an error or a crash, and the next one goes on: at most 1,000 requests are made again.
+    Users not seen since `start`, or created after `end`, are not requested. Nor are users who were requested at least
+    48 hours after they were last seen: their data are final. Of the others, sessions are fetched that overlap the
+    interval or its window and are new or have grown.
 
-    Session ids are random and repeat: an event belongs to the session of that user, device and id that it lies in, and
-    sessions that share them are counted as clashes. An event that came twice is kept once.
+    Sessions are written in the same transaction as the record that they were fetched. So a sync can be stopped at any
+    moment, by Ctrl-C, an error or a crash, and the next one continues; at most 1,000 requests are repeated.
 
-    Users who are gone from the service's list are asked about, and deleted from the store when the service does not
-    know them, unless they are more than half.
+    Session ids are random and repeat. An event is assigned, by its time, to a session of its user, device and session
+    id; sessions that share these are counted as clashes. An event that was sent twice is kept once.
 
-    An erasure by `forget_user` that stopped half-way is finished: the person is deleted from the store, and the service
-    is asked again to erase them as long as its list holds them. Whoever was erased is not taken in again.
+    Users who are missing from the service's list are requested, and deleted from the store when the service does not
+    know them, unless they are more than half of the users.
+
+    An erasure by `forget_user` that stopped half-way is finished: the person is deleted from the store, and the request
+    to erase them is repeated as long as the service lists them. Erased users are not taken in again.
 
     Examples
     --------
@@ -192,7 +193,7 @@ class _Run:
         self, client: Client, database: Database, listing: Listing, work: SyncWork, request: SyncRequest, erased: int
     ) -> None:
         self.client, self.database, self.listing, self.work, self.request = client, database, listing, work, request
-        self.erased = erased  # users deleted already, to finish an erasure
+        self.erased = erased  # users already deleted to finish an erasure
 
     def go(self, *, progress: bool) -> SyncReport:
         begun = time.monotonic()
@@ -239,7 +240,7 @@ class _Run:
         return _make_report(self.work, outcome, failures, self.erased + deleted + gone, seconds)
 
     def _begin(self, connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-        """Note what is known from the users' list and what this sync is to bring; delete who must not be there."""
+        """Write the users' list and the request of this sync; delete users who must not be in the store."""
         set_meta(connection, "app_id", self.client.app_id)
         set_meta(connection, "sample", repr(self.request.sample))
         set_meta(connection, "seed", str(self.request.seed))
@@ -271,7 +272,7 @@ class _Run:
         )
 
     def _drop_erased(self, connection: duckdb.DuckDBPyConnection) -> int:
-        """Delete users of the store who have taken on the id of somebody erased; gives how many these were."""
+        """Delete users of the store who now have the id of an erased user; return their number."""
         users = self.work.users
         numbers = users.loc[users["decision"].eq("forgotten"), "user_no"].tolist()
         connection.register("theirs", {"user_no": np.array(numbers, dtype=np.int32)})
@@ -280,7 +281,7 @@ class _Run:
         return int(deleted)
 
     def _tasks(self) -> tuple[list[UserTask], dict[int, str]]:
-        """Whom to ask about, and who cannot be asked about."""
+        """The users to request, and those who cannot be requested."""
         listed = self.work.users[["user_no", "decision"]].assign(
             user_id=self.listing.users["user_id"], user_db_id=self.listing.users["user_db_id"]
         )
@@ -298,9 +299,9 @@ class _Run:
         return tasks, unaskable
 
     def _finish(self, number: int, outcome: Outcome, seconds: float, *, finished: bool) -> tuple[int, pd.DataFrame]:
-        """Note failures and the end of the run; delete whom the service does not know any more.
+        """Record failures and the end of the run; delete users whom the service no longer knows.
 
-        Gives how many these were, and what of the interval could not be loaded.
+        Returns the number of deleted users, and what could not be loaded of the interval.
         """
         with self.database.writing() as connection:
             if outcome.path_works:
@@ -328,8 +329,8 @@ class _Run:
 def _kept(outcome: Outcome) -> str:
     tally = outcome.tally
     return (
-        f"What came is kept: the lists of sessions of {outcome.users:,} users, and {tally.sessions:,} sessions with "
-        f"{tally.events:,} events. Call sync again with the same arguments to go on."
+        f"Kept so far: the lists of sessions of {outcome.users:,} users, and {tally.sessions:,} sessions with "
+        f"{tally.events:,} events. Call sync again with the same arguments to continue."
     )
 
 
@@ -337,8 +338,8 @@ def _ended_early(outcome: Outcome, error: NucleusError) -> NucleusError:
     text = str(error)
     if isinstance(error, NotFoundError):
         text = (
-            "The service knows none of the users (404). It seems to expect the other id in the path: set user_path of "
-            "Client; nucleus_pandas.doctor(client) finds out which."
+            "The service knows none of the users (404). It seems to expect the other id in the path. Set user_path of "
+            "Client; nucleus_pandas.doctor(client) finds out which value is right."
         )
     return type(error)(
         f"{text} {_kept(outcome)}",
@@ -351,21 +352,25 @@ def _ended_early(outcome: Outcome, error: NucleusError) -> NucleusError:
 
 
 def _make_report(work: SyncWork, outcome: Outcome, failures: pd.DataFrame, deleted: int, seconds: float) -> SyncReport:
-    """Put together what is to be told; rows that tell of nothing unusual are left out."""
+    """Build the report; rows about unusual things appear only where there are any."""
     tally, requests = outcome.tally, outcome.requests + 1
     skipped = work.users["decision"].value_counts().drop("ask", errors="ignore")
     rows = [
         ("users listed", len(work.users), ""),
-        ("users asked about", outcome.users, ""),
+        ("users requested", outcome.users, ""),
         ("users skipped", int(skipped.sum()), ", ".join(f"{why}: {count:,}" for why, count in skipped.items())),
         ("sessions fetched", tally.sessions, ""),
         ("events fetched", tally.events, ""),
         ("requests", requests, ""),
     ]
     unusual = [
-        ("copies of events left out", tally.copies, "they came twice"),
-        ("clashes of session ids", tally.clashes, "sessions of a device with the same id, told apart by their times"),
-        ("users deleted", deleted, "forgotten, or not known to the service any more"),
+        ("repeated events left out", tally.copies, "sent twice"),
+        (
+            "clashes of session ids",
+            tally.clashes,
+            "sessions of a device with one id, distinguished by their times",
+        ),
+        ("users deleted", deleted, "forgotten, or no longer known to the service"),
         ("users or sessions not loaded in full", len(failures), "see failures; later syncs request them again"),
     ]
     rows += [row for row in unusual if row[1]]
@@ -375,7 +380,7 @@ def _make_report(work: SyncWork, outcome: Outcome, failures: pd.DataFrame, delet
 
 
 def _read_failures(connection: duckdb.DuckDBPyConnection, interval: Interval) -> pd.DataFrame:
-    """Give the users and sessions of an interval that could not be loaded; see `SyncReport.failures`."""
+    """Return the users and sessions of an interval that could not be loaded; see `SyncReport.failures`."""
     names = ("user_id", "user_db_id", "device_id", "session_id", "reason")
     condition, values = interval.condition()
     rows = connection.execute(_FAILED.format(condition=condition), [values[0], *values]).fetchall()
@@ -383,12 +388,12 @@ def _read_failures(connection: duckdb.DuckDBPyConnection, interval: Interval) ->
     return make_frame(dict.fromkeys(names, TEXT), columns)
 
 
-# A session has at least one event, whatever its counts say.
+# A session has at least one event, whatever its counts are.
 _LISTED = "greatest(coalesce(s.actions, 0) + coalesce(s.errors, 0), 1)"
 _FAILED = f"""
 SELECT user_id, user_db_id, NULL, NULL,
     coalesce(failure, CASE WHEN retry_at IS NULL THEN 'the service keeps returning an incomplete list of sessions'
-        ELSE 'the list of sessions came empty or with flaws' END)
+        ELSE 'the list of sessions was empty or incomplete' END)
 FROM kept.users u WHERE (failure IS NOT NULL OR (chosen AND {USER_SHORT})) AND coalesce(last_seen >= ?, true)
 UNION ALL
 SELECT u.user_id, u.user_db_id, s.device_id, s.session_id,

@@ -35,7 +35,7 @@ _SAME = " AND ".join(
 )
 _MINUTES = str(SESSION_TIMEOUT // dt.timedelta(minutes=1))
 
-# What makes the sessions that came, of users that were asked about, those that are kept.
+# Statements that replace the sessions of the users in `answered` with those in `came`.
 _PUT_SESSIONS = (
     """
     CREATE OR REPLACE TEMP TABLE answered_sessions AS
@@ -93,7 +93,7 @@ FROM fetched a WHERE s.session_no = a.session_no
 
 
 class UserAnswer(NamedTuple):
-    """The sessions of a user as they came, and until when they are known."""
+    """The sessions of a user as received, and until when they are known."""
 
     user_no: int
     sessions: list[Any]
@@ -101,7 +101,7 @@ class UserAnswer(NamedTuple):
 
 
 class SessionGroup(NamedTuple):
-    """The sessions of a user on a device that share a session id, which are asked for together."""
+    """The sessions of a user and device with one session id, which one request returns."""
 
     user_no: int
     path_id: str
@@ -110,7 +110,7 @@ class SessionGroup(NamedTuple):
 
 
 class EventsAnswer(NamedTuple):
-    """The events of a group as they came, and until when they are known."""
+    """The events of a group as received, and until when they are known."""
 
     group: SessionGroup
     events: list[Any]
@@ -136,13 +136,13 @@ class Tally:
 
 @dataclass(frozen=True)
 class Interval:
-    """The sessions whose events are wanted: those that touch it."""
+    """The sessions to fetch: those that overlap it."""
 
     start: dt.datetime
     end: dt.datetime
 
     def condition(self) -> tuple[str, list[Any]]:
-        """Give the SQL condition on a session ``s``; one without any time may lie anywhere."""
+        """Return the SQL condition on a session ``s``; one without times always matches."""
         text = '(greatest(s."start", s."end") >= ? AND least(s."start", s."end") <= ?)'
         text += ' OR (s."start" IS NULL AND s."end" IS NULL)'
         return f"({text})", [naive(self.start), naive(self.end)]
@@ -157,7 +157,7 @@ def put_users(
 ) -> None:
     """Put the users of the list in place of what was known of the same ones.
 
-    `more` tells user_no, bucket and chosen of each user, and `device_user_no` of each device.
+    `more` holds user_no, bucket and chosen of each user, and `device_user_no` of each device.
     """
     device_user_no = more.pop("device_user_no")
     listed = {name: users[name] for name in USERS} | {"props": texts_of(properties)} | more
@@ -183,12 +183,12 @@ def put_users(
 def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAnswer], losses: Losses) -> None:
     """Put the sessions of users in place of what was known of them.
 
-    A session that has grown is stale, however old it says that it is: the clock of its device may be wrong. One that
-    the service does not list any more is kept, unless it overlaps with another of the same ids, which has another start
-    by now, or could not be identified.
+    A session that has grown is stale, however old it is: the clock of its device may be wrong. A session that the
+    service no longer lists is kept, unless it lacks an id or overlaps another session of the same ids (its start has
+    changed).
 
-    An answer without sessions about somebody who has a device stays open, and so does one with sessions that lack an
-    id, a time or a count, or end before they start: the user is requested again.
+    An answer is incomplete if it has no sessions although the user has a device, or sessions that lack an id, a time or
+    a count, or end before they start: the user is requested again.
     """
     if not answers:
         return
@@ -215,7 +215,7 @@ def put_events(
 ) -> None:
     """Put the events of sessions in place of what was there of the same ones.
 
-    An answer with fewer events than the session's list counts stays open. If it also has fewer than are there already,
+    An answer with fewer events than the list of sessions counts is incomplete. If the store already has more events,
     these are kept.
     """
     if not answers:
@@ -262,7 +262,7 @@ def put_events(
 
 
 def put_failures(connection: duckdb.DuckDBPyConnection, users: dict[int, str], groups: dict[SessionGroup, str]) -> None:
-    """Note why users and sessions could not be loaded, until they can."""
+    """Record why users and sessions could not be loaded, until they can."""
     for user_no, why in users.items():
         connection.execute("UPDATE kept.users SET failure = ? WHERE user_no = ?", [why, user_no])
     for group, why in groups.items():
@@ -275,9 +275,9 @@ def put_failures(connection: duckdb.DuckDBPyConnection, users: dict[int, str], g
 def groups_to_fetch(
     connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval, path_column: str, now: dt.datetime
 ) -> list[SessionGroup]:
-    """Give the groups of these users with a session that touches the interval and is to be fetched.
+    """Return the groups of these users with a session that overlaps the interval and has to be fetched.
 
-    That is one whose events are not there, that has grown, or whose events fell short and are to be requested again.
+    That is a session without events, one that has grown, or an incomplete one that is due again.
     """
     condition, values = interval.condition()
     connection.register("wanted", {"user_no": np.array(list(users), dtype=np.int32)})
@@ -293,7 +293,7 @@ def groups_to_fetch(
 
 
 def mark_outdated(connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval) -> None:
-    """Let these users and their sessions that touch the interval be requested again, as often as if they were new."""
+    """Mark these users, and their sessions that overlap the interval, to be requested again like new ones."""
     condition, values = interval.condition()
     connection.register("outdated", {"user_no": np.array(list(users), dtype=np.int32)})
     connection.execute(
@@ -314,7 +314,7 @@ def drop_users(connection: duckdb.DuckDBPyConnection, users: Iterable[int]) -> N
 
 
 def texts_of(objects: Iterable[Any]) -> Any:
-    """Objects of properties as JSON text; what is no object, or empty, is missing."""
+    """Objects of properties as JSON text; anything but an object, and an empty one, is missing."""
     texts = [_dumps(value) if type(value) is dict and value else None for value in objects]
     if _SURROGATE.search("".join(filter(None, texts))):  # UTF-8 has no halves of pairs
         texts = [text and _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text) for text in texts]
