@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "nucleus_pandas"
 ROOMS = ["exceptions", "core", "api", "store", "stats", "analysis", "plots", "report", "demo", "cli", "__main__"]
 # Inside api: the same rule for its files.
 API_FILES = [
-    *("endpoints", "wording", "numbers", "durations", "windows", "columns", "csvfile", "shapes", "frames"),
+    *("endpoints", "wording", "numbers", "durations", "windows", "columns", "csvfile", "platforms", "shapes", "frames"),
     *("counts", "people"),
     *("authorization", "http_dates", "pacing", "payloads", "redaction", "verdicts", "wire", "transport", "adapter"),
     *("lifetimes", "cachefile", "cache", "addresses", "erasure"),

@@ -17,6 +17,7 @@ from nucleus_pandas.analysis.json_properties import JsonProperties
 from nucleus_pandas.analysis.parted import Parted, refuse_parts
 from nucleus_pandas.analysis.rows import by_code, checked_sample, in_order_received, kept_rows
 from nucleus_pandas.api.frames import EVENT_LOG
+from nucleus_pandas.api.people import kind_of
 from nucleus_pandas.api.windows import When, make_instant
 from nucleus_pandas.api.wording import counted
 from nucleus_pandas.exceptions import StoreError
@@ -24,7 +25,7 @@ from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.properties import known_keys
 
 #: What comes with `init` and errors only: filled forward within a session before it is used.
-CONTEXT = ("platform", "os_version", "version", "locale", "country", "arch", "ram_gb")
+CONTEXT = ("platform", "platform_raw", "os_version", "version", "locale", "country", "arch", "ram_gb")
 
 
 class EventLog:
@@ -91,8 +92,8 @@ class EventLog:
     user_id, if that is one user only; otherwise user_id tells who it is. The empty text is missing.
 
     A *session* is a user, device_id, session_id and session_start, as far as the frame has these columns; session_id it
-    must have. What comes with `init` and errors only (platform, os_version, version, locale, country, arch, ram_gb) is
-    filled forward within a session when it is asked for.
+    must have. What comes with `init` and errors only (platform, platform_raw, os_version, version, locale, country,
+    arch, ram_gb) is filled forward within a session when it is asked for.
 
     The *order received*, which counts among events of a user at one instant, is that of the rows; or of the column
     event_no, if there is one of whole numbers, as in exports.
@@ -278,9 +279,7 @@ class EventLog:
     @cached_property
     def system(self) -> Bools:
         """Whether an event is the service's own: by its kind, or by its name where it has none."""
-        by_name = np.array(
-            [name.startswith("nucleus:") and name != "nucleus:view" for name in self.names], dtype=np.bool_
-        )
+        by_name = np.array([kind_of(name) == "system" for name in self.names], dtype=np.bool_)
         found = by_name[self.event] if len(self) else np.empty(0, dtype=np.bool_)
         if "kind" not in self.frame.columns:
             return found

@@ -13,6 +13,7 @@ from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import ids, instants, names, require
 from nucleus_pandas.analysis.days import day_numbers
 from nucleus_pandas.analysis.horizon import newest
+from nucleus_pandas.api.people import kind_of
 
 # So many cells of users by days a row may take; where days are few and far between, sorting is better.
 _ROOM = 8
@@ -39,7 +40,7 @@ def plain_days(frame: object, zone: dt.tzinfo, as_of: int | None) -> PlainDays |
     require(frame, ["user_id", "time", "event"])
     time, missing = instants(frame["time"])
     event, known = names(frame["event"])
-    if not len(time) or missing.any() or (event < 0).any() or any(name.startswith("nucleus:") for name in known):
+    if not len(time) or missing.any() or (event < 0).any() or any(kind_of(name) == "system" for name in known):
         return None
     user, day = ids(frame), day_numbers(time, zone)
     table = _marked(user, day)

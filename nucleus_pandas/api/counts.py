@@ -44,6 +44,7 @@ from nucleus_pandas.api.frames import (
     pick,
     wrong_shape,
 )
+from nucleus_pandas.api.platforms import platform_name
 from nucleus_pandas.api.windows import Period, Run, Window, states
 from nucleus_pandas.exceptions import PayloadError
 
@@ -180,7 +181,10 @@ def dimensions_frame(answers: Sequence[PeriodAnswer], as_of: dt.datetime) -> pd.
             losses.add(
                 f"answers without {_DIMENSIONS[dimension]!r}, the counts of which are missing: {{}}", int(rows is None)
             )
-        tables.append((period, {(dimension,): _values(rows, losses) for dimension, rows in lists.items()}))
+        counted = {dimension: _values(rows, losses) for dimension, rows in lists.items()}
+        counted = {"platform": None, "platform_raw": counted["platform"]} | counted
+        counted["platform"] = _by_platform(counted["platform_raw"])
+        tables.append((period, {(dimension,): values for dimension, values in counted.items()}))
     losses.warn()
     return _one_row_a_value(DIMENSIONS, tables, as_of)
 
@@ -410,6 +414,17 @@ def _values(rows: list[Any] | None, losses: Losses) -> Counted | None:
     totals: Counted = {}
     for value, row in zip(texts(pick(kept, "value"), losses), kept, strict=True):
         totals[value] = _sum([totals.get(value, 0), _read_known_count(row.get("count"), losses)])
+    return totals
+
+
+def _by_platform(reported: Counted | None) -> Counted | None:
+    """Add up the counts of the spellings of each platform."""
+    if reported is None:
+        return None
+    totals: Counted = {}
+    for value, count in reported.items():
+        name = value and platform_name(value)
+        totals[name] = _sum([totals.get(name, 0), count])
     return totals
 
 

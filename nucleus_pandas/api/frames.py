@@ -58,6 +58,7 @@ USERS: Schema = {
     "last_seen": INSTANT,
     "devices": COUNT,
     "platform": TEXT,
+    "platform_raw": TEXT,
     "version": TEXT,
 }
 DEVICES: Schema = {
@@ -65,6 +66,7 @@ DEVICES: Schema = {
     "user_db_id": TEXT,
     "device_id": TEXT,
     "platform": TEXT,
+    "platform_raw": TEXT,
     "os_version": TEXT,
     "version": TEXT,
     "last_seen": INSTANT,
@@ -91,6 +93,7 @@ EVENT_LOG: Schema = {
     "event": TEXT,
     "kind": TEXT,
     "platform": TEXT,
+    "platform_raw": TEXT,
     "os_version": TEXT,
     "version": TEXT,
     "locale": TEXT,
@@ -106,6 +109,7 @@ LIVE_USERS: Schema = {
     "user_db_id": TEXT,
     "device_id": TEXT,
     "platform": TEXT,
+    "platform_raw": TEXT,
     "os_version": TEXT,
     "country": TEXT,
     "last_seen": INSTANT,
