@@ -83,9 +83,8 @@ class Player:
             if number == 0 or installed >= release.released_ms:
                 wait = min(wait, ROLLOUT_NEW)
             taken.append((release.released_ms + wait * DAY_MS, release.version))
-        ram = (4, 8, 8, 16, 16, 16, 32, 64)[place % 8]
-        if node:
-            ram -= 0.125 * (1 + place % 3)  # what the firmware takes is not there
+        installed_gb = (4, 8, 8, 16, 16, 16, 32, 64)[place % 8]
+        ram = installed_gb - 0.125 * (1 + place % 3) if node else installed_gb  # without what the firmware takes
         device = DemoDevice(device_id, platform, os_version, arch, ram, tuple(reversed(taken)))
         user.devices.append(device)
         return device

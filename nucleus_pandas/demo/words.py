@@ -32,8 +32,8 @@ COUNTRIES: tuple[tuple[str | None, str, int, int], ...] = (
     (None, "en", 0, 2),
 )
 
-# platform, os version (of macOS that of its kernel, as Node.js gives it), architecture, weight. A platform is spelled as
-# the Data API's examples do, or as Node.js does, which most tracking clients repeat.
+# platform, os version (of macOS that of its kernel, as Node.js gives it), architecture, weight. A platform is spelled
+# as the Data API's examples do, or as Node.js does, which most tracking clients repeat.
 SYSTEMS: tuple[tuple[str, str, str, int], ...] = (
     ("win", "10.0.19045", "x64", 12),
     ("Windows_NT", "10.0.19045", "x64", 18),
@@ -132,7 +132,7 @@ def mix(**weights: int) -> tuple[Slot, ...]:
 
 
 def _error(name: str, message: str, place: str) -> tuple[str, Payload]:
-    """Return an error as the clients send it: its type, and a payload of message and stack, with paths of the device."""
+    """Return an error as the clients send it: its type, and message and stack, with paths of the device."""
     app = "/home/ana/Apps/maquette/resources/app.asar"
     stack = f"{message}\n    at {place.replace('(', f'({app}/')}\n    at {app}/app.js:1:1"
     return f"error:{name}", {"message": message, "stack": stack}
