@@ -9,6 +9,8 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
     nu.plot_daily(daily)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.adoption import adoption
 from nucleus_pandas.analysis.breakdown import breakdown, compare_breakdowns
@@ -102,6 +104,9 @@ from nucleus_pandas.store.person import export_user
 from nucleus_pandas.store.planning import plan_sync
 from nucleus_pandas.store.sync import sync
 
+if TYPE_CHECKING:
+    from nucleus_pandas.sandbox import Sandbox
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -119,6 +124,7 @@ __all__ = [
     "PayloadError",
     "RateLimitError",
     "Report",
+    "Sandbox",
     "ServiceError",
     "StoreError",
     "StoreLockedError",
@@ -201,3 +207,16 @@ __all__ = [
     "usage_interval",
     "weekly_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs a server and a database only when somebody asks for it."""
+    if name == "Sandbox":
+        from nucleus_pandas.sandbox import Sandbox
+
+        return Sandbox
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

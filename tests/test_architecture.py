@@ -8,7 +8,20 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "nucleus_pandas"
-ROOMS = ["exceptions", "core", "api", "store", "stats", "analysis", "plots", "report", "demo", "cli", "__main__"]
+ROOMS = [
+    "exceptions",
+    "core",
+    "api",
+    "store",
+    "stats",
+    "analysis",
+    "plots",
+    "report",
+    "demo",
+    "sandbox",
+    "cli",
+    "__main__",
+]
 # Inside api: the same rule for its files.
 API_FILES = [
     *("endpoints", "wording", "numbers", "durations", "windows", "columns", "csvfile", "platforms", "shapes", "frames"),
@@ -58,7 +71,7 @@ def test_the_made_up_app_knows_nothing_of_the_library_it_checks():
 
 
 def test_importing_the_library_brings_in_nothing_that_is_not_needed_yet():
-    heavy = ["matplotlib", "duckdb", "jinja2", "requests_cache", "sqlite3", "tqdm", "http.server"]
+    heavy = ["matplotlib", "duckdb", "jinja2", "requests_cache", "sqlite3", "tqdm", "http.server", "websockets"]
     code = f"import sys, nucleus_pandas; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -18,6 +18,7 @@ import pandas as pd
 import nucleus_pandas as nu
 from nucleus_pandas.cli.export import add_export
 from nucleus_pandas.cli.report import add_report
+from nucleus_pandas.cli.sandbox import add_sandbox
 from nucleus_pandas.cli.settings import add_app, client_of
 from nucleus_pandas.cli.store import add_store_commands
 from nucleus_pandas.cli.wording import in_shell_terms
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", type=int, default=0, help="default: any that is free")
     demo.add_argument("--scale", type=float, default=1.0, help="1 is some 2,500 users and 100,000 events")
     demo.set_defaults(run=_demo)
+    add_sandbox(commands)
     add_export(commands)
     add_store_commands(commands)
     doctor = commands.add_parser(

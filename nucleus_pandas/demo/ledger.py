@@ -1,7 +1,7 @@
 """What a service has received so far, indexed for its answers."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -88,12 +88,16 @@ class Ledger:
         All users, in order of creation.
     events : sequence of Event
         All events, in the order in which they are received.
-    heartbeats : iterable of Sighting
-        Who was online without an event, in order of receipt.
+
+    Attributes
+    ----------
+    heartbeats : list of Sighting
+        Who was online without an event.
     """
 
-    def __init__(self, users: Sequence[User], events: Sequence[Event], heartbeats: Iterable[Sighting] = ()) -> None:
-        self._all_users, self._all_events, self._heartbeats = users, events, heartbeats
+    def __init__(self, users: Sequence[User], events: Sequence[Event]) -> None:
+        self._all_users, self._all_events = users, events
+        self.heartbeats: list[Sighting] = []
         self.users: dict[str, UserRecord] = {}
         self.by_user_id: dict[str, UserRecord] = {}
         self.sessions: list[SessionRecord] = []
@@ -221,7 +225,7 @@ class Ledger:
             Sighting(event.session.user, event.session.device, event.received_ms)
             for event in self.received_since(since_ms)
         ]
-        seen += [beat for beat in self._heartbeats if beat.received_ms > since_ms and beat.user.db_id in self.users]
+        seen += [beat for beat in self.heartbeats if beat.received_ms > since_ms and beat.user.db_id in self.users]
         return list(
             {last.user.db_id: last for last in sorted(seen, key=lambda sighting: sighting.received_ms)}.values()
         )

@@ -1,7 +1,7 @@
 """Which answer belongs to which path of the Data API: the same for every service that keeps a ledger."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableSequence, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
@@ -27,9 +27,22 @@ class RefusedError(Exception):
         self.status = status
 
 
+def guarded(
+    answer: Callable[[], tuple[int, Answer | None]], failures: MutableSequence[Exception]
+) -> tuple[int, Answer | None]:
+    """Return an answer, or the error that a client gets in its place; bugs are kept."""
+    try:
+        return answer()
+    except RefusedError as refused:
+        return refused.status, {"error": str(refused)}
+    except Exception as error:  # the client gets an answer, the test gets the bug
+        failures.append(error)
+        return HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "The service failed; this is a bug."}
+
+
 def check_door(host: str | None, port: int) -> None:
     """Refuse a host name that is not this machine's: a web page that rebinds its own name still sends that name."""
-    if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+    if host not in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"):
         raise RefusedError(HTTPStatus.MISDIRECTED_REQUEST, "This host name is not served here.")
 
 

@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from datetime import datetime
 from email.utils import formatdate
 from http import HTTPStatus
@@ -31,7 +31,7 @@ class JsonServer(ThreadingHTTPServer):
         Makes the answers.
     now : callable
         What the ``Date`` header says.
-    failures : list of Exception
+    failures : sequence of Exception
         Takes what goes wrong in a thread, other than a client's hanging up.
     host : str
         Address to listen on.
@@ -47,7 +47,7 @@ class JsonServer(ThreadingHTTPServer):
         port: int,
         answer: Answerer,
         now: Callable[[], datetime],
-        failures: list[Exception],
+        failures: MutableSequence[Exception],
         *,
         host: str = HOST,
         handler: "type[JsonHandler] | None" = None,

@@ -10,7 +10,7 @@ from nucleus_pandas.demo.answers import Answer
 from nucleus_pandas.demo.ledger import Ledger, UserPath
 from nucleus_pandas.demo.model import DemoApp
 from nucleus_pandas.demo.records import to_ms
-from nucleus_pandas.demo.routes import RefusedError, Routes, UtcOffsetSign, check_door, split_app, split_path
+from nucleus_pandas.demo.routes import RefusedError, Routes, UtcOffsetSign, check_door, guarded, split_app, split_path
 from nucleus_pandas.demo.server import HOST, JsonServer, ThreadedService
 
 
@@ -98,13 +98,7 @@ class DemoService(ThreadedService):
         self.requests.append((method, target))
         if self.latency:
             time.sleep(self.latency)
-        try:
-            return self._checked(method, target, host, token)
-        except RefusedError as refused:
-            return refused.status, {"error": str(refused)}
-        except Exception as error:  # the client gets an answer, the test gets the bug
-            self.failures.append(error)
-            return HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "The demo service failed; this is a bug."}
+        return guarded(lambda: self._checked(method, target, host, token), self.failures)
 
     def _checked(self, method: str, target: str, host: str | None, token: str | None) -> tuple[int, Answer | None]:
         """Refuse who is not at the right door, else answer."""
