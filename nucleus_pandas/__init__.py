@@ -31,6 +31,7 @@ from nucleus_pandas.analysis.steps import step
 from nucleus_pandas.analysis.survival import survival
 from nucleus_pandas.analysis.top_errors import top_errors
 from nucleus_pandas.analysis.unbounded import unbounded_retention
+from nucleus_pandas.api.addresses import ASTROLYTICS_URL, NUCLEUS_URL
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
 from nucleus_pandas.api.loaders import (
@@ -110,6 +111,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ASTROLYTICS_URL",
+    "NUCLEUS_URL",
     "AuthenticationError",
     "Buckets",
     "CacheWarning",

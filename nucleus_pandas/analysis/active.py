@@ -66,8 +66,9 @@ class Active:
 
     @property
     def last_over(self) -> int:
-        """The last day that is known as a whole."""
-        return _day(self.until + 1, self.zone) - 1
+        """The last day that is known as a whole; a day that a zone skipped is none."""
+        today = np.array([_day(self.until + 1, self.zone)])
+        return _day(int(period_starts(today, "D", "monday", self.zone)[0]) - 1, self.zone)
 
     def rows(self, freq: Freq, week_start: WeekStart = "monday") -> Ints:
         """Give the numbers of the periods that the days asked for lie in."""

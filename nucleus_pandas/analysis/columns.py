@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints, encode, small
+from nucleus_pandas.analysis.dirty_data import warn_of_ids
 from nucleus_pandas.analysis.json_properties import JsonProperties
 from nucleus_pandas.api.columns import Losses, texts
 from nucleus_pandas.api.wording import shown
@@ -131,23 +132,30 @@ def spelled(values: Sequence[Any]) -> list[str]:
     return [text or "" for text in texts(plain, Losses("event log"))]
 
 
-def ids(frame: pd.DataFrame, rows: Ints | None = None) -> Ints:
+def ids(frame: pd.DataFrame, rows: Ints | None = None, *, warn: bool = False) -> Ints:
     """Give the code of each row's user, or of some rows': by the service's id where there is one, else by the app's."""
     named = [name for name in ("user_id", "user_db_id") if name in frame.columns]
     frame = frame[named] if rows is None else frame[named].iloc[rows]
     if "user_db_id" not in named:
-        return _compact(encode(frame["user_id"])[0])
-    codes, services = encode(frame["user_db_id"])
+        return _compact(_encode_ids(frame["user_id"], warn=warn)[0])
+    codes, services = _encode_ids(frame["user_db_id"], warn=warn)
     without = codes < 0
     if not without.any():
         return _compact(codes)
-    apps, app_ids = encode(frame["user_id"])
+    apps, app_ids = _encode_ids(frame["user_id"], warn=warn)
     service_of = only_one(apps, codes, len(app_ids))
     # An id of the app's that belongs to no service's id, or to several, stands for itself.
     place = {value: code for code, value in enumerate(services)}
     own = [place.setdefault(value, len(place)) for value in app_ids]
     stands_for = np.append(np.where(service_of >= 0, service_of, np.array(own, dtype=np.int64)), -1)
     return _compact(np.where(without, stands_for[apps], codes))
+
+
+def _encode_ids(column: pd.Series, *, warn: bool) -> tuple[Ints, list[Any]]:
+    codes, values = encode(column)
+    if warn:
+        warn_of_ids(str(column.name), codes, values)
+    return codes, values
 
 
 def only_one(apps: Ints, services: Ints, number: int) -> Any:

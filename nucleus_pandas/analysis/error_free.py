@@ -16,7 +16,15 @@ from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.engines import answer
 from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.analysis.failure_counts import CountFailures, FailureCounts, count_failures
-from nucleus_pandas.analysis.failures import Failure, Sessions, between, find_sessions, held_within, session_rows
+from nucleus_pandas.analysis.failures import (
+    Failure,
+    Sessions,
+    between,
+    find_sessions,
+    held_within,
+    session_rows,
+    warn_without_errors,
+)
 from nucleus_pandas.analysis.horizon import Times, oldest
 from nucleus_pandas.analysis.periods import Calendar, make_calendar
 from nucleus_pandas.analysis.segments import rank_segments
@@ -205,6 +213,7 @@ def _table(
     known: int | None,
 ) -> pd.DataFrame:
     top = checked_number("top", top, None, "how many values get rows of their own")
+    warn_without_errors(log)
     until = log.as_of_microseconds if known is None else known
     begins, ends = (None if one is None else microseconds(one) for one in within)
     found = find_sessions(log, failure, until, start=begins, end=ends)

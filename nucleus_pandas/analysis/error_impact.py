@@ -14,6 +14,7 @@ from nucleus_pandas.analysis.columns import microseconds
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.failures import Sessions, all_sessions, between, error_rows, held_within, numbers
 from nucleus_pandas.analysis.horizon import oldest
+from nucleus_pandas.analysis.pending import warn_all_pending
 from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT, warn_incomplete
 from nucleus_pandas.api.durations import Duration, read_duration, spell_duration
 from nucleus_pandas.api.frames import Schema, make_frame
@@ -161,6 +162,10 @@ def impact_of_errors(
         )
     asked &= people.told
     pending = int(np.count_nonzero(asked & ~people.old))
+    if pending and pending == int(np.count_nonzero(asked)):
+        rule = f"a user is judged {spell_duration(length)} and 48 hours after the last of the first {first} sessions."
+        earliest = int(people.began[asked].min()) + length + SETTLING
+        warn_all_pending(rule, earliest, until, at_earliest=True)
     people = _People(*(values[asked & people.old] for values in people))
     table = _table(people, strata)
     rows = len(table["activity"])

@@ -12,6 +12,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints, begins, combine, encode, small, sort_rows
 from nucleus_pandas.analysis.columns import column_of, ids, instants, microseconds, names, require
+from nucleus_pandas.analysis.dirty_data import warn_of_backward_sessions, warn_of_duplicates
 from nucleus_pandas.analysis.horizon import newest
 from nucleus_pandas.analysis.json_properties import JsonProperties
 from nucleus_pandas.analysis.parted import Parted, refuse_parts
@@ -83,7 +84,9 @@ class EventLog:
     Warns
     -----
     IncompleteDataWarning
-        When rows have no user, time or event: they are left out. When the newest times cannot be right, see Notes.
+        When rows have no user, time or event: they are left out. When the newest times cannot be right, see Notes. When
+        rows repeat other rows in every column, or ids begin or end with whitespace, differ in type only (1 and "1") or
+        spell a missing value ("nan"): they are counted as they are.
 
     Notes
     -----
@@ -125,6 +128,8 @@ class EventLog:
     sample: float
     #: Whether the log is one of sessions, with one event each.
     holds_sessions = False
+    #: Whether the log is one part of a larger one, about which all warnings have been given.
+    is_part = False
     #: Whether `rows_frame` turns the properties, which the log holds as JSON, into columns.
     _expands = False
     #: Lists the properties of the store for messages, where the log was made without them.
@@ -164,7 +169,7 @@ class EventLog:
     def part(cls, frame: pd.DataFrame, whole: EventLog, as_of: int) -> EventLog:
         """Make the log of some users of a larger one, with its names and counts; what is left out is not told."""
         log = cls.__new__(cls)
-        log.sample, log.spans, log._known = whole.sample, whole.spans, as_of
+        log.sample, log.spans, log._known, log.is_part = whole.sample, whole.spans, as_of, True
         log._make(frame, None, None, whole)
         return log
 
@@ -175,9 +180,12 @@ class EventLog:
         start, no_start = instants(sessions["start"])
         log = cls.__new__(cls)
         log.sample, log._known, log.holds_sessions = sample, as_of, True
-        if as_of is None and "end" in sessions.columns:
+        if "end" in sessions.columns:
             end, no_end = instants(sessions["end"])
-            log._known = newest(np.concatenate([start[~no_start], end[~no_end]]))
+            both = ~no_start & ~no_end
+            warn_of_backward_sessions(start[both], end[both], len(sessions))
+            if as_of is None:
+                log._known = newest(np.concatenate([start[~no_start], end[~no_end]]))
         event = pd.Categorical(["session"]).take(np.zeros(len(sessions), dtype=np.intp))
         log._make(sessions.assign(time=sessions["start"], event=event), None, "the sessions")
         return log
@@ -218,7 +226,7 @@ class EventLog:
                 self._known = newest(time[~no_time])
             times, event = times.iloc[rows], event[rows]
         time, no_time = instants(times)
-        user = ids(frame, rows)
+        user = ids(frame, rows, warn=whose is not None)
         kept = kept_rows({"user": user < 0, "time": no_time, "event": event < 0}, whose)
         if kept is not None:
             # Rows that are left out tell all the same until when the data are known.
@@ -232,6 +240,8 @@ class EventLog:
         self._rows, self._ends = by_code(self.event, len(self.names))
         if only is None and whole is None:
             self.counts = np.diff(self._ends)
+        if whose is not None:
+            warn_of_duplicates(frame, self.order, self.user, self.time, self.event)
 
     def __len__(self) -> int:
         return len(self.time)

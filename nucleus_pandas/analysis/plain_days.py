@@ -42,7 +42,7 @@ def plain_days(frame: object, zone: dt.tzinfo, as_of: int | None) -> PlainDays |
     event, known = names(frame["event"])
     if not len(time) or missing.any() or (event < 0).any() or any(kind_of(name) == "system" for name in known):
         return None
-    user, day = ids(frame), day_numbers(time, zone)
+    user, day = ids(frame, warn=True), day_numbers(time, zone)
     table = _marked(user, day)
     if table is None:
         return None

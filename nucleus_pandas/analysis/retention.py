@@ -8,16 +8,24 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.activity import Activity
-from nucleus_pandas.analysis.cohorts import find_grid
-from nucleus_pandas.analysis.days import WeekStart
+from nucleus_pandas.analysis.cohorts import UNITS, Clocks, find_grid
+from nucleus_pandas.analysis.days import WeekStart, period_numbers
 from nucleus_pandas.analysis.engines import Parts
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.analysis.horizon import Times
+from nucleus_pandas.analysis.pending import warn_all_pending
 from nucleus_pandas.analysis.people import check_acquainted, known_in
 from nucleus_pandas.analysis.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
 from nucleus_pandas.analysis.retention_parts import cells_of_parts, cells_of_users
 from nucleus_pandas.analysis.retention_question import BracketLike, find_log, read_asked, read_clocks
-from nucleus_pandas.analysis.retention_tables import Clock, Criterion, pooled, require_retention, retention_table
+from nucleus_pandas.analysis.retention_tables import (
+    Cells,
+    Clock,
+    Criterion,
+    pooled,
+    require_retention,
+    retention_table,
+)
 from nucleus_pandas.analysis.steps import StepLike
 from nucleus_pandas.api.numbers import checked_number
 from nucleus_pandas.api.windows import Freq, When, Zone
@@ -182,6 +190,7 @@ def retention(
             cells = cells_of_parts(log, asked, clocks, by, top, first_time=first_time)
         else:
             cells = cells_of_users(log, asked, clocks, users, by, top)
+        _warn_if_pending(cells, clocks)
         return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
     starts = find_starts(log, users, asked, first_time=first_time)
     grid = find_grid(Times(starts.time), clocks)
@@ -193,7 +202,23 @@ def retention(
     numbers = period_numbers_of(asked, clocks, grid)
     recurring = users is None and not first_time
     cells = count_cells(log, asked, clocks, cohorts, segments, numbers, recurring=recurring)
+    _warn_if_pending(cells, clocks)
     return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
+
+
+def _warn_if_pending(cells: Cells, clocks: Clocks) -> None:
+    """Warn where users started and no period that is asked for was over for any of them."""
+    if not cells.users.any() or cells.eligible.any() or not len(cells.periods):
+        return
+    started = np.flatnonzero(np.atleast_2d(cells.users).sum(axis=0))
+    last = int(cells.periods.min())
+    day = cells.cohorts[started[:1]].astype("datetime64[D]").astype(np.int64)
+    cohort = period_numbers(day, clocks.freq, clocks.week_start)
+    rolling = clocks.clock == "rolling"
+    first = int(clocks.edges(cohort)[0]) + (last + 1) * UNITS[clocks.freq]
+    first = first if rolling else int(clocks.edges(cohort + last + 1)[0])
+    rule = f"period {last} has to be over for at least one user of a cohort."
+    warn_all_pending(rule, first, clocks.as_of, at_earliest=rolling)
 
 
 def retention_curve(table: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.codes import Bools, Ints
 from nucleus_pandas.analysis.columns import unknown_column
+from nucleus_pandas.analysis.dirty_data import warn_of_variants
 from nucleus_pandas.analysis.eventlog import EventLog
 from nucleus_pandas.api.frames import EVENT_LOG
 from nucleus_pandas.api.wording import is_utf8, shown
@@ -199,6 +200,8 @@ def rows_of(one: Step, log: EventLog, place: str) -> Ints:
         if name not in code_of:
             order = np.argsort(-log.counts, kind="stable")
             raise unknown_event(name, [log.names[code] for code in order if log.counts[code]], place)
+        if not log.is_part:
+            warn_of_variants(name, code_of.keys() - set(one.events), place)
     lists = [log.rows_of(code_of[name]) for name in one.events if code_of]
     rows = lists[0] if len(lists) == 1 else np.sort(np.concatenate([log.order[:0], *lists]))
     if one.where is None:

@@ -15,6 +15,9 @@ from nucleus_pandas.analysis import codes
 from nucleus_pandas.analysis.columns import instants
 from nucleus_pandas.analysis.eventlog import as_event_log
 
+# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
+
 MINUTE = 60_000_000
 
 

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.slow_funnel import Asked, Event, slow_funnel_users
 
+# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
+
 LOGS = 400
 EPOCH = pd.Timestamp("2026-09-01", tz="UTC")
 NAMES = ["A", "B", "C", "D", "nucleus:props"]

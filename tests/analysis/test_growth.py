@@ -12,6 +12,9 @@ from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
 
+# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
+
 
 def log(**days):
     """An event log in which each user is active at noon on some days of January 2026, a Thursday first."""

@@ -10,11 +10,15 @@ import zoneinfo
 from itertools import accumulate
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
 from tests.analysis.slow_growth import slow_active_users, slow_days_active, slow_growth, slow_usage_interval
+
+# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 LOGS = 40
 # Half an hour of summer time; no midnight in spring; and both sides of the ocean.

@@ -7,6 +7,9 @@ import pytest
 import nucleus_pandas as nu
 from tests.analysis.test_growth import EVERY_DAY, log
 
+# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
+
 
 def counts(table):
     return {row.days: row.users for row in table.itertuples() if row.users}
@@ -113,3 +116,15 @@ def test_shares_add_up_to_one():
     for table in (nu.days_active(frame, 7, as_of="2026-01-31"), nu.usage_interval(frame)):
         assert np.isclose(table["share"].sum(), 1)
         assert table["share"].between(table["low"], table["high"]).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*was not over at as_of")
+@pytest.mark.parametrize(
+    ("end", "as_of"), [(None, None), ("2011-12-30", None), (None, "2011-12-30"), ("2011-12-29", None)]
+)
+def test_a_day_that_a_zone_skipped_is_never_the_last(end, as_of):
+    # Samoa went from the 29th of December to the 31st.
+    starts = pd.to_datetime(["2011-12-29 05:00", "2011-12-30 05:00", "2011-12-30 15:00"], utc=True)
+    sessions = pd.DataFrame({"user_id": ["ana", "ana", "ben"], "start": starts})
+    table = nu.days_active(sessions, days=2, end=end, tz="Pacific/Apia", as_of=as_of)
+    assert set(table["last_day"]) == {pd.Timestamp("2011-12-29")}

@@ -406,6 +406,7 @@ def test_curve_and_trend_of_nothing_are_empty_and_of_another_table_refused():
 
 @pytest.mark.parametrize("asked", [{}, {"freq": "D", "tz": "Europe/Paris"}, {"criterion": "on_or_after", "freq": "M"}])
 @pytest.mark.parametrize("as_of", ["2026-09-20", "2026-08-20"])
+@pytest.mark.filterwarnings("ignore:No user can be counted yet")
 def test_a_plain_frame_gives_what_its_log_gives(asked, as_of):
     rng = np.random.default_rng(1)
     time = pd.Timestamp("2026-09-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 30 * 86_400, 400), unit="s")
@@ -432,3 +433,21 @@ def test_what_a_plain_frame_lacks_is_told_as_by_its_log():
         pd.testing.assert_frame_equal(nu.retention(lacking, as_of=LATE), nu.retention(THREE, as_of=LATE))
     with_system = pd.concat([THREE, THREE.assign(event="nucleus:heartbeat", user_id="eve").head(1)])
     pd.testing.assert_frame_equal(nu.retention(with_system, as_of=LATE), nu.retention(THREE, as_of=LATE))
+
+
+@pytest.mark.parametrize(
+    ("asked", "when"),
+    [
+        ({}, "by 2026-09-14 00:00"),
+        ({"freq": "D", "brackets": [(2, 3)]}, "by 2026-09-11 00:00"),
+        ({"clock": "rolling", "as_of": "2026-09-09"}, "not before 2026-09-14 00:00"),
+        ({"freq": "M", "tz": "Pacific/Auckland"}, "by 2026-09-30 11:00"),
+    ],
+)
+def test_where_no_period_was_over_for_anybody_it_says_when_the_first_will_be(asked, when):
+    start = pd.Timestamp("2026-09-07 09:00", tz="UTC")
+    sessions = pd.DataFrame({"user_id": ["ana", "ben"], "start": [start, start + pd.Timedelta("1h")]})
+    with pytest.warns(nu.IncompleteDataWarning, match=f"No user can be counted yet: .*can be counted {when} UTC"):
+        table = nu.retention(sessions, **asked)
+    assert table["rate"].isna().all()
+    assert table["users"].max() == 2

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.slow_retention import WEEKDAYS, Asked, Event, number, slow_retention
 
+# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row", "ignore:No user can be counted yet")
+
 LOGS = 80
 HOUR = dt.timedelta(hours=1)
 # Both changes of 2026 in each: Beirut's midnight does not exist in spring, Lord Howe's clocks change by half an hour.

@@ -199,6 +199,14 @@ except nu.StoreError as error:
     assert len(store.events()) > len(before)
 
 
+def test_a_csv_file_is_no_store_although_duckdb_reads_it(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("user_id,time,event\n")
+    with pytest.raises(nu.StoreError, match=r"events\.csv is damaged or no DuckDB file"):
+        nu.EventStore(path).info()
+    assert path.read_text() == "user_id,time,event\n"
+
+
 @pytest.mark.parametrize("damage", ["not a database", "cut short", "scribbled over"])
 def test_a_damaged_file_is_told_and_left_as_it_is(scripted, store, fill, damage):
     fill(store)
