@@ -17,12 +17,14 @@ class Process:
     """A script in a process of its own; what the client keeps on disk is below `home`."""
 
     def __init__(self, command, home, **environment):
-        (home / ".cache").mkdir(parents=True, exist_ok=True)  # nucleus-python does not make it
+        for cache in (".cache", "Library/Caches"):  # nucleus-python does not make it
+            (home / cache).mkdir(parents=True, exist_ok=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+        own = dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"), str(home))
         self._process = subprocess.Popen(
             command,
             # Two of the clients report the time of the clock on the wall as if it were UTC.
-            env=kept | environment | {"HOME": str(home), "TZ": "UTC"},
+            env=kept | environment | own | {"TZ": "UTC"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-QUIET = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--fetch-timeout=20000")
+QUIET = ("--no-audit", "--no-fund", "--ignore-scripts")
+NETWORK = ("--prefer-offline", "--fetch-timeout=20000", "--fetch-retries=0")
 # The client needs callbacks as in websocket-client before 0.58, and pickledb.load, which left with 1.0.
 PYTHON = ("nucleus-python==0.3.0", "websocket-client==0.57.0", "pickledb==0.9.2")
 
@@ -22,7 +23,7 @@ def install_javascript(folder):
         raise UnavailableError("Node.js with npm is not installed")
     folder.mkdir(exist_ok=True)
     shutil.copy(HERE / "package.json", folder)
-    _run([npm, "install", *QUIET], folder, "npm cannot install the tracking clients")
+    _run([npm, "install", *QUIET, *NETWORK], folder, "npm cannot install the tracking clients")
     return folder / "node_modules"
 
 
