@@ -100,6 +100,11 @@ def user_columns(rows: list[Any], losses: Losses) -> tuple[dict[str, Any], list[
     """The columns of USERS, and for each user the object of properties as it came."""
     users, identity = _identified(_once(objects(rows, losses), losses), losses)
     count_absent(users, ("createdAt", "lastSeen"), losses)
+    losses.add(
+        "{} users have the id of another one in quotation marks, as astrolytics-desktop reports it after a restart; "
+        "each is counted as a user of their own",
+        _count_quoted(identity["user_id"]),
+    )
     devices, owner = _devices(users, losses)
     seen = instant_column(pick(devices, "lastSeen"), losses)
     platforms = platform_columns(pick(devices, "platform"), losses)
@@ -353,6 +358,12 @@ def _identified(rows: list[dict[str, Any]], losses: Losses) -> tuple[list[dict[s
     pairs = [(name or db_id, db_id) for name, db_id in zip(given, db_ids, strict=True) if name or db_id]
     ids, services = zip(*pairs, strict=True) if pairs else ((), ())
     return known, {"user_id": text_column(ids, losses), "user_db_id": text_column(services, losses)}
+
+
+def _count_quoted(ids: Iterable[str]) -> int:
+    """Count the ids that are another one in quotation marks."""
+    known = set(ids)
+    return sum(f'"{user_id}"' in known for user_id in known)
 
 
 def _devices(users: list[dict[str, Any]], losses: Losses) -> tuple[list[dict[str, Any]], Any]:

@@ -87,6 +87,14 @@ def test_who_has_no_id_of_the_app_goes_by_the_service_s():
     assert frame["user_id"].tolist() == ["64a0", "64a1", "64a2"]
 
 
+def test_users_whose_id_is_that_of_another_one_in_quotation_marks_are_reported_and_kept():
+    ids = ["ana", '"ana"', '"ben"', '"', ""]
+    rows = [{**USER, "_id": str(number), "userId": user_id} for number, user_id in enumerate(ids)]
+    with pytest.warns(IncompleteDataWarning, match="1 users have the id of another one in quotation marks"):
+        frame = people.users_frame(rows)
+    assert frame["user_id"].tolist() == ["ana", '"ana"', '"ben"', '"', "4"]
+
+
 def test_who_has_no_id_at_all_is_left_out_and_told():
     with pytest.warns(IncompleteDataWarning, match="1 rows have no id"):
         frame = people.users_frame([{"props": {}}, USER])

@@ -40,4 +40,5 @@ def _run(command, folder, failure):
     except subprocess.TimeoutExpired as error:
         raise UnavailableError(f"{failure}: no answer within {error.timeout:.0f} s") from None
     if done.returncode:
-        raise UnavailableError(f"{failure}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+        told = (line for line in done.stderr.splitlines() if "error" in line.lower())
+        raise UnavailableError(f"{failure}: {next(told, 'no reason given')}")

@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import pandas as pd
@@ -104,19 +105,26 @@ def tables_of(stories, tmp_path_factory):
     """Loads the tables of a story once."""
     loaded = {}
 
+    def tables(told):
+        client = told.scene.sandbox.client(APP)
+        users = nu.load_users(client)
+        sessions = nu.load_sessions(client, users).sort_values("start", ignore_index=True)
+        log = nu.load_session_events(client, sessions)
+        store = nu.EventStore(tmp_path_factory.mktemp("store") / "events.duckdb")
+        sync_twice(client, store)
+        return Tables(told, client, users, sessions, log, store)
+
     def load(name):
         if name not in loaded:
             try:
                 told = stories[name].result()
             except UnavailableError as reason:
                 pytest.skip(str(reason))
-            client = told.scene.sandbox.client(APP)
-            users = nu.load_users(client)
-            sessions = nu.load_sessions(client, users).sort_values("start", ignore_index=True)
-            log = nu.load_session_events(client, sessions)
-            store = nu.EventStore(tmp_path_factory.mktemp("store") / "events.duckdb")
-            sync_twice(client, store)
-            loaded[name] = Tables(told, client, users, sessions, log, store)
+            spoilt = pytest.warns(
+                nu.IncompleteDataWarning, match="1 users have the id of another one in quotation marks"
+            )
+            with spoilt if KINDS[name].spoils_user_id else nullcontext():
+                loaded[name] = tables(told)
         return loaded[name]
 
     return load
