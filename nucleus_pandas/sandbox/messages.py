@@ -237,10 +237,10 @@ def _device(raw: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(ram, (int, float)) or isinstance(ram, bool) or not 0 < ram < 1e6:
         ram = None
     return {
-        "platform": _text(raw, "platform"),
-        "os_version": _text(raw, "osVersion"),
-        "arch": _text(raw, "arch"),
-        "version": _text(raw, "version"),
+        "platform": _id(raw, "platform"),
+        "os_version": _id(raw, "osVersion"),
+        "arch": _id(raw, "arch"),
+        "version": _id(raw, "version"),
         "locale": _text(raw, "locale") or _text(raw, "language"),
         "ram_gb": None if ram is None else round(ram),
     }
@@ -283,7 +283,7 @@ def _date(value: object) -> int | None:
 
 
 def _id(raw: Mapping[str, Any], field: str) -> str | None:
-    """Return an id as text; some apps send numbers."""
+    """Return an id or the like as text; some apps send numbers, and one client the architecture as 64."""
     value = raw.get(field)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
