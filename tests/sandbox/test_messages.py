@@ -152,7 +152,7 @@ def test_what_is_no_message_is_answered_and_counted(tracker, sandbox, app, messa
         ({"id": "\ud800"}, "id must be"),
         ({"userId": {"a": 1}}, "userId must be"),
         ({"deviceId": "x" * 1001}, "deviceId is longer"),
-        ({"platform": 3}, "platform must be"),
+        ({"locale": 3}, "locale must be"),
     ],
 )
 def test_a_field_that_cannot_be_right_is_named_without_its_value(change, error):
