@@ -72,7 +72,10 @@ def _count(sandbox: nu.Sandbox) -> None:
 
 def _of_app(app_id: str, events: int, *others: int) -> str:
     names = ("sent again", "events rejected", "messages rejected", "properties left out")
-    parts = [f"{events:,} events", *(f"{n:,} {name}" for n, name in zip(others, names, strict=True) if n)]
+    parts = [
+        f"{events:,} event{'' if events == 1 else 's'}",
+        *(f"{n:,} {name}" for n, name in zip(others, names, strict=True) if n),
+    ]
     return f"{app_id}: {', '.join(parts)}"
 
 
