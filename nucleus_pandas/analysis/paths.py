@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.attempts import SETTLING
-from nucleus_pandas.analysis.buckets import Buckets, in_parts
-from nucleus_pandas.analysis.codes import small
-from nucleus_pandas.analysis.columns import microseconds
-from nucleus_pandas.analysis.engines import Parts, answer
-from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.analysis.steps import Step, StepLike, properties_of, read_step, rows_of
-from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT, warn_incomplete
-from nucleus_pandas.api.durations import read_duration
-from nucleus_pandas.api.frames import Schema, make_frame
-from nucleus_pandas.api.numbers import checked_number
-from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
-from nucleus_pandas.api.wording import OTHER, counted
+from nucleus_pandas.core.arrays import small
+from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
+from nucleus_pandas.core.durations import read_duration
+from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.text import OTHER, counted
+from nucleus_pandas.core.units import SETTLING
+from nucleus_pandas.core.warnings import warn_incomplete
+from nucleus_pandas.events.buckets import Buckets, in_parts
+from nucleus_pandas.events.eventlog import EventLog, Events, as_event_log
+from nucleus_pandas.events.protocol import Parts, answer
+from nucleus_pandas.events.steps import Step, StepLike, properties_of, read_step, rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

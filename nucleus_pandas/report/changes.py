@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from nucleus_pandas.core.format import percent
+from nucleus_pandas.core.text import percent
 from nucleus_pandas.stats.intervals import student_tails
 from nucleus_pandas.stats.significance import Verdict
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.store import database, writing
+from nucleus_pandas.store import database
+from nucleus_pandas.store.sync import writing
 from tests.store.conftest import ALL, Asked, assert_same, kept, kinds, quiet_sync
 
 ROOT = Path(__file__).parents[2]
