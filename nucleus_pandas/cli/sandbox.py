@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import signal
 import sys
 import threading
@@ -56,18 +57,26 @@ def _sandbox(arguments: argparse.Namespace) -> None:
 
 
 def _count(sandbox: nu.Sandbox) -> None:
-    """Print how many events arrived, whenever more have."""
+    """Show how many events arrived, whenever more have."""
     shown, problems = "", 0
     while True:
-        counts = sandbox.arrivals()
-        line = "; ".join(_of_app(*row) for row in counts.itertuples(index=False))
+        line = "; ".join(_of_app(*row) for row in sandbox.arrivals().itertuples(index=False))
         if line != shown:
-            print(line, file=sys.stderr, flush=True)
+            _show(line)
             shown = line
         if len(sandbox.failures) > problems:
             problems = len(sandbox.failures)
             print(f"nucleus-pandas: {sandbox.failures[-1]}", file=sys.stderr, flush=True)
         time.sleep(_LOOK_SECONDS)
+
+
+def _show(line: str) -> None:
+    """Print a line; in a terminal, in the place of the one before."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r{line[:width]:{width}}", end="", file=sys.stderr, flush=True)
+    else:
+        print(line, file=sys.stderr, flush=True)
 
 
 def _of_app(app_id: str, events: int, *others: int) -> str:

@@ -202,7 +202,7 @@ class Sandbox(ThreadedService):
             - events: stored, each once; those of erased users are still counted until the sandbox stops
             - duplicates: sent again, and left out
             - rejected_events: not usable, such as an event without a name
-            - rejected_messages: not readable, or too large
+            - rejected_messages: not readable, too large or beyond a limit
             - dropped_properties: no number, text or boolean, and left out of events that were stored
 
             Events and properties count since the file was made, the others since the start.
