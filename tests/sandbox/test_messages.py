@@ -234,8 +234,8 @@ def test_a_message_in_many_pieces_is_one(sandbox, tracker):
     client = tracker(userId="ana")
     client.socket.send(iter(['{"data"', ": ", "[]", "}"]))
     assert json.loads(client.socket.recv(timeout=10)) == {"reportedIds": []}
-    client.socket.send(iter(["x" * 1_000_000] * 5))
-    with pytest.raises(ConnectionClosed) as closed:
+    with pytest.raises(ConnectionClosed) as closed:  # while it sends, or after that
+        client.socket.send(iter(["x" * 1_000_000] * 5))
         client.socket.recv(timeout=10)
     assert closed.value.rcvd.code == 1009
 
