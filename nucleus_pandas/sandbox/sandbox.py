@@ -161,7 +161,8 @@ class Sandbox(ThreadedService):
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     @property
-    def _is_loopback(self) -> bool:
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -227,7 +228,7 @@ class Sandbox(ThreadedService):
         return guarded(lambda: self._checked(method, target, host, token), self.failures)
 
     def _checked(self, method: str, target: str, host: str | None, token: str | None) -> tuple[int, Answer | None]:
-        if self._is_loopback:
+        if self.is_loopback:
             check_door(host, self.port)
         if not hmac.compare_digest((token or "").encode(), self.token.encode()):
             raise RefusedError(HTTPStatus.UNAUTHORIZED, "Missing or wrong token.")
@@ -264,7 +265,7 @@ class Sandbox(ThreadedService):
                 self.failures,
                 host=self.host,
                 collector=self._collector,
-                loopback=self._is_loopback,
+                loopback=self.is_loopback,
             )
         except BaseException as error:
             self._collector = None

@@ -316,12 +316,16 @@ def test_the_command_serves_until_it_is_stopped(path, clock, monkeypatch, number
         client.track("init", payload={"secret": "payload"}, date=None)
         with nu.Client.from_env(cache=False) as app:
             assert nu.load_users(app)["user_id"].tolist() == ["ana@example.org"]
-    shown = [command.process.stderr.readline() for _ in range(6)]
+    told = ""
+    while "my-app: " not in told:
+        told += command.process.stderr.readline()
     command.process.send_signal(number)
-    _, rest = command.process.communicate(timeout=20)
-    told = "".join(shown) + rest
+    told += command.process.communicate(timeout=20)[1]
     assert command.process.returncode == 0
-    assert f'Nucleus.init("{APP}", {{ endpoint: "{command.endpoint}" }})' in told
+    assert f'    Nucleus.init("{APP}", {{ endpoint: "{command.endpoint}" }})' in told
+    assert f'    Astrolytics.init("{APP}", {{ endpoint: "{command.endpoint}" }})' in told
+    assert f'endpoint: "{command.endpoint.removeprefix("ws://")}", devMode: true' in told
+    assert "On other machines" not in told
     assert "my-app: 1 event\n" in told
     assert "ana@" not in told
     assert "payload" not in told
