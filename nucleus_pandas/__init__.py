@@ -12,29 +12,27 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
 from typing import TYPE_CHECKING, Any
 
 from nucleus_pandas import demo
-from nucleus_pandas.analysis.adoption import adoption
-from nucleus_pandas.analysis.breakdown import breakdown, compare_breakdowns
-from nucleus_pandas.analysis.buckets import Buckets
+from nucleus_pandas.analysis.activity.growth import active_users, growth
+from nucleus_pandas.analysis.activity.habits import days_active, usage_interval
+from nucleus_pandas.analysis.breakdown.breakdown import breakdown, compare_breakdowns
 from nucleus_pandas.analysis.catalog import attribute_catalog
 from nucleus_pandas.analysis.compare import compare_funnels
-from nucleus_pandas.analysis.error_free import crash_free, error_free
-from nucleus_pandas.analysis.error_impact import impact_of_errors
-from nucleus_pandas.analysis.error_trend import error_trend, new_errors
-from nucleus_pandas.analysis.eventlog import EventLog
-from nucleus_pandas.analysis.funnel import funnel, funnel_trend, funnel_users
-from nucleus_pandas.analysis.growth import active_users, growth
-from nucleus_pandas.analysis.habits import days_active, usage_interval
+from nucleus_pandas.analysis.errors.error_free import crash_free, error_free
+from nucleus_pandas.analysis.errors.error_impact import impact_of_errors
+from nucleus_pandas.analysis.errors.error_trend import error_trend, new_errors
+from nucleus_pandas.analysis.errors.top_errors import top_errors
+from nucleus_pandas.analysis.funnel.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.paths import paths
-from nucleus_pandas.analysis.releases import compare_releases
-from nucleus_pandas.analysis.retention import retention, retention_curve, retention_trend
-from nucleus_pandas.analysis.steps import step
-from nucleus_pandas.analysis.survival import survival
-from nucleus_pandas.analysis.top_errors import top_errors
-from nucleus_pandas.analysis.unbounded import unbounded_retention
-from nucleus_pandas.api.addresses import ASTROLYTICS_URL, NUCLEUS_URL
+from nucleus_pandas.analysis.releases.release_comparison import compare_releases
+from nucleus_pandas.analysis.releases.version_adoption import adoption
+from nucleus_pandas.analysis.retention.retention import retention, retention_curve, retention_trend
+from nucleus_pandas.analysis.retention.survival import survival
+from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
+from nucleus_pandas.analysis.tracking import check_tracking
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
-from nucleus_pandas.api.loaders import (
+from nucleus_pandas.api.http.addresses import ASTROLYTICS_URL, NUCLEUS_URL
+from nucleus_pandas.api.loaders.count_loaders import (
     load_attribute,
     load_daily,
     load_dimensions,
@@ -45,7 +43,7 @@ from nucleus_pandas.api.loaders import (
     load_quick_glance,
     load_totals,
 )
-from nucleus_pandas.api.loaders_people import (
+from nucleus_pandas.api.loaders.people_loaders import (
     load_devices,
     load_live_events,
     load_live_user_count,
@@ -56,6 +54,9 @@ from nucleus_pandas.api.loaders_people import (
     load_users,
 )
 from nucleus_pandas.demo import demo_client
+from nucleus_pandas.events.buckets import Buckets
+from nucleus_pandas.events.eventlog import EventLog
+from nucleus_pandas.events.steps import step
 from nucleus_pandas.exceptions import (
     AuthenticationError,
     CacheWarning,
@@ -98,12 +99,12 @@ from nucleus_pandas.plots import (
     plot_usage_interval,
 )
 from nucleus_pandas.report.report import Report
-from nucleus_pandas.report.weekly import daily_report, monthly_report, weekly_report
+from nucleus_pandas.report.report_parts import daily_report, monthly_report, weekly_report
 from nucleus_pandas.store.eventstore import EventStore
-from nucleus_pandas.store.forget import forget_user
-from nucleus_pandas.store.person import export_user
-from nucleus_pandas.store.planning import plan_sync
-from nucleus_pandas.store.sync import sync
+from nucleus_pandas.store.privacy.forget import forget_user
+from nucleus_pandas.store.privacy.subject_access import export_user
+from nucleus_pandas.store.sync.plan import plan_sync
+from nucleus_pandas.store.sync.synchronize import sync
 
 if TYPE_CHECKING:
     from nucleus_pandas.sandbox import Sandbox
@@ -135,6 +136,7 @@ __all__ = [
     "adoption",
     "attribute_catalog",
     "breakdown",
+    "check_tracking",
     "compare_breakdowns",
     "compare_funnels",
     "compare_releases",

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.transport import Transport
+from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.cli import main
-from nucleus_pandas.cli.wording import in_shell_terms
+from nucleus_pandas.cli.shell_messages import in_shell_terms
 from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
@@ -264,7 +264,7 @@ def test_report_takes_a_store_and_another_period(mine, tmp_path, capsys):
 
 
 def test_report_of_the_made_up_app_has_a_store_of_its_own(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("nucleus_pandas.cli.report._DEMO_SCALE", 0.05)
+    monkeypatch.setattr("nucleus_pandas.cli.report_command._DEMO_SCALE", 0.05)
     page = tmp_path / "week.html"
     assert main(["report", "--demo", "-o", str(page)]) == 0
     assert "Beside the 28 days before" in page.read_text(encoding="utf-8")
@@ -387,7 +387,7 @@ def test_a_step_that_the_store_has_no_event_for_is_named_before_the_service_is_a
 
 
 def test_a_step_that_the_made_up_app_has_no_event_for_is_named_before_its_store_is_made(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("nucleus_pandas.cli.report._DEMO_SCALE", 0.02)
+    monkeypatch.setattr("nucleus_pandas.cli.report_command._DEMO_SCALE", 0.02)
     monkeypatch.setattr(nu, "sync", lambda *_, **__: pytest.fail("synced"))
     assert main(["report", "--demo", "-o", str(tmp_path / "week.html"), "--funnel", "init", "NOPE"]) == 2
     assert '--funnel, step 2: there is no event "NOPE"' in capsys.readouterr().err

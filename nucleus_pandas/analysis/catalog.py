@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.client import Answer, Client
-from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT, warn_incomplete
-from nucleus_pandas.api.counts import attribute_frame
-from nucleus_pandas.api.fanout import Harvest, fetch_all
-from nucleus_pandas.api.frames import EVENT_PROPERTIES, Schema, make_frame, part
-from nucleus_pandas.api.loaders import ask, load_event_properties, window_of
-from nucleus_pandas.api.numbers import checked_number
-from nucleus_pandas.api.windows import When, Zone
-from nucleus_pandas.api.wording import MISSING, counted
+from nucleus_pandas.api.loaders.count_loaders import ask, load_event_properties, window_of
+from nucleus_pandas.api.loaders.fanout import Harvest, fetch_all
+from nucleus_pandas.api.parsing.counts import attribute_frame
+from nucleus_pandas.api.parsing.schemas import EVENT_PROPERTIES, part
+from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
+from nucleus_pandas.core.instants import When, Zone
+from nucleus_pandas.core.text import MISSING, counted
+from nucleus_pandas.core.warnings import warn_incomplete
 
 CATALOG: Schema = {
     "event": TEXT,

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT
-from nucleus_pandas.api.frames import Schema, make_frame
-from nucleus_pandas.api.wording import MISSING, OTHER
+from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
+from nucleus_pandas.core.text import MISSING, OTHER
 from nucleus_pandas.stats.intervals import LOW_N
 from nucleus_pandas.stats.significance import compare_rates
 

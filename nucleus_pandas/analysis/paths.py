@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.attempts import SETTLING
-from nucleus_pandas.analysis.buckets import Buckets, in_parts
-from nucleus_pandas.analysis.codes import small
-from nucleus_pandas.analysis.columns import microseconds
-from nucleus_pandas.analysis.engines import Parts, answer
-from nucleus_pandas.analysis.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.analysis.steps import Step, StepLike, properties_of, read_step, rows_of
-from nucleus_pandas.api.columns import COUNT, NUMBER, TEXT, warn_incomplete
-from nucleus_pandas.api.durations import read_duration
-from nucleus_pandas.api.frames import Schema, make_frame
-from nucleus_pandas.api.numbers import checked_number
-from nucleus_pandas.api.windows import When, Zone, make_instant, make_interval, parse_zone
-from nucleus_pandas.api.wording import OTHER, counted
+from nucleus_pandas.core.arrays import small
+from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
+from nucleus_pandas.core.durations import read_duration
+from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.text import OTHER, counted
+from nucleus_pandas.core.units import SETTLING
+from nucleus_pandas.core.warnings import warn_incomplete
+from nucleus_pandas.events.buckets import Buckets, in_parts
+from nucleus_pandas.events.eventlog import EventLog, Events, as_event_log
+from nucleus_pandas.events.protocol import Parts, answer
+from nucleus_pandas.events.steps import Step, StepLike, properties_of, read_step, rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,8 +116,9 @@ def paths(
     do not matter, `gap` does: who restarts the app at once is still on the way.
 
     A path after an event is over with the last of `steps` events, or when `gap` has passed without any; a path that
-    leads to an event, with that event. With ``gap=None`` it is never over, nobody is pending, and an ``(exit)`` shortly
-    before `as_of` may be none. Where an event is named ``(exit)``, ``(entry)`` or ``(other)``, its name is quoted.
+    leads to an event, with that event. With ``gap=None`` it is never over, so nobody is pending, and what clients have
+    not sent yet is missing: an ``(exit)`` or ``(entry)`` shortly before `as_of` may be none. Where an event is named
+    ``(exit)``, ``(entry)`` or ``(other)``, its name is quoted.
 
     Examples
     --------
@@ -226,9 +226,12 @@ def _walk(log: EventLog, starts: Ints, until: int, silence: int | None, steps: i
     places = run[at] + np.arange(1, abs(steps) + 1)[:, None] * np.sign(steps)
     places = np.clip(places, -1, len(event_of_run) - 1)
     columns = np.where(visit_of_run[places] == visit[at], event_of_run[places].astype(np.int64), -1)
-    if steps < 0 or silence is None:
-        # What led to an event has come before it; and without a gap nobody could wait for the end of a path.
-        return _Walked(columns, time[at] if steps < 0 else np.full(len(at), np.iinfo(np.int64).min))
+    if silence is None:
+        # A path without a gap never ends, so nobody can wait for that.
+        return _Walked(columns, np.full(len(at), np.iinfo(np.int64).min))
+    if steps < 0:
+        # What led to an event came before it.
+        return _Walked(columns, time[at])
     last = time[np.append(np.flatnonzero(visit[1:] != visit[:-1]), len(visit) - 1)] if len(time) else time
     reached = np.append(time[new], 0)[places[-1]]
     return _Walked(columns, np.where(columns[-1] >= 0, reached, last[visit[at]] + silence))

@@ -11,17 +11,18 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 
-from nucleus_pandas.api.adapter import ENDPOINT_HEADER, Ask, NucleusAdapter, known_until, take_payload
-from nucleus_pandas.api.addresses import NUCLEUS_URL, check_base_url, fill, segment
-from nucleus_pandas.api.authorization import Token, token_of
+from nucleus_pandas.api.cache.cache_policy import is_kept
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
 from nucleus_pandas.api.erasure import lists_user, not_confirmed, shows_user, wrong_kind_of_id
-from nucleus_pandas.api.http_dates import service_time
-from nucleus_pandas.api.lifetimes import is_kept
-from nucleus_pandas.api.payloads import parse_json
-from nucleus_pandas.api.transport import Transport
-from nucleus_pandas.api.windows import Sign, Zone, parse_zone
+from nucleus_pandas.api.http.adapter import ENDPOINT_HEADER, Ask, NucleusAdapter, known_until, take_payload
+from nucleus_pandas.api.http.addresses import NUCLEUS_URL, check_base_url, fill, segment
+from nucleus_pandas.api.http.authorization import Token, token_of
+from nucleus_pandas.api.http.decoding import parse_json
+from nucleus_pandas.api.http.http_dates import service_time
+from nucleus_pandas.api.http.transport import Transport
+from nucleus_pandas.api.windows import Sign
 from nucleus_pandas.core.files import full_path
+from nucleus_pandas.core.instants import Zone, parse_zone
 from nucleus_pandas.exceptions import (
     AuthenticationError,
     ConfigurationError,
@@ -31,7 +32,7 @@ from nucleus_pandas.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from nucleus_pandas.api.cachefile import CacheFile, CacheInfo
+    from nucleus_pandas.api.cache.cache_file import CacheFile, CacheInfo
 
 UserPath = Literal["user_id", "_id"]
 
@@ -368,7 +369,7 @@ class Client:
             asked for, UTC), unreadable (entries that this client met and could not read) and problem (why this client
             goes on without the cache, or None).
         """
-        from nucleus_pandas.api.cachefile import CacheInfo
+        from nucleus_pandas.api.cache.cache_file import CacheInfo
 
         return CacheInfo() if self._cache is None else self._cache.info()
 
@@ -426,8 +427,8 @@ class Client:
         if cache is False:
             return None
         # requests-cache takes longer to import than the rest of this library.
-        from nucleus_pandas.api.cache import default_folder
-        from nucleus_pandas.api.cachefile import CacheFile
+        from nucleus_pandas.api.cache.cache_file import CacheFile
+        from nucleus_pandas.api.cache.cached_session import default_folder
 
         if cache is True:
             return CacheFile(default_folder(), self.app_id, self.now, own_folder=True)
@@ -440,7 +441,7 @@ def _make_session(transport: Transport, cache: CacheFile | None) -> requests.Ses
     if cache is None:
         session = requests.Session()
     else:
-        from nucleus_pandas.api.cache import CachedSession
+        from nucleus_pandas.api.cache.cached_session import CachedSession
 
         session = CachedSession(cache)
     # Proxies and ~/.netrc from the environment would see or replace the token, even on loopback.

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from nucleus_pandas.api.addresses import name_service
 from nucleus_pandas.api.client import Client, check_client
-from nucleus_pandas.api.columns import FLAG, TEXT
-from nucleus_pandas.api.frames import Schema, make_frame, part
+from nucleus_pandas.api.http.addresses import name_service
+from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.api.windows import Sign, utc_offset_parameter
+from nucleus_pandas.core.dtypes import FLAG, TEXT, Schema, make_frame
 from nucleus_pandas.exceptions import (
     AuthenticationError,
     NetworkError,

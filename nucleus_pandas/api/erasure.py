@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nucleus_pandas.api.columns import Losses, texts
 from nucleus_pandas.api.endpoints import PATHS
+from nucleus_pandas.api.parsing.values import Losses, texts
 from nucleus_pandas.exceptions import ServiceError
 
 

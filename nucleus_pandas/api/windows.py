@@ -11,37 +11,34 @@ that does not exist differs between its versions (pandas issues 40915 and 66820)
 from __future__ import annotations
 
 import datetime as dt
-import difflib
-import re
-import zoneinfo
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Literal
 
-import numpy as np
-import pandas as pd
+from nucleus_pandas.core.calendar import Freq
+from nucleus_pandas.core.instants import (
+    SECOND,
+    When,
+    Zone,
+    _parse_when,
+    _shown,
+    end_instant,
+    first_instant,
+    first_second,
+    next_date,
+    next_midnight,
+    parse_zone,
+    start_instant,
+    wrong_order,
+)
+from nucleus_pandas.core.units import SETTLING_TIME
 
-#: Anything that names a day or an instant.
-When = str | dt.date | dt.datetime | pd.Timestamp | np.datetime64
-#: Anything that names a zone: an IANA name, a fixed offset such as ``"+05:45"``, minutes east of Greenwich.
-Zone = str | int | dt.tzinfo
-Freq = Literal["D", "W", "M"]
 Sign = Literal["east", "west"]
 
-#: Clients keep events while they are offline and deliver them up to two days late.
-SETTLING_TIME = dt.timedelta(hours=48)
 
-_SECOND = dt.timedelta(seconds=1)
 _FIRST_YEAR = 2000
-# So far from the ends of the calendar that zones, windows and months can be added to any instant.
-_EARLIEST, _LATEST = 1900, 2200
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d")
-_FIXED_OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?([0-5]\d)", re.ASCII)
-_HOURS_ONLY = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class Window:
         days = []
         for offset in range((last - first).days + 1):
             date = first + dt.timedelta(days=offset)
-            midnight, next_midnight = first_instant(date, self.zone), first_instant(_next(date), self.zone)
+            midnight, next_midnight = first_instant(date, self.zone), first_instant(next_date(date), self.zone)
             start, end = max(midnight, self.start), min(next_midnight, self.end)
             if start < end:
                 days.append(Day(date, start, end, start == midnight and end == next_midnight))
@@ -155,7 +152,7 @@ class Window:
                 for start, end in pairwise(edges):
                     yield Run(start, end, _offset(start, self.zone), {day.date: day.date})
             else:
-                labels = {day.date: day.date, _next(day.date): day.date}
+                labels = {day.date: day.date, next_date(day.date): day.date}
                 yield Run(day.start, day.end, _offset(day.start, self.zone), labels)
         if steady:
             yield self._steady_run(steady)
@@ -192,87 +189,16 @@ def make_window(start: When, end: When, tz: Zone, *, now: dt.datetime) -> Window
     if first.year < _FIRST_YEAR or last.year < _FIRST_YEAR:
         raise ValueError(f"An interval cannot begin or end before {_FIRST_YEAR}; there are no data from then.")
     today = now.astimezone(zone).date()
-    begins = _begin(first, zone).replace(microsecond=0)
-    ends = _end(last if isinstance(last, dt.datetime) else min(last, today), zone).replace(microsecond=0)
+    begins = start_instant(first, zone).replace(microsecond=0)
+    ends = end_instant(last if isinstance(last, dt.datetime) else min(last, today), zone).replace(microsecond=0)
     if begins > now.astimezone(dt.UTC):
         raise ValueError(
             f"start={_shown(start)} lies in the future: it is {now:%Y-%m-%d %H:%M} UTC now. "
             f'Write a start up to today, for example start="{today}".'
         )
     if begins >= ends:
-        raise _wrong_way_round(start, end)
+        raise wrong_order(start, end)
     return Window(begins, min(ends, next_midnight(now, zone)), zone)
-
-
-def make_interval(start: When | None, end: When | None, tz: Zone) -> tuple[dt.datetime | None, dt.datetime | None]:
-    """Turn what a person writes into the UTC instants of a half-open interval, None where it is open.
-
-    As `make_window`, for data that are at hand: nothing depends on the present, and fractions of a second count.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `make_window`, but for a start in the future.
-    """
-    zone = parse_zone(tz)
-    begins = None if start is None else _begin(_parse_when("start", start), zone)
-    ends = None if end is None else _end(_parse_when("end", end), zone)
-    if begins is not None and ends is not None and begins >= ends:
-        raise _wrong_way_round(start, end)
-    return begins, ends
-
-
-def make_instant(name: str, value: When, tz: Zone) -> dt.datetime:
-    """Turn what a person writes into the UTC instant until which something is known, itself included.
-
-    A date is that whole day, to its last microsecond: an event at the next midnight is later. `name` is the argument's,
-    for the message of the errors, which are those of `make_interval`.
-    """
-    moment = _parse_when(name, value)
-    end = _end(moment, parse_zone(tz))
-    return end if isinstance(moment, dt.datetime) else end - dt.timedelta(microseconds=1)
-
-
-def make_date(name: str, value: When, zone: dt.tzinfo) -> dt.date:
-    """Turn what a person writes into a date; an instant is in the day that it is in the zone.
-
-    `name` is the argument's, for the message of the errors, which are those of `make_interval`.
-    """
-    moment = _parse_when(name, value)
-    return moment.astimezone(zone).date() if isinstance(moment, dt.datetime) else moment
-
-
-def parse_zone(tz: Zone) -> dt.tzinfo:
-    """Read a zone: an IANA name, a fixed offset, or minutes east of Greenwich. Never the machine's zone.
-
-    Raises
-    ------
-    ValueError
-        For a name that the zone database does not have (with the nearest ones), or an offset that no
-        place on earth has.
-    TypeError
-        For anything else.
-    """
-    if isinstance(tz, bool):
-        raise TypeError(f"tz={tz!r} is not a zone; {_ZONE_FORMS}")
-    if isinstance(tz, int | np.integer):
-        return _fixed_zone(int(tz), tz)
-    if isinstance(tz, dt.timezone):
-        east, seconds = divmod(tz.utcoffset(None), dt.timedelta(minutes=1))
-        return _fixed_zone(east if not seconds else -1, tz)
-    if isinstance(tz, zoneinfo.ZoneInfo) and tz.key:
-        return _named_zone(tz.key)
-    if isinstance(name := getattr(tz, "zone", None), str):  # pytz, the zones of pandas 2
-        return _named_zone(name)
-    if not isinstance(tz, str):
-        raise TypeError(f"tz of type {type(tz).__name__} is not a zone; {_ZONE_FORMS}")
-    tz = tz.strip()
-    if tz.upper() in ("UTC", "Z", "GMT"):
-        return dt.UTC
-    if match := _FIXED_OFFSET.fullmatch(tz):
-        sign, hours, minutes = match.groups()
-        return _fixed_zone((int(hours) * 60 + int(minutes)) * (-1 if sign == "-" else 1), tz)
-    return _named_zone(tz)
 
 
 def utc_offset_parameter(minutes_east: int, sign: Sign) -> int:
@@ -292,52 +218,12 @@ def states(spans: Sequence[Day | Period], as_of: dt.datetime) -> dict[str, list[
     }
 
 
-def first_instant(date: dt.date, zone: dt.tzinfo) -> dt.datetime:
-    """Give the UTC instant with which a local day begins.
-
-    That is the first of two midnights, or, where midnight does not exist, the change that skips it.
-    """
-    midnight = dt.datetime.combine(date, dt.time(), tzinfo=zone)
-    instant = midnight.astimezone(dt.UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
-        return instant
-    # In a gap, fold=1 reads midnight with the offset after it: the change lies between the two readings.
-    before = midnight.replace(fold=1).astimezone(dt.UTC)
-    return _first_second(before, instant, lambda moment: moment.astimezone(zone).date() >= date)
-
-
-def next_midnight(now: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
-    """Give the UTC instant at which the local day of an instant ends."""
-    return first_instant(_next(now.astimezone(zone).date()), zone)
-
-
-def _begin(moment: dt.date | dt.datetime, zone: dt.tzinfo) -> dt.datetime:
-    return moment if isinstance(moment, dt.datetime) else first_instant(moment, zone)
-
-
-def _end(moment: dt.date | dt.datetime, zone: dt.tzinfo) -> dt.datetime:
-    return moment if isinstance(moment, dt.datetime) else first_instant(_next(moment), zone)
-
-
-def _wrong_way_round(start: object, end: object) -> ValueError:
-    return ValueError(
-        f"start={_shown(start)} is not before end={_shown(end)}. Write the earlier one as start; a bare "
-        "date as end means that whole day, a datetime as end is not part of the interval."
-    )
-
-
 def _offset_changes(day: Day, zone: dt.tzinfo) -> list[dt.datetime]:
     """The instant within a day at which its offset changes, if there is one."""
-    old, last = _offset(day.start, zone), day.end - _SECOND
+    old, last = _offset(day.start, zone), day.end - SECOND
     if _offset(last, zone) == old:
         return []
-    return [_first_second(day.start, last, lambda moment: _offset(moment, zone) != old)]
-
-
-def _first_second(low: dt.datetime, high: dt.datetime, holds: Callable[[dt.datetime], bool]) -> dt.datetime:
-    """The first whole second from `low` on at which a condition holds that, once true, stays true."""
-    seconds = range(int((high - low).total_seconds()) + 1)
-    return low + bisect_left(seconds, True, key=lambda n: holds(low + n * _SECOND)) * _SECOND
+    return [first_second(day.start, last, lambda moment: _offset(moment, zone) != old)]
 
 
 def _offset(instant: dt.datetime, zone: dt.tzinfo) -> int:
@@ -350,10 +236,6 @@ def _offset(instant: dt.datetime, zone: dt.tzinfo) -> int:
             "cannot be asked for. Write a later start."
         )
     return minutes
-
-
-def _next(date: dt.date) -> dt.date:
-    return date + dt.timedelta(days=1)
 
 
 def _monday(date: dt.date) -> dt.date:
@@ -370,103 +252,7 @@ _PERIOD_START: dict[str, Callable[[dt.date], dt.date]] = {
     "M": lambda date: date.replace(day=1),
 }
 _PERIOD_END: dict[str, Callable[[dt.date], dt.date]] = {
-    "D": _next,
+    "D": next_date,
     "W": lambda date: date + dt.timedelta(days=7),
     "M": _month_after,
 }
-
-
-def _parse_when(name: str, value: When) -> dt.date | dt.datetime:
-    """A date, or an instant in UTC; `name` is the argument's, for the message."""
-    moment = _read_when(name, value)
-    if not _EARLIEST <= moment.year <= _LATEST:
-        raise ValueError(
-            f"{name}={_shown(value)} lies outside the years {_EARLIEST} to {_LATEST}; write a date within them."
-        )
-    return moment
-
-
-def _read_when(name: str, value: When) -> dt.date | dt.datetime:
-    if isinstance(value, np.datetime64):
-        value = pd.Timestamp(value)
-    if isinstance(value, dt.date | np.datetime64) and pd.isna(value):
-        raise ValueError(f'{name} is missing, not a date; write for example {name}="2026-09-01".')
-    if isinstance(value, pd.Timestamp):
-        return _from_datetime(name, value, value.to_pydatetime(warn=False))
-    if isinstance(value, dt.datetime):
-        return _from_datetime(name, value, value)
-    if isinstance(value, dt.date):
-        return value
-    if not isinstance(value, str):
-        raise TypeError(
-            f'{name} is of type {type(value).__name__}; write a date such as "2026-09-01", a '
-            "datetime.date, or a datetime with a UTC offset."
-        )
-    try:
-        if _DATE.fullmatch(value):
-            return dt.date.fromisoformat(value)
-        instant = dt.datetime.fromisoformat(value) if _DATE_AND_TIME.match(value) else None
-    except ValueError:
-        instant = None
-    if instant is None:
-        raise ValueError(
-            f'{name}={value[:40]!r} is not a date. Write year-month-day, {name}="2026-09-01", or an instant '
-            f'with its UTC offset, {name}="2026-09-01T14:30+02:00".'
-        )
-    return _from_datetime(name, value, instant)
-
-
-def _from_datetime(name: str, given: When, value: dt.datetime) -> dt.date | dt.datetime:
-    if value.tzinfo is None or value.utcoffset() is None:
-        if value.time() == dt.time():
-            return value.date()
-        raise ValueError(
-            f"{name}={_shown(given)} has a clock time but no UTC offset, so it names no instant. Write "
-            f'{name}="{value.date()}" for the whole day, or give the offset: '
-            f'{name}="{value.replace(microsecond=0).isoformat()}+00:00".'
-        )
-    try:
-        return value.astimezone(dt.UTC)
-    except OverflowError:
-        # Its year is rejected with the others that are too far away.
-        return value.replace(tzinfo=dt.UTC)
-
-
-def _shown(value: object) -> str:
-    return f'"{value}"'
-
-
-_ZONE_FORMS = 'write an IANA name (tz="Europe/Paris"), an offset (tz="+05:45") or minutes east (tz=345).'
-# Names under which a zone database can hold the machine's own zone or none.
-_NOT_ZONES = frozenset({"localtime", "posixrules", "Factory", "leapseconds", "tzdata.zi"})
-
-
-def _named_zone(name: str) -> dt.tzinfo:
-    try:
-        if name in _NOT_ZONES:
-            raise zoneinfo.ZoneInfoNotFoundError
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(
-            f"tz={name[:40]!r} is not in the zone database.{_nearest_zones(name)} Otherwise, {_ZONE_FORMS}"
-        ) from None
-
-
-def _nearest_zones(name: str) -> str:
-    """A hint for a name that no zone has. The zones of Etc are not offered: their signs are the wrong way round."""
-    if match := _HOURS_ONLY.fullmatch(name):
-        return f' Did you mean "{match[1]}{int(match[2]):02}:00"?'
-    known = {key.lower(): key for key in zoneinfo.available_timezones() - _NOT_ZONES if not key.startswith("Etc/")}
-    wanted = name.lower().replace(" ", "_")
-    near = [key for low, key in sorted(known.items()) if wanted and low.endswith(f"/{wanted}")]
-    near += [known[low] for low in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]
-    return f" Did you mean {' or '.join(dict.fromkeys(near[:3]))}?" if near else ""
-
-
-def _fixed_zone(minutes: int, given: Zone) -> dt.tzinfo:
-    if not -12 * 60 <= minutes <= 14 * 60 or minutes % 15:
-        raise ValueError(
-            f"tz={given!r} is an offset of {minutes} minutes, which no place has: offsets are quarters of an "
-            f'hour between -12:00 and +14:00. For two hours east write tz=120 or tz="+02:00".'
-        )
-    return dt.timezone(dt.timedelta(minutes=minutes))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.windows import make_interval, parse_zone
+from nucleus_pandas.core.instants import make_interval, parse_zone
 
 #: Exit code of what went through with something missing: the same command, perhaps after a sync, gives more.
 INCOMPLETE = 3

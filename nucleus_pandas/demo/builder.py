@@ -13,7 +13,7 @@ from operator import attrgetter
 from random import Random
 
 from nucleus_pandas.demo import words
-from nucleus_pandas.demo.chance import (
+from nucleus_pandas.demo.parameters import (
     ANONYMOUS_PERCENT,
     CLOCKS,
     COUNTRY_TABLE,
@@ -30,8 +30,8 @@ from nucleus_pandas.demo.chance import (
     pick,
     still_there,
 )
-from nucleus_pandas.demo.play import QUIET_MS, Player, Starts
 from nucleus_pandas.demo.records import DAY_MS, HOUR_MS, MINUTE_MS, WEEK_MS, DemoUser, Planted, Release
+from nucleus_pandas.demo.session_generator import QUIET_MS, Player, Starts
 from nucleus_pandas.demo.words import Scalar
 
 _NEVER = -10_000  # a day on which nothing can happen: long before the app is there

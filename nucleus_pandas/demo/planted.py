@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from nucleus_pandas.demo.chance import ERROR_RATE, FUNNEL_PERCENT, ROLLOUT, WEEKLY_PERCENT, still_there
+from nucleus_pandas.demo.parameters import ERROR_RATE, FUNNEL_PERCENT, ROLLOUT, WEEKLY_PERCENT, still_there
 from nucleus_pandas.demo.records import DAY_MS, WEEK_MS, DemoSession, DemoUser, from_ms, to_ms
 
 if TYPE_CHECKING:

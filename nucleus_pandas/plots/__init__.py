@@ -7,26 +7,26 @@ Characters that the font lacks are drawn as boxes, and Matplotlib warns: name a 
 ``rcParams["font.family"]``. Matplotlib is imported when the first plot is drawn, not before.
 """
 
-from nucleus_pandas.plots.active_users import plot_active_users
-from nucleus_pandas.plots.breakdown import plot_breakdown, plot_breakdown_change, plot_breakdown_trend
-from nucleus_pandas.plots.daily import plot_daily
-from nucleus_pandas.plots.dimensions import plot_dimensions
-from nucleus_pandas.plots.error_free import plot_error_free
-from nucleus_pandas.plots.error_impact import plot_impact_of_errors
-from nucleus_pandas.plots.error_trend import plot_error_trend
-from nucleus_pandas.plots.errors import plot_errors
-from nucleus_pandas.plots.events import plot_events
-from nucleus_pandas.plots.funnel import plot_funnel
-from nucleus_pandas.plots.funnel_trend import plot_funnel_trend
-from nucleus_pandas.plots.growth import plot_growth
-from nucleus_pandas.plots.habits import plot_days_active, plot_usage_interval
-from nucleus_pandas.plots.hours import plot_hours
-from nucleus_pandas.plots.paths import plot_paths
-from nucleus_pandas.plots.releases import plot_adoption, plot_releases
-from nucleus_pandas.plots.retention import plot_retention
-from nucleus_pandas.plots.retention_curve import plot_retention_curve, plot_retention_trend
-from nucleus_pandas.plots.survival import plot_survival
-from nucleus_pandas.plots.time_to_convert import plot_time_to_convert
+from nucleus_pandas.plots.plot_active_users import plot_active_users
+from nucleus_pandas.plots.plot_breakdown import plot_breakdown, plot_breakdown_change, plot_breakdown_trend
+from nucleus_pandas.plots.plot_daily import plot_daily
+from nucleus_pandas.plots.plot_dimensions import plot_dimensions
+from nucleus_pandas.plots.plot_error_free import plot_error_free
+from nucleus_pandas.plots.plot_error_impact import plot_impact_of_errors
+from nucleus_pandas.plots.plot_error_trend import plot_error_trend
+from nucleus_pandas.plots.plot_errors import plot_errors
+from nucleus_pandas.plots.plot_events import plot_events
+from nucleus_pandas.plots.plot_funnel import plot_funnel
+from nucleus_pandas.plots.plot_funnel_trend import plot_funnel_trend
+from nucleus_pandas.plots.plot_growth import plot_growth
+from nucleus_pandas.plots.plot_habits import plot_days_active, plot_usage_interval
+from nucleus_pandas.plots.plot_hours import plot_hours
+from nucleus_pandas.plots.plot_paths import plot_paths
+from nucleus_pandas.plots.plot_releases import plot_adoption, plot_releases
+from nucleus_pandas.plots.plot_retention import plot_retention
+from nucleus_pandas.plots.plot_retention_curve import plot_retention_curve, plot_retention_trend
+from nucleus_pandas.plots.plot_survival import plot_survival
+from nucleus_pandas.plots.plot_time_to_convert import plot_time_to_convert
 
 __all__ = [
     "plot_active_users",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.plots.style import MARKERS, MISSING, OTHER, PALETTE, REST, add_legend
+from nucleus_pandas.core.text import MISSING, OTHER
+from nucleus_pandas.plots.style import MARKERS, PALETTE, REST, add_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

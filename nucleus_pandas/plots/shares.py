@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.format import percent
+from nucleus_pandas.core.text import MISSING, OTHER, percent
 from nucleus_pandas.plots import style
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def segments_of(table: pd.DataFrame, *, plot: str) -> list[Segment]:
         raise ValueError(
             f"{plot} draws up to {style.MOST_CATEGORIES} segments, not {len(unique):,}: make the table with fewer"
         )
-    grey = {style.OTHER: style.REST, style.MISSING: NOBODY}
+    grey = {OTHER: style.REST, MISSING: NOBODY}
     own = [name for name in unique if name not in grey]
     looks = {name: (style.PALETTE[i % 8], _HATCHES[i // 8]) for i, name in enumerate(own)}
     looks |= {name: (color, "") for name, color in grey.items()}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.text import counted
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats, states
 from nucleus_pandas.plots.shares import name_segments, percent_axis, segments_of
@@ -54,7 +55,7 @@ def draw_stacked(ax: Axes, table: pd.DataFrame, by: str, *, plot: str) -> list[s
     name_segments(ax, groups[::-1])
     return [
         "Hatched: may still change (clients send up to 48 h late)." if open_.any() else "",
-        f"Grey: {style.counted(int(unknown.sum()), 'period')} without a share, not over, cut by the interval or empty."
+        f"Grey: {counted(int(unknown.sum()), 'period')} without a share, not over, cut by the interval or empty."
         if unknown.any()
         else "",
     ]

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
-from nucleus_pandas.api.numbers import checked_number
-from nucleus_pandas.api.wording import MISSING as MISSING
-from nucleus_pandas.api.wording import OTHER as OTHER
-from nucleus_pandas.api.wording import counted as counted
+from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.text import MISSING, OTHER
 from nucleus_pandas.plots import narrow
 from nucleus_pandas.plots.narrow import figures_for_page as figures_for_page
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from nucleus_pandas.api.wording import shown
+from nucleus_pandas.core.text import shown
 
 TEXT = pd.StringDtype("python")
 _DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d.*)?"

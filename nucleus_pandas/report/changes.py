@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from nucleus_pandas.core.text import percent
 from nucleus_pandas.stats.intervals import student_tails
 from nucleus_pandas.stats.significance import Verdict
 
@@ -78,9 +79,7 @@ def _squared(one: Measured, other: Measured) -> float:
 
 def percent_of(part: float) -> str:
     """Write a share as per cent, with a digit behind the point where it is small."""
-    if 0 < part < 0.0005:
-        return "less than 0.1 %"
-    return f"{100 * part:,.1f} %" if part < 0.0995 else f"{100 * part:,.0f} %"
+    return percent(part, decimals=1 if part < 0.0995 else 0)
 
 
 def words_of(compared: pd.DataFrame) -> list[str]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from nucleus_pandas.plots.retention import NOUNS, asked_note, grid_of, nobody, percent
+from nucleus_pandas.plots.plot_retention import NOUNS, asked_note, grid_of, nobody, percent
 from nucleus_pandas.plots.shares import sample_note
-from nucleus_pandas.report.tables import Cells
+from nucleus_pandas.report.table_cells import Cells
 
 if TYPE_CHECKING:
     import pandas as pd

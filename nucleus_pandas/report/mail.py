@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nucleus_pandas.report.heatmap import SHADES
 from nucleus_pandas.report.pictures import safe
-from nucleus_pandas.report.tables import Cells
+from nucleus_pandas.report.table_cells import Cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

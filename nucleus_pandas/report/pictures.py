@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 from nucleus_pandas.plots.style import plain
-from nucleus_pandas.report.grounds import colors_kept
-from nucleus_pandas.report.shorter import flattened, shorter_path, styles_of_uses
+from nucleus_pandas.report.svg_minify import flattened, shorter_path, styles_of_uses
+from nucleus_pandas.report.text_contrast import colors_kept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

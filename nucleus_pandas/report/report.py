@@ -20,8 +20,8 @@ from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.heatmap import SHADES
 from nucleus_pandas.report.mail import make_mail
 from nucleus_pandas.report.pictures import DARK, png_of, safe, svg_of
-from nucleus_pandas.report.shorter import shared_styles
-from nucleus_pandas.report.tables import MOST_COLUMNS, Cells, cells_of
+from nucleus_pandas.report.svg_minify import shared_styles
+from nucleus_pandas.report.table_cells import MOST_COLUMNS, Cells, cells_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

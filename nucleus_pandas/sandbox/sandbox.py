@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nucleus_pandas.api.client import Client
-from nucleus_pandas.api.columns import COUNT, TEXT
-from nucleus_pandas.api.frames import Schema, make_frame
+from nucleus_pandas.core.dtypes import COUNT, TEXT, Schema, make_frame
 from nucleus_pandas.core.files import full_path
 from nucleus_pandas.demo import check_port, port_problem
 from nucleus_pandas.demo.answers import Answer

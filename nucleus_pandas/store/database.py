@@ -45,7 +45,10 @@ _LOCK_PATIENCE = 1.0
 _SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 _TAKEN = re.compile("Could not set lock|being used by another process|different configuration|handle conflict")
 _HOLDER = re.compile(r"\(PID (\d+)\)")
-_DAMAGED = re.compile("[Cc]orrupt|checksum|not a valid DuckDB|Could not read enough bytes|[Ss]erializ|magic bytes")
+# DuckDB opens a CSV file as a table in memory, unless it is to be opened for reading only.
+_DAMAGED = re.compile(
+    "[Cc]orrupt|checksum|not a valid DuckDB|Could not read enough bytes|[Ss]erializ|magic bytes|in-memory database"
+)
 _FORBIDDEN = re.compile("Permission denied|[Rr]ead-only|Access is denied|Operation not permitted")
 _NEWER = re.compile("version number|newer version")
 

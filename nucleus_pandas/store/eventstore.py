@@ -14,22 +14,23 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.client import Client
-from nucleus_pandas.api.frames import EVENT_LOG
-from nucleus_pandas.api.people import checked_properties
-from nucleus_pandas.api.windows import When, Zone, make_interval
-from nucleus_pandas.api.wording import shown
+from nucleus_pandas.api.parsing.people import checked_properties
+from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.files import full_path
-from nucleus_pandas.store import reading, tombstones
-from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
-from nucleus_pandas.store.coverage import Through, find_gaps, synced_spans, warn_of_gaps
+from nucleus_pandas.core.instants import When, Zone, make_interval
+from nucleus_pandas.core.text import shown
+from nucleus_pandas.store import table_frames as reading
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
+from nucleus_pandas.store.gaps import Through, find_gaps, synced_spans, warn_of_gaps
+from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.properties import Properties, find_properties, known_keys, require_properties
-from nucleus_pandas.store.queries import check_query
-from nucleus_pandas.store.reading import condition_on, naive
 from nucleus_pandas.store.reconcile import reconcile
 from nucleus_pandas.store.schema import get_meta, one_row
-from nucleus_pandas.store.selection import ids_of_users
+from nucleus_pandas.store.sync.completeness import MISSING, SHORT, USER_SHORT
+from nucleus_pandas.store.sync.selection import ids_of_users
+from nucleus_pandas.store.table_frames import condition_on, naive
+from nucleus_pandas.store.user_sql import check_query
 
 if TYPE_CHECKING:
     import duckdb

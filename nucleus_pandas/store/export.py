@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pandas as pd
 
-from nucleus_pandas.api.columns import INSTANT
-from nucleus_pandas.api.csvfile import write_csv
-from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS
-from nucleus_pandas.api.people import tell_rest
+from nucleus_pandas.api.parsing.people import tell_rest
+from nucleus_pandas.api.parsing.schemas import DEVICES, EVENT_LOG, SESSIONS, USERS
+from nucleus_pandas.core.dtypes import INSTANT
 from nucleus_pandas.core.files import is_full, private_umask, write_private
 from nucleus_pandas.exceptions import StoreError
-from nucleus_pandas.store.coverage import find_gaps, synced_spans
-from nucleus_pandas.store.fetching import Reading, fetch, grouped, kinds_of, types_of
+from nucleus_pandas.store.csv_files import write_csv
+from nucleus_pandas.store.duckdb_columns import Reading, fetch, grouped, kinds_of, types_of
+from nucleus_pandas.store.gaps import find_gaps, synced_spans
 from nucleus_pandas.store.properties import (
     Property,
     as_texts,

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from nucleus_pandas.api.wording import shown
+from nucleus_pandas.core.text import shown
 from nucleus_pandas.exceptions import StoreError
-from nucleus_pandas.store.buckets import in_groups
 from nucleus_pandas.store.database import set_up
+from nucleus_pandas.store.duckdb_columns import Kinds, Reading, cast_to, fetch, kinds_of, types_of
 from nucleus_pandas.store.export import ABOUT
-from nucleus_pandas.store.fetching import Kinds, Reading, cast_to, fetch, kinds_of, types_of
+from nucleus_pandas.store.partitions import in_groups
 from nucleus_pandas.store.properties import Properties, find_properties, quoted, text_literal, typed
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from nucleus_pandas.api.columns import Losses, clean
-from nucleus_pandas.api.people import MOST_PROPERTIES
-from nucleus_pandas.api.wording import is_utf8, shown
+from nucleus_pandas.api.parsing.people import MOST_PROPERTIES
+from nucleus_pandas.api.parsing.values import Losses, clean
+from nucleus_pandas.core.text import is_utf8, shown
 
 if TYPE_CHECKING:
     import duckdb

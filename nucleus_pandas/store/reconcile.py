@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
-from nucleus_pandas.api.columns import COUNT, DAY, TEXT
-from nucleus_pandas.api.frames import make_frame
-from nucleus_pandas.api.loaders import load_events
-from nucleus_pandas.api.windows import When, Zone, make_window, states
+from nucleus_pandas.api.loaders.count_loaders import load_events
+from nucleus_pandas.api.windows import make_window, states
+from nucleus_pandas.core.dtypes import COUNT, DAY, TEXT, make_frame
+from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.store.schema import check_app
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.columns import COUNT, FLAG, INSTANT, NUMBER, TEXT
-from nucleus_pandas.api.frames import DEVICES, EVENT_LOG, SESSIONS, USERS, Schema
+from nucleus_pandas.api.parsing.schemas import DEVICES, EVENT_LOG, SESSIONS, USERS
+from nucleus_pandas.core.dtypes import COUNT, FLAG, INSTANT, NUMBER, TEXT, Schema
 from nucleus_pandas.exceptions import StoreError
 
 if TYPE_CHECKING:

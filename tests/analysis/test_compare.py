@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.columns import COUNT, TEXT
+from nucleus_pandas.core.dtypes import COUNT, TEXT
 
 STEPS = ["init", "PROJECT_CREATED", "EXPORT_PDF"]
 

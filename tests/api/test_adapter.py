@@ -6,8 +6,8 @@ import pytest
 import requests
 import requests_cache
 
-from nucleus_pandas.api.adapter import ENDPOINT_HEADER, NucleusAdapter
-from nucleus_pandas.api.transport import Transport
+from nucleus_pandas.api.http.adapter import ENDPOINT_HEADER, NucleusAdapter
+from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.exceptions import NotFoundError
 from tests.fault_server import LOST, OK, FakeTime, FaultServer, answer, gzipped
 

@@ -21,7 +21,8 @@ import platformdirs
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.api import cache, cachefile
+from nucleus_pandas.api.cache import cache_file as cachefile
+from nucleus_pandas.api.cache import cached_session as cache
 from nucleus_pandas.api.client import Client
 from tests.api.published import DAILY, EVENTS, GLANCE, ONE_USER, SESSION_EVENTS, USERS
 from tests.conftest import AUTUMN

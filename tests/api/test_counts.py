@@ -7,7 +7,8 @@ import warnings
 import pandas as pd
 import pytest
 
-from nucleus_pandas.api import counts, frames
+from nucleus_pandas.api.parsing import counts
+from nucleus_pandas.api.parsing import schemas as frames
 from nucleus_pandas.api.windows import make_window
 from nucleus_pandas.exceptions import IncompleteDataWarning, PayloadError
 

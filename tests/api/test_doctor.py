@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.addresses import name_service
 from nucleus_pandas.api.doctor import DOCTOR
+from nucleus_pandas.api.http.addresses import name_service
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService

@@ -5,8 +5,9 @@ import warnings
 import pandas as pd
 import pytest
 
-from nucleus_pandas.api import frames, people
-from nucleus_pandas.api.columns import Losses
+from nucleus_pandas.api.parsing import people
+from nucleus_pandas.api.parsing import schemas as frames
+from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.exceptions import IncompleteDataWarning, PayloadError
 
 USER = {

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.api import people
-from nucleus_pandas.api.columns import Losses
+from nucleus_pandas.api.parsing import people
+from nucleus_pandas.api.parsing.values import Losses
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import ScriptedService

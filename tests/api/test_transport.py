@@ -20,7 +20,7 @@ from email.utils import formatdate
 
 import pytest
 
-from nucleus_pandas.api.transport import Transport
+from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.exceptions import (
     AuthenticationError,
     ConfigurationError,

@@ -10,15 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nucleus_pandas.api.windows import (
-    first_instant,
-    make_instant,
-    make_interval,
-    make_window,
-    parse_zone,
-    states,
-    utc_offset_parameter,
-)
+from nucleus_pandas.api.windows import make_window, states, utc_offset_parameter
+from nucleus_pandas.core.instants import first_instant, make_instant, make_interval, parse_zone
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 

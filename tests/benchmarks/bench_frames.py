@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from nucleus_pandas.api import people
+from nucleus_pandas.api.parsing import people
 from nucleus_pandas.demo.answers import event_row
 from nucleus_pandas.demo.build import build_app
 

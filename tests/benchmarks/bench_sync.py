@@ -18,12 +18,12 @@ import pytest
 import requests
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.columns import Losses
-from nucleus_pandas.api.payloads import read_json
+from nucleus_pandas.api.http.decoding import read_json
+from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.demo.answers import event_row
 from nucleus_pandas.demo.build import build_app
-from nucleus_pandas.store import writing
-from nucleus_pandas.store.writing import EventsAnswer, Group, Tally, UserAnswer
+from nucleus_pandas.store.sync import writing
+from nucleus_pandas.store.sync.writing import EventsAnswer, Group, Tally, UserAnswer
 from tests.store.conftest import ALL
 
 LATENCY = 0.05

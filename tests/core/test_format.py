@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nucleus_pandas.core.format import percent
+from nucleus_pandas.core.text import percent
 
 
 @pytest.mark.parametrize(

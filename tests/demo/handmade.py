@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from nucleus_pandas.demo.model import DemoApp, DemoDevice, DemoEvent, DemoSession, DemoUser
-from nucleus_pandas.demo.play import reported_ram
 from nucleus_pandas.demo.records import Planted, to_ms
+from nucleus_pandas.demo.session_generator import reported_ram
 
 START = datetime(2026, 10, 23, tzinfo=UTC)
 END = datetime(2026, 10, 28, tzinfo=UTC)

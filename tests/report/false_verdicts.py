@@ -10,15 +10,15 @@ import sys
 import warnings
 from collections import Counter
 
-from nucleus_pandas.api.windows import parse_zone
+from nucleus_pandas.core.instants import parse_zone
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
-from nucleus_pandas.report import of_counts
-from nucleus_pandas.report.glance import cards_of
-from nucleus_pandas.report.loaded import load
+from nucleus_pandas.report import service_sections as of_counts
 from nucleus_pandas.report.report import Report
-from nucleus_pandas.report.span import make_span
+from nucleus_pandas.report.report_period import make_span
+from nucleus_pandas.report.service_tables import load
+from nucleus_pandas.report.summary_cards import cards_of
 
 NOW = dt.datetime(2026, 11, 18, 9, tzinfo=dt.UTC)
 PERIODS = {"W": ("2026-11-09", "2026-10-12"), "M": ("2026-10-01", "2026-09-01")}

@@ -36,7 +36,7 @@ def test_a_change_that_could_not_be_tested_is_not_called_normal():
 
 @pytest.mark.parametrize(
     ("part", "written"),
-    [(0.12345, "12 %"), (0.012, "1.2 %"), (0.0001, "less than 0.1 %"), (3.5, "350 %"), (0, "0.0 %")],
+    [(0.12345, "12 %"), (0.012, "1.2 %"), (0.0001, "< 0.1 %"), (0.999, "> 99 %"), (3.5, "350 %"), (0, "0 %")],
 )
 def test_per_cent_have_a_digit_behind_the_point_where_they_are_few(part, written):
     assert percent_of(part) == written

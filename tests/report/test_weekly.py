@@ -10,7 +10,7 @@ import nucleus_pandas as nu
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
-from nucleus_pandas.report.tables import cells_of
+from nucleus_pandas.report.table_cells import cells_of
 
 NOW = dt.datetime(2026, 11, 18, 9, tzinfo=dt.UTC)  # a Wednesday
 ZONE = "Europe/Paris"

@@ -15,7 +15,7 @@ import warnings
 import duckdb  # noqa: F401 - before the children are made
 
 import nucleus_pandas as nu
-from nucleus_pandas.store import crawl
+from nucleus_pandas.store.sync import crawl
 from tests.store.conftest import ALL
 
 

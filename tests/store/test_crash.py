@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.store import database, writing
+from nucleus_pandas.store import database
+from nucleus_pandas.store.sync import writing
 from tests.store.conftest import ALL, Asked, assert_same, kept, kinds, quiet_sync
 
 ROOT = Path(__file__).parents[2]
@@ -197,6 +198,14 @@ except nu.StoreError as error:
     assert len(store.events("2026-06-01", "2026-06-07")) == len(before[before["time"] < "2026-06-08"])
     quiet_sync(app, store)
     assert len(store.events()) > len(before)
+
+
+def test_a_csv_file_is_no_store_although_duckdb_reads_it(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("user_id,time,event\n")
+    with pytest.raises(nu.StoreError, match=r"events\.csv is damaged or no DuckDB file"):
+        nu.EventStore(path).info()
+    assert path.read_text() == "user_id,time,event\n"
 
 
 @pytest.mark.parametrize("damage", ["not a database", "cut short", "scribbled over"])

@@ -16,14 +16,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.columns import Losses
-from nucleus_pandas.api.people import property_columns
+from nucleus_pandas.api.parsing.people import property_columns
+from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.store import export
 from nucleus_pandas.store.database import Database
-from nucleus_pandas.store.fetching import Reading, fetch
+from nucleus_pandas.store.duckdb_columns import Reading, fetch
 from nucleus_pandas.store.parquet import in_memory
 from nucleus_pandas.store.properties import find_properties, typed
-from nucleus_pandas.store.writing import texts_of
+from nucleus_pandas.store.sync.writing import texts_of
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import kept, quiet_sync
 

@@ -17,9 +17,10 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.client import Client
-from nucleus_pandas.store import export, forget, tombstones
+from nucleus_pandas.store import export
 from nucleus_pandas.store.database import Database
-from nucleus_pandas.store.traces import rows_with
+from nucleus_pandas.store.privacy import forget, tombstones
+from nucleus_pandas.store.privacy.traces import rows_with
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import ALL, Asked, assert_same, kept, kinds, quiet_sync
 

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.columns import Losses
-from nucleus_pandas.store.selection import Ledger, _ledger_frame, ask_listing, bucket_of, choose, decide, user_keys
+from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.store.sync.selection import Ledger, _ledger_frame, ask_listing, bucket_of, choose, decide, user_keys
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import Asked, kinds, quiet_sync

@@ -10,8 +10,8 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.model import DemoApp
-from nucleus_pandas.store import crawl, writing
-from nucleus_pandas.store.crawl import Crawl
+from nucleus_pandas.store.sync import crawl, writing
+from nucleus_pandas.store.sync.crawl import Crawl
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
 from tests.store.conftest import ALL, Asked, assert_same, in_order, kept, kinds, quiet_sync

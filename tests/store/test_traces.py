@@ -7,7 +7,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.client import Client
-from nucleus_pandas.store.traces import answers_with, rows_with
+from nucleus_pandas.store.privacy.traces import answers_with, rows_with
 from tests.fault_server import FaultServer, answer
 
 #: Ids that JSON, SQL or a file may write in some other way.

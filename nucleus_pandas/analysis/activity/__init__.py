@@ -1,0 +1,1 @@
+"""How many users are active, and how often."""

@@ -1,0 +1,1 @@
+"""Counts by value as shares of the whole."""

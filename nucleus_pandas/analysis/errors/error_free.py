@@ -1,0 +1,322 @@
+"""The share of sessions and users without errors, and without crashes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.errors.failure_counts import CountFailures, FailureCounts, count_failures
+from nucleus_pandas.core.arrays import Bools, Ints
+from nucleus_pandas.core.calendar import Freq
+from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
+from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.units import SETTLING
+from nucleus_pandas.events.activity_starts import Activity, as_activity
+from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
+from nucleus_pandas.events.clock_errors import Times, oldest
+from nucleus_pandas.events.error_events import (
+    Failure,
+    Sessions,
+    between,
+    find_sessions,
+    held_within,
+    session_rows,
+    warn_without_errors,
+)
+from nucleus_pandas.events.eventlog import EventLog, Events, as_event_log
+from nucleus_pandas.events.periods import Calendar, make_calendar
+from nucleus_pandas.events.protocol import answer
+from nucleus_pandas.events.segments import rank_segments
+from nucleus_pandas.events.session_parts import SessionTimes, Wanted, largest_segments, narrowed
+from nucleus_pandas.events.steps import find_column, properties_of
+from nucleus_pandas.stats.clusters import user_wilson
+from nucleus_pandas.stats.intervals import LOW_N, wilson
+
+Span = tuple[dt.datetime | None, dt.datetime | None]
+
+
+def error_free(
+    activity: Activity,
+    *,
+    freq: Freq | None = "D",
+    by: str | None = None,
+    top: int = 8,
+    start: When | None = None,
+    end: When | None = None,
+    tz: Zone | None = None,
+    as_of: When | None = None,
+) -> pd.DataFrame:
+    """The share of sessions, and of users, without any error.
+
+    Parameters
+    ----------
+    activity : DataFrame, EventLog, EventStore or Buckets
+        The table of `load_sessions` (one request a user), whose column `errors` tells; or an event log with sessions.
+        Of a store its sessions, of the interval that was synced: of other days it knows only some users.
+    freq : {"D", "W", "M"} or None
+        Days, weeks from Monday or months in which sessions start; None for all of them together.
+    by : str, optional
+        A column (``"version"``) or a property (``"plan"`` for data.plan): one value a session, the first that any of
+        its events has.
+    top : int, default 8
+        How many values of `by` get rows of their own, those with most sessions; beyond, ``(other)``. Missing is
+        ``(none)``.
+    start, end : str, date or datetime, optional
+        Sessions that start in [start, end); a date as `end` is that whole day.
+    tz : str, int or tzinfo, default "UTC"
+        The zone of the periods and dates.
+    as_of : str, date or datetime, optional
+        Until when the data are known; by default that of the log, see `EventLog`.
+
+    Returns
+    -------
+    DataFrame
+        One row a period, with `by` for each segment, most frequent first; periods without sessions are there.
+
+        - period: its first day, without a zone; not with ``freq=None``
+        - segment: the value of `by`; only with it
+        - sessions, error_sessions: sessions, and those of them with one error or more
+        - error_free_sessions: 1 − error_sessions / sessions, with its 95 % bounds error_free_sessions_low and
+          error_free_sessions_high (Wilson, with users as the sampling unit)
+        - users, error_users: users with a session in the period (and segment), and those of them with an error in it
+        - error_free_users: 1 − error_users / users, with its 95 % bounds (Wilson)
+        - low_n: fewer than 30 users
+        - complete: the period lies in [start, end) as a whole and was over at `as_of`; settled: it was over 48 hours
+          before, so that what was sent late is there. Not with ``freq=None``
+        - sample: the fraction of users in the log; counts are not scaled
+
+        A rate of nobody, and of a period that is not complete, is missing.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or for values that are not known.
+    TypeError
+        For arguments of another type.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When events have no session, or sessions no number of errors: they are left out. When a store, or a log made of
+        one, does not hold all of [start, end): only what it holds counts.
+
+    Notes
+    -----
+    Section *Errors and releases* of the definitions. A session counts in the period in which it starts, whatever day
+    its errors are of. Without `start`, sessions of clocks that are years behind do not count: few, and before a week or
+    more without any. Users of several periods or segments count in each, so that they do not add up. The longer the
+    period the lower the share of users without errors: compare periods of one length only.
+
+    Sessions of one user resemble each other, so their bounds are those of the number of independent sessions that would
+    tell as much (section *Bounds and verdicts*): the more the sessions of few users dominate, the wider they are.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
+    >>> free = nu.error_free(sessions, freq="M", as_of=app.now())
+    >>> bool(free["error_free_sessions"].dropna().between(0, 1).all())
+    True
+    """
+    zone = parse_zone("UTC" if tz is None else tz)
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    activity = in_parts(activity)
+    if isinstance(activity, Buckets):
+        return _table_of_parts(activity, "error", freq, by, top, make_interval(start, end, zone), zone, known)
+    within = held_within(activity, *make_interval(start, end, zone))
+    log = as_activity(activity, as_of=known, within=_readable(within))
+    return _table(log, "error", freq, by, top, within, zone, known)
+
+
+def crash_free(
+    events: Events,
+    *,
+    freq: Freq | None = "D",
+    by: str | None = None,
+    top: int = 8,
+    start: When | None = None,
+    end: When | None = None,
+    tz: Zone | None = None,
+    as_of: When | None = None,
+) -> pd.DataFrame:
+    """The share of sessions, and of users, without any crash.
+
+    Parameters
+    ----------
+    events : DataFrame, EventLog, EventStore or Buckets
+        An event log with sessions.
+    freq, by, top, start, end, tz, as_of
+        As for `error_free`; ``by="version"``, ``"platform"`` or ``"country"`` tells where it crashes.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `error_free`, with ``crash`` in place of ``error``: crash_sessions, crash_free_sessions,
+        crash_free_sessions_low, crash_free_sessions_high, crash_users, crash_free_users and its bounds.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `error_free`; a table of sessions does not tell which errors there were.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        As `error_free`.
+
+    Notes
+    -----
+    A crash is an error that nobody caught: ``uncaughtException``, ``unhandledRejection`` or ``windowError``. An app
+    often goes on after it.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
+    >>> log = nu.EventLog(nu.load_session_events(app, sessions), as_of=app.now())
+    >>> by_platform = nu.crash_free(log, freq=None, by="platform")
+    >>> bool((by_platform["crash_sessions"] <= by_platform["sessions"]).all())
+    True
+    """
+    zone = parse_zone("UTC" if tz is None else tz)
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    events = in_parts(events)
+    if isinstance(events, Buckets):
+        return _table_of_parts(events, "crash", freq, by, top, make_interval(start, end, zone), zone, known)
+    within = held_within(events, *make_interval(start, end, zone))
+    if isinstance(events, pd.DataFrame) and "event" not in events.columns and "start" in events.columns:
+        log = as_activity(events)
+    else:
+        log = as_event_log(events, as_of=known, within=_readable(within), properties=properties_of([], by))
+    return _table(log, "crash", freq, by, top, within, zone, known)
+
+
+def _readable(within: Span) -> Span:
+    """What to read of a store: an interval of which it holds nothing cannot be asked for."""
+    start, end = within
+    return (None, None) if start is not None and start == end else within
+
+
+def _table(
+    log: EventLog,
+    failure: Failure,
+    freq: Freq | None,
+    by: str | None,
+    top: int,
+    within: Span,
+    zone: dt.tzinfo,
+    known: int | None,
+) -> pd.DataFrame:
+    top = checked_number("top", top, None, "how many values get rows of their own")
+    warn_without_errors(log)
+    until = log.as_of_microseconds if known is None else known
+    begins, ends = (None if one is None else microseconds(one) for one in within)
+    found = find_sessions(log, failure, until, start=begins, end=ends)
+    calendar = None if freq is None else _calendar(freq, found.time, begins, ends, until, zone)
+    if calendar is not None:
+        period = np.searchsorted(calendar.edges, found.time, side="right") - 1
+        there = (period >= 0) & (period < len(calendar.labels))
+    else:
+        period = np.zeros(len(found.time), dtype=np.int64)
+        there = between(found.time, oldest(found.time) if begins is None and len(found.time) else None, None)
+    found, period = Sessions(*(values[there] for values in found)), period[there]
+    segments = None
+    if by is not None:
+        column = find_column(log, by, "by")
+        rows = session_rows(log, found, column)
+        segments = rank_segments(log.values(column, rows), np.ones(len(rows), dtype=np.bool_), top)
+    counts = count_failures(found, period, calendar, segments)
+    names = None if segments is None else segments.names
+    return _lay_out(counts, failure, calendar, names, until, log.sample)
+
+
+def _table_of_parts(
+    buckets: Buckets,
+    failure: Failure,
+    freq: Freq | None,
+    by: str | None,
+    top: int,
+    asked: Span,
+    zone: dt.tzinfo,
+    known: int | None,
+) -> pd.DataFrame:
+    """The table part by part: first the periods, then, with `by`, the segments, then the counts."""
+    top = checked_number("top", top, None, "how many values get rows of their own")
+    begins, ends = (None if one is None else microseconds(one) for one in held_within(buckets.bare, *asked))
+    parts = buckets.parts(as_of=known, by=by, columns=STARTS)
+    until = parts.as_of_microseconds
+    wanted = Wanted(failure, until, begins, ends)
+    times = answer(SessionTimes(wanted, zone), parts)
+    calendar = None if freq is None else _calendar(freq, times, begins, ends, until, zone)
+    if calendar is None:
+        wanted = narrowed(wanted, oldest(times) if begins is None and len(times.moments) else None, None)
+    elif len(calendar.edges):
+        wanted = narrowed(wanted, int(calendar.edges[0]), int(calendar.edges[-1]))
+    column = None if by is None else find_column(buckets.whole, by, "by")
+    segments = None if column is None else answer(largest_segments(wanted, column, top), parts)
+    counts = answer(CountFailures(wanted, calendar, column, segments), parts)
+    return _lay_out(counts, failure, calendar, segments, until, buckets.whole.sample)
+
+
+def _calendar(
+    freq: Freq, times: Ints | Times, start: int | None, end: int | None, until: int, zone: dt.tzinfo
+) -> Calendar:
+    """The periods; none of an interval that is empty, as of a store that holds nothing of it."""
+    if start is not None and start == end:
+        start, end, until, times = None, None, 0, np.empty(0, dtype=np.int64)
+    return make_calendar(freq, times, start, end, until, zone)
+
+
+def _lay_out(
+    counts: FailureCounts,
+    failure: Failure,
+    calendar: Calendar | None,
+    segments: list[str] | None,
+    until: int,
+    sample: float,
+) -> pd.DataFrame:
+    names = [""] if segments is None else segments
+    periods = 1 if calendar is None else len(calendar.labels)
+    groups = periods * len(names)
+    users = counts.users
+    measured = {
+        "sessions": (counts.sessions.trials, counts.sessions.hits, user_wilson(counts.sessions.misses)),
+        "users": (users, counts.failed_users, wilson(users - counts.failed_users, users)),
+    }
+    states = {} if calendar is None else _states(calendar, until)
+    complete = np.repeat(states["complete"], len(names)) if states else np.ones(groups, dtype=np.bool_)
+    schema: Schema = {}
+    columns: dict[str, Any] = {}
+    if calendar is not None:
+        schema["period"] = DAY
+        columns["period"] = np.repeat(np.array(calendar.labels, dtype=DAY), len(names))
+    if segments is not None:
+        schema["segment"] = TEXT
+        columns["segment"] = names * periods
+    for unit, (all_of, failed, bounds) in measured.items():
+        free = f"{failure}_free_{unit}"
+        schema |= {unit: COUNT, f"{failure}_{unit}": COUNT}
+        schema |= {free: NUMBER, f"{free}_low": NUMBER, f"{free}_high": NUMBER}
+        columns |= {unit: all_of, f"{failure}_{unit}": failed}
+        columns |= _rates(free, all_of - failed, all_of, bounds, complete)
+    schema["low_n"] = np.dtype(bool)
+    columns["low_n"] = users < LOW_N
+    for name, values in states.items():
+        schema[name], columns[name] = np.dtype(bool), np.repeat(values, len(names))
+    return make_frame(schema | {"sample": NUMBER}, columns | {"sample": np.full(groups, sample)})
+
+
+def _rates(name: str, free: Ints, all_of: Ints, bounds: tuple[Any, Any], known: Bools) -> dict[str, Any]:
+    with np.errstate(invalid="ignore"):
+        rate = free / all_of
+    rates = {name: rate, f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
+    return {column: np.where(known, values, np.nan) for column, values in rates.items()}
+
+
+def _states(calendar: Calendar, until: int) -> dict[str, Bools]:
+    complete = calendar.whole & (calendar.edges[1:] <= until + 1)
+    return {"complete": complete, "settled": complete & (calendar.edges[1:] <= until + 1 - SETTLING)}

@@ -1,0 +1,133 @@
+"""The arguments of a funnel: what a person writes, checked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal, get_args
+
+from nucleus_pandas.analysis.funnel.attempts import Order, Question
+from nucleus_pandas.core.durations import Duration, read_duration
+from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.events.buckets import SESSION, Buckets, in_parts
+from nucleus_pandas.events.eventlog import EventLog, as_event_log
+from nucleus_pandas.events.protocol import Parts
+from nucleus_pandas.events.steps import (
+    MOST_TANGLED,
+    Exclusion,
+    Step,
+    enough,
+    properties_of,
+    read_exclusions,
+    read_steps,
+    share_events,
+)
+
+#: How long an attempt may take.
+Window = Duration
+Entry = Literal["any", "first"]
+OnExclude = Literal["drop", "stop"]
+Ties = Literal["either", "strict"]
+
+_WINDOW_FORMS = 'write a duration such as window="7d", "12h" or "30min", a timedelta, or window="session".'
+
+
+def read_question(
+    events: object,
+    steps: object,
+    *,
+    window: Window,
+    order: Order,
+    entry: Entry,
+    exclude: object,
+    on_exclude: OnExclude,
+    ties: Ties,
+    start: When | None,
+    end: When | None,
+    tz: Zone | None,
+    as_of: When | None,
+    include_pending: bool,
+    by: str | None,
+) -> tuple[EventLog | Parts, Question]:
+    """Check the arguments of a funnel; give the log that it is asked of, and the question."""
+    wanted = read_steps(steps)
+    exclusions = read_exclusions(exclude, len(wanted))
+    for name, value, choices in (
+        ("order", order, get_args(Order)),
+        ("entry", entry, get_args(Entry)),
+        ("on_exclude", on_exclude, get_args(OnExclude)),
+        ("ties", ties, get_args(Ties)),
+    ):
+        if value not in choices:
+            raise ValueError(f"{name}={value!r} is not known; write one of {', '.join(map(repr, choices))}.")
+    if by is not None and not isinstance(by, str):
+        raise TypeError(f'by is of type {type(by).__name__}; write the name of one column, for example by="version".')
+    if order == "any" and len(wanted) > MOST_TANGLED and (ties == "strict" or share_events(wanted)):
+        raise ValueError(
+            f'steps has {len(wanted)} steps; with order="any" a funnel has at most {MOST_TANGLED} where steps share an '
+            'event, or with ties="strict".'
+        )
+    span = _read_window(window)
+    zone = parse_zone("UTC" if tz is None else tz)
+    within = make_interval(start, end, zone)
+    begins, ends = (None if one is None else microseconds(one) for one in within)
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    reach = (within[0], _until(within[1], span))
+    log = _log(events, wanted, exclusions, by, known, reach, sessions=span is None, strict=order == "strict")
+    asked = Question(
+        steps=wanted,
+        window=span,
+        order=order,
+        first_only=entry == "first",
+        exclusions=exclusions,
+        drop=on_exclude == "drop",
+        later=ties == "strict",
+        start=begins,
+        end=ends,
+        as_of=log.as_of_microseconds if known is None else known,
+        include_pending=bool(include_pending),
+    )
+    return log, asked
+
+
+def _log(
+    events: object,
+    steps: list[Step],
+    exclusions: list[Exclusion],
+    by: str | None,
+    known: int | None,
+    within: tuple[dt.datetime | None, dt.datetime | None],
+    *,
+    sessions: bool,
+    strict: bool,
+) -> EventLog | Parts:
+    """The log that a funnel is asked of, with the events and columns that it looks at."""
+    every = sessions or strict
+    looked_at = [*steps, *(exclusion.step for exclusion in exclusions)]
+    events = in_parts(events)
+    if isinstance(events, Buckets):
+        _check_sessions(events.bare, sessions=sessions)
+        columns = [*(SESSION if sessions else ()), *(["kind"] if strict else [])]
+        places = [*(f"step {number}" for number in range(1, len(steps) + 1)), *("exclude" for _ in exclusions)]
+        named = list(zip(places, looked_at, strict=True))
+        return events.parts(as_of=known, steps=named, by=by, columns=columns, every=every)
+    only = None if every else enough(events, looked_at, by)
+    log = as_event_log(events, only=only, as_of=known, within=within, properties=properties_of(looked_at, by))
+    _check_sessions(log, sessions=sessions)
+    return log
+
+
+def _check_sessions(log: EventLog, *, sessions: bool) -> None:
+    if sessions and "session_id" not in log.frame.columns:
+        raise ValueError('window="session" needs the column session_id, which the log does not have; use a duration.')
+
+
+def _until(end: dt.datetime | None, span: int | None) -> dt.datetime | None:
+    """Until when steps count, of entries before `end`; a session is not cut off anyway."""
+    return end if end is None or span is None else end + dt.timedelta(microseconds=span)
+
+
+def _read_window(window: object) -> int | None:
+    """The length of a window in microseconds, None for a session."""
+    if isinstance(window, str) and window == "session":
+        return None
+    return read_duration("window", window, _WINDOW_FORMS)

@@ -1,0 +1,1 @@
+"""Versions of the app: adoption, and each release beside the one before."""

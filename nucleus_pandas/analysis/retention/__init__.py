@@ -1,0 +1,1 @@
+"""Which users come back, and how long they stay."""

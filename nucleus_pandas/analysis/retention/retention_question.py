@@ -1,0 +1,174 @@
+"""The arguments of retention: what a person writes, checked, and the log that it is asked of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.retention.cohorts import UNTOLD, Clocks
+from nucleus_pandas.analysis.retention.plain_days import PlainDays, plain_days
+from nucleus_pandas.analysis.retention.retention_tables import Clock, Criterion
+from nucleus_pandas.analysis.retention.returns import Bracket
+from nucleus_pandas.analysis.retention.store_cohorts import of_store, within_held
+from nucleus_pandas.core.calendar import Freq, WeekStart, check_week_start
+from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.events.activity_starts import Activity, as_activity
+from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
+from nucleus_pandas.events.eventlog import EventLog
+from nucleus_pandas.events.protocol import Parts
+from nucleus_pandas.events.refusal import how_to_fit
+from nucleus_pandas.events.steps import Step, StepLike, enough, read_step
+from nucleus_pandas.store.eventstore import EventStore
+
+#: A period, or the first and the last one of a bracket.
+BracketLike = int | tuple[int, int]
+
+_MOST_PERIODS = 5_000
+_BRACKET_FORMS = "write periods and pairs of the first and the last one, for example brackets=[0, (1, 3), (4, 7)]."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked about the cohorts: events, periods (None for all that are over), criterion or brackets."""
+
+    start_event: Step | None
+    return_event: Step | None
+    last: int | None
+    criterion: Criterion
+    brackets: list[Bracket] | None
+
+
+def read_asked(
+    *,
+    users: object,
+    start_event: StepLike | None,
+    return_event: StepLike | None,
+    first_time: object,
+    periods: object,
+    criterion: Criterion,
+    brackets: Sequence[BracketLike] | None,
+    by: object,
+) -> Asked:
+    """Check what does not depend on the data."""
+    if criterion not in get_args(Criterion):
+        choices = ", ".join(map(repr, get_args(Criterion)))
+        raise ValueError(f"criterion={criterion!r} is not known; write one of {choices}.")
+    if by is not None and not isinstance(by, str):
+        raise TypeError(f'by is of type {type(by).__name__}; write the name of one column, for example by="version".')
+    if users is not None and not isinstance(users, pd.DataFrame):
+        raise TypeError(
+            f"users is of type {type(users).__name__}; pass the DataFrame of load_users, in pandas, or leave it out."
+            f"{how_to_fit(users)}"
+        )
+    if users is not None and start_event is not None:
+        raise ValueError("users and start_event both say when a user starts; pass one of them.")
+    if users is not None and not first_time:
+        raise ValueError("a user is created once: leave out users for first_time=False.")
+    if not isinstance(first_time, bool | np.bool_):
+        raise TypeError(f"first_time is {first_time!r:.60}; write True or False.")
+    if brackets is not None and (criterion != "on" or periods is not None):
+        raise ValueError("brackets take the place of periods and criterion; leave those out.")
+    meaning = "the last period of the table, before which stand period 0 and all between"
+    return Asked(
+        None if start_event is None else read_step(start_event, "start_event"),
+        None if return_event is None else read_step(return_event, "return_event"),
+        None if periods is None else checked_number("periods", periods, _MOST_PERIODS, meaning),
+        criterion,
+        None if brackets is None else _read_brackets(brackets),
+    )
+
+
+def read_clocks(
+    *,
+    freq: Freq,
+    clock: Clock,
+    week_start: WeekStart,
+    start: When | None,
+    end: When | None,
+    tz: Zone | None,
+    as_of: When | None,
+) -> Clocks:
+    """Check how time is cut; `as_of` is below 0 as long as nobody told it."""
+    if freq not in get_args(Freq):
+        raise ValueError(f'freq={freq!r} is not known; write "D", "W" or "M".')
+    if clock not in get_args(Clock):
+        raise ValueError(f"clock={clock!r} is not known; write one of {', '.join(map(repr, get_args(Clock)))}.")
+    check_week_start(week_start)
+    zone = parse_zone("UTC" if tz is None else tz)
+    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
+    known = UNTOLD if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    return Clocks(freq, clock, week_start, zone, begins, ends, known)
+
+
+def find_log(
+    activity: Activity, asked: Asked, clocks: Clocks, *, created: bool, by: str | None, first_time: bool
+) -> tuple[EventLog | PlainDays | Parts, Clocks]:
+    """Give the log that is asked, and until when it is known; of a store only what it holds.
+
+    The commonest question, by first sessions on the calendar, is answered from a plain frame without making a log.
+    """
+    by = None if created else by
+    steps = [asked.return_event] if created else [asked.start_event, asked.return_event]
+    events = [one for one in steps if one is not None]
+    if isinstance(activity, EventStore):
+        return of_store(activity, events, clocks, sessions=len(events) < len(steps), by=by)
+    told = None if clocks.as_of == UNTOLD else clocks.as_of
+    activity = in_parts(activity)
+    if isinstance(activity, Buckets):
+        return _of_buckets(activity, steps, clocks, told, created=created, by=by)
+    if not (created or events or by is not None) and first_time and clocks.clock == "calendar":
+        plain = plain_days(activity, clocks.zone, told)
+        if plain is not None:
+            return plain, replace(clocks, as_of=plain.as_of_microseconds)
+    only = None if len(events) < len(steps) else enough(activity, events, by)
+    log = as_activity(activity, events=only, as_of=told)
+    clocks, held = within_held(log, clocks)
+    until = log.as_of_microseconds if told is None else told
+    return log, replace(clocks, as_of=until if held is None else min(until, held))
+
+
+def _of_buckets(
+    buckets: Buckets, steps: Sequence[Step | None], clocks: Clocks, told: int | None, *, created: bool, by: str | None
+) -> tuple[Parts, Clocks]:
+    places = ("return_event",) if created else ("start_event", "return_event")
+    events = [(place, one) for place, one in zip(places, steps, strict=True) if one is not None]
+    sessions = len(events) < len(steps)
+    # A list of users is compared with all who were ever there.
+    every = sessions or created
+    columns = STARTS if sessions else ()
+    parts = buckets.parts(as_of=told, steps=events, by=by, columns=columns, every=every, named=created)
+    clocks, held = within_held(buckets.bare, clocks)
+    until = parts.as_of_microseconds
+    return parts, replace(clocks, as_of=until if held is None else min(until, held))
+
+
+def _read_brackets(brackets: object) -> list[Bracket]:
+    if isinstance(brackets, str) or not isinstance(brackets, Sequence) or not brackets:
+        raise TypeError(f"brackets is {brackets!r:.60}; {_BRACKET_FORMS}")
+    if isinstance(brackets, tuple) and len(brackets) == 2 and all(isinstance(one, int) for one in brackets):
+        raise ValueError(
+            f"brackets={brackets!r} can be one bracket or two periods; write brackets=[{brackets!r}] or "
+            f"brackets={list(brackets)!r}."
+        )
+    read = [_read_bracket(one) for one in brackets]
+    lasts = [last for _, last in read]
+    if any(one >= other for one, other in pairwise(lasts)):
+        raise ValueError(f"each of the brackets must end later than the one before; {_BRACKET_FORMS}")
+    return read
+
+
+def _read_bracket(one: object) -> Bracket:
+    pair = (one, one) if isinstance(one, int | np.integer) else one
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"brackets holds {one!r:.60}; {_BRACKET_FORMS}")
+    first, last = pair
+    whole = all(isinstance(end, int | np.integer) and not isinstance(end, bool) for end in pair)
+    if not whole or not 0 <= first <= last <= _MOST_PERIODS:
+        raise ValueError(f"brackets holds {one!r:.60}: periods count from 0 to {_MOST_PERIODS:,}; {_BRACKET_FORMS}")
+    return int(first), int(last)

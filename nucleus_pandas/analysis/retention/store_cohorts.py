@@ -1,0 +1,66 @@
+"""What a store can tell about cohorts: those of the interval that was synced, as long as it knows about their users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from nucleus_pandas.analysis.retention.cohorts import UNTOLD, Clocks
+from nucleus_pandas.core.instants import instant_of
+from nucleus_pandas.events.activity_starts import as_activity, moments
+from nucleus_pandas.events.coverage import held_span
+from nucleus_pandas.events.eventlog import EventLog, as_event_log
+from nucleus_pandas.events.steps import Step, enough, find_column, properties_of
+from nucleus_pandas.store.eventstore import EventStore
+
+_KEY = ["user_db_id", "device_id", "session_id"]
+
+
+def of_store(
+    store: EventStore, events: Sequence[Step], clocks: Clocks, *, sessions: bool, by: str | None
+) -> tuple[EventLog, Clocks]:
+    """Give the log of a store that answers a question about cohorts, and the interval and `as_of` that it answers for.
+
+    A sync asks about the users who were there in its interval, and about no others: of earlier cohorts only those who
+    stayed would be known, and all of them would seem to have stayed. Of those whom it asks about it learns every
+    session, also later ones; but events only of the sessions in the interval.
+    """
+    clocks, held = within_held(store, clocks)
+    if sessions and not events:
+        log = _with_column(store, as_activity(store), by, clocks)
+        known = log.as_of_microseconds
+    else:
+        only = None if sessions else enough(store, list(events), by)
+        log = as_event_log(store, only=only, properties=properties_of(events, by))
+        known = log.as_of_microseconds if held is None else min(log.as_of_microseconds, held)
+    return log, replace(clocks, as_of=known if clocks.as_of == UNTOLD else min(clocks.as_of, known))
+
+
+def within_held(source: EventStore | EventLog, clocks: Clocks) -> tuple[Clocks, int | None]:
+    """Let cohorts start where a store, or a log made of one, holds something, and say until when that is.
+
+    Where more is asked for a warning says so; for a log that was made of something else nothing changes.
+    """
+    span = held_span(source, clocks.start, clocks.end)
+    if span is None:
+        return clocks, None
+    start, end = span
+    begins, ends = clocks.start, clocks.end
+    return replace(clocks, start=start if begins is None else begins, end=end if ends is None else ends), end
+
+
+def _with_column(store: EventStore, log: EventLog, by: str | None, clocks: Clocks) -> EventLog:
+    """The log of sessions with a column of their events: the value where each session starts."""
+    if by is None or by in log.frame.columns:
+        return log
+    begins, ends = (None if one is None else instant_of(one) for one in (clocks.start, clocks.end))
+    events = as_event_log(store, within=(begins, ends), properties=properties_of([], by))
+    column = find_column(events, by, "by")
+    rows = moments(events).row
+    told = events.frame[[*_KEY, "session_start"]].iloc[events.order[rows]].rename(columns={"session_start": "start"})
+    told[column] = events.values(column, rows).array
+    key = [*_KEY, "start"]
+    frame = log.frame.drop(columns=["time", "event"]).merge(told.drop_duplicates(key), how="left", on=key)
+    return EventLog.of_sessions(pd.DataFrame(frame), sample=log.sample, as_of=log.as_of_microseconds)

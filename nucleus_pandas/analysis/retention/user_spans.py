@@ -1,0 +1,100 @@
+"""The list of users as what it tells of each: when the account was made, and when the user was seen last."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.core.arrays import Bools, Ints
+from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds
+from nucleus_pandas.core.units import SETTLING
+from nucleus_pandas.core.warnings import warn_incomplete
+from nucleus_pandas.events.clock_errors import newest, oldest, warn_behind
+from nucleus_pandas.events.log_columns import instants, require, user_values
+from nucleus_pandas.events.refusal import how_to_fit
+from nucleus_pandas.events.segments import Segments, rank_segments
+from nucleus_pandas.store.eventstore import EventStore
+from nucleus_pandas.store.table_frames import read_users_with_json
+
+#: The list of users.
+Users = pd.DataFrame | EventStore
+
+
+class Lifetimes(NamedTuple):
+    """The users of a list who were created in an interval: their rows, and two instants each in microseconds."""
+
+    frame: pd.DataFrame
+    created: Ints
+    seen: Ints
+    as_of: int
+    sample: float
+
+    def segments(self, by: str | None, counted: Bools, top: int) -> Segments:
+        """Give each user the value of a column or property; all are of one segment without a name where none is."""
+        if by is None:
+            return Segments([""], np.zeros(len(self.frame), dtype=np.intp))
+        if not isinstance(by, str):
+            raise TypeError(
+                f'by is of type {type(by).__name__}; write the name of one column, for example by="platform".'
+            )
+        return rank_segments(user_values(self.frame, by, "by", whose="the list of users"), counted, top)
+
+
+def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zone, as_of: When | None) -> Lifetimes:
+    """Check the list of users that an analysis was given, and take from it those created in [start, end)."""
+    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
+    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    sample = 1.0
+    if isinstance(users, EventStore):
+        info = users.info()
+        with users.database.reading() as connection:
+            sample, frame = info.sample, read_users_with_json(connection)
+        users = frame
+        known = microseconds(info.as_of) if known is None and info.as_of is not None else known
+    elif not isinstance(users, pd.DataFrame):
+        raise TypeError(
+            f"users is of type {type(users).__name__}; pass the DataFrame of load_users, or an EventStore."
+            f"{how_to_fit(users)}"
+        )
+    require(users, ["created_at", "last_seen"], "a list of users")
+    created, no_created = instants(users["created_at"])
+    seen, no_seen = instants(users["last_seen"])
+    known = newest(seen[~no_seen], "times of last_seen") if known is None else known
+    lacks = {"stand there twice": _again(users, seen), "have no created_at": no_created, "have no last_seen": no_seen}
+    kept = _kept(lacks, created - seen > SETTLING)
+    seen = np.maximum(seen, created)
+    kept &= created <= known
+    if begins is None and kept.any():
+        begins = oldest(created[kept])
+        hint = "If that is wrong, and to be rid of this warning, pass start=."
+        warn_behind(created[kept], begins, "times of created_at", hint)
+    kept &= True if begins is None else created >= begins
+    kept &= True if ends is None else created < ends
+    return Lifetimes(users[kept], created[kept], seen[kept], known, sample)
+
+
+def _again(users: pd.DataFrame, seen: Ints) -> Bools:
+    """Which rows are of a user whom another row tells of who was seen later, as where pages of a list overlap."""
+    if "user_db_id" not in users.columns:
+        return np.zeros(len(users), dtype=np.bool_)
+    order = np.argsort(seen, kind="stable")
+    user = users["user_db_id"].iloc[order]
+    again = np.zeros(len(users), dtype=np.bool_)
+    again[order] = (user.duplicated(keep="last") & user.notna()).to_numpy()
+    return again
+
+
+def _kept(lacks: dict[str, Bools], turned: Bools) -> Bools:
+    """Which users tell both instants in their order; the others are told in one warning.
+
+    What is sent late can be dated up to 48 hours before the account that it made.
+    """
+    bad: Bools = np.logical_or.reduce(list(lacks.values()))
+    lacks = lacks | {"were seen last more than 48 hours before they were created": turned & ~bad}
+    bad |= turned
+    told = [f"{int(lack.sum()):,} {what}" for what, lack in lacks.items() if lack.any()]
+    if told:
+        warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} users are left out: {', '.join(told)}.")
+    return ~bad

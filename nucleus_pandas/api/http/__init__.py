@@ -1,0 +1,1 @@
+"""HTTP: complete bodies only, retries, a deadline, size limits and a rate limit."""

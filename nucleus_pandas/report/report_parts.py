@@ -1,0 +1,336 @@
+"""The report of a day, a week or a month: the numbers of the service, and of a store where there is one."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from nucleus_pandas.api.client import check_client
+from nucleus_pandas.core.instants import parse_zone
+from nucleus_pandas.core.text import counted
+from nucleus_pandas.exceptions import IncompleteDataWarning
+from nucleus_pandas.report import service_sections as of_counts
+from nucleus_pandas.report import store_sections as of_people
+from nucleus_pandas.report.changes import percent_of
+from nucleus_pandas.report.report import Report, Section
+from nucleus_pandas.report.report_period import make_span
+from nucleus_pandas.report.service_tables import load
+from nucleus_pandas.report.store_sections import people_of
+from nucleus_pandas.report.summary_cards import cards_of
+from nucleus_pandas.store.eventstore import check_store
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from nucleus_pandas.api.client import Client
+    from nucleus_pandas.core.calendar import Freq
+    from nucleus_pandas.core.instants import When, Zone
+    from nucleus_pandas.events.steps import StepLike
+    from nucleus_pandas.report.report_period import Compare, Span
+    from nucleus_pandas.report.service_tables import Loaded
+    from nucleus_pandas.report.store_sections import People
+    from nucleus_pandas.store.eventstore import EventStore
+
+_TITLES: Final = {"D": "Daily report", "W": "Weekly report", "M": "Monthly report"}
+
+
+def weekly_report(
+    client: Client,
+    store: EventStore | None = None,
+    *,
+    week: When | None = None,
+    tz: Zone | None = None,
+    funnel: Sequence[StepLike] | None = None,
+    attribute: tuple[str, str] | None = None,
+    compare: Compare | None = "previous",
+    title: str | None = None,
+) -> Report:
+    """Make the report of a week, from Monday to Sunday.
+
+    Parameters
+    ----------
+    client : Client
+        Whose app it is about.
+    store : EventStore, optional
+        A store of this app, synced for the week and, better, the eight weeks before. Without it, sections that follow
+        users say what one sync would add. Nothing is synced here.
+    week : date-like, optional
+        Any day of the week; by default the last week that is over. Of a week that is not over, the days that are.
+    tz : str, int or tzinfo, optional
+        The zone of the days; by default the client's.
+    funnel : list of steps, optional
+        As for `funnel`; needs the store. Users have 7 days for all steps. Entries count of the latest 28 days of which
+        everybody has had them by now, beside those of the 28 days before.
+    attribute : (str, str), optional
+        An event and an attribute of it whose values are broken down, such as ``("init", "plan")``.
+    compare : {"previous", "year"} or None
+        The week before, the week 52 weeks before, or nothing.
+    title : str, optional
+        The heading of the page, such as the name of your app; by default ``Weekly report`` with the days.
+
+    Returns
+    -------
+    Report
+        To be saved (``.save("week.html")``), mailed (``.to_eml``), shown in a notebook, or added to. It holds counts,
+        shares and names of events, errors and versions, and no ids of users.
+
+    Raises
+    ------
+    ValueError
+        For a week of which no day is over, for values that are not known, for steps that are no events of the store.
+    NucleusError
+        When the service does not answer as it should; `StoreError` when the store is of another app.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        When something is missing; the page says it, too.
+
+    Notes
+    -----
+    Changes of counts are tested against those from one period to the next before, eight weeks or six months back
+    (Student's t of differences of logarithms), and against chance. Changes of shares of new users are tested with users
+    as the sampling unit. Both allow for the number of rows of a section (Holm). A report of the past knows nothing of
+    what came later, but for its funnel.
+
+    Without a store it takes some 30 requests; with one, 21. The figures are those of the functions that the page names
+    at its end, called for the same days. Days younger than 48 hours still grow, as apps send late: the page says how
+    many there are, and judges as many settled days as the period has, which end before them. The next report judges the
+    others. The same answers give the same bytes, but for the time at which it was made.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> report = nu.weekly_report(app, week="2026-10-19", attribute=("init", "plan"))
+    >>> report.title
+    'Weekly report, 2026-10-19 to 2026-10-25'
+    """
+    return _make("W", week, _Asked(client, store, tz, funnel, attribute, compare, title))
+
+
+def daily_report(
+    client: Client,
+    store: EventStore | None = None,
+    *,
+    day: When | None = None,
+    tz: Zone | None = None,
+    funnel: Sequence[StepLike] | None = None,
+    attribute: tuple[str, str] | None = None,
+    compare: Compare | None = "previous",
+    title: str | None = None,
+) -> Report:
+    """Make the report of a day.
+
+    Parameters
+    ----------
+    day : date-like, optional
+        By default yesterday.
+    compare : {"previous", "year"} or None
+        The same weekday a week before, as weekdays differ, or 52 weeks before, or nothing.
+    client, store, tz, funnel, attribute, title
+        As for `weekly_report`.
+
+    Returns
+    -------
+    Report
+        As `weekly_report`; users are followed by weeks, as a day says little of who comes again.
+
+    Raises
+    ------
+    ValueError, NucleusError
+        As `weekly_report`.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        As `weekly_report`.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> nu.daily_report(app, day="2026-10-20").title
+    'Daily report, 2026-10-20'
+    """
+    return _make("D", day, _Asked(client, store, tz, funnel, attribute, compare, title))
+
+
+def monthly_report(
+    client: Client,
+    store: EventStore | None = None,
+    *,
+    month: When | None = None,
+    tz: Zone | None = None,
+    funnel: Sequence[StepLike] | None = None,
+    attribute: tuple[str, str] | None = None,
+    compare: Compare | None = "previous",
+    title: str | None = None,
+) -> Report:
+    """Make the report of a calendar month.
+
+    Parameters
+    ----------
+    month : date-like, optional
+        The month, such as ``"2026-10"``, or any day of it; by default the last month that is over.
+    compare : {"previous", "year"} or None
+        The month before, the same month a year before, or nothing. Months are not of one length: compare rates and
+        shares rather than sums.
+    client, store, tz, funnel, attribute, title
+        As for `weekly_report`; a store should reach back six months.
+
+    Returns
+    -------
+    Report
+        As `weekly_report`, with cohorts of months.
+
+    Raises
+    ------
+    ValueError, NucleusError
+        As `weekly_report`.
+
+    Warns
+    -----
+    IncompleteDataWarning
+        As `weekly_report`.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> nu.monthly_report(app, month="2026-10-01").title
+    'Monthly report, 2026-10-01 to 2026-10-31'
+    """
+    return _make("M", month, _Asked(client, store, tz, funnel, attribute, compare, title))
+
+
+class _Asked(NamedTuple):
+    """What all reports are asked with."""
+
+    client: Client
+    store: EventStore | None
+    tz: Zone | None
+    funnel: Sequence[StepLike] | None
+    attribute: tuple[str, str] | None
+    compare: Compare | None
+    title: str | None
+
+
+def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
+    client = check_client(asked.client)
+    _check(asked)
+    store = None if asked.store is None else check_store(asked.store)
+    zone = parse_zone(client.tz if asked.tz is None else asked.tz)
+    span = make_span(freq, day, zone, client.now(), asked.compare)
+    title = f"{_TITLES[freq]}, {_days(span.first, span.until)}" if asked.title is None else asked.title
+    report = Report(title, _subtitle(client, span))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        people = people_of(store, span, client.app_id, asked.funnel)
+        _add_sections(report, people, span, asked)
+    missing = list(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, IncompleteDataWarning)))
+    if people is not None and people.log.sample < 1:
+        missing.append(
+            f"The store follows {percent_of(people.log.sample)} of the users: counts from it are of these only."
+        )
+    if people is not None and people.since > span.since:
+        missing.append(f"The store holds days since {people.since}: what follows users begins there.")
+    if missing:
+        report.sections.insert(1, Section("What is missing", paragraphs=missing))
+    for one in told:
+        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    report.add("What the numbers mean", _definitions(span, people))
+    return report
+
+
+def _check(asked: _Asked) -> None:
+    if isinstance(asked.funnel, str) or (asked.funnel is not None and not len(asked.funnel)):
+        raise ValueError(f'funnel={asked.funnel!r}: pass its steps, funnel=["init", "PROJECT_CREATED"].')
+    pair = asked.attribute
+    if pair is not None and not (isinstance(pair, tuple | list) and len(pair) == 2 and set(map(type, pair)) == {str}):
+        raise ValueError(f'attribute={pair!r}: pass an event and an attribute of it, attribute=("init", "plan").')
+
+
+def _add_sections(report: Report, people: People | None, span: Span, asked: _Asked) -> None:
+    loaded = load(asked.client, span, asked.attribute, stored=people is not None)
+    told = " ".join(filter(None, [_state(span), _compared(span, loaded), _silent(loaded)]))
+    report.sections.append(Section("At a glance", told, cards=cards_of(loaded, settled=span.settled)))
+    of_people.add_active_users(report, people, loaded.daily)
+    of_people.add_growth(report, people)
+    of_people.add_retention(report, people, loaded.users, span)
+    of_people.add_funnel(report, people, asked.funnel)
+    of_counts.add_events(report, loaded, span)
+    of_counts.add_errors(report, loaded, span)
+    of_people.add_error_free(report, people)
+    of_people.add_releases(report, people, loaded.versions)
+    of_counts.add_breakdowns(report, loaded, span, asked.attribute)
+
+
+def _subtitle(client: Client, span: Span) -> str:
+    days = _days(span.first, span.until)
+    return f"App {client.app_id}. {days}, days in {span.zone}. Made {span.now:%Y-%m-%d %H:%M} UTC."
+
+
+def _days(first: dt.date, last: dt.date) -> str:
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def _state(span: Span) -> str:
+    """Say how complete and how settled the days are."""
+    of = "" if span.until == span.last else f"The {span.noun} is not over: {counted(span.days, 'day')} of it are here. "
+    young = span.days - span.settled_days
+    if not young:
+        return f"{of}Settled: all days are older than 48 hours, and grow no more."
+    if span.days == 1:
+        return f"{of}Not settled: the day is younger than 48 hours, and may still grow."
+    verb = "is" if young == 1 else "are"
+    return f"{of}Not settled: {young} of {span.days} days {verb} younger than 48 hours, and may still grow."
+
+
+def _compared(span: Span, loaded: Loaded) -> str:
+    if span.before is None:
+        return ""
+    earlier = _days(*(span.judged_before or span.before))
+    if loaded.before is None:
+        return f"There were no sessions in {earlier}: nothing to compare with."
+    if span.settled:
+        return f"Compared with {earlier}."
+    return f"Judged: {_days(*span.judged)}, compared with {earlier}. The next report judges the days after that."
+
+
+def _silent(loaded: Loaded) -> str:
+    """Name the days on which nobody was there, or nothing was sent."""
+    days = loaded.now.daily.loc[loaded.now.daily["sessions"] == 0, "day"]
+    named = ", ".join(days.dt.strftime("%Y-%m-%d"))
+    return f"No sessions on {named}: nobody was there, or nothing was sent." if named else ""
+
+
+def _definitions(span: Span, people: People | None) -> str:
+    """Say what the numbers are of, and which functions give them."""
+    told = [
+        f"Days are local days in {span.zone}, from midnight to midnight.",
+        "Active users: different users of the days, as the service counts them (load_totals). New users, sessions and "
+        "their mean length: load_daily. Errors per 100 sessions: every report counts (load_errors).",
+        "Events: load_events. A rate is per 100 sessions. Spikes: error_trend, against the same weekday of up to 8 "
+        "weeks before. New errors: new_errors.",
+        "Each change is judged in one of three ways, allowing for the number of rows of its section. A clear change "
+        "(an arrow, higher, lower, more, fewer): chance alone would make one as large in fewer than 1 of 20 cases. "
+        "Within normal variation: tested, and not clear. Too little history: not enough to test it. A clear change "
+        "says nothing about its cause.",
+        f"Counts and rates are compared with how they usually change from {span.step}, over the "
+        f"{'six months' if span.freq == 'M' else 'eight weeks'} before. Shares and funnels are compared user by user "
+        "(compare_breakdowns, compare_funnels).",
+        "Shares are of all that was counted; what has no value may not be counted (breakdown). What the service counts "
+        "are totals: they do not tell how many users they are of, so their shares have no bounds and no verdict.",
+        "95 %: the bounds within which the true share, difference or ratio lies in 95 of 100 such cases; beside a "
+        "verdict, for all rows of the section together.",
+    ]
+    if people is None:
+        told.append(
+            "Retention: of users created in a period, who was there in a period or later (unbounded_retention)."
+        )
+    else:
+        told.append(
+            f"From the store, known until {people.as_of:%Y-%m-%d %H:%M} UTC, {_days(people.since, people.until)}: "
+            "active_users, growth, retention, funnel, error_free, crash_free, adoption, compare_releases. Users in 7 "
+            "and 28 days: of the days up to and including the day, each counted once."
+        )
+    return "\n\n".join(told)

@@ -1,0 +1,159 @@
+"""Which days a report is about, which ones it compares them with, and where its trends begin."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from nucleus_pandas.core.calendar import Freq
+from nucleus_pandas.core.instants import When, first_instant, make_date
+from nucleus_pandas.core.units import SETTLING_TIME
+
+Compare = Literal["previous", "year"]
+
+_DAY = dt.timedelta(days=1)
+_MONTH = re.compile(r"\d{4}-\d{2}")
+_NOUNS: Final = {"D": "day", "W": "week", "M": "month"}
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days of a report in its zone, all inclusive.
+
+    `first` to `last` is the period, `until` the last of its days that was over at `now`. `before` are as many days of
+    the period that it is compared with, the whole of it where the period is over. Trends begin at `since`.
+    """
+
+    freq: Freq
+    zone: dt.tzinfo
+    now: dt.datetime
+    first: dt.date
+    last: dt.date
+    until: dt.date
+    before: tuple[dt.date, dt.date] | None
+    since: dt.date
+
+    @property
+    def noun(self) -> str:
+        """Day, week or month."""
+        return _NOUNS[self.freq]
+
+    @property
+    def step(self) -> str:
+        """Between which periods changes tell what is usual."""
+        if self.freq == "D":
+            return "one weekday to the same a week later"
+        return f"one {self.noun} to the next"
+
+    @property
+    def days(self) -> int:
+        """How many of its days were over."""
+        return (self.until - self.first).days + 1
+
+    @property
+    def settled_days(self) -> int:
+        """How many of these were over 48 hours before `now`."""
+        ends = (first_instant(self.first + (number + 1) * _DAY, self.zone) for number in range(self.days))
+        return sum(end + SETTLING_TIME <= self.now for end in ends)
+
+    @property
+    def settled(self) -> bool:
+        """Whether all of them were."""
+        return self.settled_days == self.days
+
+    @property
+    def judged(self) -> tuple[dt.date, dt.date]:
+        """The days that are judged: as many as the period has, up to the last that was over 48 hours before `now`.
+
+        Where the last days of the period are younger, these are left to the next report, and the days before the period
+        that a report made as soon after its own period had to leave are judged with the others.
+        """
+        return self._shifted(self.first, self.until)
+
+    @property
+    def judged_before(self) -> tuple[dt.date, dt.date] | None:
+        """The days that the judged ones are compared with."""
+        return None if self.before is None else self._shifted(*self.before)
+
+    def _shifted(self, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
+        young = 0
+        while first_instant(self.until - (young - 1) * _DAY, self.zone) + SETTLING_TIME > self.now:
+            young += 1
+        return first - young * _DAY, last - young * _DAY
+
+    @property
+    def end(self) -> dt.datetime:
+        """The instant at which the last of its days was over."""
+        return first_instant(self.until + _DAY, self.zone)
+
+    @property
+    def windows(self) -> list[tuple[dt.date, dt.date]]:
+        """The judged days, and the same ones of the periods before, as far as trends go."""
+        made: list[tuple[dt.date, dt.date]] = []
+        while (window := _back(self.freq, self.first, self.last, self.until, len(made)))[0] >= self.since:
+            made.append(window)
+        shifted = [self._shifted(*window) for window in made]
+        return [window for window in shifted if window[0] >= self.since]
+
+    def first_of_periods(self, number: int, freq: Freq) -> dt.date:
+        """The first day of so many periods that end with this one."""
+        first = _first(freq, self.first)
+        for _ in range(number - 1):
+            first = _first(freq, first - _DAY)
+        return first
+
+
+def make_span(freq: Freq, day: When | None, zone: dt.tzinfo, now: dt.datetime, compare: Compare | None) -> Span:
+    """Find the days of the period in which `day` lies, by default those of the last period that was over at `now`."""
+    argument = _NOUNS[freq]
+    if compare is not None and compare not in get_args(Compare):
+        raise ValueError(f'compare={compare!r} is not known; write "previous", "year" or None.')
+    today = now.astimezone(zone).date()
+    if freq == "M" and isinstance(day, str) and _MONTH.fullmatch(day):
+        day = f"{day}-01"
+    first = _first(freq, _first(freq, today) - _DAY if day is None else make_date(argument, day, zone))
+    last = _next(freq, first) - _DAY
+    until = min(last, today - _DAY)
+    if until < first:
+        raise ValueError(
+            f"{argument}={str(day)!r}: no day of that {argument} is over yet. Pass an earlier {argument}, or none for "
+            "the latest that is over."
+        )
+    # A year is 52 weeks, so that weekdays stand beside each other.
+    back = {None: 0, "previous": 1, "year": 12 if freq == "M" else 52}[compare]
+    before = _back(freq, first, last, until, back) if back else None
+    return Span(freq, zone, now, first, last, until, before, _since(freq, first))
+
+
+def _first(freq: Freq, date: dt.date) -> dt.date:
+    if freq == "M":
+        return date.replace(day=1)
+    return date if freq == "D" else date - date.weekday() * _DAY
+
+
+def _next(freq: Freq, first: dt.date) -> dt.date:
+    if freq == "M":
+        return (first.replace(day=28) + 4 * _DAY).replace(day=1)
+    return first + (1 if freq == "D" else 7) * _DAY
+
+
+def _back(freq: Freq, first: dt.date, last: dt.date, until: dt.date, number: int) -> tuple[dt.date, dt.date]:
+    """The days from `first` to `until` so many periods before."""
+    if freq == "M":
+        begin = _months_before(first, number)
+        end = _next("M", begin) - _DAY
+        return begin, end if until == last else min(end, begin + (until - first))
+    # Weekdays differ more than weeks do: a day stands beside those of the same name.
+    return first - 7 * number * _DAY, until - 7 * number * _DAY
+
+
+def _months_before(first: dt.date, number: int) -> dt.date:
+    month = first.year * 12 + first.month - 1 - number
+    return dt.date(month // 12, month % 12 + 1, 1)
+
+
+def _since(freq: Freq, first: dt.date) -> dt.date:
+    # Whether errors are more than usual is judged by the eight weeks before.
+    return _months_before(first, 6) if freq == "M" else _first("W", first - 56 * _DAY)

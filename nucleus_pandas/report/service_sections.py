@@ -1,0 +1,268 @@
+"""Sections from what the service counts: events, errors, where and on what."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nucleus_pandas.analysis.breakdown.breakdown import breakdown, compare_breakdowns
+from nucleus_pandas.analysis.errors.error_trend import error_trend, new_errors
+from nucleus_pandas.core.instants import first_instant
+from nucleus_pandas.core.text import counted
+from nucleus_pandas.plots.plot_error_trend import plot_error_trend
+from nucleus_pandas.report import summary_cards as glance
+from nucleus_pandas.report.changes import Measured, p_of_change, percent_of, words_of
+from nucleus_pandas.report.report import table_section
+from nucleus_pandas.stats.significance import Verdict, verdicts_of
+
+if TYPE_CHECKING:
+    from nucleus_pandas.report.report import Report, Section
+    from nucleus_pandas.report.report_period import Span
+    from nucleus_pandas.report.service_tables import Counts, Loaded
+
+_TOP = 10
+_TOTALS = (
+    "Shares of all that the service counted under the heading. These are totals, which do not tell how many users they "
+    "are of: no bounds, no verdict."
+)
+_DIMENSIONS = {"platform": "Platforms", "country": "Countries", "language": "Languages"}
+# Where the list of users tells them.
+_OF_USERS = {"platform": "platform", "country": "props.country", "language": "props.locale"}
+# Fewer than so many, and a change is mostly chance; less than so much is not worth a line.
+_MANY, _MUCH = 30, 0.1
+
+
+def add_events(report: Report, loaded: Loaded, span: Span) -> None:
+    """The most frequent events, and those that changed most."""
+    table = event_table(loaded)
+    found = int((table["count"] > 0).sum())
+    young = "" if span.settled else f" Changes are of the judged days, {_written(span.judged)}."
+    note = (
+        f"The most frequent of {counted(found, 'event')} with a name of the app's. Rates are per 100 sessions, so that "
+        f"more sessions alone change nothing.{young}"
+    )
+    report.sections.append(_events_section("Events", table[table["count"] > 0].head(_TOP), note, loaded, level=2))
+    if loaded.before is None:
+        return
+    many = table[["count_judged", "count_before"]].max(axis=1) >= _MANY
+    unlike = (table["ratio"] - 1).abs() >= _MUCH
+    movers = table[many & unlike & (table["verdict"] == Verdict.CLEAR)]
+    movers = movers.iloc[np.argsort(-np.abs(np.log(movers["ratio"])).to_numpy(), kind="stable")].head(_TOP)
+    moved = (
+        f"counted {_MANY} times or more whose rate changed by {100 * _MUCH:.0f} % or more, and more than usual from "
+        f"{span.step}."
+    )
+    if len(movers):
+        report.sections.append(_events_section("Movers", movers, f"Events {moved}", loaded, level=3))
+    elif many.any() and (table.loc[many, "verdict"] == Verdict.UNTESTED).all():
+        report.add("Movers", "Too early to say: fewer than four pairs of earlier periods to learn from.", level=3)
+    else:
+        report.add("Movers", f"There is no event {moved}", level=3)
+
+
+def event_table(loaded: Loaded) -> pd.DataFrame:
+    """A row an event, the most frequent first: count and rate per 100 sessions, now, on the judged days and before.
+
+    `ratio` is the rate of the judged days divided by the one before, and `verdict` is that of this change; only
+    frequent events are tested.
+    """
+    counts = pd.DataFrame({place: _of_events(one) for place, one in enumerate(loaded.periods)})
+    before = 0.0 if loaded.before is None else _of_events(loaded.before)
+    table = pd.DataFrame({"count": _of_events(loaded.now), "count_judged": counts[0], "count_before": before})
+    table = table.join(counts.drop(columns=0)).fillna(0.0)
+    table = table[table[["count", "count_judged", "count_before"]].max(axis=1) > 0]
+    table = table.rename_axis("event").reset_index()
+    bases = [glance.sessions(one) for one in loaded.periods]
+    base_before = np.nan if loaded.before is None else glance.sessions(loaded.before)
+    base_of = {"": glance.sessions(loaded.now), "_judged": bases[0], "_before": base_before}
+    for name, base in base_of.items():
+        table[f"rate{name}"] = 100 * table[f"count{name}"] / (base or np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table["ratio"] = table["rate_judged"] / table["rate_before"]
+    frequent = table[["count_judged", "count_before"]].max(axis=1) >= _MANY
+    p_values = np.full(len(table), np.nan)
+    for place, row in zip(np.flatnonzero(frequent), table[frequent].to_dict("records"), strict=True):
+        earlier = [Measured(row[number], base) for number, base in enumerate(bases) if number]
+        both = Measured(row["count_judged"], bases[0]), Measured(row["count_before"], base_before)
+        p_values[place] = p_of_change(*both, earlier)
+    table["verdict"] = verdicts_of(p_values) if len(table) else pd.Series(dtype=object)
+    return table.sort_values(["count", "event"], ascending=[False, True], ignore_index=True)
+
+
+def _of_events(counts: Counts) -> pd.Series:
+    return counts.events.groupby("event", observed=True)["count"].sum().astype("float64")
+
+
+def _events_section(heading: str, table: pd.DataFrame, note: str, loaded: Loaded, *, level: int) -> Section:
+    columns: dict[str, Any] = {
+        "Event": table["event"],
+        "Count": table["count"].astype("int64"),
+        "Per 100 sessions": table["rate"],
+    }
+    if loaded.before is not None:
+        rows = table[["count_judged", "count_before", "ratio", "verdict"]].itertuples(index=False)
+        judged = {} if loaded.judged is loaded.now else {"Per 100, judged days": table["rate_judged"]}
+        columns |= judged | {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
+    tenths = ("Per 100 sessions", "Per 100, judged days", "Per 100 before")
+    return table_section(heading, columns, note, level=level, tenths=tenths)
+
+
+def _change(count: float, before: float, ratio: float, verdict: Verdict) -> str:
+    if not before and not count:
+        return "–"
+    if not before or not count:
+        return "new" if count else "gone"
+    if np.isnan(ratio):
+        return "–"
+    if verdict is not Verdict.CLEAR:
+        return str(verdict)
+    return f"{'▲' if ratio > 1 else '▼'} {percent_of(abs(ratio - 1))}"
+
+
+def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
+    """How often errors are reported, which were more than usual, which are new."""
+    trend = error_trend(loaded.errors, loaded.daily)
+    days = trend["day"].between(pd.Timestamp(span.first), pd.Timestamp(span.until))
+    number = int(loaded.now.errors["count"].sum())
+    told = f"{counted(number, 'error')} {'was' if number == 1 else 'were'} reported"
+    rate = glance.error_rate(loaded.now)
+    told += "." if np.isnan(rate) else f", {rate:,.2f} per 100 sessions."
+    report.add("Errors", f"{told} Every report counts: one session can report many.")
+    columns = ["day", "error", "count", "base", "rate", "expected", "low", "high", "spike"]
+    report.add("Rate by day", plot_error_trend, data=trend, numbers=trend.loc[days, columns], level=3)
+    first, last = span.judged
+    _add_spikes(report, trend[trend["day"].between(pd.Timestamp(first), pd.Timestamp(last))], span)
+    _add_new(report, loaded, span)
+
+
+def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
+    spikes = trend[trend["spike"].fillna(value=False).astype(bool)]
+    judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any())
+    first, last = span.judged
+    told = [] if span.settled else [f"Judged: {_written(span.judged)}. The next report judges the days after that."]
+    if left_out := int((~judged).sum()):
+        days = counted((last - first).days + 1, "day")
+        told.append(f"{left_out} of {days} not judged: without sessions, or with fewer than four weeks before.")
+    note = " ".join(told)
+    if len(spikes):
+        columns = {
+            "Day": spikes["day"],
+            "Error": spikes["error"],
+            "Count": spikes["count"],
+            "Per 100 sessions": spikes["rate"],
+            "Expected": spikes["expected"],
+            "At most": spikes["high"],
+        }
+        note = f"Above the range to be expected from the same weekday of the 8 weeks before. {note}".strip()
+        report.sections.append(table_section("Spikes", columns, note, level=3))
+    elif judged.any():
+        report.add("Spikes", "No error was above the range to be expected on any day.", note, level=3)
+    else:
+        report.add("Spikes", "Too early to say: no day can be judged yet.", note, level=3)
+
+
+def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
+    if not loaded.now.errors["count"].sum() or loaded.errors["day"].nunique() <= span.days:
+        return
+    new = new_errors(loaded.errors, days=span.days)
+    before = counted((span.first - span.since).days, "day")
+    if len(new):
+        columns = {"Error": new["error"], "First seen": new["first_seen"], "Count": new["count"]}
+        report.sections.append(table_section("New errors", columns, f"Not reported in the {before} before.", level=3))
+    else:
+        report.add("New errors", f"None: every error was reported in the {before} before, too.", level=3)
+
+
+def add_breakdowns(report: Report, loaded: Loaded, span: Span, attribute: tuple[str, str] | None) -> None:
+    """Platforms, countries, languages and the values of an attribute: totals, and new users as the list tells them."""
+    shares, before = loaded.shares, loaded.shares_before
+    new = _new_users(loaded.users, span)
+    for dimension, heading in _DIMENSIONS.items():
+        then = None if before is None else _of(before.dimensions, dimension)
+        _add_totals(report, heading, _of(shares.dimensions, dimension), then)
+        _add_new_users(report, f"New users by {dimension}", _of(new, dimension), span)
+    if attribute is not None:
+        _add_totals(report, ": ".join(attribute), shares.attribute, None if before is None else before.attribute)
+
+
+def _of(dimensions: pd.DataFrame, dimension: str) -> pd.DataFrame:
+    return dimensions[dimensions["dimension"] == dimension]
+
+
+def _add_totals(report: Report, heading: str, now: pd.DataFrame | None, before: pd.DataFrame | None) -> None:
+    """Shares of each value in what the service counted, beside those before, in per cent."""
+    assert now is not None  # noqa: S101 - it was asked for
+    table = breakdown(now) if before is None else compare_breakdowns(before, now)
+    shown: dict[str, Any]
+    if before is None:
+        shown = {"Value": table["value"], "Count": table["count"], "Share, %": 100 * table["share"]}
+    else:
+        shown = {
+            "Value": table["value"],
+            "Count": table["count_after"],
+            "Share, %": 100 * table["share_after"],
+            "Before, %": 100 * table["share_before"],
+        }
+    tenths = [name for name in shown if name not in ("Value", "Count")]
+    note = _TOTALS if now["count"].sum() else "Nothing was counted under this heading in these days."
+    report.sections.append(table_section(heading, shown, note, tenths=tenths))
+
+
+def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
+    """Shares of the values of all dimensions among new users, beside those before; judged together."""
+    people = users[["user_db_id", "user_id", "created_at"]]
+    tables = [
+        people.assign(dimension=dimension, value=users[column])
+        for dimension, column in _OF_USERS.items()
+        if column in users.columns and users[column].notna().any()
+    ]
+    values = pd.concat(tables) if tables else people.head(0).assign(dimension="", value="")
+    if span.judged_before is None:
+        return breakdown(_created(values, span.first, span.until, span))
+    return compare_breakdowns(_created(values, *span.judged_before, span), _created(values, *span.judged, span))
+
+
+def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span) -> None:
+    """Shares of each value among the users created in the days, beside those created in the days before."""
+    if not len(table):
+        return
+    shown: dict[str, Any]
+    if span.judged_before is None:
+        shown = {
+            "Value": table["value"],
+            "New users": table["count"],
+            "Share, %": 100 * table["share"],
+            "95 % from": 100 * table["low"],
+            "to": 100 * table["high"],
+        }
+        note = "Users created in these days."
+    else:
+        shown = {
+            "Value": table["value"],
+            "New users": table["count_after"],
+            "Share, %": 100 * table["share_after"],
+            "Before, %": 100 * table["share_before"],
+            "Difference, points": 100 * table["difference"],
+            "Bounds from": 100 * table["low"],
+            "to": 100 * table["high"],
+            "Change": words_of(table),
+        }
+        note = (
+            f"Users created in {_written(span.judged)} beside those created in {_written(span.judged_before)}, each "
+            "counted once. Bounds: 95 % for all tables of new users together."
+        )
+    tenths = [name for name in shown if name not in ("Value", "New users", "Change")]
+    report.sections.append(table_section(heading, shown, note, level=3, tenths=tenths))
+
+
+def _written(days: tuple[dt.date, dt.date]) -> str:
+    return str(days[0]) if days[0] == days[1] else f"{days[0]} to {days[1]}"
+
+
+def _created(users: pd.DataFrame, first: dt.date, last: dt.date, span: Span) -> pd.DataFrame:
+    """The users created on days from `first` to `last`."""
+    start, end = (first_instant(day, span.zone) for day in (first, last + dt.timedelta(days=1)))
+    return users[(users["created_at"] >= start) & (users["created_at"] < end)].drop(columns="created_at")

@@ -1,0 +1,119 @@
+"""What a report asks the service for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from nucleus_pandas.api.loaders.count_loaders import (
+    load_attribute,
+    load_daily,
+    load_dimensions,
+    load_errors,
+    load_events,
+    load_totals,
+)
+from nucleus_pandas.api.loaders.people_loaders import load_users
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from nucleus_pandas.api.client import Client
+    from nucleus_pandas.report.report_period import Span
+
+# How many periods of versions are asked for where no store tells them: a request each.
+_VERSION_PERIODS = 8
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the service counted in some days."""
+
+    daily: pd.DataFrame
+    totals: pd.DataFrame
+    events: pd.DataFrame
+    errors: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What the service counted by value in some days."""
+
+    dimensions: pd.DataFrame
+    attribute: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the service told.
+
+    `now` are the days of the report. `periods` are the days that it judges, and the same of the periods before, the
+    latest first. `before` is what the judged days are compared with, None where there is nothing. `daily` and `errors`
+    are of all days of the trends. `users` are all users of the app. `versions` is None where a store tells more.
+    """
+
+    now: Counts
+    periods: list[Counts]
+    before: Counts | None
+    shares: Shares
+    shares_before: Shares | None
+    daily: pd.DataFrame
+    errors: pd.DataFrame
+    versions: pd.DataFrame | None
+    users: pd.DataFrame
+
+    @property
+    def judged(self) -> Counts:
+        """The counts of the days that are judged."""
+        return self.periods[0]
+
+
+def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, stored: bool) -> Loaded:
+    """Ask for all that a report shows and no store tells."""
+
+    def over(call: Callable[..., pd.DataFrame], first: dt.date, last: dt.date) -> pd.DataFrame:
+        return call(client, first, last, tz=span.zone)
+
+    def shares(first: dt.date, last: dt.date) -> Shares:
+        asked = None if attribute is None else load_attribute(client, *attribute, first, last, tz=span.zone)
+        return Shares(over(load_dimensions, first, last), asked)
+
+    calls = (load_daily, load_events, load_errors)
+    daily, events, errors = (over(call, span.since, span.until) for call in calls)
+
+    def counts(first: dt.date, last: dt.date) -> Counts:
+        totals = over(load_totals, first, last)
+        if first < span.since:
+            days = [over(call, first, last) for call in calls]
+        else:
+            days = [_between(table, first, last) for table in (daily, events, errors)]
+        return Counts(days[0], totals, days[1], days[2])
+
+    before = None if span.judged_before is None else counts(*span.judged_before)
+    # Before there was anybody there is nothing to compare with.
+    before = None if before is None or not before.daily["sessions"].sum() else before
+    users = load_users(client, properties=["country", "locale"])
+    versions = None
+    if not stored:
+        begin = span.first_of_periods(_VERSION_PERIODS, span.freq)
+        versions = load_dimensions(client, begin, span.until, tz=span.zone, freq=span.freq)
+        versions = versions[versions["dimension"] == "version"]
+    judged = [counts(*window) for window in span.windows]
+    return Loaded(
+        judged[0] if span.judged == (span.first, span.until) else counts(span.first, span.until),
+        judged,
+        before,
+        shares(span.first, span.until),
+        shares(*span.before) if before is not None and span.before else None,
+        daily,
+        errors,
+        versions,
+        users,
+    )
+
+
+def _between(table: pd.DataFrame, first: dt.date, last: dt.date) -> pd.DataFrame:
+    return table[table["day"].between(pd.Timestamp(first), pd.Timestamp(last))].reset_index(drop=True)

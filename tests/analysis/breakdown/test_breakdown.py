@@ -1,0 +1,376 @@
+"""Breakdowns of counts that can be added up by eye, and of any counts at all."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nucleus_pandas as nu
+from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT
+from nucleus_pandas.stats.intervals import newcombe
+
+NORMAL = "within normal variation"
+
+WEEKS = pd.to_datetime(["2026-09-07", "2026-09-14"]).astype("datetime64[us]")
+
+
+def counts(**numbers):
+    return pd.DataFrame({"value": pd.array(list(numbers), dtype=TEXT), "count": pd.array([*numbers.values()], COUNT)})
+
+
+def by_user(each=1, **numbers):
+    """So many users of each value, each counted `each` times, a row a user."""
+    value = [name for name, number in numbers.items() for _ in range(number)]
+    return pd.DataFrame({"user_id": [f"user {n}" for n in range(len(value))], "value": value, "count": each})
+
+
+def weekly(first, second, complete=(True, True)):
+    tables = [
+        counts(**numbers).assign(period=week, complete=state, settled=state)
+        for numbers, week, state in zip((first, second), WEEKS, complete, strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+PLATFORMS = counts(linux=10, win=60, mac=30)
+
+
+def test_a_breakdown_gives_shares_of_all_that_was_counted():
+    table = nu.breakdown(PLATFORMS)
+    assert table["value"].tolist() == ["win", "mac", "linux"]
+    assert table["count"].tolist() == [60, 30, 10]
+    assert table["share"].tolist() == [0.6, 0.3, 0.1]
+    assert table["cumulative_share"].tolist() == [0.6, 0.9, 1.0]
+
+
+def test_the_bounds_of_a_share_are_those_of_wilson():
+    # 10 of 100, worked out by hand: (0.1 + z²/200 ± z √(0.0009 + z²/40000)) / (1 + z²/100) with z = 1.959964.
+    row = nu.breakdown(by_user(linux=10, win=60, mac=30)).iloc[2]
+    assert (row["low"], row["high"]) == pytest.approx((0.0552291, 0.1743657), abs=1e-7)
+
+
+def test_totals_have_shares_without_bounds():
+    table = nu.breakdown(PLATFORMS)
+    assert table["share"].notna().all()
+    assert table[["low", "high"]].isna().all(axis=None)
+
+
+def test_users_who_count_many_times_have_the_bounds_of_about_as_many_users():
+    once, often = (nu.breakdown(by_user(each, linux=10, win=60, mac=30)) for each in (1, 50))
+    assert often["share"].tolist() == once["share"].tolist()
+    assert (often["low"] <= once["low"]).all()
+    assert (often["high"] >= once["high"]).all()
+    assert (often["high"] - often["low"] < 1.2 * (once["high"] - once["low"])).all()
+
+
+def test_rows_of_users_without_a_count_count_once_each():
+    rows = by_user(linux=10, win=60, mac=30)
+    pd.testing.assert_frame_equal(nu.breakdown(rows.drop(columns="count")), nu.breakdown(rows))
+
+
+def test_a_user_is_told_by_the_service_s_id_or_else_by_the_app_s():
+    ids = {"user_db_id": ["1", "1", None, None], "user_id": ["a", "b", "a", "a"], "value": ["x", "y", "x", "x"]}
+    apart = {"user_id": ["p", "p", "q", "q"], "value": ids["value"]}
+    pd.testing.assert_frame_equal(nu.breakdown(pd.DataFrame(ids)), nu.breakdown(pd.DataFrame(apart)))
+
+
+def test_rows_without_a_user_are_left_out_and_told():
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 rows have no user"):
+        table = nu.breakdown(pd.DataFrame({"user_id": ["a", None, "b"], "value": ["x", "x", "y"]}))
+    assert table["count"].tolist() == [1, 1]
+
+
+def test_bounds_of_an_incomplete_period_are_missing():
+    rows = by_user(a=8, b=2).assign(period=WEEKS[0], complete=False)
+    assert nu.breakdown(rows)[["share", "low", "high"]].isna().all(axis=None)
+
+
+def test_missing_is_a_value_of_its_own_and_the_empty_text_is_missing():
+    table = nu.breakdown(pd.DataFrame({"value": ["a", None, ""], "count": [6, 3, 1]}))
+    assert table["value"].tolist() == ["a", "(none)"]
+    assert table["share"].tolist() == [0.6, 0.4]
+
+
+def test_what_is_beyond_top_is_put_together_before_what_is_missing():
+    table = nu.breakdown(counts(a=1, b=2, c=3, d=4).assign(value=["a", "b", "c", None]), top=1)
+    assert table["value"].tolist() == ["c", "(other)", "(none)"]
+    assert table["count"].tolist() == [3, 3, 4]
+
+
+def test_a_value_named_as_the_rest_counts_to_the_rest():
+    table = nu.breakdown(
+        pd.DataFrame({"value": ["a", "(other)", "b", "(none)", None], "count": [5, 9, 1, 2, 3]}), top=1
+    )
+    assert table["value"].tolist() == ["a", "(other)", "(none)"]
+    assert table["count"].tolist() == [5, 10, 5]
+
+
+def test_values_with_the_same_count_stand_in_the_order_of_their_names():
+    assert nu.breakdown(counts(c=1, a=1, b=1), top=2)["value"].tolist() == ["a", "b", "(other)"]
+
+
+def test_a_value_that_stands_there_twice_is_added_up():
+    table = nu.breakdown(pd.DataFrame({"value": [1, "1", False, 2.0], "count": [1, 2, 3, 4]}))
+    assert dict(zip(table["value"], table["count"], strict=True)) == {"2": 4, "1": 3, "false": 3}
+
+
+def test_a_number_and_a_boolean_that_python_takes_for_equal_are_two_values():
+    table = nu.breakdown(pd.DataFrame({"value": [1, True, 0, False, np.True_, None], "count": [6, 5, 4, 3, 2, 1]}))
+    assert dict(zip(table["value"], table["count"], strict=True)) == {
+        "true": 7,
+        "1": 6,
+        "0": 4,
+        "false": 3,
+        "(none)": 1,
+    }
+
+
+def test_a_series_that_was_not_counted_is_refused():
+    with pytest.raises(ValueError, match=r"no index of values: count them first, counts\.value_counts\(dropna=False\)"):
+        nu.breakdown(pd.Series([16, 16, 8, 32]))
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="has several columns named count"):
+        nu.breakdown(pd.DataFrame([["a", 1, 2]], columns=["value", "count", "count"]))
+
+
+def test_a_series_of_value_counts_will_do():
+    series = pd.Series(["a", "b", "a", None]).value_counts(dropna=False)
+    table = nu.breakdown(series)
+    assert dict(zip(table["value"], table["count"], strict=True)) == {"a": 2, "b": 1, "(none)": 1}
+
+
+def test_dimensions_are_broken_down_each_by_itself():
+    both = pd.concat([PLATFORMS.assign(dimension="platform"), counts(fr=1, de=3).assign(dimension="country")])
+    table = nu.breakdown(both, top=1)
+    assert table["dimension"].tolist() == ["platform", "platform", "country", "country"]
+    assert table["share"].tolist() == [0.6, 0.4, 0.75, 0.25]
+
+
+def test_events_and_attributes_are_broken_down_each_by_itself():
+    plan, kind = counts(free=3, pro=1), counts(a=1)
+    both = pd.concat([plan.assign(event="init", attribute="plan"), kind.assign(event="OPEN", attribute="kind")])
+    table = nu.breakdown(both)
+    assert table[["event", "attribute"]].drop_duplicates().to_numpy().tolist() == [["init", "plan"], ["OPEN", "kind"]]
+    assert table["share"].tolist() == [0.75, 0.25, 1.0]
+
+
+def test_periods_are_broken_down_each_by_itself_and_have_the_same_values():
+    table = nu.breakdown(weekly({"a": 8, "b": 2}, {"c": 5, "a": 5}), top=2)
+    assert table["period"].tolist() == [week for week in WEEKS for _ in range(3)]
+    assert table["value"].tolist() == ["a", "c", "(other)"] * 2
+    assert table["share"].tolist() == [0.8, 0.0, 0.2, 0.5, 0.5, 0.0]
+    assert table["settled"].all()
+
+
+def test_a_period_that_is_not_complete_has_counts_but_no_share():
+    table = nu.breakdown(weekly({"a": 8, "b": 2}, {"a": 5}, complete=(True, False)))
+    assert table["count"].tolist() == [8, 2, 5, 0]
+    assert table["share"].notna().tolist() == [True, True, False, False]
+    assert table.loc[2:, ["low", "high", "cumulative_share"]].isna().all(axis=None)
+    assert table["complete"].tolist() == [True, True, False, False]
+
+
+def test_periods_of_which_no_state_is_told_are_taken_to_be_over():
+    table = nu.breakdown(weekly({"a": 8}, {"a": 5}).drop(columns=["complete", "settled"]))
+    assert table[["complete", "settled"]].all(axis=None)
+    assert table["share"].tolist() == [1.0, 1.0]
+
+
+def test_a_share_of_nothing_is_missing():
+    table = nu.breakdown(counts(a=0, b=0))
+    assert table["count"].tolist() == [0, 0]
+    assert table[["share", "low", "high", "cumulative_share"]].isna().all(axis=None)
+
+
+def test_rows_without_a_count_are_left_out_and_told():
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 rows have no count"):
+        table = nu.breakdown(PLATFORMS.assign(count=pd.array([10, None, 30], COUNT)))
+    assert table["share"].tolist() == [0.75, 0.25]
+
+
+@pytest.mark.parametrize("extra", [{}, {"dimension": "x"}, {"period": WEEKS[0]}], ids=str)
+def test_nothing_gives_the_same_columns_and_types(extra):
+    full = PLATFORMS.assign(**extra)
+    pd.testing.assert_series_equal(nu.breakdown(full.iloc[:0]).dtypes, nu.breakdown(full).dtypes)
+    assert len(nu.breakdown(full.iloc[:0])) == 0
+
+
+def test_the_types_are_those_of_the_standard_tables():
+    dtypes = nu.breakdown(PLATFORMS).dtypes.to_dict()
+    assert dtypes == {
+        "value": TEXT,
+        "count": COUNT,
+        **dict.fromkeys(("share", "low", "high", "cumulative_share"), NUMBER),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (PLATFORMS.rename(columns={"value": "platform"}), 'missing value; found "platform", "count"'),
+        (PLATFORMS.assign(count=[0.1, 0.6, 0.3]), "not shares"),
+        (PLATFORMS.assign(count=[-1, 0, 3]), "from 0 on"),
+        (PLATFORMS.assign(count=["1", "2", "3"]), "the column count of counts is of type .* not whole numbers"),
+        (PLATFORMS.assign(period="2026-09-01"), "days without a zone"),
+        (pd.DataFrame({"a": [1], "b": [2]}).value_counts(), "combinations of several columns"),
+    ],
+)
+def test_what_holds_no_counts_is_refused_with_what_to_do(given, told):
+    with pytest.raises(ValueError, match=told):
+        nu.breakdown(given)
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(TypeError, match="of type list; pass a DataFrame with the columns value and count"):
+        nu.breakdown([1, 2])
+    with pytest.raises(ValueError, match="top=0 must be a whole number from 1 on"):
+        nu.breakdown(PLATFORMS, top=0)
+
+
+def test_a_comparison_gives_the_difference_of_shares():
+    table = nu.compare_breakdowns(counts(a=60, b=40), counts(a=50, b=30, c=20))
+    assert table["value"].tolist() == ["a", "b", "c"]
+    assert table["count_before"].tolist() == [60, 40, 0]
+    assert table["count_after"].tolist() == [50, 30, 20]
+    assert table["difference"].tolist() == pytest.approx([-0.1, -0.1, 0.2])
+    assert not table["low_n"].any()
+
+
+def test_the_bounds_of_a_difference_are_those_of_newcombe():
+    # Published in Newcombe (1998), method 10, case (a): 56/70 and 48/80.
+    # Two rows that mirror each other: each is judged at half of 5 %.
+    before, after = by_user(a=48, b=32), by_user(a=56, b=14)
+    table = nu.compare_breakdowns(before, after)
+    low, high = newcombe(48, 80, 56, 70, confidence=0.975)[1:]
+    assert table["low"].tolist() == pytest.approx([low, -high])
+    assert table["high"].tolist() == pytest.approx([high, -low])
+
+
+def test_a_comparison_of_totals_has_no_bounds_and_no_verdict():
+    table = nu.compare_breakdowns(counts(a=600, b=400), by_user(a=50, b=30))
+    assert table["difference"].notna().all()
+    assert table[["low", "high", "p_value", "p_adjusted", "verdict"]].isna().all(axis=None)
+
+
+def test_a_share_that_differs_clearly_is_a_clear_change_and_others_are_normal():
+    table = nu.compare_breakdowns(by_user(a=500, b=400, c=100), by_user(a=500, b=300, c=200)).set_index("value")
+    assert table["verdict"].to_dict() == {"a": NORMAL, "b": "clear change", "c": "clear change"}
+
+
+def test_a_clear_difference_of_events_of_a_few_users_is_none():
+    assert set(nu.compare_breakdowns(by_user(500, a=6, b=4), by_user(500, a=3, b=7))["verdict"]) == {NORMAL}
+
+
+def test_what_nobody_was_counted_in_is_too_little_to_compare():
+    assert nu.compare_breakdowns(by_user(a=5), by_user())["verdict"].tolist() == ["too little history"]
+
+
+def test_the_top_of_a_comparison_is_by_share_not_by_count():
+    table = nu.compare_breakdowns(counts(a=1, b=9), counts(a=300, c=900), top=2)
+    assert table["value"].tolist() == ["b", "c", "(other)"]
+    assert table["share_before"].tolist() == [0.9, 0, 0.1]
+    assert table["share_after"].tolist() == [0, 0.75, 0.25]
+
+
+def test_dimensions_are_compared_by_name_and_one_that_only_one_table_has_has_no_share_in_the_other():
+    a = pd.concat([PLATFORMS.assign(dimension="platform"), counts(fr=9).assign(dimension="country")])
+    table = nu.compare_breakdowns(a, PLATFORMS.assign(dimension="platform"))
+    assert table["difference"].tolist()[:3] == [0, 0, 0]
+    country = table.iloc[3]
+    assert pd.isna(country["verdict"])
+    assert (country["dimension"], country["count_after"], country["low_n"]) == ("country", 0, True)
+    assert country[["share_after", "difference", "low", "high", "p_value", "p_adjusted"]].isna().all()
+
+
+def test_p_values_are_raised_for_being_several():
+    table = nu.compare_breakdowns(by_user(a=50, b=30, c=20), by_user(a=40, b=35, c=25))
+    np.testing.assert_allclose(table["p_adjusted"].min(), 3 * table["p_value"].min())
+
+
+def test_a_comparison_of_nothing_gives_the_same_columns_and_types():
+    for full in (PLATFORMS, PLATFORMS.assign(dimension="x")):
+        empty = nu.compare_breakdowns(full.iloc[:0], full.iloc[:0])
+        assert len(empty) == 0
+        pd.testing.assert_series_equal(empty.dtypes, nu.compare_breakdowns(full, full).dtypes)
+
+
+def test_tables_of_breakdown_can_be_compared_unless_they_were_cut():
+    before, after = counts(a=60, b=50, c=40, d=30), counts(a=60, b=50, g=40, h=30)
+    whole = nu.compare_breakdowns(nu.breakdown(before), nu.breakdown(after))
+    pd.testing.assert_frame_equal(whole, nu.compare_breakdowns(before, after))
+    # Both tables have the rows a, b and (other), which hold c and d in the one and g and h in the other.
+    for pair in (before, nu.breakdown(after, top=2)), (nu.breakdown(before, top=2), nu.breakdown(after, top=2)):
+        with pytest.raises(ValueError, match=r"cut: nobody can tell .* pass the counts .* and top= here"):
+            nu.compare_breakdowns(*pair)
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(ValueError, match="before has periods; pick one"):
+        nu.compare_breakdowns(weekly({"a": 1}, {"a": 1}), PLATFORMS)
+    with pytest.raises(ValueError, match="dimension and none of them"):
+        nu.compare_breakdowns(PLATFORMS.assign(dimension="x"), PLATFORMS)
+
+
+def test_the_arguments_stay_as_they_were():
+    frame = weekly({"a": 8, "b": 2}, {"c": 5}).set_axis([7] * 3)
+    before = frame.copy()
+    nu.breakdown(frame)
+    nu.compare_breakdowns(one := PLATFORMS.copy(), PLATFORMS)
+    pd.testing.assert_frame_equal(frame, before)
+    pd.testing.assert_frame_equal(one, PLATFORMS)
+
+
+values = st.one_of(
+    st.none(), st.sampled_from(["a", "b", "(none)", "(other)", "", 1, "1", True, 2.5]), st.text(max_size=3)
+)
+rows = st.lists(st.tuples(values, st.integers(0, 2**40), st.integers(0, 2), st.booleans()), max_size=12)
+
+
+@given(rows, st.integers(1, 4), st.booleans(), st.booleans())
+@settings(max_examples=40)
+def test_shares_add_up_to_one_whatever_comes(rows, top, periods, known):
+    frame = pd.DataFrame(
+        {"value": pd.Series([row[0] for row in rows], dtype=object), "count": [row[1] for row in rows]}
+    )
+    frame = frame.astype({"count": "int64"})
+    by = ["dimension"]
+    frame["dimension"] = pd.array([f"d{row[2]}" for row in rows], dtype=TEXT)
+    if known:
+        frame["user_id"] = [f"user {row[1] % 3}" for row in rows]
+    if periods:
+        by = ["period", "dimension"]
+        frame["period"] = np.array([WEEKS[int(row[3])] for row in rows], dtype="datetime64[us]")
+    table = nu.breakdown(frame, top=top)
+    whole = frame.groupby("dimension")["count"].sum()
+    assert table.groupby("dimension")["count"].sum().to_dict() == whole.to_dict()
+    for key, part in table.groupby(by):
+        total = frame.loc[(frame[by] == pd.Series(key, by)).all(axis=1), "count"].sum()
+        if total:
+            assert part["share"].sum() == pytest.approx(1, abs=1e-12)
+            assert part["cumulative_share"].iloc[-1] == 1
+            held = (part["low"] <= part["share"]) & (part["share"] <= part["high"])
+            assert (held if known else part[["low", "high"]].isna().all(axis=1)).all()
+        else:
+            assert part["share"].isna().all()
+        assert len(part) <= top + 2
+        assert part["value"].is_unique
+
+
+@given(rows, rows, st.integers(1, 4))
+@settings(max_examples=40)
+def test_differences_of_shares_add_up_to_nothing(before, after, top):
+    a, b = (
+        pd.DataFrame(
+            {"value": pd.Series([row[0] for row in one], dtype=object), "count": [row[1] for row in one]}
+        ).astype({"count": "int64"})
+        for one in (before, after)
+    )
+    table = nu.compare_breakdowns(a, b, top=top)
+    assert table["count_before"].sum() == a["count"].sum()
+    assert table["count_after"].sum() == b["count"].sum()
+    if a["count"].sum() and b["count"].sum():
+        assert table["difference"].sum() == pytest.approx(0, abs=1e-12)
+        assert table["share_after"].sum() == pytest.approx(1, abs=1e-12)

@@ -1,0 +1,142 @@
+"""A report is about days that are over, beside as many days before."""
+
+import datetime as dt
+
+import pytest
+
+from nucleus_pandas.core.instants import parse_zone
+from nucleus_pandas.report.report_period import make_span
+
+WEDNESDAY = dt.datetime(2026, 11, 4, 9, tzinfo=dt.UTC)
+
+
+def span(freq="W", day=None, *, zone="UTC", now=WEDNESDAY, compare="previous"):
+    return make_span(freq, day, parse_zone(zone), now, compare)
+
+
+def dates(*texts):
+    return tuple(map(dt.date.fromisoformat, texts))
+
+
+@pytest.mark.parametrize(
+    ("freq", "days"),
+    [
+        ("W", ("2026-10-26", "2026-11-01")),
+        ("D", ("2026-11-03", "2026-11-03")),
+        ("M", ("2026-10-01", "2026-10-31")),
+    ],
+)
+def test_by_default_it_is_the_last_period_that_is_over(freq, days):
+    made = span(freq)
+    assert (made.first, made.last) == dates(*days)
+    assert made.until == made.last
+
+
+def test_any_day_stands_for_its_week():
+    for day in ("2026-10-19", dt.date(2026, 10, 22), dt.datetime(2026, 10, 25, 23, tzinfo=dt.UTC)):
+        assert (span(day=day).first, span(day=day).until) == dates("2026-10-19", "2026-10-25")
+
+
+def test_an_instant_is_in_the_day_that_it_is_in_the_zone():
+    sunday_night = dt.datetime(2026, 10, 25, 23, 30, tzinfo=dt.UTC)
+    assert span(day=sunday_night, zone="Europe/Paris").first == dt.date(2026, 10, 26)
+
+
+def test_which_week_is_over_is_told_in_the_zone():
+    sunday_evening = dt.datetime(2026, 11, 1, 23, 30, tzinfo=dt.UTC)
+    assert span(now=sunday_evening).first == dt.date(2026, 10, 19)
+    assert span(now=sunday_evening, zone="Europe/Paris").first == dt.date(2026, 10, 26)
+
+
+def test_of_a_period_that_is_not_over_the_days_that_are_stand_beside_as_many():
+    week = span(day="2026-11-04")
+    assert (week.first, week.until, week.last) == dates("2026-11-02", "2026-11-03", "2026-11-08")
+    assert week.before == dates("2026-10-26", "2026-10-27")
+    assert (week.days, week.settled_days, week.settled) == (2, 0, False)
+    month = span("M", "2026-11-04")
+    assert (month.first, month.until) == dates("2026-11-01", "2026-11-03")
+    assert month.before == dates("2026-10-01", "2026-10-03")
+
+
+@pytest.mark.parametrize(
+    ("freq", "day", "compare", "before"),
+    [
+        ("W", "2026-10-28", "previous", ("2026-10-19", "2026-10-25")),
+        ("W", "2026-10-28", "year", ("2025-10-27", "2025-11-02")),  # Monday to Sunday as well
+        ("D", "2026-10-28", "previous", ("2026-10-21", "2026-10-21")),  # a Wednesday as well
+        ("M", "2026-03-31", "previous", ("2026-02-01", "2026-02-28")),
+        ("M", "2026-01-31", "previous", ("2025-12-01", "2025-12-31")),
+        ("M", "2024-02-29", "year", ("2023-02-01", "2023-02-28")),
+    ],
+)
+def test_it_is_compared_with_whole_periods_of_the_same_weekdays(freq, day, compare, before):
+    assert span(freq, day, compare=compare).before == dates(*before)
+
+
+def test_it_can_be_compared_with_nothing():
+    assert span(compare=None).before is None
+
+
+def test_days_are_settled_48_hours_after_their_end():
+    monday = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
+    assert (span(now=monday).days, span(now=monday).settled_days) == (7, 5)
+    assert span().settled
+
+
+def test_trends_begin_eight_weeks_or_six_months_before():
+    assert span(day="2026-10-26").since == dt.date(2026, 8, 31)
+    assert span("M", "2026-03-01").since == dt.date(2025, 9, 1)
+    assert span("D", "2026-11-01").since == dt.date(2026, 8, 31)  # a Monday, as its users are followed by weeks
+    assert span("M", "2026-03-01").first_of_periods(8, "M") == dt.date(2025, 8, 1)
+    assert span("D", "2026-11-01").first_of_periods(2, "W") == dt.date(2026, 10, 19)
+
+
+def test_the_same_days_of_the_periods_before_are_those_that_tell_what_is_usual():
+    assert span(day="2026-10-26").windows[:2] == [dates("2026-10-26", "2026-11-01"), dates("2026-10-19", "2026-10-25")]
+    assert [len(span(freq).windows) for freq in "DWM"] == [8, 9, 7]
+    assert span("M", "2026-03-31").windows[1] == dates("2026-02-01", "2026-02-28")
+
+
+def test_days_that_have_not_settled_are_left_to_the_next_report():
+    monday = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
+    week, following = span(now=monday), span(now=monday + dt.timedelta(days=7))
+    assert week.judged == dates("2026-10-24", "2026-10-30")
+    assert week.judged_before == dates("2026-10-17", "2026-10-23")
+    assert week.windows[:2] == [week.judged, week.judged_before]
+    assert following.judged[0] == week.judged[1] + dt.timedelta(days=1)
+
+
+def test_a_day_is_judged_once_it_has_settled():
+    assert span("D").judged == dates("2026-11-01", "2026-11-01")
+    assert span("D").judged_before == dates("2026-10-25", "2026-10-25")
+
+
+def test_a_period_that_has_settled_is_judged_as_it_is():
+    for freq in "DWM":
+        made = span(freq, "2026-09-15")
+        assert made.judged == (made.first, made.until)
+        assert made.judged_before == made.before
+
+
+def test_a_month_can_be_written_as_such():
+    assert span("M", "2026-09").last == dt.date(2026, 9, 30)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"day": "2026-11-09"}, "week='2026-11-09': no day of that week is over yet"),
+        ({"day": "soon"}, "week='soon' is not a date"),
+        ({"freq": "M", "day": "2026-12-01"}, "Pass an earlier month, or none"),
+        ({"compare": "last"}, 'compare=\'last\' is not known; write "previous", "year" or None'),
+    ],
+)
+def test_what_cannot_be_reported_is_refused_with_what_can(given, message):
+    with pytest.raises(ValueError, match=message):
+        span(**given)
+
+
+@pytest.mark.parametrize(("freq", "argument"), [("D", "day"), ("W", "week"), ("M", "month")])
+def test_a_period_at_the_end_of_the_calendar_is_rejected(freq, argument):
+    with pytest.raises(ValueError, match=f'{argument}="9999-12-31" lies outside the years 1900 to 2200'):
+        span(freq, "9999-12-31")
