@@ -169,7 +169,7 @@ class Collector:
             raise TooMuchError("The sandbox takes no more sessions. Start it with another data file.")
 
     def _take(self, app: _App, arrival: Arrival) -> None:
-        app.counts.events += 1
+        app.counts.events += arrival.event.is_row
         app.counts.dropped_properties += arrival.event.dropped
         self._keep(app, arrival)
 

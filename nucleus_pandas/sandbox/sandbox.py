@@ -199,7 +199,8 @@ class Sandbox(ThreadedService):
             One row an app.
 
             - app_id
-            - events: stored, each once; those of erased users are still counted until the sandbox stops
+            - events: stored, each once; changes of users and properties are none, and those of erased users are still
+              counted until the sandbox stops
             - duplicates: sent again, and left out
             - rejected_events: not usable, such as an event without a name
             - rejected_messages: not readable, too large or beyond a limit
