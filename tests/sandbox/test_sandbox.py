@@ -337,3 +337,16 @@ def test_the_command_says_what_is_wrong_and_exits_with_2(sandbox, tmp_path, caps
     assert "is taken" in capsys.readouterr().err
     assert main(["sandbox", "--port", "0", "--data", str(tmp_path)]) == 2
     assert "is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_every_address_of_this_machine_will_do(host, clock):
+    try:
+        sandbox = nu.Sandbox(host=host, clock=clock).start()
+    except nu.ConfigurationError:
+        assert host == "::1"
+        pytest.skip("this machine has no IPv6")
+    with sandbox, contextlib.closing(Tracker(sandbox, clock)) as client, sandbox.client(APP) as app:
+        assert sandbox.is_loopback
+        client.track("init")
+        assert len(nu.load_users(app)) == 1
