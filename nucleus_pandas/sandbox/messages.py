@@ -13,7 +13,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -86,12 +86,16 @@ class Tracked:
 
     def to_json(self) -> str:
         """Return it as text that `from_json` reads; what is missing is left out."""
-        return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
+        values = {name: getattr(self, name) for name in _FIELDS}
+        return json.dumps({name: value for name, value in values.items() if value is not None})
 
     @classmethod
     def from_json(cls, text: str) -> Tracked:
         """Return what `to_json` wrote."""
         return cls(**json.loads(text))
+
+
+_FIELDS = [field.name for field in fields(Tracked)]
 
 
 @dataclass(frozen=True, slots=True)

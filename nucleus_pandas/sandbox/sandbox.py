@@ -160,7 +160,8 @@ class Sandbox(ThreadedService):
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     @property
-    def _is_loopback(self) -> bool:
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -198,10 +199,11 @@ class Sandbox(ThreadedService):
             One row an app.
 
             - app_id
-            - events: stored, each once; those of erased users are still counted until the sandbox stops
+            - events: stored, each once; changes of users and properties are none, and those of erased users are still
+              counted until the sandbox stops
             - duplicates: sent again, and left out
             - rejected_events: not usable, such as an event without a name
-            - rejected_messages: not readable, or too large
+            - rejected_messages: not readable, too large or beyond a limit
             - dropped_properties: no number, text or boolean, and left out of events that were stored
 
             Events and properties count since the file was made, the others since the start.
@@ -226,7 +228,7 @@ class Sandbox(ThreadedService):
         return guarded(lambda: self._checked(method, target, host, token), self.failures)
 
     def _checked(self, method: str, target: str, host: str | None, token: str | None) -> tuple[int, Answer | None]:
-        if self._is_loopback:
+        if self.is_loopback:
             check_door(host, self.port)
         if not hmac.compare_digest((token or "").encode(), self.token.encode()):
             raise RefusedError(HTTPStatus.UNAUTHORIZED, "Missing or wrong token.")
@@ -263,7 +265,7 @@ class Sandbox(ThreadedService):
                 self.failures,
                 host=self.host,
                 collector=self._collector,
-                loopback=self._is_loopback,
+                loopback=self.is_loopback,
             )
         except BaseException as error:
             self._collector = None

@@ -316,12 +316,16 @@ def test_the_command_serves_until_it_is_stopped(path, clock, monkeypatch, number
         client.track("init", payload={"secret": "payload"}, date=None)
         with nu.Client.from_env(cache=False) as app:
             assert nu.load_users(app)["user_id"].tolist() == ["ana@example.org"]
-    shown = [command.process.stderr.readline() for _ in range(6)]
+    told = ""
+    while "my-app: " not in told:
+        told += command.process.stderr.readline()
     command.process.send_signal(number)
-    _, rest = command.process.communicate(timeout=20)
-    told = "".join(shown) + rest
+    told += command.process.communicate(timeout=20)[1]
     assert command.process.returncode == 0
-    assert f'Nucleus.init("{APP}", {{ endpoint: "{command.endpoint}" }})' in told
+    assert f'    Nucleus.init("{APP}", {{ endpoint: "{command.endpoint}" }})' in told
+    assert f'    Astrolytics.init("{APP}", {{ endpoint: "{command.endpoint}" }})' in told
+    assert f'endpoint: "{command.endpoint.removeprefix("ws://")}", devMode: true' in told
+    assert "On other machines" not in told
     assert "my-app: 1 event\n" in told
     assert "ana@" not in told
     assert "payload" not in told
@@ -333,3 +337,16 @@ def test_the_command_says_what_is_wrong_and_exits_with_2(sandbox, tmp_path, caps
     assert "is taken" in capsys.readouterr().err
     assert main(["sandbox", "--port", "0", "--data", str(tmp_path)]) == 2
     assert "is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_every_address_of_this_machine_will_do(host, clock):
+    try:
+        sandbox = nu.Sandbox(host=host, clock=clock).start()
+    except nu.ConfigurationError:
+        assert host == "::1"
+        pytest.skip("this machine has no IPv6")
+    with sandbox, contextlib.closing(Tracker(sandbox, clock)) as client, sandbox.client(APP) as app:
+        assert sandbox.is_loopback
+        client.track("init")
+        assert len(nu.load_users(app)) == 1
