@@ -34,7 +34,7 @@ endpoint, nucleus.app_id, *machine = sys.argv[1:]
 if machine:
     nucleus.client.machine_id = machine[0]
 nucleus.api_url = f"ws://{endpoint}"
-nucleus.report_interval = 1  # the client reports at the start, and once more after this many seconds
+nucleus.report_interval = 3  # the client reports at the start, and once more after this many seconds
 nucleus.app_started()
 print("ready", flush=True)
 for line in sys.stdin:

@@ -11,7 +11,8 @@ APP = "maquette"
 ANA = "ana@example.org"
 OPENED = {"pages": 3, "scale": 1.5, "format": "A4 ☕", "shared": True}
 PROPS = {"plan": "pro", "seats": 3, "trial": False}
-PATIENCE = 20  # seconds
+PATIENCE = 60  # seconds
+NUDGE = "NUDGE"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Kind:
 
     ``start(tools, endpoint, home, machine)`` starts an app; with ``machine`` None on the first of its machines.
     ``unhandled`` are the names under which it reports errors that nobody caught. ``keeps_unsent``: events that were not
-    sent when the app ends are sent after its next start. ``spoils_user_id``: after a restart the client reports the
+    sent when the app ends are sent after its next start. ``needs_nudge``: it reports when something happens, and never
+    tries again by itself. ``spoils_user_id``: after a restart the client reports the
     user's id in quotation marks.
     """
 
@@ -29,6 +31,7 @@ class Kind:
     has_pages: bool = True
     has_props: bool = True
     keeps_unsent: bool = True
+    needs_nudge: bool = False
     spoils_user_id: bool = False
     in_browser: bool = False
 
@@ -60,7 +63,9 @@ def start_python(tools, endpoint, home, machine=None):
 KINDS = {
     "nucleus-nodejs": node("nucleus_nodejs.cjs", has_pages=False),
     "nucleus-analytics in Node.js": node("nucleus_analytics.cjs"),
-    "electron-nucleus": node("electron_nucleus.cjs", has_pages=False, has_props=False, keeps_unsent=False),
+    "electron-nucleus": node(
+        "electron_nucleus.cjs", has_pages=False, has_props=False, keeps_unsent=False, needs_nudge=True
+    ),
     "nucleus-analytics in Chromium": browser("nucleus_analytics.html", "windowError"),
     "astrolytics-desktop in Chromium": browser(
         "astrolytics_desktop.html", "windowError", "unhandledRejection", keeps_unsent=False, spoils_user_id=True
@@ -85,13 +90,17 @@ class Scene:
         self.sandbox = nu.Sandbox(self.folder / "sandbox.db").start()
         self.relay.target = self.sandbox.port
 
-    def await_event(self, event, times=1):
-        """Wait until an event has arrived so often."""
+    def await_event(self, event, times=1, nudged=None):
+        """Wait until an event has arrived so often; have an app that needs it report something else meanwhile."""
         client = self.sandbox.client(APP)
-        end = time.monotonic() + PATIENCE
+        start = last = time.monotonic()
         while (nu.load_live_events(client)["event"] == event).sum() < times:
-            if time.monotonic() > end:
+            now = time.monotonic()
+            if now > start + PATIENCE:
                 raise TimeoutError(f"{event} has not arrived within {PATIENCE} s")
+            if nudged and now > last + 2:
+                nudged.do("track", NUDGE)
+                last = now
             time.sleep(0.05)
 
     def close(self):
@@ -111,8 +120,11 @@ class Told:
 def tell(kind, tools):
     """Use an app on two machines, and lose the network, the sandbox and answers in between."""
     scene = Scene(tools["folder"])
-    relay, arrived = scene.relay, scene.await_event
+    relay = scene.relay
     first = ["OPENED", "SIGNED_IN", "OFFLINE", "OFFLINE", "BACK", "ONCE", "AFTER"]
+
+    def arrived(event):
+        scene.await_event(event, nudged=app if kind.needs_nudge else None)
 
     app = kind.start(tools, relay.endpoint, "home")
     app.do("track", "OPENED", OPENED)
@@ -144,7 +156,7 @@ def tell(kind, tools):
     app.do("track", "UNSENT")
     if kind.keeps_unsent:
         first.append("UNSENT")
-        time.sleep(0.5)  # nucleus-nodejs writes it down when it is to report next
+        time.sleep(1.5)  # nucleus-nodejs writes it down when it is to report next
     app.quit()
     relay.target = scene.sandbox.port
     app = kind.start(tools, relay.endpoint, "home")
