@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 import nucleus_pandas as nu
+from nucleus_pandas.cli.shell_messages import tell
 
 _PORT = 8766
 _LOOK_SECONDS = 1.0
@@ -44,7 +45,7 @@ def add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _sandbox(arguments: argparse.Namespace) -> None:
     sandbox = nu.Sandbox(arguments.data, port=arguments.port, host=arguments.host)
     with _stopping_on_sigterm(), contextlib.suppress(KeyboardInterrupt), sandbox:
-        sandbox.client(arguments.app_id).close()  # raises for what is no app id
+        sandbox.client(arguments.app_id).close()  # raises if this cannot be the id of an app
         print(f"export NUCLEUS_APP_ID={arguments.app_id}")
         print(f"export NUCLEUS_TOKEN={sandbox.token}")
         print(f"export NUCLEUS_BASE_URL={sandbox.base_url}", flush=True)
@@ -75,16 +76,16 @@ def _instructions(sandbox: nu.Sandbox, app_id: str) -> str:
 
 def _count(sandbox: nu.Sandbox) -> NoReturn:
     """Show how many events arrived, whenever more have."""
-    shown, problems = "", 0
+    shown, problem = "", None
     while True:
         line = "; ".join(_of_app(*row) for row in sandbox.arrivals().itertuples(index=False))
         if line != shown:
             _show(line)
             shown = line
-        if len(sandbox.failures) > problems:
-            problems = len(sandbox.failures)
+        if sandbox.failures and sandbox.failures[-1] is not problem:
+            problem = sandbox.failures[-1]
             _end_line()
-            print(f"nucleus-pandas: {sandbox.failures[-1]}", file=sys.stderr, flush=True)
+            tell(problem)
         time.sleep(_LOOK_SECONDS)
 
 

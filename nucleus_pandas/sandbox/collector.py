@@ -56,7 +56,7 @@ class TooMuchError(Exception):
 
 @dataclass
 class Counts:
-    """What came for one app: events stored, those that were known already, and what was no use."""
+    """What came for one app: events stored, those that were known already, and what could not be used."""
 
     events: int = 0
     duplicates: int = 0

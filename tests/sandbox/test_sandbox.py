@@ -198,6 +198,12 @@ def test_any_address_lets_others_in_and_still_needs_the_token(clock):
             assert len(nu.load_users(app)) == 1
 
 
+def test_a_client_is_given_for_an_address_in_the_network(clock):
+    with nu.Sandbox(clock=clock) as sandbox:
+        sandbox.host = "192.0.2.1"
+        assert sandbox.client(APP).base_url == f"http://192.0.2.1:{sandbox.port}/api/v1"
+
+
 def test_a_port_in_use_says_what_to_do(sandbox):
     with pytest.raises(nu.ConfigurationError, match=rf"Port {sandbox.port} is taken.*Choose another one"):
         nu.Sandbox(port=sandbox.port).start()
@@ -337,6 +343,10 @@ def test_the_command_says_what_is_wrong_and_exits_with_2(sandbox, tmp_path, caps
     assert "is taken" in capsys.readouterr().err
     assert main(["sandbox", "--port", "0", "--data", str(tmp_path)]) == 2
     assert "is a folder" in capsys.readouterr().err
+    assert main(["sandbox", "--port", "0", "--app-id", "a/b"]) == 2
+    assert "--app-id a/b must be" in capsys.readouterr().err
+    assert main(["sandbox", "--port", "0", "--host", "192.0.2.1"]) == 2
+    assert "Leave out --host" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
