@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: Version of the tables below. A store of another version cannot be read.
-VERSION = 2
+VERSION = 3
 #: Number of buckets. A hash that never changes assigns each user, with all sessions and events, to one of them.
 BUCKETS = 64
 
