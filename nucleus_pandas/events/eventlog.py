@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Hashable
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -374,13 +375,33 @@ class EventLog:
         return self._sources[column]
 
     @cached_property
-    def kept(self) -> dict[Hashable, Any]:
-        """What analyses keep with the log for the next question, by what it is."""
-        return {}
-
-    @cached_property
     def _sources(self) -> dict[str, Ints]:
         return {}
+
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class LogCache(Generic[Key, Value]):
+    """Results that one module keeps for each log, for the next question; they go when the log goes.
+
+    With `most`, the oldest result of a log makes room for the next one. No result may refer to its log.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        self._results: WeakKeyDictionary[EventLog, dict[Key, Value]] = WeakKeyDictionary()
+
+    def get(self, log: EventLog, key: Key, make: Callable[[], Value]) -> Value:
+        """Return the result for a key, made on first use."""
+        results = self._results.setdefault(log, {})
+        if key not in results:
+            made = make()
+            if len(results) == self._most:
+                del results[next(iter(results))]
+            results[key] = made
+        return results[key]
 
 
 def as_event_log(

@@ -10,8 +10,11 @@ import pandas as pd
 from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.encoding import encode
-from nucleus_pandas.events.eventlog import EventLog
+from nucleus_pandas.events.eventlog import EventLog, LogCache
 from nucleus_pandas.events.log_columns import ids, instants, only_one, require
+
+# The users of a log by their ids, for each column of ids.
+_PLACES: LogCache[str, dict[object, int]] = LogCache()
 
 
 class Created(NamedTuple):
@@ -108,13 +111,13 @@ def _look_up(log: EventLog, users: pd.DataFrame, column: str) -> Ints:
 
 def _places(log: EventLog, column: str) -> dict[object, int]:
     """The user of each id that the frame has, kept for the next question; -1 where none or several of the log do."""
-    key = ("ids", column)
-    if key not in log.kept:
+
+    def make() -> dict[object, int]:
         codes, values = encode(log.frame[column])
         user = only_one(codes[log.order], log.user, len(values))
-        log.kept[key] = dict(zip(values, user.tolist(), strict=True))
-    found: dict[object, int] = log.kept[key]
-    return found
+        return dict(zip(values, user.tolist(), strict=True))
+
+    return _PLACES.get(log, column, make)
 
 
 def _has_service_id(log: EventLog) -> Bools:

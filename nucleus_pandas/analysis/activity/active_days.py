@@ -24,7 +24,7 @@ from nucleus_pandas.events.activity_starts import Activity, UserDays, as_activit
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.events.clock_errors import SILENCE_DAYS, Times, oldest, warn_behind
 from nucleus_pandas.events.coverage import held_span
-from nucleus_pandas.events.eventlog import EventLog, as_event_log
+from nucleus_pandas.events.eventlog import EventLog, LogCache, as_event_log
 from nucleus_pandas.events.log_columns import instants
 from nucleus_pandas.events.protocol import Parts
 from nucleus_pandas.events.refusal import REFUSAL, refuse_parts
@@ -145,6 +145,9 @@ class Known:
 NO_DAYS = UserDays(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32))
 
 
+_BEGINS: LogCache[None, tuple[int, int]] = LogCache()
+
+
 def read_active(
     activity: Activity,
     event: StepLike | None,
@@ -260,10 +263,7 @@ def _begin(log: EventLog | Parts | Buckets, time: Times) -> tuple[int, int]:
     """The first time that can be right, and the first of all; a log keeps them."""
     if not isinstance(log, EventLog):
         return oldest(time), int(time.moments.min())
-    if "begin" not in log.kept:
-        log.kept["begin"] = _oldest(time.moments), int(time.moments.min())
-    kept: tuple[int, int] = log.kept["begin"]
-    return kept
+    return _BEGINS.get(log, None, lambda: (_oldest(time.moments), int(time.moments.min())))
 
 
 def _oldest(time: Ints) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.warnings import warn_incomplete
-from nucleus_pandas.events.eventlog import EventLog
+from nucleus_pandas.events.eventlog import EventLog, LogCache
 
 
 class EventPositions(NamedTuple):
@@ -20,6 +20,9 @@ class EventPositions(NamedTuple):
     at: Ints
     group: Ints
     time: Ints
+
+
+_POSITIONS: LogCache[int, EventPositions] = LogCache()
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,7 @@ class Timeline:
         """Give the rows of an event; they are kept with the log, as questions repeat."""
         if self.order is not None:
             return self.positions(self.rows(self.log.rows_of(code)))
-        if code not in self.log.kept:
-            self.log.kept[code] = self.positions(self.log.rows_of(code))
-        kept: EventPositions = self.log.kept[code]
-        return kept
+        return _POSITIONS.get(self.log, code, lambda: self.positions(self.log.rows_of(code)))
 
     def positions(self, rows: Ints) -> EventPositions:
         """Give the instant, group and time of rows along with them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 
@@ -19,9 +21,9 @@ from nucleus_pandas.analysis.retention.returns import (
     count_on_or_before,
 )
 from nucleus_pandas.core.arrays import Ints, is_group_start
-from nucleus_pandas.core.calendar import period_numbers
+from nucleus_pandas.core.calendar import Freq, WeekStart, period_numbers
 from nucleus_pandas.events.activity_starts import moments, user_days
-from nucleus_pandas.events.eventlog import EventLog
+from nucleus_pandas.events.eventlog import EventLog, LogCache
 from nucleus_pandas.events.log_columns import user_values
 from nucleus_pandas.events.segments import Segments, find_segments, rank_segments
 from nucleus_pandas.events.user_list import created
@@ -68,16 +70,16 @@ def _returns(log: EventLog | PlainDays, asked: Asked, calendar: CohortCalendar) 
     )
 
 
+_PERIODS: LogCache[tuple[Freq, WeekStart, dt.tzinfo, int], Returns] = LogCache(most=3)
+
+
 def _active_periods(log: EventLog, calendar: CohortCalendar) -> Returns:
     """The periods in which users started a session, kept with the log as the days are."""
-    key = ("periods", calendar.freq, calendar.week_start, calendar.zone, calendar.as_of)
     user, day = user_days(log, calendar.zone, calendar.as_of)
     if calendar.freq == "D":
         return Returns(user, day, None)
-    if key not in log.kept:
-        log.kept[key] = _once(user, period_numbers(day, calendar.freq, calendar.week_start))
-    found: Returns = log.kept[key]
-    return found
+    key = (calendar.freq, calendar.week_start, calendar.zone, calendar.as_of)
+    return _PERIODS.get(log, key, lambda: _once(user, period_numbers(day, calendar.freq, calendar.week_start)))
 
 
 def _once(user: Ints, period: Ints) -> Returns:
