@@ -90,14 +90,14 @@ class Active:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownDays:
     """Of which days activity is known, before anybody's is looked at.
 
     Attributes
     ----------
     event : StepLike or None
         What makes a user active.
-    begins, ends : int or None
+    first_asked, last_asked : int or None
         The first and the last day that are asked for.
     first : int
         The first day of the log.
@@ -110,8 +110,8 @@ class Known:
     """
 
     event: StepLike | None
-    begins: int | None
-    ends: int | None
+    first_asked: int | None
+    last_asked: int | None
     first: int
     since: int | None
     oldest: int | None
@@ -127,15 +127,28 @@ class Known:
     def active(self, days: UserDays, last: int | None) -> Active:
         """Give what was found, given the last day of all on which anybody was active."""
         if self.oldest is None or (last is None and self.until <= self.oldest):
-            return Active(days, 0, -1, (0, -1), False, self.until, self.as_of, self.zone, self.sample)
+            return self._active(days, first=0, last=-1, shown=(0, -1), beyond=False)
         over = _day(self.until - 1, self.zone)
         last = over if last is None else max(over, last)
         shown = (
-            self.first if self.begins is None else self.begins,
-            last if self.ends is None else min(last, self.ends),
+            self.first if self.first_asked is None else self.first_asked,
+            last if self.last_asked is None else min(last, self.last_asked),
         )
-        beyond = self.ends is not None and self.ends > last
-        return Active(days, self.first, last, shown, beyond, self.until, self.as_of, self.zone, self.sample)
+        beyond = self.last_asked is not None and self.last_asked > last
+        return self._active(days, first=self.first, last=last, shown=shown, beyond=beyond)
+
+    def _active(self, days: UserDays, *, first: int, last: int, shown: tuple[int, int], beyond: bool) -> Active:
+        return Active(
+            days=days,
+            first=first,
+            last=last,
+            shown=shown,
+            beyond=beyond,
+            until=self.until,
+            as_of=self.as_of,
+            zone=self.zone,
+            sample=self.sample,
+        )
 
     def rows(self, freq: Freq, week_start: WeekStart = "monday") -> Ints:
         """Give the numbers of the periods that there can be rows of; there may turn out to be one less."""
@@ -184,7 +197,7 @@ def read_known(
     tz: Zone | None,
     as_of: When | None,
     back: int | None = None,
-) -> tuple[Known, EventLog | Parts]:
+) -> tuple[KnownDays, EventLog | Parts]:
     """The same without looking at anybody's activity: what is known of which days, and the log."""
     zone = parse_zone("UTC" if tz is None else tz)
     begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
@@ -209,7 +222,18 @@ def read_known(
         first = whole if begins is not None else max(first, whole)
     from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
     oldest_of_all = _begin(log, time)[1] if len(time.moments) else None
-    return Known(event, from_, to, first, since, oldest_of_all, until, known, zone, log.sample), log
+    return KnownDays(
+        event=event,
+        first_asked=from_,
+        last_asked=to,
+        first=first,
+        since=since,
+        oldest=oldest_of_all,
+        until=until,
+        as_of=known,
+        zone=zone,
+        sample=log.sample,
+    ), log
 
 
 def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> EventLog | Parts:

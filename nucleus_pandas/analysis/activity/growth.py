@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.activity.active_days import NO_DAYS, Active, Known, last_day, read_known
+from nucleus_pandas.analysis.activity.active_days import NO_DAYS, Active, KnownDays, last_day, read_known
 from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.calendar import Freq, WeekStart, period_days, period_numbers
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
@@ -259,7 +259,7 @@ class _Windows:
     day tells. So no user counts twice, and where the next day of each lies tells everything.
     """
 
-    known: Known
+    known: KnownDays
     days: Ints
 
     def partial(self, log: EventLog) -> _Counted:
@@ -309,7 +309,7 @@ _KINDS = ("new", "returning", "resurrected", "dormant", "active")
 class _Changes:
     """Users of each period by what they did before, and those who did not come again in it."""
 
-    known: Known
+    known: KnownDays
     numbers: Ints
     freq: Freq
     week_start: WeekStart
