@@ -236,26 +236,26 @@ def event_row(event: DemoEvent, app_id: str) -> Answer:
     """Return an event; platform, version, locale and country come with ``init`` and errors only."""
     session = event.session
     user, device = session.user, session.device
-    told = event.type == "init" or event.is_error
+    has_context = event.type == "init" or event.is_error
     message = event.data.get("message") if event.is_error and event.data else None
     return {
         "app_id": app_id,
-        "platform": device.platform if told else None,
+        "platform": device.platform if has_context else None,
         "user_id": user.user_id,
         "machine_id": device.device_id,
-        "version": session.version if told else None,
-        "locale": user.locale if told else None,
+        "version": session.version if has_context else None,
+        "locale": user.locale if has_context else None,
         "renderer": None,
         "module_version": MODULE_VERSION,
-        "avail_ram": ram_gb(session) if told else None,
+        "avail_ram": ram_gb(session) if has_context else None,
         "type": event.type,
         "time": iso(event.time_ms),
-        "country": user.country if told else None,
-        "arch": device.arch if told else None,
+        "country": user.country if has_context else None,
+        "arch": device.arch if has_context else None,
         "first_time": session.first and event.type == "init",
         "session_id": session.session_id,
         "error_hash": _error_hash(event.type, str(message)) if event.is_error else None,
-        "os_version": device.os_version if told else None,
+        "os_version": device.os_version if has_context else None,
         "data": event.data,
         "duration": event.duration,
     }

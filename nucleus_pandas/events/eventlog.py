@@ -363,12 +363,12 @@ class EventLog:
         if column not in self._sources:
             order = np.argsort(self.session, kind="stable")
             session = self.session[order]
-            told = self.frame[column].notna().to_numpy()[self.order[order]]
+            has_value = self.frame[column].notna().to_numpy()[self.order[order]]
             place = np.arange(len(order))
             begin = np.maximum.accumulate(np.where(is_group_start(session), place, 0))
-            last = np.maximum.accumulate(np.where(told, place, -1))
+            last = np.maximum.accumulate(np.where(has_value, place, -1))
             alone = session < 0
-            last = np.where(alone, np.where(told, place, -1), np.where(last >= begin, last, -1))
+            last = np.where(alone, np.where(has_value, place, -1), np.where(last >= begin, last, -1))
             source = np.full(len(order), -1, dtype=self.order.dtype)
             source[order] = np.where(last >= 0, self.order[order[last]], -1)
             self._sources[column] = source

@@ -28,8 +28,8 @@ def checked_sample(sample: object) -> float:
 def tell_left_out(lacking: dict[str, int], left_out: int, of: int, whose: str) -> None:
     """Warn of rows that lack something."""
     if left_out:
-        told = ", ".join(f"{number:,} have no {what}" for what, number in lacking.items() if number)
-        warn_incomplete(f"{left_out:,} of {of:,} rows of {whose} are left out: {told}.")
+        reasons = ", ".join(f"{number:,} have no {what}" for what, number in lacking.items() if number)
+        warn_incomplete(f"{left_out:,} of {of:,} rows of {whose} are left out: {reasons}.")
 
 
 def kept_rows(lacks: dict[str, Bools], whose: str | None) -> Ints | None:

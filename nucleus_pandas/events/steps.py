@@ -42,8 +42,8 @@ class Step:
             return name
         if isinstance(self.where, Mapping):
             return f"{name} [{', '.join(f'{key}={wanted}' for key, wanted in self.where.items())}]"
-        told = getattr(self.where, "__name__", "<lambda>")
-        return f"{name} [{'condition' if told == '<lambda>' else told}]"
+        condition = getattr(self.where, "__name__", "<lambda>")
+        return f"{name} [{'condition' if condition == '<lambda>' else condition}]"
 
 
 #: What stands for a step: a name, several names, or what `step` makes.

@@ -37,10 +37,12 @@ def list_users(users: pd.DataFrame) -> Listed:
     require(users, ["user_id", "created_at"], "users")
     time, missing = instants(users["created_at"])
     person = ids(users)
-    told = ~missing & (person >= 0)
-    if not told.all():
-        warn_incomplete(f"{int((~told).sum()):,} of {len(told):,} users have no id or no created_at and are left out.")
-    row = np.flatnonzero(told)
+    complete = ~missing & (person >= 0)
+    if not complete.all():
+        warn_incomplete(
+            f"{int((~complete).sum()):,} of {len(complete):,} users have no id or no created_at and are left out."
+        )
+    row = np.flatnonzero(complete)
     row = row[np.lexsort((time[row], person[row]))]
     row = row[is_group_start(person[row])]
     return Listed(time[row], row)

@@ -182,13 +182,16 @@ def _column(values: pd.Series, missing: Any, kind: str, *, coded: bool) -> Any:
 def _mixed(values: pd.Series) -> Any:
     """Values of several types, of which each bucket may hold one only: as objects, like those of all buckets."""
     codes, words = pd.factorize(values)
-    told = [json.loads(word) for word in words]
-    there = [place for place, value in enumerate(told) if value is not None]
+    parsed = [json.loads(word) for word in words]
+    there = [place for place, value in enumerate(parsed) if value is not None]
     # With a text and a truth value among them, no type is taken for that of all.
     column = property_column(
-        [*there, len(told), len(told) + 1], [*(told[place] for place in there), "", True], len(told) + 3, Losses("data")
+        [*there, len(parsed), len(parsed) + 1],
+        [*(parsed[place] for place in there), "", True],
+        len(parsed) + 3,
+        Losses("data"),
     )
-    return column[np.where(codes < 0, len(told) + 2, codes)]
+    return column[np.where(codes < 0, len(parsed) + 2, codes)]
 
 
 def grouped(sizes: Sequence[int], most: int) -> list[list[int]]:

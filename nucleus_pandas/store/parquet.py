@@ -61,8 +61,8 @@ class ParquetBucket:
             who = cast_to(self.kinds[user], self._expression(user)) if user in self.kinds else "NULL"
             table = f"(SELECT * FROM {table} WHERE hash({who}) % {self.shares} = {self.share})"
         several = [shown(name) for name in request.columns if name in self.several]
-        told = f", with several types of the column {' and '.join(several)}," if several else ""
-        with in_memory(f"A file in {Path(self.files[0].path).parent}{told}") as connection:
+        which = f", with several types of the column {' and '.join(several)}," if several else ""
+        with in_memory(f"A file in {Path(self.files[0].path).parent}{which}") as connection:
             found = {one.name: one for one in request.properties}
             data = f"TRY_CAST({self._expression('data')} AS JSON)"
             expressions = {
@@ -197,12 +197,12 @@ def read_about(folder: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        about = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise StoreError(f"{file} cannot be read. Export the store again, or delete this file.") from None
     # A file of that name may be somebody else's.
-    ours = isinstance(told, dict) and {"as_of", "sample", "spans", "gaps"} <= told.keys()
-    return told if ours else {}
+    ours = isinstance(about, dict) and {"as_of", "sample", "spans", "gaps"} <= about.keys()
+    return about if ours else {}
 
 
 def parquet(files: Sequence[File]) -> str:

@@ -191,8 +191,8 @@ def _texts(column: pd.Series) -> tuple[Ints, list[str]]:
     """The code of each value and its text; values that are written alike are one, missing has a name."""
     if column.dtype == np.dtype(object):
         # Python takes True for 1.
-        told = [str(value).lower() if isinstance(value, bool | np.bool_) else value for value in column.array]
-        column = pd.Series(told, dtype=object, name=column.name)
+        texts = [str(value).lower() if isinstance(value, bool | np.bool_) else value for value in column.array]
+        column = pd.Series(texts, dtype=object, name=column.name)
     codes, values = encode(column)
     written = [*(text or MISSING for text in spelled(values)), MISSING]
     place = {text: number for number, text in enumerate(dict.fromkeys(written))}

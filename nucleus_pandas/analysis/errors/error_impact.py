@@ -147,19 +147,19 @@ def impact_of_errors(
     if isinstance(activity, EventLog) and activity.spans:
         # Of a store's events none is later than what was synced, although its sessions are known until the last sync.
         until = min(until, microseconds(activity.spans[-1][1]))
-    found, told = all_sessions(log, "error", until)
+    found, has_count = all_sessions(log, "error", until)
     if len(found.time):
         # Nobody knows when a session of a clock that is years behind was: it need not be the first.
         right = ~np.isin(found.user, found.user[found.time < oldest(found.time)])
-        found, told = Sessions(*(values[right] for values in found)), told[right]
-    people = _people(found, told, _actions(log, found, until), first, length, until)
+        found, has_count = Sessions(*(values[right] for values in found)), has_count[right]
+    people = _people(found, has_count, _actions(log, found, until), first, length, until)
     asked = between(people.began, begins_at, ends_at)
-    if unknown := int(np.count_nonzero(asked & ~people.told)):
+    if unknown := int(np.count_nonzero(asked & ~people.has_count)):
         warn_incomplete(
             f"{unknown:,} of {counted(int(np.count_nonzero(asked)), 'user')} are left out: of one of their first "
             "sessions it is not known whether it had an error."
         )
-    asked &= people.told
+    asked &= people.has_count
     pending = int(np.count_nonzero(asked & ~people.old))
     if pending and pending == int(np.count_nonzero(asked)):
         rule = f"a user is judged {spell_duration(length)} and 48 hours after the last of the first {first} sessions."
@@ -185,10 +185,10 @@ class _People(NamedTuple):
     failed: Bools
     returned: Bools
     old: Bools
-    told: Bools
+    has_count: Bools
 
 
-def _people(found: Sessions, told: Bools, actions: Any, first: int, length: int, until: int) -> _People:
+def _people(found: Sessions, has_count: Bools, actions: Any, first: int, length: int, until: int) -> _People:
     """Look at the first sessions of each user, who stand together and in order."""
     begin = np.flatnonzero(is_group_start(found.user)) if len(found.user) else np.empty(0, dtype=np.int64)
     size = np.diff(np.append(begin, len(found.user)))
@@ -196,14 +196,14 @@ def _people(found: Sessions, told: Bools, actions: Any, first: int, length: int,
     last = begin + first - 1
     later = np.minimum(last + 1, max(0, len(found.user) - 1))
     returned = (size > first) & (found.time[later] - found.time[last] <= length)
-    done, failed, unknown = (np.concatenate([[0], np.cumsum(values)]) for values in (actions, found.failed, ~told))
+    done, failed, unknown = (np.concatenate([[0], np.cumsum(values)]) for values in (actions, found.failed, ~has_count))
     return _People(
         began=found.time[begin],
         actions=done[last + 1] - done[begin],
         failed=failed[last + 1] > failed[begin],
         returned=returned,
         old=found.time[last] + length <= until - SETTLING,
-        told=unknown[last + 1] == unknown[begin],
+        has_count=unknown[last + 1] == unknown[begin],
     )
 
 

@@ -166,8 +166,8 @@ def _place(found: Sessions, version: Ints, calendar: Calendar, per: Unit) -> _Pl
 
 def _named(versions: list[str], counts: Ints, complete: Bools, top: int) -> list[str]:
     """Choose the versions that get rows: the newest ones, then those most used in the last complete period."""
-    told = np.flatnonzero(complete & (counts.sum(axis=1) > 0))
-    lately = counts[told[-1]] if len(told) else counts.sum(axis=0)
+    counted = np.flatnonzero(complete & (counts.sum(axis=1) > 0))
+    lately = counts[counted[-1]] if len(counted) else counts.sum(axis=0)
     there = np.flatnonzero(counts.sum(axis=0)).tolist()
     named = [place for place in there if versions[place] not in (OTHER, MISSING)]
     ordered = [place for place in named if is_version(versions[place])]

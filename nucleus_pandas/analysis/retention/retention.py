@@ -184,14 +184,14 @@ def retention(
     calendar = read_calendar(freq=freq, clock=clock, week_start=week_start, start=start, end=end, tz=tz, as_of=as_of)
     top = checked_number("top", top, None, _TOP)
     log, calendar = find_log(activity, asked, calendar, created=users is not None, by=by, first_time=first_time)
-    told = criterion if brackets is None else "brackets"
+    criterion_name = criterion if brackets is None else "brackets"
     if isinstance(log, Parts):
         if users is None:
             cells = cells_of_parts(log, asked, calendar, by, top, first_time=first_time)
         else:
             cells = cells_of_users(log, asked, calendar, users, by, top)
         _warn_if_pending(cells, calendar)
-        return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
+        return retention_table(cells, freq=freq, clock=clock, criterion=criterion_name, sample=log.sample)
     starts = find_starts(log, users, asked, first_time=first_time)
     cohort_range = find_cohort_range(Times(starts.time), calendar)
     cohorts = cohort_range.place(starts, calendar, recurring=not first_time)
@@ -203,7 +203,7 @@ def retention(
     recurring = users is None and not first_time
     cells = count_cells(log, asked, calendar, cohorts, segments, numbers, recurring=recurring)
     _warn_if_pending(cells, calendar)
-    return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
+    return retention_table(cells, freq=freq, clock=clock, criterion=criterion_name, sample=log.sample)
 
 
 def _warn_if_pending(cells: Cells, calendar: CohortCalendar) -> None:
@@ -311,6 +311,6 @@ def retention_trend(table: pd.DataFrame, age: int = 4) -> pd.DataFrame:
         raise TypeError(f"age is {age!r:.60}; write one whole number, for example age=4.")
     if len(table) and not table["age"].eq(age).any():
         known = sorted(set(table["age"].tolist()))
-        told = ", ".join(map(str, known)) if len(known) <= _SHOWN else f"{known[0]} to {known[-1]}"
-        raise ValueError(f"age={age!r} is not in the table; it has {told}.")
+        ages = ", ".join(map(str, known)) if len(known) <= _SHOWN else f"{known[0]} to {known[-1]}"
+        raise ValueError(f"age={age!r} is not in the table; it has {ages}.")
     return table[table["age"].eq(age)].reset_index(drop=True)

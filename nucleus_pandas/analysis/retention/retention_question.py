@@ -118,18 +118,18 @@ def find_log(
     events = [one for one in steps if one is not None]
     if isinstance(activity, EventStore):
         return of_store(activity, events, calendar, sessions=len(events) < len(steps), by=by)
-    told = None if calendar.as_of == NO_AS_OF else calendar.as_of
+    as_of_us = None if calendar.as_of == NO_AS_OF else calendar.as_of
     activity = in_parts(activity)
     if isinstance(activity, Buckets):
-        return _of_buckets(activity, steps, calendar, told, created=created, by=by)
+        return _of_buckets(activity, steps, calendar, as_of_us, created=created, by=by)
     if not (created or events or by is not None) and first_time and calendar.clock == "calendar":
-        plain = plain_days(activity, calendar.zone, told)
+        plain = plain_days(activity, calendar.zone, as_of_us)
         if plain is not None:
             return plain, replace(calendar, as_of=plain.as_of_microseconds)
     only = None if len(events) < len(steps) else enough(activity, events, by)
-    log = as_activity(activity, events=only, as_of=told)
+    log = as_activity(activity, events=only, as_of=as_of_us)
     calendar, held = within_held(log, calendar)
-    until = log.as_of_microseconds if told is None else told
+    until = log.as_of_microseconds if as_of_us is None else as_of_us
     return log, replace(calendar, as_of=until if held is None else min(until, held))
 
 
@@ -137,7 +137,7 @@ def _of_buckets(
     buckets: Buckets,
     steps: Sequence[Step | None],
     calendar: CohortCalendar,
-    told: int | None,
+    as_of_us: int | None,
     *,
     created: bool,
     by: str | None,
@@ -148,7 +148,7 @@ def _of_buckets(
     # A list of users is compared with all who were ever there.
     every = sessions or created
     columns = STARTS if sessions else ()
-    parts = buckets.parts(as_of=told, steps=events, by=by, columns=columns, every=every, named=created)
+    parts = buckets.parts(as_of=as_of_us, steps=events, by=by, columns=columns, every=every, named=created)
     calendar, held = within_held(buckets.bare, calendar)
     until = parts.as_of_microseconds
     return parts, replace(calendar, as_of=until if held is None else min(until, held))

@@ -59,8 +59,8 @@ def _with_column(store: EventStore, log: EventLog, by: str | None, calendar: Coh
     events = as_event_log(store, within=(begins, ends), properties=properties_of([], by))
     column = find_column(events, by, "by")
     rows = moments(events).row
-    told = events.frame[[*_KEY, "session_start"]].iloc[events.order[rows]].rename(columns={"session_start": "start"})
-    told[column] = events.values(column, rows).array
+    values = events.frame[[*_KEY, "session_start"]].iloc[events.order[rows]].rename(columns={"session_start": "start"})
+    values[column] = events.values(column, rows).array
     key = [*_KEY, "start"]
-    frame = log.frame.drop(columns=["time", "event"]).merge(told.drop_duplicates(key), how="left", on=key)
+    frame = log.frame.drop(columns=["time", "event"]).merge(values.drop_duplicates(key), how="left", on=key)
     return EventLog.of_sessions(pd.DataFrame(frame), sample=log.sample, as_of=log.as_of_microseconds)

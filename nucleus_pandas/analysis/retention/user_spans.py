@@ -94,7 +94,7 @@ def _kept(lacks: dict[str, Bools], turned: Bools) -> Bools:
     bad: Bools = np.logical_or.reduce(list(lacks.values()))
     lacks = lacks | {"were seen last more than 48 hours before they were created": turned & ~bad}
     bad |= turned
-    told = [f"{int(lack.sum()):,} {what}" for what, lack in lacks.items() if lack.any()]
-    if told:
-        warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} users are left out: {', '.join(told)}.")
+    reasons = [f"{int(lack.sum()):,} {what}" for what, lack in lacks.items() if lack.any()]
+    if reasons:
+        warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} users are left out: {', '.join(reasons)}.")
     return ~bad
