@@ -8,8 +8,15 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.analysis.funnel.timeline import EventPositions, Timeline, following
-from nucleus_pandas.analysis.funnel.walks import Attempts, walk_any, walk_ordered, walk_strict
+from nucleus_pandas.analysis.funnel.walks import (
+    Attempts,
+    EventPositions,
+    Timeline,
+    following,
+    walk_any,
+    walk_ordered,
+    walk_strict,
+)
 from nucleus_pandas.core.arrays import Bools, Ints, distinct, is_group_start
 from nucleus_pandas.core.units import SETTLING, TIMEOUT
 from nucleus_pandas.events.eventlog import EventLog

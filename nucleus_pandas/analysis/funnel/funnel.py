@@ -10,7 +10,7 @@ from nucleus_pandas.analysis.funnel.attempts import Order, find_best_attempts, l
 from nucleus_pandas.analysis.funnel.funnel_parts import EntryTimes, FunnelTable, entry_times
 from nucleus_pandas.analysis.funnel.funnel_question import Entry, OnExclude, Ties, Window, read_question
 from nucleus_pandas.analysis.funnel.funnel_tables import people, warn_if_all_pending, who_counts
-from nucleus_pandas.analysis.funnel.timeline import LeftOut
+from nucleus_pandas.analysis.funnel.walks import LeftOut
 from nucleus_pandas.core.calendar import Freq
 from nucleus_pandas.core.checks import checked_number
 from nucleus_pandas.core.instants import When, Zone, parse_zone

@@ -15,7 +15,7 @@ from nucleus_pandas.analysis.funnel.attempts import (
     merge_attempts,
 )
 from nucleus_pandas.analysis.funnel.funnel_tables import summary, warn_if_all_pending, who_counts
-from nucleus_pandas.analysis.funnel.timeline import LeftOut
+from nucleus_pandas.analysis.funnel.walks import LeftOut
 from nucleus_pandas.events.clock_errors import Times, days_of_utc
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.periods import Calendar
