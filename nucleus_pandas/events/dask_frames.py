@@ -11,8 +11,7 @@ import pandas as pd
 
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.core.warnings import warn
-from nucleus_pandas.events.protocol import merged_by_dask
-from nucleus_pandas.events.row_checks import wanted_rows
+from nucleus_pandas.events.protocol import merged_by_dask, wanted_rows
 from nucleus_pandas.events.survey import user_hashes
 from nucleus_pandas.store.duckdb_columns import ColumnRequest
 

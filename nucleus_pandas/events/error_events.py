@@ -16,9 +16,8 @@ from nucleus_pandas.core.text import shown
 from nucleus_pandas.core.warnings import warn, warn_incomplete
 from nucleus_pandas.events.activity_starts import moments
 from nucleus_pandas.events.coverage import held_span
-from nucleus_pandas.events.encoding import encode
 from nucleus_pandas.events.eventlog import EventLog
-from nucleus_pandas.events.log_columns import spelled
+from nucleus_pandas.events.log_columns import encode, spelled
 from nucleus_pandas.store.eventstore import EventStore
 
 #: What nobody caught: an error that the app was not prepared for.

@@ -16,12 +16,21 @@ from nucleus_pandas.core.arrays import Bools, Ints, combine, is_group_start, sma
 from nucleus_pandas.core.instants import When, make_instant, microseconds
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.events.clock_errors import newest
-from nucleus_pandas.events.dirty_data import warn_of_backward_sessions, warn_of_duplicates
-from nucleus_pandas.events.encoding import encode, sort_rows
 from nucleus_pandas.events.json_properties import JsonProperties
-from nucleus_pandas.events.log_columns import column_of, ids, instants, names, require, spelled
+from nucleus_pandas.events.log_columns import (
+    by_code,
+    column_of,
+    encode,
+    ids,
+    in_order_received,
+    instants,
+    names,
+    require,
+    sort_rows,
+    spelled,
+)
 from nucleus_pandas.events.refusal import Parted, refuse_parts
-from nucleus_pandas.events.row_checks import by_code, checked_sample, in_order_received, kept_rows
+from nucleus_pandas.events.row_checks import checked_sample, kept_rows, warn_of_backward_sessions, warn_of_duplicates
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.properties import known_keys

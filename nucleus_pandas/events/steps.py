@@ -14,9 +14,9 @@ import pandas as pd
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.text import is_utf8, shown
-from nucleus_pandas.events.dirty_data import warn_of_variants
 from nucleus_pandas.events.eventlog import CONTEXT, EventLog
 from nucleus_pandas.events.log_columns import unknown_column
+from nucleus_pandas.events.row_checks import warn_of_variants
 from nucleus_pandas.store.eventstore import EventStore
 
 #: A condition on properties: values by name, or a function of a frame that gives a truth value a row.

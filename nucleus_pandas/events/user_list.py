@@ -9,9 +9,9 @@ import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.warnings import warn_incomplete
-from nucleus_pandas.events.encoding import encode
 from nucleus_pandas.events.eventlog import EventLog, LogCache
-from nucleus_pandas.events.log_columns import ids, instants, only_one, require
+from nucleus_pandas.events.json_properties import JsonProperties
+from nucleus_pandas.events.log_columns import column_of, encode, ids, instants, only_one, require, unknown_column
 
 # The users of a log by their ids, for each column of ids.
 _PLACES: LogCache[str, dict[object, int]] = LogCache()
@@ -58,6 +58,19 @@ def place_users(log: EventLog, users: pd.DataFrame, listed: Listed) -> Created:
 def created(log: EventLog, users: pd.DataFrame) -> Created:
     """Give when each user of a list was created, once a user."""
     return place_users(log, users, list_users(users))
+
+
+def user_values(users: pd.DataFrame, name: str, argument: str, *, whose: str) -> pd.Series:
+    """Give the values of a column of a table of users, or of one of their properties."""
+    column = column_of(users, name, "props")
+    if column is not None:
+        return users[column]
+    in_json = JsonProperties.of(users, "props")
+    found = None if in_json is None else in_json.column(name)
+    if found is None:
+        more = [] if in_json is None else [f"props.{key}" for key in in_json.keys]
+        raise unknown_column([*users.columns, *more], name, argument, prefix="props", whose=whose)
+    return pd.Series(found[1], index=users.index)
 
 
 def known_in(log: EventLog, users: pd.DataFrame) -> Bools:

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from nucleus_pandas.events import encoding as codes
+from nucleus_pandas.events import log_columns as codes
 from nucleus_pandas.events.eventlog import LogCache, as_event_log
 from nucleus_pandas.events.log_columns import instants
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 MINUTE = 60_000_000

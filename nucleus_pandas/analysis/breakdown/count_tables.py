@@ -12,8 +12,7 @@ from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.dtypes import DAY
 from nucleus_pandas.core.text import MISSING, OTHER, shown
 from nucleus_pandas.core.warnings import warn_incomplete
-from nucleus_pandas.events.encoding import encode
-from nucleus_pandas.events.log_columns import spelled
+from nucleus_pandas.events.log_columns import encode, spelled
 from nucleus_pandas.stats.clusters import UserSums, sum_shares
 
 #: Counts by value: a table with the columns value and count, or what `value_counts` gives.

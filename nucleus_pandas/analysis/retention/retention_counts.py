@@ -24,9 +24,8 @@ from nucleus_pandas.core.arrays import Ints, is_group_start
 from nucleus_pandas.core.calendar import Freq, WeekStart, period_numbers
 from nucleus_pandas.events.activity_starts import moments, user_days
 from nucleus_pandas.events.eventlog import EventLog, LogCache
-from nucleus_pandas.events.log_columns import user_values
 from nucleus_pandas.events.segments import Segments, find_segments, rank_segments
-from nucleus_pandas.events.user_list import created
+from nucleus_pandas.events.user_list import created, user_values
 from nucleus_pandas.stats.clusters import UserSums
 
 _MOST_CELLS = 5_000_000

@@ -12,9 +12,10 @@ from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.clock_errors import newest, oldest, warn_behind
-from nucleus_pandas.events.log_columns import instants, require, user_values
+from nucleus_pandas.events.log_columns import instants, require
 from nucleus_pandas.events.refusal import how_to_fit
 from nucleus_pandas.events.segments import Segments, rank_segments
+from nucleus_pandas.events.user_list import user_values
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.table_frames import read_users_with_json
 

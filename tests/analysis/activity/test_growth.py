@@ -14,7 +14,7 @@ from nucleus_pandas.demo.service import DemoService
 from nucleus_pandas.events import activity_starts
 from tests.conftest import AUTUMN
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.retention.slow_retention import WEEKDAYS, Asked, Event, number, slow_retention
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row", "ignore:No user can be counted yet")
 
 LOGS = 80
