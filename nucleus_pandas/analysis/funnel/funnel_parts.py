@@ -9,9 +9,9 @@ import pandas as pd
 from nucleus_pandas.analysis.funnel.attempts import Found, Question, Standing, find_standing, look_up, put_together
 from nucleus_pandas.analysis.funnel.funnel_tables import summary, warn_if_all_pending, who_counts
 from nucleus_pandas.analysis.funnel.timeline import LeftOut
+from nucleus_pandas.core.calendar import Periods
 from nucleus_pandas.events.clock_errors import Times, days_of_utc
 from nucleus_pandas.events.eventlog import EventLog
-from nucleus_pandas.events.periods import Calendar
 from nucleus_pandas.events.segments import Values, rank_values, read_values
 from nucleus_pandas.events.steps import find_column
 
@@ -27,7 +27,7 @@ class Entrants:
 
 @dataclass(frozen=True)
 class FunnelTable:
-    """The table of `funnel`, or with a calendar that of `funnel_trend`.
+    """The table of `funnel`, or with periods that of `funnel_trend`.
 
     The times of steps are kept for each user who entered: medians of parts say nothing about that of the whole.
     """
@@ -36,7 +36,7 @@ class FunnelTable:
     by: str | None
     top: int
     sample: float
-    calendar: Calendar | None = None
+    periods: Periods | None = None
 
     def partial(self, log: EventLog) -> Entrants:
         """Find who entered, and how far they came."""
@@ -44,7 +44,7 @@ class FunnelTable:
 
     def count(self, log: EventLog, found: Found) -> Entrants:
         """The same for events that were looked up."""
-        standing = find_standing(found, self.asked, None if self.calendar is None else self.calendar.edges)
+        standing = find_standing(found, self.asked, None if self.periods is None else self.periods.edges)
         segment = None
         if self.by is not None:
             segment = read_values(log.values(find_column(log, self.by, "by"), standing.entry))
@@ -62,7 +62,7 @@ class FunnelTable:
         warn_if_all_pending(state.standing, self.asked)
         counted = who_counts(state.standing, self.asked)
         segments = None if state.segment is None else rank_values(state.segment, counted, self.top)
-        return summary(self.sample, self.asked, state.standing, segments, self.calendar)
+        return summary(self.sample, self.asked, state.standing, segments, self.periods)
 
 
 @dataclass(frozen=True)

@@ -10,36 +10,42 @@ import numpy as np
 
 from nucleus_pandas.analysis.retention.retention_tables import Clock
 from nucleus_pandas.core.arrays import Bools, Ints, begins
-from nucleus_pandas.core.calendar import Freq, WeekStart, day_numbers, period_days, period_numbers, period_starts
+from nucleus_pandas.core.calendar import Calendar
+from nucleus_pandas.core.units import DAY
 from nucleus_pandas.events.clock_errors import Times, oldest, warn_behind
 
 #: Stands for an `as_of` that nobody told.
 UNTOLD = -(2**63)
-_MOST = 5_000
-_DAY = 86_400_000_000
-#: What a period of the rolling clock takes, and no period of the calendar much less.
-UNITS = {"D": _DAY, "W": 7 * _DAY, "M": 30 * _DAY}
+_LENGTHS = {"D": DAY, "W": 7 * DAY, "M": 30 * DAY, "Q": 90 * DAY}
 
 
 @dataclass(frozen=True)
 class Clocks:
     """How time is cut: into periods of a zone, or into units that each user counts from the start."""
 
-    freq: Freq
+    calendar: Calendar
     clock: Clock
-    week_start: WeekStart
-    zone: dt.tzinfo
     start: int | None
     end: int | None
     as_of: int
 
     def periods(self, time: Ints) -> Ints:
         """Give the number of the period that each instant lies in."""
-        return period_numbers(day_numbers(time, self.zone), self.freq, self.week_start)
+        return self.calendar.of_times(time)
 
     def edges(self, numbers: Ints) -> Ints:
         """Give the first instant of each period."""
-        return period_starts(numbers, self.freq, self.week_start, self.zone)
+        return self.calendar.starts(numbers)
+
+    @property
+    def zone(self) -> dt.tzinfo:
+        """The zone of the calendar."""
+        return self.calendar.zone
+
+    @property
+    def length(self) -> int:
+        """What a period of the rolling clock takes, and no period of the calendar much less."""
+        return _LENGTHS[self.calendar.unit]
 
     @property
     def current(self) -> int:
@@ -73,14 +79,14 @@ class Cohorts:
 
     def days(self, clocks: Clocks) -> Any:
         """Give the first day of each."""
-        return period_days(self.first + np.arange(self.number), clocks.freq, clocks.week_start)
+        return clocks.calendar.first_days(self.first + np.arange(self.number))
 
     def reach(self, clocks: Clocks) -> Ints:
         """Give for each start the last period that was over at `as_of`, below 0 for none."""
         if clocks.clock == "calendar":
             reached: Ints = clocks.current - 1 - self.first - self.place
             return reached
-        return (clocks.as_of + 1 - self.starts.time) // UNITS[clocks.freq] - 1
+        return (clocks.as_of + 1 - self.starts.time) // clocks.length - 1
 
     def complete(self, periods: Ints, clocks: Clocks) -> Bools:
         """Say for each cohort and period whether it was over for all who could start, and none of these is cut off."""
@@ -89,7 +95,7 @@ class Cohorts:
         if clocks.clock == "calendar":
             over: Bools = number[:-1, None] + periods[None, :] < clocks.current
         else:
-            over = edges[1:, None] - 1 + (periods[None, :] + 1) * UNITS[clocks.freq] <= clocks.as_of + 1
+            over = edges[1:, None] - 1 + (periods[None, :] + 1) * clocks.length <= clocks.as_of + 1
         whole = np.ones(self.number, dtype=np.bool_)
         if clocks.start is not None:
             whole &= edges[:-1] >= clocks.start
@@ -115,7 +121,7 @@ class Grid:
         if self.earliest is None:
             return 0
         if clocks.clock == "rolling":
-            return max(0, (clocks.as_of + 1 - self.earliest) // UNITS[clocks.freq] - 1)
+            return max(0, (clocks.as_of + 1 - self.earliest) // clocks.length - 1)
         return max(0, clocks.current - 1 - int(clocks.periods(np.array([self.earliest]))[0]))
 
     def place(self, starts: Starts, clocks: Clocks, *, recurring: bool) -> Cohorts:
@@ -142,12 +148,7 @@ def find_grid(times: Times, clocks: Clocks) -> Grid:
     if clocks.end is not None:
         times = times.until(clocks.end - 1)
     first, last = _span(times.moments, clocks)
-    if last - first >= _MOST:
-        days = period_days(np.array([first, last]), clocks.freq, clocks.week_start).astype(str)
-        raise ValueError(
-            f"freq={clocks.freq!r} makes {last - first + 1:,} cohorts, from {days[0]} to {days[1]}; there can be "
-            f"{_MOST:,}. Pass start= and end=, in case a clock is wrong, or a longer freq."
-        )
+    clocks.calendar.check_number(first, last)
     earliest = int(times.moments.min()) if len(times.moments) else None
     return Grid(first, last - first + 1, low, earliest)
 
@@ -169,7 +170,6 @@ def _span(time: Ints, clocks: Clocks) -> tuple[int, int]:
     """The first and the last period in which users can have started; none where that is the wrong way round."""
     outside = clocks.start is not None and clocks.end is not None and clocks.start >= clocks.end
     if outside or (not len(time) and (clocks.start is None or clocks.start > clocks.as_of)):
-        clocks.edges(np.array([0, 1]))  # an unknown freq is refused all the same
         return 0, -1
     low = int(time.min()) if clocks.start is None else clocks.start
     high = clocks.as_of if clocks.end is None or clocks.end > clocks.as_of else clocks.end - 1

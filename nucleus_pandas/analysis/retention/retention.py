@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import UNITS, Clocks, find_grid
+from nucleus_pandas.analysis.retention.cohorts import Clocks, find_grid
 from nucleus_pandas.analysis.retention.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
 from nucleus_pandas.analysis.retention.retention_parts import cells_of_parts, cells_of_users
 from nucleus_pandas.analysis.retention.retention_question import BracketLike, find_log, read_asked, read_clocks
@@ -19,8 +19,8 @@ from nucleus_pandas.analysis.retention.retention_tables import (
     require_retention,
     retention_table,
 )
-from nucleus_pandas.core.calendar import Freq, WeekStart, period_numbers
-from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.calendar import Freq, WeekStart
+from nucleus_pandas.core.checks import checked_number, is_whole
 from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.events.activity_starts import Activity
 from nucleus_pandas.events.clock_errors import Times
@@ -48,7 +48,7 @@ def retention(
     criterion: Criterion = "on",
     brackets: Sequence[BracketLike] | None = None,
     clock: Clock = "calendar",
-    week_start: WeekStart = "monday",
+    week_start: WeekStart | None = None,
     by: str | None = None,
     top: int = 8,
     start: When | None = None,
@@ -74,8 +74,8 @@ def retention(
     first_time : bool, default True
         The first start event of all makes the cohort, also where it lies before `start`: then the user is in none. If
         False, each start in [start, end) counts: a user is in the cohort of every period with one, once.
-    freq : {"D", "W", "M"}
-        Cohorts and periods are days, weeks or months.
+    freq, week_start
+        Cohorts and periods are days, weeks, months or quarters, as for `growth`.
     periods : int, optional
         The last period; the table has 0, 1, … up to it. By default the last that was over for anybody.
     criterion : {"on", "on_or_after", "on_or_before"}
@@ -84,10 +84,8 @@ def retention(
         In place of single periods: active in any period from the first to the last of each, both inclusive. Brackets
         may overlap, ``[(1, 1), (1, 7), (1, 30)]``, and each ends later than the one before.
     clock : {"calendar", "rolling"}
-        Calendar: period n is the n-th day, week or month after the one of the start, in `tz`. Rolling: it begins n
-        units after the very start, of 24 hours, 7 days or 30 days, for each user apart.
-    week_start : {"monday", "tuesday", …}
-        With which day weeks begin.
+        Calendar: period n is the n-th day, week, month or quarter after the one of the start, in `tz`. Rolling: it
+        begins n units after the very start, of 24 hours, 7 days, 30 days or 90 days, for each user apart.
     by : str, optional
         One value a user: a column of `users` (``"plan"`` for props.plan), else of the log where the user starts
         (``"plan"`` for data.plan). A column of the very name goes first.
@@ -119,7 +117,7 @@ def retention(
         - complete: the period was over for everybody who could start in the cohort, and [start, end) does not cut it.
           Where it is not, and there is a rate, this is the rate of a part of the cohort
         - low_n: fewer than 30 users are eligible
-        - freq, clock, criterion: what was asked; ``"brackets"`` for these
+        - freq (``"D"``, ``"W"``, ``"M"`` or ``"Q"``), clock, criterion: what was asked; ``"brackets"`` for these
         - sample: the fraction of users that the log holds; counts are not scaled
 
         Cohorts in which nobody started are there, up to `end` or else to the last start. Without `start`, starts of
@@ -191,7 +189,7 @@ def retention(
         else:
             cells = cells_of_users(log, asked, clocks, users, by, top)
         _warn_if_pending(cells, clocks)
-        return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
+        return retention_table(cells, freq=clocks.calendar.unit, clock=clock, criterion=told, sample=log.sample)
     starts = find_starts(log, users, asked, first_time=first_time)
     grid = find_grid(Times(starts.time), clocks)
     cohorts = grid.place(starts, clocks, recurring=not first_time)
@@ -203,7 +201,7 @@ def retention(
     recurring = users is None and not first_time
     cells = count_cells(log, asked, clocks, cohorts, segments, numbers, recurring=recurring)
     _warn_if_pending(cells, clocks)
-    return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
+    return retention_table(cells, freq=clocks.calendar.unit, clock=clock, criterion=told, sample=log.sample)
 
 
 def _warn_if_pending(cells: Cells, clocks: Clocks) -> None:
@@ -213,9 +211,9 @@ def _warn_if_pending(cells: Cells, clocks: Clocks) -> None:
     started = np.flatnonzero(np.atleast_2d(cells.users).sum(axis=0))
     last = int(cells.periods.min())
     day = cells.cohorts[started[:1]].astype("datetime64[D]").astype(np.int64)
-    cohort = period_numbers(day, clocks.freq, clocks.week_start)
+    cohort = clocks.calendar.of_days(day)
     rolling = clocks.clock == "rolling"
-    first = int(clocks.edges(cohort)[0]) + (last + 1) * UNITS[clocks.freq]
+    first = int(clocks.edges(cohort)[0]) + (last + 1) * clocks.length
     first = first if rolling else int(clocks.edges(cohort + last + 1)[0])
     rule = f"period {last} has to be over for at least one user of a cohort."
     warn_all_pending(rule, first, clocks.as_of, at_earliest=rolling)
@@ -306,7 +304,7 @@ def retention_trend(table: pd.DataFrame, period: int = 4) -> pd.DataFrame:
     {1}
     """
     require_retention(table, "retention_trend")
-    if isinstance(period, bool) or not isinstance(period, int | np.integer):
+    if not is_whole(period):
         raise TypeError(f"period is {period!r:.60}; write the number of one period, for example period=4.")
     if len(table) and not table["period"].eq(period).any():
         known = sorted(set(table["period"].tolist()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import UNITS, Clocks, Cohorts, Grid, Starts
+from nucleus_pandas.analysis.retention.cohorts import Clocks, Cohorts, Grid, Starts
 from nucleus_pandas.analysis.retention.plain_days import PlainDays
 from nucleus_pandas.analysis.retention.retention_question import Asked
 from nucleus_pandas.analysis.retention.retention_tables import Cells
@@ -19,7 +19,6 @@ from nucleus_pandas.analysis.retention.returns import (
     count_on_or_before,
 )
 from nucleus_pandas.core.arrays import Ints, begins
-from nucleus_pandas.core.calendar import period_numbers
 from nucleus_pandas.events.activity_starts import moments, user_days
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.log_columns import user_values
@@ -54,24 +53,24 @@ def segments_of(log: EventLog, users: pd.DataFrame | None, by: str, starts: Star
 def _returns(log: EventLog | PlainDays, asked: Asked, clocks: Clocks) -> Returns:
     """What counts as coming back: the moments, or the periods that they lie in."""
     if isinstance(log, PlainDays):
-        return _once(log.days.user, period_numbers(log.days.day, clocks.freq, clocks.week_start))
+        return _once(log.days.user, clocks.calendar.of_days(log.days.day))
     if clocks.clock == "calendar" and asked.return_event is None:
         return _active_periods(log, clocks)
     user, place, _ = moments(log, asked.return_event, "return_event")
     known = place <= clocks.as_of
     if not known.all():
         user, place = user[known], place[known]
-    return Returns(user, place, UNITS[clocks.freq]) if clocks.clock == "rolling" else _once(user, clocks.periods(place))
+    return Returns(user, place, clocks.length) if clocks.clock == "rolling" else _once(user, clocks.periods(place))
 
 
 def _active_periods(log: EventLog, clocks: Clocks) -> Returns:
     """The periods in which users started a session, kept with the log as the days are."""
-    key = ("periods", clocks.freq, clocks.week_start, clocks.zone, clocks.as_of)
+    key = ("periods", clocks.calendar, clocks.as_of)
     user, day = user_days(log, clocks.zone, clocks.as_of)
-    if clocks.freq == "D":
+    if clocks.calendar.unit == "D":
         return Returns(user, day, None)
     if key not in log.kept:
-        log.kept[key] = _once(user, period_numbers(day, clocks.freq, clocks.week_start))
+        log.kept[key] = _once(user, clocks.calendar.of_days(day))
     found: Returns = log.kept[key]
     return found
 
@@ -148,8 +147,8 @@ def period_numbers_of(asked: Asked, clocks: Clocks, grid: Grid) -> Ints:
 def _check_size(groups: int, periods: int, clocks: Clocks) -> None:
     if groups * periods > _MOST_CELLS:
         raise ValueError(
-            f"freq={clocks.freq!r} makes {groups:,} cohorts of {periods:,} periods each, {groups * periods:,} rows; "
-            f"there can be {_MOST_CELLS:,}. Pass periods=, start= and end=, or a longer freq."
+            f"{groups:,} cohorts of {periods:,} periods each make {groups * periods:,} rows; there can be "
+            f"{_MOST_CELLS:,}. Pass periods=, start= and end=, or a longer freq."
         )
 
 

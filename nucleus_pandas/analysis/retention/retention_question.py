@@ -15,9 +15,9 @@ from nucleus_pandas.analysis.retention.plain_days import PlainDays, plain_days
 from nucleus_pandas.analysis.retention.retention_tables import Clock, Criterion
 from nucleus_pandas.analysis.retention.returns import Bracket
 from nucleus_pandas.analysis.retention.store_cohorts import of_store, within_held
-from nucleus_pandas.core.calendar import Freq, WeekStart, check_week_start
-from nucleus_pandas.core.checks import checked_number
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.calendar import Freq, WeekStart, read_calendar
+from nucleus_pandas.core.checks import check_choice, checked_number, is_whole, read_span
+from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.events.activity_starts import Activity, as_activity
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.events.eventlog import EventLog
@@ -56,9 +56,7 @@ def read_asked(
     by: object,
 ) -> Asked:
     """Check what does not depend on the data."""
-    if criterion not in get_args(Criterion):
-        choices = ", ".join(map(repr, get_args(Criterion)))
-        raise ValueError(f"criterion={criterion!r} is not known; write one of {choices}.")
+    check_choice("criterion", criterion, get_args(Criterion))
     if by is not None and not isinstance(by, str):
         raise TypeError(f'by is of type {type(by).__name__}; write the name of one column, for example by="version".')
     if users is not None and not isinstance(users, pd.DataFrame):
@@ -88,22 +86,17 @@ def read_clocks(
     *,
     freq: Freq,
     clock: Clock,
-    week_start: WeekStart,
+    week_start: WeekStart | None,
     start: When | None,
     end: When | None,
     tz: Zone | None,
     as_of: When | None,
 ) -> Clocks:
     """Check how time is cut; `as_of` is below 0 as long as nobody told it."""
-    if freq not in get_args(Freq):
-        raise ValueError(f'freq={freq!r} is not known; write "D", "W" or "M".')
-    if clock not in get_args(Clock):
-        raise ValueError(f"clock={clock!r} is not known; write one of {', '.join(map(repr, get_args(Clock)))}.")
-    check_week_start(week_start)
-    zone = parse_zone("UTC" if tz is None else tz)
-    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
-    known = UNTOLD if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    return Clocks(freq, clock, week_start, zone, begins, ends, known)
+    check_choice("clock", clock, get_args(Clock))
+    begins, ends, known, zone = read_span(start, end, tz, as_of)
+    calendar = read_calendar(freq, week_start, zone)
+    return Clocks(calendar, clock, begins, ends, UNTOLD if known is None else known)
 
 
 def find_log(
@@ -164,11 +157,10 @@ def _read_brackets(brackets: object) -> list[Bracket]:
 
 
 def _read_bracket(one: object) -> Bracket:
-    pair = (one, one) if isinstance(one, int | np.integer) else one
+    pair = (one, one) if is_whole(one) else one
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise TypeError(f"brackets holds {one!r:.60}; {_BRACKET_FORMS}")
     first, last = pair
-    whole = all(isinstance(end, int | np.integer) and not isinstance(end, bool) for end in pair)
-    if not whole or not 0 <= first <= last <= _MOST_PERIODS:
+    if not all(map(is_whole, pair)) or not 0 <= first <= last <= _MOST_PERIODS:
         raise ValueError(f"brackets holds {one!r:.60}: periods count from 0 to {_MOST_PERIODS:,}; {_BRACKET_FORMS}")
     return int(first), int(last)
