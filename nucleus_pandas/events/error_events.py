@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import Literal, NamedTuple
 
@@ -11,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.instants import instant_of, microseconds
+from nucleus_pandas.core.checks import Span
 from nucleus_pandas.core.text import shown
 from nucleus_pandas.core.warnings import warn, warn_incomplete
 from nucleus_pandas.events.activity_starts import moments
@@ -85,22 +84,19 @@ def between(times: Ints, start: int | None, end: int | None) -> Bools:
     return inside
 
 
-def held_within(
-    source: object, start: dt.datetime | None, end: dt.datetime | None
-) -> tuple[dt.datetime | None, dt.datetime | None]:
+def held_within(source: object, asked: Span) -> Span:
     """Give the part of an interval of which a store, or a log made of one, knows all users, and warn if not the whole.
 
     It may be empty. Of what was made of something else all is known.
     """
     if not isinstance(source, EventStore | EventLog):
-        return start, end
-    begins, ends = (None if one is None else microseconds(one) for one in (start, end))
-    span = held_span(source, begins, ends)
-    if span is None:
-        return start, end
-    low = span[0] if begins is None else max(begins, span[0])
-    high = span[1] if ends is None else min(ends, span[1])
-    return instant_of(low), instant_of(max(low, high))
+        return asked
+    held = held_span(source, asked.start, asked.end)
+    if held is None:
+        return asked
+    low = held[0] if asked.start is None else max(asked.start, held[0])
+    high = held[1] if asked.end is None else min(asked.end, held[1])
+    return asked._replace(start=low, end=max(low, high))
 
 
 def find_sessions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import pandas as pd
 
 from nucleus_pandas.api.parsing.values import Losses, texts
 from nucleus_pandas.core.arrays import Bools, Ints, small
-from nucleus_pandas.core.text import shown
+from nucleus_pandas.core.text import did_you_mean, near_names, shown
 from nucleus_pandas.events.fixed_width import factorize_fixed_width, first_places
 from nucleus_pandas.events.row_checks import warn_of_ids
 from nucleus_pandas.store.export import EVENT_NO
@@ -96,8 +95,7 @@ def column_of(frame: pd.DataFrame, name: str, prefix: str) -> str | None:
 def unknown_column(columns: Iterable[str], name: str, argument: str, *, prefix: str, whose: str) -> ValueError:
     """Make the error for a name that means no column, with the nearest names."""
     known = [str(column) for column in columns]
-    near = difflib.get_close_matches(name, [column.removeprefix(f"{prefix}.") for column in known], n=3, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(map(shown, near))}?" if near else ""
+    hint = did_you_mean(near_names(name, (column.removeprefix(f"{prefix}.") for column in known)))
     return ValueError(
         f"{argument}: {whose} has no column {shown(name)}, nor {shown(f'{prefix}.{name}')}.{hint} It has "
         f"{', '.join(map(shown, known[:30]))}."

@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.loaders.fanout import progress_bar
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.dtypes import TEXT
 from nucleus_pandas.events.clock_errors import Times
 from nucleus_pandas.events.eventlog import EventLog
@@ -113,8 +114,7 @@ _EXECUTORS: dict[Engine, Executor] = {"serial": serial, "dask": with_dask}
 
 def executor_of(engine: Engine) -> Executor:
     """Give the executor of a name."""
-    if engine not in _EXECUTORS:
-        raise ValueError(f"engine={engine!r} is not known; write one of {', '.join(map(repr, _EXECUTORS))}.")
+    check_choice("engine", engine, list(_EXECUTORS))
     return _EXECUTORS[engine]
 
 

@@ -9,17 +9,10 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.calendar import (
-    MOST_ROWS,
-    Freq,
-    WeekStart,
-    day_numbers,
-    period_days,
-    period_numbers,
-    period_starts,
-)
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
-from nucleus_pandas.core.units import DAY, SETTLING
+from nucleus_pandas.core.calendar import Calendar, day_numbers, period_states
+from nucleus_pandas.core.checks import read_span
+from nucleus_pandas.core.instants import When, Zone
+from nucleus_pandas.core.units import DAY
 from nucleus_pandas.events.activity_starts import Activity, UserDays, as_activity, user_days
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.events.clock_errors import SILENCE_DAYS, Times, oldest, warn_behind
@@ -67,26 +60,20 @@ class Active:
     def last_over(self) -> int:
         """The last day that is known as a whole; a day that a zone skipped is none."""
         today = np.array([_day(self.until + 1, self.zone)])
-        return _day(int(period_starts(today, "D", "monday", self.zone)[0]) - 1, self.zone)
+        return _day(int(Calendar("D", self.zone).starts(today)[0]) - 1, self.zone)
 
-    def rows(self, freq: Freq, week_start: WeekStart = "monday") -> Ints:
+    def rows(self, calendar: Calendar) -> Ints:
         """Give the numbers of the periods that the days asked for lie in."""
-        numbers = period_numbers(np.array(self.shown), freq, week_start)
         if self.shown[1] < self.shown[0]:
             return np.empty(0, dtype=np.int64)
-        first, last = np.array(self.shown).astype("datetime64[D]")
-        if (many := int(numbers[1] - numbers[0]) + 1) > MOST_ROWS:
-            raise ValueError(
-                f"from {first} to {last} there are {many:,} periods; there can be {MOST_ROWS:,}. Pass start= and end=, "
-                "in case a clock is wrong, or a longer freq."
-            )
-        return np.arange(numbers[0], numbers[1] + 1, dtype=np.int64)
+        first, last = calendar.of_days(np.array(self.shown)).tolist()
+        calendar.check_number(first, last)
+        return np.arange(first, last + 1, dtype=np.int64)
 
-    def states(self, numbers: Ints, freq: Freq, week_start: WeekStart = "monday") -> dict[str, Bools]:
-        """Tell which periods are complete, and which settled."""
-        ends = period_starts(numbers + 1, freq, week_start, self.zone)
-        complete = (ends <= self.until + 1) & (period_days(numbers, freq, week_start).astype(np.int64) >= self.first)
-        return {"complete": complete, "settled": complete & (ends <= self.as_of + 1 - SETTLING)}
+    def states(self, numbers: Ints, calendar: Calendar) -> dict[str, Bools]:
+        """Give the columns complete and settled, see `period_states`."""
+        whole: Bools = calendar.first_days(numbers).astype(np.int64) >= self.first
+        return period_states(calendar.starts(numbers + 1), whole, self.until + 1, settled_until=self.as_of + 1)
 
 
 @dataclass(frozen=True)
@@ -150,9 +137,9 @@ class KnownDays:
             sample=self.sample,
         )
 
-    def rows(self, freq: Freq, week_start: WeekStart = "monday") -> Ints:
+    def rows(self, calendar: Calendar) -> Ints:
         """Give the numbers of the periods that there can be rows of; there may turn out to be one less."""
-        return self.active(NO_DAYS, _day(self.until, self.zone)).rows(freq, week_start)
+        return self.active(NO_DAYS, _day(self.until, self.zone)).rows(calendar)
 
 
 NO_DAYS = UserDays(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32))
@@ -199,9 +186,7 @@ def read_known(
     back: int | None = None,
 ) -> tuple[KnownDays, EventLog | Parts]:
     """The same without looking at anybody's activity: what is known of which days, and the log."""
-    zone = parse_zone("UTC" if tz is None else tz)
-    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
-    given = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    begins, ends, given, zone = read_span(start, end, tz, as_of)
     activity = in_parts(activity)
     log = _log(activity, event, given)
     known = log.as_of_microseconds if given is None else given

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
-from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.checks import checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.durations import Duration, read_duration, spell_duration
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.instants import When, Zone, microseconds
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
@@ -138,10 +138,7 @@ def impact_of_errors(
     first = checked_number("first", first, None, "in how many first sessions an error counts")
     strata = checked_number("strata", strata, _MOST_STRATA, "into how many groups of activity users are put")
     length = read_duration("within", within, 'write a duration such as within="28d", or a timedelta.')
-    zone = parse_zone("UTC" if tz is None else tz)
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    interval = held_within(activity, *make_interval(start, end, zone))
-    begins_at, ends_at = (None if one is None else microseconds(one) for one in interval)
+    begins_at, ends_at, known, _ = held_within(activity, read_span(start, end, tz, as_of))
     log = as_activity(activity, as_of=known)
     until = log.as_of_microseconds if known is None else known
     if isinstance(activity, EventLog) and activity.spans:

@@ -28,25 +28,25 @@ _MOST_AT_ONCE = 1_000_000
 
 
 def cells_of_parts(
-    parts: Parts, asked: Asked, calendar: CohortCalendar, by: str | None, top: int, *, first_time: bool
+    parts: Parts, asked: Asked, cohort_calendar: CohortCalendar, by: str | None, top: int, *, first_time: bool
 ) -> Cells:
     """Count the cells of a table of retention part by part.
 
     The first pass finds which cohorts there are, the second, with `by`, which segments; the last one counts. Without
     segments the first pass counts as well, in all cohorts that events make, which mostly are more than starts make.
     """
-    if by is None and (every := _all_cohorts(parts.times, calendar)) is not None:
-        counted = answer(_AtOnce(asked, calendar, first_time, every), parts)
+    if by is None and (every := _all_cohorts(parts.times, cohort_calendar)) is not None:
+        counted = answer(_AtOnce(asked, cohort_calendar, first_time, every), parts)
         if counted is not None:
             return counted
-    cohort_range = answer(_StartTimes(asked, calendar, first_time), parts)
-    placed = _Placed(asked, calendar, first_time, cohort_range)
+    cohort_range = answer(_StartTimes(asked, cohort_calendar, first_time), parts)
+    placed = _Placed(asked, cohort_calendar, first_time, cohort_range)
     segments = None if by is None else answer(LargestSegments(partial(_values, placed, by), top), parts)
-    return answer(_Cells(placed, period_numbers_of(asked, calendar, cohort_range), by, segments), parts)
+    return answer(_Cells(placed, period_numbers_of(asked, cohort_calendar, cohort_range), by, segments), parts)
 
 
 def cells_of_users(
-    parts: Parts, asked: Asked, calendar: CohortCalendar, users: pd.DataFrame, by: str | None, top: int
+    parts: Parts, asked: Asked, cohort_calendar: CohortCalendar, users: pd.DataFrame, by: str | None, top: int
 ) -> Cells:
     """Count the cells of a table of retention of a list of users: one pass, as the list tells who started when."""
     if "user_db_id" in parts.whole.frame.columns:
@@ -57,15 +57,15 @@ def cells_of_users(
                 "apart: pass the table of load_users or store.users(), or only those that have one."
             )
     listed = list_users(users)
-    cohort_range = find_cohort_range(Times(listed.time), calendar)
+    cohort_range = find_cohort_range(Times(listed.time), cohort_calendar)
     nobody = np.full(len(listed.row), -1)
-    cohorts = cohort_range.place(Starts(nobody, *listed), calendar, recurring=False)
+    cohorts = cohort_range.place(Starts(nobody, *listed), cohort_calendar, recurring=False)
     segments = None if by is None else segments_of(parts.whole, users, by, cohorts.starts, top)
     code = np.zeros(len(users), dtype=np.int64)
     if segments is not None:
         code[cohorts.starts.row] = segments.code
     names = None if segments is None else segments.names
-    count = _UserCells(parts.whole, asked, calendar, users, listed, cohort_range, names, code)
+    count = _UserCells(parts.whole, asked, cohort_calendar, users, listed, cohort_range, names, code)
     return answer(count, parts)
 
 
@@ -84,7 +84,7 @@ class _UserCells:
 
     whole: EventLog
     asked: Asked
-    calendar: CohortCalendar
+    cohort_calendar: CohortCalendar
     users: pd.DataFrame
     listed: Listed
     cohort_range: CohortRange
@@ -135,7 +135,7 @@ class _StartTimes:
     """When users start: of each local day the first and the last of them, which is enough to lay out cohorts."""
 
     asked: Asked
-    calendar: CohortCalendar
+    cohort_calendar: CohortCalendar
     first_time: bool
 
     def partial(self, log: EventLog) -> Times:
@@ -158,22 +158,24 @@ class _StartTimes:
         return find_cohort_range(state, self.calendar)
 
 
-def _all_cohorts(times: Times, calendar: CohortCalendar) -> CohortRange | None:
+def _all_cohorts(times: Times, cohort_calendar: CohortCalendar) -> CohortRange | None:
     """Lay out the cohorts that there would be if users started at any time at which there are events that can be right.
 
     None where these are too many to be counted before it is known which there are.
     """
-    times = times.until(calendar.as_of)
+    times = times.until(cohort_calendar.as_of)
     if not len(times.moments):
         return None
-    low = calendar.start
+    low = cohort_calendar.start
     if low is None:
-        low = int(calendar.edges(calendar.periods(np.array([oldest(times)])))[0])
+        low = int(cohort_calendar.edges(cohort_calendar.periods(np.array([oldest(times)])))[0])
     try:
-        cohort_range = find_cohort_range(times, replace(calendar, start=low))
+        cohort_range = find_cohort_range(times, replace(cohort_calendar, start=low))
     except ValueError:
         return None
-    return cohort_range if cohort_range.number * (cohort_range.last_over(calendar) + 1) <= _MOST_AT_ONCE else None
+    return (
+        cohort_range if cohort_range.number * (cohort_range.last_over(cohort_calendar) + 1) <= _MOST_AT_ONCE else None
+    )
 
 
 class _Counted(NamedTuple):
@@ -186,7 +188,7 @@ class _AtOnce:
     """The counts of the table, in all cohorts of a range, and when users start, which tells those that there are."""
 
     asked: Asked
-    calendar: CohortCalendar
+    cohort_calendar: CohortCalendar
     first_time: bool
     every: CohortRange
 
@@ -234,7 +236,7 @@ class _Placed:
     """Which cohort each start is of."""
 
     asked: Asked
-    calendar: CohortCalendar
+    cohort_calendar: CohortCalendar
     first_time: bool
     cohort_range: CohortRange
 
@@ -269,8 +271,8 @@ class _Cells:
         if self.by is not None and self.segments is not None:
             segment = _values_at(log, self.by, cohorts)
             segments = Segments(self.segments, place_names(segment.names, self.segments)[segment.code])
-        asked, calendar, recurring = self.placed.asked, self.placed.calendar, not self.placed.first_time
-        return count_cells(log, asked, calendar, cohorts, segments, self.periods, recurring=recurring)
+        asked, cohort_calendar, recurring = self.placed.asked, self.placed.calendar, not self.placed.first_time
+        return count_cells(log, asked, cohort_calendar, cohorts, segments, self.periods, recurring=recurring)
 
     def merge(self, one: Cells, other: Cells) -> Cells:
         """Add two parts up."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.calendar import Freq
+from nucleus_pandas.core.calendar import Unit
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.stats.clusters import UserSums, effective_trials
 from nucleus_pandas.stats.intervals import LOW_N, score_bounds
@@ -82,7 +82,7 @@ class Cells:
     pooled: UserSums | None = None
 
 
-def retention_table(cells: Cells, *, freq: Freq, clock: Clock, criterion: str, sample: float) -> pd.DataFrame:
+def retention_table(cells: Cells, *, freq: Unit, clock: Clock, criterion: str, sample: float) -> pd.DataFrame:
     """Give the table of `retention`: a row for each segment, cohort and period, those not over yet included."""
     segments, cohorts, periods = cells.retained.shape
     rows = cells.retained.size

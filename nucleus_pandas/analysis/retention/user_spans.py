@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds
+from nucleus_pandas.core.checks import read_span
+from nucleus_pandas.core.instants import When, Zone, microseconds
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.clock_errors import newest, oldest, warn_behind
@@ -43,10 +44,9 @@ class Lifetimes(NamedTuple):
         return rank_segments(user_values(self.frame, by, "by", whose="the list of users"), counted, top)
 
 
-def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zone, as_of: When | None) -> Lifetimes:
+def read_lifetimes(users: Users, start: When | None, end: When | None, tz: Zone, as_of: When | None) -> Lifetimes:
     """Check the list of users that an analysis was given, and take from it those created in [start, end)."""
-    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    begins, ends, known, _ = read_span(start, end, tz, as_of)
     sample = 1.0
     if isinstance(users, EventStore):
         info = users.info()

@@ -68,7 +68,7 @@ def check(log, freq, week, days, known):
     columns = ["day", "dau", "wau", "mau", "stickiness", "complete"]
     assert plain(table, columns) == slow_active_users(active, zone, as_of)
 
-    table = nu.growth(frame, freq, week_start=WEEK[week], **asked)
+    table = nu.growth(frame, freq=freq, week_start=WEEK[week], **asked)
     columns = ["period", "new", "returning", "resurrected", "dormant", "active", "complete"]
     assert plain(table, columns) == slow_growth(active, zone, as_of, freq, week)
 
@@ -85,7 +85,7 @@ def check(log, freq, week, days, known):
     assert table["once"].tolist() == [once] * len(users)
 
 
-questions = (logs(), st.sampled_from("DWM"), st.integers(0, 6), st.integers(1, 40), st.sampled_from([1, 1, 2, 9]))
+questions = (logs(), st.sampled_from("DWMQ"), st.integers(0, 6), st.integers(1, 40), st.sampled_from([1, 1, 2, 9]))
 
 
 @given(*questions)

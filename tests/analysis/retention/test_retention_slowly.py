@@ -24,7 +24,7 @@ HOUR = dt.timedelta(hours=1)
 ZONES = ["UTC", "Europe/Paris", "America/New_York", "Asia/Beirut", "Australia/Lord_Howe", "+05:45"]
 SPRING, AUTUMN = (dt.datetime(2026, month, 24, tzinfo=dt.UTC) for month in (3, 10))
 # How far apart things are, in hours, so that periods of each length are filled.
-SPREAD = {"D": 24 * 8, "W": 24 * 40, "M": 24 * 150}
+SPREAD = {"D": 24 * 8, "W": 24 * 40, "M": 24 * 150, "Q": 24 * 400}
 NAMES = ["A", "B", "nucleus:heartbeat"]
 
 
@@ -41,7 +41,7 @@ def moments(draw, base, spread):
 
 @st.composite
 def questions(draw):
-    freq = draw(st.sampled_from("DWM"))
+    freq = draw(st.sampled_from("DWMQ"))
     base, spread = draw(st.sampled_from([SPRING, AUTUMN])), SPREAD[freq]
     when = moments(base, spread)
     plans = st.sampled_from(["free", "pro", None])
