@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.text import MISSING, OTHER
 from nucleus_pandas.stats.intervals import LOW_N
@@ -108,8 +109,7 @@ def compare_funnels(
     >>> bool(compared["difference"].between(compared["difference_low"], compared["difference_high"]).all())
     True
     """
-    if rate not in get_args(Rate):
-        raise ValueError(f"rate must be one of {', '.join(get_args(Rate))}, not {rate!r}.")
+    check_choice("rate", rate, get_args(Rate))
     one = _read(a, "a")
     if b is None:
         return _with_reference(one, reference, rate).assign(sample=one.sample)

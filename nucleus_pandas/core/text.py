@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Iterable, Sequence
 
 #: What a table calls values that are missing, and those beyond its largest.
 MISSING, OTHER = "(none)", "(other)"
+# Comparing takes time that grows with the square of the length.
+_COMPARED = 200
 
 
 def shown(name: object) -> str:
@@ -18,6 +22,20 @@ def one_line(name: object) -> str:
     text = str(name)
     text = text if len(text) <= 60 else f"{text[:40]}…{text[-15:]}"
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """Give up to three of the known names that resemble a name, whatever their case; the closest first."""
+    folded: dict[str, str] = {}
+    for one in known:
+        folded.setdefault(one.casefold()[:_COMPARED], one)
+    wanted = name.strip().casefold()[:_COMPARED]
+    return [folded[match] for match in difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)]
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """Write names as a question that follows a message; nothing where there are none."""
+    return f" Did you mean {' or '.join(map(shown, names))}?" if names else ""
 
 
 def counted(number: int, noun: str) -> str:

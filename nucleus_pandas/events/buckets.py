@@ -130,16 +130,16 @@ class Buckets(Parted):
         progress: bool = True,
     ) -> None:
         opened = open_source(source, engine, progress=progress)
-        told = opened.told
-        known = told.get("as_of")
+        about = opened.about
+        known = about.get("as_of")
         self._make(
             opened,
-            sample=checked_sample(told.get("sample") if sample is None else sample),
+            sample=checked_sample(about.get("sample") if sample is None else sample),
             as_of=_utc(known) if as_of is None and known is not None else as_of,
-            spans=tuple((_utc(begin), _utc(end)) for begin, end in told.get("spans", [])),
+            spans=tuple((_utc(begin), _utc(end)) for begin, end in about.get("spans", [])),
         )
         self._look()
-        warn_of_gaps(told.get("gaps", []))
+        warn_of_gaps(about.get("gaps", []))
 
     @classmethod
     def of(
@@ -177,7 +177,7 @@ class Buckets(Parted):
         self._find, self._properties = opened.properties, dict[str, Property]()
         require(columns, ["user_id", "time", "event"], "Buckets")
         instants(columns["time"])
-        self._told = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
+        self._as_of_us = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
         #: A log without events that knows the columns, before anything is read.
         self.bare = EventLog.whole(columns, {}, sample, spans)
         self._facts: Facts | None = None
@@ -234,7 +234,7 @@ class Buckets(Parted):
         return self._until()
 
     def _until(self) -> int:
-        return newest(self.times) if self._told is None else self._told
+        return newest(self.times) if self._as_of_us is None else self._as_of_us
 
     @property
     def as_of(self) -> Any:

@@ -11,8 +11,7 @@ import pandas as pd
 
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.core.warnings import warn
-from nucleus_pandas.events.protocol import merged_by_dask
-from nucleus_pandas.events.row_checks import wanted_rows
+from nucleus_pandas.events.protocol import merged_by_dask, wanted_rows
 from nucleus_pandas.events.survey import user_hashes
 from nucleus_pandas.store.duckdb_columns import ColumnRequest
 
@@ -55,10 +54,10 @@ class DaskFrame:
         )
         mark, meta = delayed(marked), self.frame._meta
         parts = [mark(part, meta.dtypes, place * _FAR) for place, part in enumerate(self.frame.to_delayed())]
-        told = marked(meta, meta.dtypes, 0)
+        described = marked(meta, meta.dtypes, 0)
         # Categories that Dask does not know of would be checked, too.
-        frame = dask.dataframe.from_delayed(parts, meta=told, verify_meta=False)
-        return DaskFrame(frame.shuffle(on=_USER).map_partitions(in_order, meta=in_order(told)).persist())
+        frame = dask.dataframe.from_delayed(parts, meta=described, verify_meta=False)
+        return DaskFrame(frame.shuffle(on=_USER).map_partitions(in_order, meta=in_order(described)).persist())
 
 
 def marked(frame: pd.DataFrame, dtypes: pd.Series, first: int) -> pd.DataFrame:

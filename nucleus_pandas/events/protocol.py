@@ -24,12 +24,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.loaders.fanout import progress_bar
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.dtypes import TEXT
 from nucleus_pandas.events.clock_errors import Times
 from nucleus_pandas.events.eventlog import EventLog
+from nucleus_pandas.events.log_columns import names
 from nucleus_pandas.store.duckdb_columns import ColumnRequest
 from nucleus_pandas.store.user_buckets import Bucket
 
@@ -111,8 +114,7 @@ _EXECUTORS: dict[Engine, Executor] = {"serial": serial, "dask": with_dask}
 
 def executor_of(engine: Engine) -> Executor:
     """Give the executor of a name."""
-    if engine not in _EXECUTORS:
-        raise ValueError(f"engine={engine!r} is not known; write one of {', '.join(map(repr, _EXECUTORS))}.")
+    check_choice("engine", engine, list(_EXECUTORS))
     return _EXECUTORS[engine]
 
 
@@ -154,6 +156,14 @@ class InBuckets:
 
     def by_user(self, column: str, number: int) -> None:
         """Leave files as they are."""
+
+
+def wanted_rows(frame: pd.DataFrame, request: ColumnRequest) -> pd.DataFrame:
+    """Leave out the events that a question does not need."""
+    if request.events is None:
+        return frame
+    codes, known = names(frame["event"])
+    return frame[np.array([*(name in request.events for name in known), False], dtype=np.bool_)[codes]]
 
 
 @dataclass(frozen=True)

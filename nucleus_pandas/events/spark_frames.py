@@ -13,8 +13,7 @@ import pandas as pd
 
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
 from nucleus_pandas.events.log_columns import require
-from nucleus_pandas.events.protocol import in_pairs
-from nucleus_pandas.events.row_checks import wanted_rows
+from nucleus_pandas.events.protocol import in_pairs, wanted_rows
 from nucleus_pandas.store.duckdb_columns import CODED, ColumnRequest, coded_by_hash
 from nucleus_pandas.store.export import EVENT_NO
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.calendar import NOUNS
 from nucleus_pandas.core.text import percent as in_percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TITLE = "Retention by cohort"
-NOUNS = {"D": "day", "W": "week", "M": "month"}
 _TALLEST, _WIDEST = 14.0, 16.0
 # Below so many points a number cannot be read, and is left out.
 _SMALLEST_TEXT = 5.0
 # So many cells would make a page of megabytes: they are one picture in it.
 _MANY_CELLS = 2_000
-_UNITS = {"D": "24 hours", "W": "7 days", "M": "30 days"}
+_UNITS = {"D": "24 hours", "W": "7 days", "M": "30 days", "Q": "90 days"}
 _CRITERIA = {
     "on": "active {1} the {0}",
     "on_or_after": "active {1} the {0} or later, as far as is known",

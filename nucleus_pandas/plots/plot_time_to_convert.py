@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.text import MISSING, OTHER, counted
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import styled
@@ -75,8 +76,8 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
         numbers=["sample"],
         optional=["segment"],
     )
-    if step is not None and step not in range(1, steps + 1):
-        raise ValueError(f"step must be from 1 to {steps}, not {step!r}")
+    if step is not None:
+        check_choice("step", step, range(1, steps + 1))
     ax = style.axes_for(ax)
     entered = funnel_users[funnel_users["depth"] > 0]
     table = entered[entered["settled"].astype(bool)]

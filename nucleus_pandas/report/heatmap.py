@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from nucleus_pandas.plots.plot_retention import NOUNS, asked_note, grid_of, nobody, percent
+from nucleus_pandas.core.calendar import NOUNS
+from nucleus_pandas.plots.plot_retention import asked_note, grid_of, nobody, percent
 from nucleus_pandas.plots.shares import sample_note
 from nucleus_pandas.report.table_cells import Cells
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from nucleus_pandas.core.calendar import Freq
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.instants import When, first_instant, make_date
 from nucleus_pandas.core.units import SETTLING_TIME
 
@@ -108,8 +109,7 @@ class Span:
 def make_span(freq: Freq, day: When | None, zone: dt.tzinfo, now: dt.datetime, compare: Compare | None) -> Span:
     """Find the days of the period in which `day` lies, by default those of the last period that was over at `now`."""
     argument = _NOUNS[freq]
-    if compare is not None and compare not in get_args(Compare):
-        raise ValueError(f'compare={compare!r} is not known; write "previous", "year" or None.')
+    check_choice("compare", compare, (*get_args(Compare), None))
     today = now.astimezone(zone).date()
     if freq == "M" and isinstance(day, str) and _MONTH.fullmatch(day):
         day = f"{day}-01"

@@ -32,7 +32,6 @@ from nucleus_pandas.plots.plot_daily import plot_daily
 from nucleus_pandas.plots.plot_funnel import plot_funnel
 from nucleus_pandas.plots.plot_growth import plot_growth
 from nucleus_pandas.plots.plot_releases import plot_version_adoption
-from nucleus_pandas.plots.plot_retention import NOUNS
 from nucleus_pandas.report.changes import percent_of, words_of
 from nucleus_pandas.report.heatmap import heatmap_of
 from nucleus_pandas.report.report import Section, table_section
@@ -40,7 +39,7 @@ from nucleus_pandas.report.report import Section, table_section
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from nucleus_pandas.core.calendar import Freq
+    from nucleus_pandas.core.calendar import NOUNS, Freq
     from nucleus_pandas.events.steps import StepLike
     from nucleus_pandas.report.report import Report
     from nucleus_pandas.report.report_period import Span
@@ -141,7 +140,7 @@ def add_growth(report: Report, people: People | None) -> None:
         more = _with_store("how many came again, are back after a pause, are gone, and the quick ratio of these.")
         report.add(heading, "How many users are new stands above.", more)
         return
-    table = growth(people.store, people.freq, **people.periods(people.span.since))
+    table = growth(people.store, freq=people.freq, **people.periods(people.span.since))
     note = "New: active for the first time. The card New users counts accounts that were created; some come later."
     report.add(heading, plot_growth, note, data=table, numbers=table.drop(columns=["freq", "sample"]))
 
@@ -275,7 +274,7 @@ def add_releases(report: Report, people: People | None, versions: pd.DataFrame |
         report.add("Versions", plot_breakdown_trend, more, data=table, numbers=numbers)
         return
     days = people.days(people.span.since)
-    table = version_adoption(people.log, top=6, **days)
+    table = version_adoption(people.log, freq="D", top=6, **days)
     shown = table["period"] >= pd.Timestamp(people.span.first)
     numbers = table.loc[shown, ["period", "version", "sessions", "share"]]
     report.add("Versions", plot_version_adoption, data=table, numbers=numbers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import os
 from collections.abc import Collection, Iterable
 from functools import partial
@@ -18,7 +17,7 @@ from nucleus_pandas.api.parsing.people import checked_properties
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.files import full_path
 from nucleus_pandas.core.instants import When, Zone, make_interval
-from nucleus_pandas.core.text import shown
+from nucleus_pandas.core.text import did_you_mean, near_names, shown
 from nucleus_pandas.exceptions import StoreError, StoreLockedError
 from nucleus_pandas.store import table_frames
 from nucleus_pandas.store.database import Database
@@ -478,8 +477,7 @@ def _known_events(connection: duckdb.DuckDBPyConnection, events: Iterable[str]) 
     known = [row[0] for row in found]
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=3)
-            hint = f" Did you mean {' or '.join(map(shown, near))}?" if near else ""
+            hint = did_you_mean(near_names(str(name), known))
             raise ValueError(
                 f"events: the store has no event {shown(name)}.{hint} The most frequent are "
                 f"{', '.join(map(shown, known[:_MOST_SHOWN])) or 'none'}."

@@ -19,6 +19,7 @@ import pandas as pd
 
 from nucleus_pandas.api.parsing.people import tell_rest
 from nucleus_pandas.api.parsing.schemas import DEVICES, EVENT_LOG, SESSIONS, USERS
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.dtypes import INSTANT
 from nucleus_pandas.core.files import is_full, private_umask, write_private
 from nucleus_pandas.exceptions import StoreError
@@ -92,8 +93,7 @@ def export_tables(
     excel: bool = False,
 ) -> list[Path]:
     """Write users, devices, sessions and events into an empty folder, and record the export in the store."""
-    if format not in ("parquet", "csv"):
-        raise ValueError(f'format={format!r} is not known; write "parquet" or "csv".')
+    check_choice("format", format, ("parquet", "csv"))
     if excel and format != "csv":
         raise ValueError('excel=True is for CSV files; pass format="csv" as well.')
     if properties is not None:

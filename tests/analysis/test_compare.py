@@ -165,7 +165,7 @@ def test_a_table_that_is_none_is_refused():
 
 @pytest.mark.parametrize(
     ("settings", "told"),
-    [({"rate": "total"}, "from_start, from_previous"), ({"reference": "gold"}, "there are 'free', 'pro'")],
+    [({"rate": "total"}, '"from_start", "from_previous"'), ({"reference": "gold"}, "there are 'free', 'pro'")],
 )
 def test_an_unknown_choice_is_refused_with_the_valid_ones(settings, told):
     with pytest.raises(ValueError, match=told):

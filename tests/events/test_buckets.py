@@ -76,7 +76,7 @@ def rows(users, day="2026-03-02", event="OPEN"):
 
 QUESTIONS = {
     "active_users": lambda events: nu.active_users(events, tz="Europe/Paris"),
-    "growth": lambda events: nu.growth(events, "W", event="EXPORT_PDF"),
+    "growth": lambda events: nu.growth(events, freq="W", event="EXPORT_PDF"),
     "funnel": lambda events: nu.funnel(events, STEPS, by="version"),
     "funnel by a property": lambda events: nu.funnel(events, STEPS, by="plan", order="any"),
     "funnel by values of several types": lambda events: nu.funnel(events, ["EXPORT_PDF"], by="pages"),

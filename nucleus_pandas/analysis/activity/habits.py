@@ -9,6 +9,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.activity.active_days import Active, read_active
 from nucleus_pandas.core.arrays import Ints, is_group_start
+from nucleus_pandas.core.calendar import Calendar
 from nucleus_pandas.core.checks import checked_number
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone
@@ -120,7 +121,7 @@ def days_active(
     user, _ = _between(found.days, first, last)
     on = np.diff(np.append(np.flatnonzero(is_group_start(user)), len(user)))
     users = np.bincount(on, minlength=days + 1)[1:]
-    state = found.states(np.array([last]), "D")
+    state = found.states(np.array([last]), Calendar("D", found.zone))
     _tell(found, first, last, over=last <= found.last_over)
     unknown = np.full(days, last < found.first)
     columns = {

@@ -10,36 +10,42 @@ import numpy as np
 
 from nucleus_pandas.analysis.retention.retention_tables import Clock
 from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
-from nucleus_pandas.core.calendar import Freq, WeekStart, day_numbers, period_days, period_numbers, period_starts
+from nucleus_pandas.core.calendar import Calendar
+from nucleus_pandas.core.units import DAY
 from nucleus_pandas.events.clock_errors import Times, oldest, warn_behind
 
 #: Stands for an `as_of` that was not given.
 NO_AS_OF = -(2**63)
-_MOST = 5_000
-_DAY = 86_400_000_000
-#: What a period of the elapsed clock takes, and no period of the calendar much less.
-UNITS = {"D": _DAY, "W": 7 * _DAY, "M": 30 * _DAY}
+_LENGTHS = {"D": DAY, "W": 7 * DAY, "M": 30 * DAY, "Q": 90 * DAY}
 
 
 @dataclass(frozen=True)
 class CohortCalendar:
     """How time is cut: into periods of a zone, or into units that each user counts from the start."""
 
-    freq: Freq
+    calendar: Calendar
     clock: Clock
-    week_start: WeekStart
-    zone: dt.tzinfo
     start: int | None
     end: int | None
     as_of: int
 
     def periods(self, time: Ints) -> Ints:
         """Give the number of the period that each instant lies in."""
-        return period_numbers(day_numbers(time, self.zone), self.freq, self.week_start)
+        return self.calendar.of_times(time)
 
     def edges(self, numbers: Ints) -> Ints:
         """Give the first instant of each period."""
-        return period_starts(numbers, self.freq, self.week_start, self.zone)
+        return self.calendar.starts(numbers)
+
+    @property
+    def zone(self) -> dt.tzinfo:
+        """The zone of the calendar."""
+        return self.calendar.zone
+
+    @property
+    def length(self) -> int:
+        """What a period of the elapsed clock takes, and no period of the calendar much less."""
+        return _LENGTHS[self.calendar.unit]
 
     @property
     def current(self) -> int:
@@ -71,30 +77,30 @@ class Cohorts:
     number: int
     place: Ints
 
-    def days(self, calendar: CohortCalendar) -> Any:
+    def days(self, cohort_calendar: CohortCalendar) -> Any:
         """Give the first day of each."""
-        return period_days(self.first + np.arange(self.number), calendar.freq, calendar.week_start)
+        return cohort_calendar.calendar.first_days(self.first + np.arange(self.number))
 
-    def reach(self, calendar: CohortCalendar) -> Ints:
+    def reach(self, cohort_calendar: CohortCalendar) -> Ints:
         """Give for each start the last period that was over at `as_of`, below 0 for none."""
-        if calendar.clock == "calendar":
-            reached: Ints = calendar.current - 1 - self.first - self.place
+        if cohort_calendar.clock == "calendar":
+            reached: Ints = cohort_calendar.current - 1 - self.first - self.place
             return reached
-        return (calendar.as_of + 1 - self.starts.time) // UNITS[calendar.freq] - 1
+        return (cohort_calendar.as_of + 1 - self.starts.time) // cohort_calendar.length - 1
 
-    def complete(self, periods: Ints, calendar: CohortCalendar) -> Bools:
+    def complete(self, periods: Ints, cohort_calendar: CohortCalendar) -> Bools:
         """Say for each cohort and period whether it was over for all who could start, and none of these is cut off."""
         number = self.first + np.arange(self.number + 1)
-        edges = calendar.edges(number)
-        if calendar.clock == "calendar":
-            over: Bools = number[:-1, None] + periods[None, :] < calendar.current
+        edges = cohort_calendar.edges(number)
+        if cohort_calendar.clock == "calendar":
+            over: Bools = number[:-1, None] + periods[None, :] < cohort_calendar.current
         else:
-            over = edges[1:, None] - 1 + (periods[None, :] + 1) * UNITS[calendar.freq] <= calendar.as_of + 1
+            over = edges[1:, None] - 1 + (periods[None, :] + 1) * cohort_calendar.length <= cohort_calendar.as_of + 1
         whole = np.ones(self.number, dtype=np.bool_)
-        if calendar.start is not None:
-            whole &= edges[:-1] >= calendar.start
-        if calendar.end is not None:
-            whole &= edges[1:] <= calendar.end
+        if cohort_calendar.start is not None:
+            whole &= edges[:-1] >= cohort_calendar.start
+        if cohort_calendar.end is not None:
+            whole &= edges[1:] <= cohort_calendar.end
         return over & whole[:, None]
 
 
@@ -110,51 +116,48 @@ class CohortRange:
     low: int | None
     earliest: int | None
 
-    def last_over(self, calendar: CohortCalendar) -> int:
+    def last_over(self, cohort_calendar: CohortCalendar) -> int:
         """Give the last period that was over for anybody, 0 where there is none."""
         if self.earliest is None:
             return 0
-        if calendar.clock == "elapsed":
-            return max(0, (calendar.as_of + 1 - self.earliest) // UNITS[calendar.freq] - 1)
-        return max(0, calendar.current - 1 - int(calendar.periods(np.array([self.earliest]))[0]))
+        if cohort_calendar.clock == "elapsed":
+            return max(0, (cohort_calendar.as_of + 1 - self.earliest) // cohort_calendar.length - 1)
+        return max(0, cohort_calendar.current - 1 - int(cohort_calendar.periods(np.array([self.earliest]))[0]))
 
-    def place(self, starts: Starts, calendar: CohortCalendar, *, recurring: bool) -> Cohorts:
+    def place(self, starts: Starts, cohort_calendar: CohortCalendar, *, recurring: bool) -> Cohorts:
         """Put starts into cohorts by their periods; with `recurring` a user has one in each."""
-        starts = starts.where(starts.time <= calendar.as_of)
+        starts = starts.where(starts.time <= cohort_calendar.as_of)
         if self.low is not None:
             starts = starts.where(starts.time >= self.low)
-        if calendar.end is not None:
-            starts = starts.where(starts.time < calendar.end)
-        place = calendar.periods(starts.time).astype(np.int64) - self.first
+        if cohort_calendar.end is not None:
+            starts = starts.where(starts.time < cohort_calendar.end)
+        place = cohort_calendar.periods(starts.time).astype(np.int64) - self.first
         cohorts = Cohorts(starts, self.first, self.number, place)
         return _once(cohorts) if recurring else cohorts
 
 
-def find_cohort_range(times: Times, calendar: CohortCalendar) -> CohortRange:
+def find_cohort_range(times: Times, cohort_calendar: CohortCalendar) -> CohortRange:
     """Find the cohorts that starts make; of those that are thinned by local days none lies outside what is asked for.
 
-    Where `calendar` has no start, all starts up to `as_of` are there.
+    Where `cohort_calendar` has no start, all starts up to `as_of` are there.
     """
-    times = times.until(calendar.as_of)
-    low = _low(times, calendar) if calendar.start is None and len(times.moments) else calendar.start
+    times = times.until(cohort_calendar.as_of)
+    low = (
+        _low(times, cohort_calendar) if cohort_calendar.start is None and len(times.moments) else cohort_calendar.start
+    )
     if low is not None:
         times = times.since(low)
-    if calendar.end is not None:
-        times = times.until(calendar.end - 1)
-    first, last = _span(times.moments, calendar)
-    if last - first >= _MOST:
-        days = period_days(np.array([first, last]), calendar.freq, calendar.week_start).astype(str)
-        raise ValueError(
-            f"freq={calendar.freq!r} makes {last - first + 1:,} cohorts, from {days[0]} to {days[1]}; there can be "
-            f"{_MOST:,}. Pass start= and end=, in case a clock is wrong, or a longer freq."
-        )
+    if cohort_calendar.end is not None:
+        times = times.until(cohort_calendar.end - 1)
+    first, last = _span(times.moments, cohort_calendar)
+    cohort_calendar.calendar.check_number(first, last)
     earliest = int(times.moments.min()) if len(times.moments) else None
     return CohortRange(first, last - first + 1, low, earliest)
 
 
-def _low(times: Times, calendar: CohortCalendar) -> int:
+def _low(times: Times, cohort_calendar: CohortCalendar) -> int:
     """The first instant of the oldest cohort that can be right: all starts of it count. A warning tells of others."""
-    low = int(calendar.edges(calendar.periods(np.array([oldest(times)])))[0])
+    low = int(cohort_calendar.edges(cohort_calendar.periods(np.array([oldest(times)])))[0])
     warn_behind(times, low, "starts of users", "If that is wrong, and to be rid of this warning, pass start=.")
     return low
 
@@ -165,15 +168,22 @@ def _once(cohorts: Cohorts) -> Cohorts:
     return replace(cohorts, starts=cohorts.starts.where(kept), place=cohorts.place[kept])
 
 
-def _span(time: Ints, calendar: CohortCalendar) -> tuple[int, int]:
+def _span(time: Ints, cohort_calendar: CohortCalendar) -> tuple[int, int]:
     """The first and the last period in which users can have started; none where that is the wrong way round."""
-    outside = calendar.start is not None and calendar.end is not None and calendar.start >= calendar.end
-    if outside or (not len(time) and (calendar.start is None or calendar.start > calendar.as_of)):
-        calendar.edges(np.array([0, 1]))  # an unknown freq is refused all the same
+    outside = (
+        cohort_calendar.start is not None
+        and cohort_calendar.end is not None
+        and cohort_calendar.start >= cohort_calendar.end
+    )
+    if outside or (not len(time) and (cohort_calendar.start is None or cohort_calendar.start > cohort_calendar.as_of)):
         return 0, -1
-    low = int(time.min()) if calendar.start is None else calendar.start
-    high = calendar.as_of if calendar.end is None or calendar.end > calendar.as_of else calendar.end - 1
-    if calendar.end is None and len(time):
+    low = int(time.min()) if cohort_calendar.start is None else cohort_calendar.start
+    high = (
+        cohort_calendar.as_of
+        if cohort_calendar.end is None or cohort_calendar.end > cohort_calendar.as_of
+        else cohort_calendar.end - 1
+    )
+    if cohort_calendar.end is None and len(time):
         high = int(time.max())
-    first, last = calendar.periods(np.array([low, high])).tolist()
+    first, last = cohort_calendar.periods(np.array([low, high])).tolist()
     return first, last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import UNITS, CohortCalendar, CohortRange, Cohorts, Starts
+from nucleus_pandas.analysis.retention.cohorts import CohortCalendar, CohortRange, Cohorts, Starts
 from nucleus_pandas.analysis.retention.plain_days import PlainDays
 from nucleus_pandas.analysis.retention.retention_question import Asked
 from nucleus_pandas.analysis.retention.retention_tables import Cells
@@ -19,12 +19,11 @@ from nucleus_pandas.analysis.retention.returns import (
     count_on_or_before,
 )
 from nucleus_pandas.core.arrays import Ints, is_group_start
-from nucleus_pandas.core.calendar import period_numbers
+from nucleus_pandas.core.calendar import Calendar
 from nucleus_pandas.events.activity_starts import moments, user_days
-from nucleus_pandas.events.eventlog import EventLog
-from nucleus_pandas.events.log_columns import user_values
+from nucleus_pandas.events.eventlog import EventLog, LogCache
 from nucleus_pandas.events.segments import Segments, find_segments, rank_segments
-from nucleus_pandas.events.user_list import created
+from nucleus_pandas.events.user_list import created, user_values
 from nucleus_pandas.stats.clusters import UserSums
 
 _MOST_CELLS = 5_000_000
@@ -51,33 +50,33 @@ def segments_of(log: EventLog, users: pd.DataFrame | None, by: str, starts: Star
     return rank_segments(values.iloc[starts.row], every, top)
 
 
-def _returns(log: EventLog | PlainDays, asked: Asked, calendar: CohortCalendar) -> Returns:
+def _returns(log: EventLog | PlainDays, asked: Asked, cohort_calendar: CohortCalendar) -> Returns:
     """What counts as coming back: the moments, or the periods that they lie in."""
     if isinstance(log, PlainDays):
-        return _once(log.days.user, period_numbers(log.days.day, calendar.freq, calendar.week_start))
-    if calendar.clock == "calendar" and asked.return_event is None:
-        return _active_periods(log, calendar)
+        return _once(log.days.user, cohort_calendar.calendar.of_days(log.days.day))
+    if cohort_calendar.clock == "calendar" and asked.return_event is None:
+        return _active_periods(log, cohort_calendar)
     user, place, _ = moments(log, asked.return_event, "return_event")
-    known = place <= calendar.as_of
+    known = place <= cohort_calendar.as_of
     if not known.all():
         user, place = user[known], place[known]
     return (
-        Returns(user, place, UNITS[calendar.freq])
-        if calendar.clock == "elapsed"
-        else _once(user, calendar.periods(place))
+        Returns(user, place, cohort_calendar.length)
+        if cohort_calendar.clock == "elapsed"
+        else _once(user, cohort_calendar.periods(place))
     )
 
 
-def _active_periods(log: EventLog, calendar: CohortCalendar) -> Returns:
+_PERIODS: LogCache[tuple[Calendar, int], Returns] = LogCache(most=3)
+
+
+def _active_periods(log: EventLog, cohort_calendar: CohortCalendar) -> Returns:
     """The periods in which users started a session, kept with the log as the days are."""
-    key = ("periods", calendar.freq, calendar.week_start, calendar.zone, calendar.as_of)
-    user, day = user_days(log, calendar.zone, calendar.as_of)
-    if calendar.freq == "D":
+    user, day = user_days(log, cohort_calendar.zone, cohort_calendar.as_of)
+    if cohort_calendar.calendar.unit == "D":
         return Returns(user, day, None)
-    if key not in log.kept:
-        log.kept[key] = _once(user, period_numbers(day, calendar.freq, calendar.week_start))
-    found: Returns = log.kept[key]
-    return found
+    key = (cohort_calendar.calendar, cohort_calendar.as_of)
+    return _PERIODS.get(log, key, lambda: _once(user, cohort_calendar.calendar.of_days(day)))
 
 
 def _once(user: Ints, period: Ints) -> Returns:
@@ -88,7 +87,7 @@ def _once(user: Ints, period: Ints) -> Returns:
 def count_cells(
     log: EventLog | PlainDays,
     asked: Asked,
-    calendar: CohortCalendar,
+    cohort_calendar: CohortCalendar,
     cohorts: Cohorts,
     segments: Segments | None,
     numbers: Ints,
@@ -101,20 +100,20 @@ def count_cells(
     """
     names = 1 if segments is None else len(segments.names)
     group = cohorts.place if segments is None else segments.code * cohorts.number + cohorts.place
-    elapsed = calendar.clock == "elapsed"
+    elapsed = cohort_calendar.clock == "elapsed"
     place = cohorts.starts.time if elapsed else cohorts.place + cohorts.first
-    begun = Begun(cohorts.starts.user, place, group, cohorts.reach(calendar), names * cohorts.number)
-    _check_size(begun.groups, len(numbers), calendar)
-    returns = _returns(log, asked, calendar)
+    begun = Begun(cohorts.starts.user, place, group, cohorts.reach(cohort_calendar), names * cohorts.number)
+    _check_size(begun.groups, len(numbers), cohort_calendar)
+    returns = _returns(log, asked, cohort_calendar)
     retained = _retained(begun, returns, asked, int(numbers.max(initial=0)))
     shape = (names, cohorts.number, len(numbers))
     return Cells(
-        cohorts=cohorts.days(calendar),
+        cohorts=cohorts.days(cohort_calendar),
         periods=numbers,
         users=np.bincount(group, minlength=begun.groups).reshape(shape[:2]),
         eligible=count_eligible(begun, numbers).reshape(shape),
         retained=retained.reshape(shape),
-        complete=cohorts.complete(numbers, calendar),
+        complete=cohorts.complete(numbers, cohort_calendar),
         segments=None if segments is None else segments.names,
         brackets=None if asked.brackets is None else [_bracket(*one) for one in asked.brackets],
         pooled=_pooled(begun, returns, asked, numbers, names) if recurring else None,
@@ -144,18 +143,18 @@ def _pooled(begun: Begun, returns: Returns, asked: Asked, numbers: Ints, segment
     return sums
 
 
-def period_numbers_of(asked: Asked, calendar: CohortCalendar, cohort_range: CohortRange) -> Ints:
+def period_numbers_of(asked: Asked, cohort_calendar: CohortCalendar, cohort_range: CohortRange) -> Ints:
     """The numbers of the periods, by default all that were over for anybody."""
     if asked.brackets is not None:
         return np.array([last for _, last in asked.brackets])
-    return np.arange((cohort_range.last_over(calendar) if asked.last is None else asked.last) + 1)
+    return np.arange((cohort_range.last_over(cohort_calendar) if asked.last is None else asked.last) + 1)
 
 
-def _check_size(groups: int, periods: int, calendar: CohortCalendar) -> None:
+def _check_size(groups: int, periods: int, cohort_calendar: CohortCalendar) -> None:
     if groups * periods > _MOST_CELLS:
         raise ValueError(
-            f"freq={calendar.freq!r} makes {groups:,} cohorts of {periods:,} periods each, {groups * periods:,} rows; "
-            f"there can be {_MOST_CELLS:,}. Pass periods=, start= and end=, or a longer freq."
+            f"{groups:,} cohorts of {periods:,} periods each make {groups * periods:,} rows; there can be "
+            f"{_MOST_CELLS:,}. Pass periods=, start= and end=, or a longer freq."
         )
 
 
