@@ -98,6 +98,7 @@ from nucleus_pandas.report.report_parts import daily_report, monthly_report, wee
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.privacy.forget import forget_user
 from nucleus_pandas.store.privacy.subject_access import export_user
+from nucleus_pandas.store.reconcile import reconcile
 from nucleus_pandas.store.sync.plan import plan_sync
 from nucleus_pandas.store.sync.synchronize import sync
 
@@ -189,6 +190,7 @@ __all__ = [
     "plot_survival",
     "plot_time_to_convert",
     "plot_usage_interval",
+    "reconcile",
     "retention",
     "retention_curve",
     "retention_trend",

@@ -305,7 +305,7 @@ def test_a_store_of_another_app_is_refused(scripted, store, fill, use):
     call = {
         "sync": lambda: quiet_sync(app, store),
         "plan_sync": lambda: nu.plan_sync(app, store, **ALL),
-        "reconcile": lambda: store.reconcile(app, "2026-10-01", "2026-10-02"),
+        "reconcile": lambda: nu.reconcile(app, store, "2026-10-01", "2026-10-02"),
         "forget_user": lambda: nu.forget_user(app, somebody, store=store, confirm=somebody),
     }[use]
     with pytest.raises(nu.StoreError, match="store of another app"):
