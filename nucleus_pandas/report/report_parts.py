@@ -12,8 +12,9 @@ from nucleus_pandas.exceptions import IncompleteDataWarning
 from nucleus_pandas.report import service_sections as of_counts
 from nucleus_pandas.report import store_sections as of_people
 from nucleus_pandas.report.changes import percent_of
-from nucleus_pandas.report.report import Report, Section
+from nucleus_pandas.report.report import Report
 from nucleus_pandas.report.report_period import make_span
+from nucleus_pandas.report.section import Section
 from nucleus_pandas.report.service_tables import load
 from nucleus_pandas.report.store_sections import people_of
 from nucleus_pandas.report.summary_cards import cards_of

@@ -15,12 +15,13 @@ from nucleus_pandas.core.text import counted
 from nucleus_pandas.plots.plot_error_trend import plot_error_trend
 from nucleus_pandas.report import summary_cards as glance
 from nucleus_pandas.report.changes import Measured, p_of_change, percent_of, words_of
-from nucleus_pandas.report.report import table_section
+from nucleus_pandas.report.section import table_section
 from nucleus_pandas.stats.significance import Verdict, verdicts_of
 
 if TYPE_CHECKING:
-    from nucleus_pandas.report.report import Report, Section
+    from nucleus_pandas.report.report import Report
     from nucleus_pandas.report.report_period import Span
+    from nucleus_pandas.report.section import Section
     from nucleus_pandas.report.service_tables import Counts, Loaded
 
 _TOP = 10

@@ -35,7 +35,7 @@ from nucleus_pandas.plots.plot_releases import plot_adoption
 from nucleus_pandas.plots.plot_retention import NOUNS
 from nucleus_pandas.report.changes import percent_of, words_of
 from nucleus_pandas.report.heatmap import heatmap_of
-from nucleus_pandas.report.report import Section, table_section
+from nucleus_pandas.report.section import Section, table_section
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
