@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 _OPTIONS = {name: name for name in ("start", "end", "tz", "window", "sample", "port", "scale", "funnel", "attribute")}
 _OPTIONS |= {"compare": "compare", "title": "title", "day": "day", "week": "day", "month": "day"}
@@ -19,6 +20,14 @@ _PHRASES = {
     "user_path": "NUCLEUS_USER_PATH",
     "utc_offset_sign": "NUCLEUS_UTC_OFFSET_SIGN",
 }
+
+
+def tell(message: object) -> None:
+    """Write a warning, or the sentence of an error, on stderr."""
+    if isinstance(message, OSError) and message.filename and message.strerror:
+        # Its own text begins with a number: [Errno 13].
+        message = f"{message.filename}: {message.strerror}."
+    print(f"nucleus-pandas: {in_shell_terms(str(message))}", file=sys.stderr)
 
 
 def in_shell_terms(message: str) -> str:

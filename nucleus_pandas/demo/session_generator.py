@@ -31,10 +31,16 @@ from nucleus_pandas.demo.records import (
 )
 from nucleus_pandas.demo.words import Slot
 
+MODULE_VERSION = "2.6.0"
 QUIET_MS = 30 * MINUTE_MS  # before the outage nobody starts, so that no session loses its first events
 
 Starts = list[tuple[int, tuple[str, ...]]]
 """Sessions to be played: when each starts, and which events it must begin with."""
+
+
+def reported_ram(device: DemoDevice, version: str) -> int | None:
+    """Return the memory that a session reports: Windows does, from 0.10.0 on."""
+    return device.ram_gb if device.platform == "win" and not version.startswith("0.9.") else None
 
 
 class Player:
@@ -97,7 +103,17 @@ class Player:
             first = device.device_id not in seen
             seen.add(device.device_id)
             version = next((v for ms, v in device.releases if ms <= start), "0.9.0")
-            session = DemoSession(user, device, self._session_id(user, device, roll), version, first, wrong)
+            session = DemoSession(
+                user=user,
+                device=device,
+                session_id=self._session_id(user, device, roll),
+                version=version,
+                first=first,
+                clock_ms=wrong,
+                locale=user.locale,
+                ram_gb=reported_ram(device, version),
+                module_version=MODULE_VERSION,
+            )
             user.sessions.append(session)
             week_one = start < user.created_ms + WEEK_MS
             length = 1 if brief else pick(self.rand, LENGTHS)

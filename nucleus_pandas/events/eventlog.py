@@ -18,7 +18,7 @@ from nucleus_pandas.events.clock_errors import newest
 from nucleus_pandas.events.dirty_data import warn_of_backward_sessions, warn_of_duplicates
 from nucleus_pandas.events.encoding import encode, sort_rows
 from nucleus_pandas.events.json_properties import JsonProperties
-from nucleus_pandas.events.log_columns import column_of, ids, instants, names, require
+from nucleus_pandas.events.log_columns import column_of, ids, instants, names, require, spelled
 from nucleus_pandas.events.refusal import Parted, refuse_parts
 from nucleus_pandas.events.row_checks import by_code, checked_sample, in_order_received, kept_rows
 from nucleus_pandas.exceptions import StoreError
@@ -334,6 +334,16 @@ class EventLog:
         more = self._json.keys if self._json is not None else self._elsewhere() if self._elsewhere else []
         return [*known, *(name for name in (f"data.{key}" for key in more) if name not in set(known))]
 
+    @property
+    def all_in_json(self) -> bool:
+        """Whether the column data holds all properties of the events, as JSON."""
+        return self._expands
+
+    @property
+    def lacks_properties(self) -> bool:
+        """Whether the log was made with some of the properties of its store only."""
+        return self._elsewhere is not None and not self._expands
+
     @cached_property
     def _json(self) -> JsonProperties | None:
         return JsonProperties.of(self.frame, "data")
@@ -345,6 +355,15 @@ class EventLog:
             places = self._filled(column)[rows]
         found = self.frame[column].iloc[np.maximum(places, 0)].reset_index(drop=True)
         return found.mask(places < 0) if (places < 0).any() else found
+
+    def texts(self, name: str, rows: Ints) -> list[str | None]:
+        """Give the values of a column as text, None where there is none; the column need not be there."""
+        column = self.find(name)
+        if column is None:
+            return [None] * len(rows)
+        codes, values = encode(self.values(column, rows))
+        written = [*spelled(values), None]
+        return [written[code] for code in codes.tolist()]
 
     def rows_frame(self, rows: Ints) -> pd.DataFrame:
         """Give some rows of the log as a frame of its own, the context filled forward."""
