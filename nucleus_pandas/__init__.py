@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.activity.growth import active_users, growth
 from nucleus_pandas.analysis.activity.habits import days_active, usage_interval
-from nucleus_pandas.analysis.breakdown.breakdown import breakdown, compare_breakdowns
+from nucleus_pandas.analysis.breakdown.breakdown import breakdown
 from nucleus_pandas.analysis.catalog import attribute_catalog
-from nucleus_pandas.analysis.compare import compare_funnels
+from nucleus_pandas.analysis.compare import compare
 from nucleus_pandas.analysis.errors.error_free import crash_free, error_free
 from nucleus_pandas.analysis.errors.error_impact import impact_of_errors
 from nucleus_pandas.analysis.errors.error_trend import error_trend, new_errors
@@ -138,8 +138,7 @@ __all__ = [
     "attribute_catalog",
     "breakdown",
     "check_tracking",
-    "compare_breakdowns",
-    "compare_funnels",
+    "compare",
     "compare_releases",
     "crash_free",
     "daily_report",
