@@ -78,7 +78,8 @@ class _Kind:
 
     def describes(self, table: pd.DataFrame) -> bool:
         """Whether a table has the columns of this kind."""
-        return {*self.keys[:1], *self.rates, *self.rates.values()} <= set(table.columns)
+        needed = {"value", *_NUMBERS} & set(self.keys)
+        return needed | {*self.rates, *self.rates.values()} <= set(table.columns)
 
 
 _FUNNEL = _Kind(
@@ -87,7 +88,7 @@ _FUNNEL = _Kind(
     ("step", "event"),
     ("order", "window", "include_pending"),
 )
-_BREAKDOWN = _Kind("breakdown", {"share": "count"}, ("value", "dimension", "event", "attribute"))
+_BREAKDOWN = _Kind("breakdown", {"share": "count"}, ("dimension", "event", "attribute", "value"))
 _SURVIVAL = _Kind("survival", {"survival": "at_risk"}, ("day",), ("gap",))
 _KINDS = (
     _FUNNEL,
@@ -174,8 +175,9 @@ def compare(
     alike in both, fewer changes are found than could be.
 
     Newcombe's interval and the score test of equal rates. Where a table's bounds allow for several sessions or events
-    per user, so does the comparison: its trials are as many independent ones as would give the table's bounds. Survival
-    is compared on the log(−log) scale. Totals do not say how many users they are of, and get neither bounds nor verdict.
+    per user, so does the comparison: it takes the number of independent trials that would give the table's bounds.
+    Survival is compared on the log(−log) scale. Totals do not say how many users they are of, and get neither bounds
+    nor verdict.
 
     Values that only one of two breakdowns names count towards ``(other)`` if the other table has such a row, which
     thus holds the same values in both. If a change may hide there, make both breakdowns with a larger `top`.
@@ -223,7 +225,7 @@ def _read(table: object, name: str, rate: str | None) -> _Table:
         raise ValueError(
             f"{name} holds several rows with the same {by}: pass one table, as nu.{kind.makers} returns it."
         )
-    asked = {}
+    asked: dict[str, Any] = {}
     for column in kind.asked:
         found = table[column].unique().tolist() if column in table.columns else []
         if len(found) > 1:
@@ -283,10 +285,8 @@ def _check_alike(a: _Table, b: _Table) -> None:
         raise ValueError(f"a is a table of {a.kind.makers}, b one of {b.kind.makers}: pass two of the same kind.")
     for one, other, names in ((a, b, "ab"), (b, a, "ba")):
         if extra := [column for column in one.columns if column not in other.columns]:
-            advice = (
-                "make both with the same by=" if extra[0] == "segment" else "filter to one of them and drop the column"
-            )
-            raise ValueError(f"{names[0]} has a column {extra[0]}, {names[1]} has none: {advice}.")
+            advice = "both with the same by=" if extra[0] == "segment" else "both in the same way"
+            raise ValueError(f"{names[0]} has a column {extra[0]}, {names[1]} has none: make {advice}.")
     for name in a.asked.keys() & b.asked.keys():
         if a.asked[name] != b.asked[name]:
             raise ValueError(
@@ -336,8 +336,8 @@ def _beside(a: _Table, b: _Table) -> tuple[Rows, Rows, Fixed]:
         fixed[column] = next(iter(found[0]))
         one = {(*key[:at], *found[1], *key[at + 1 :]): row for key, row in one.items()}
     if a.kind is _BREAKDOWN:
-        one, other = _same_values(one, other, a.columns.index("value"))
-    elif one and other and not one.keys() & other.keys():
+        return *_same_values(one, other, a.columns.index("value")), fixed
+    if one and other and not one.keys() & other.keys():
         raise ValueError(f"a and b have no rows in common: compare tables with the same {', '.join(a.columns)}.")
     keys = _ordered({**one, **other}, a.columns)
     return {key: one.get(key, _ABSENT) for key in keys}, {key: other.get(key, _ABSENT) for key in keys}, fixed
@@ -432,7 +432,7 @@ def _judged(kind: _Kind, rate_a: Any, weight_a: Any, rate_b: Any, weight_b: Any)
     else:
         compared = compare_rates(rate_a * weight_a, weight_a, rate_b * weight_b, weight_b)
     difference = rate_b - rate_a
-    verdict = compared.verdict
+    verdict: list[str | None] = [*compared.verdict]
     if kind is _BREAKDOWN:
         totals = ~np.isnan(difference) & np.isnan(compared.p_value)
         verdict = [None if total else one for total, one in zip(totals.tolist(), verdict, strict=True)]

@@ -39,10 +39,11 @@ _IDS = ("user_id", "user_db_id")
 class Buckets(Parted):
     """Events that are too many for memory, to be asked many times, one bucket of users after the other.
 
-    `funnel`, `funnel_trend`, `paths`, `retention`, `active_users`, `growth`, `error_free`, `crash_free` and `adoption`
-    take it in place of a log, and give the same tables. They take a frame of Dask or Spark as well, and make `Buckets`
-    of it on the way in. Memory holds two buckets at a time, of small ones a million events each, of large ones the
-    users with some four million; and for `funnel` and `paths`, some bytes a step for each user who entered.
+    `funnel`, `funnel_trend`, `paths`, `retention`, `active_users`, `growth`, `error_free`, `crash_free` and
+    `version_adoption` take it in place of a log, and give the same tables. They take a frame of Dask or Spark as well,
+    and make `Buckets` of it on the way in. Memory holds two buckets at a time, of small ones a million events each, of
+    large ones the users with some four million; and for `funnel` and `paths`, some bytes a step for each user who
+    entered.
 
     Parameters
     ----------

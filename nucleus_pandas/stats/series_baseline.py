@@ -31,8 +31,8 @@ class Range(NamedTuple):
     """For each day and row: the expected rate, its bounds, and the number of weeks that it comes from."""
 
     expected: Floats
-    low: Floats
-    high: Floats
+    expected_low: Floats
+    expected_high: Floats
     weeks: NDArray[np.int64]
 
 

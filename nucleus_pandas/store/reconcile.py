@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
-from nucleus_pandas.api.loaders.count_loaders import load_events
+from nucleus_pandas.api.loaders.count_loaders import load_event_counts
 from nucleus_pandas.api.windows import make_window, states
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone
@@ -43,7 +43,7 @@ def reconcile(client: Client, store: EventStore, start: When, end: When, *, tz: 
 
         - day: the local day
         - event: the name
-        - service: events that the service counts
+        - service: events that the service counts (`load_event_counts`)
         - store: events in the store
         - gap: store − service; negative where the store lacks events
         - settled: the day was over for 48 hours, so that late events have arrived
@@ -76,7 +76,7 @@ def reconcile(client: Client, store: EventStore, start: When, end: When, *, tz: 
     zone = check_client(client).tz if tz is None else tz
     with check_store(store).database.reading() as connection:
         check_app(connection, client.app_id, store.database.path)
-    service = load_events(client, start, end, tz=zone)
+    service = load_event_counts(client, start, end, tz=zone)
     now = client.service_date() or client.now()
     window = make_window(start, end, zone, now=now)
     log = store.events(window.start, window.end, columns=["time", "event", "kind"])

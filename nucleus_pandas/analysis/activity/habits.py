@@ -18,7 +18,13 @@ from nucleus_pandas.events.activity_starts import Activity, UserDays
 from nucleus_pandas.events.steps import StepLike
 from nucleus_pandas.stats.intervals import LOW_N, wilson
 
-_SHARES: Schema = {"days": np.dtype("int64"), "users": COUNT, "share": NUMBER, "low": NUMBER, "high": NUMBER}
+_SHARES: Schema = {
+    "days": np.dtype("int64"),
+    "users": COUNT,
+    "share": NUMBER,
+    "share_low": NUMBER,
+    "share_high": NUMBER,
+}
 _SPAN: Schema = {"first_day": DAY, "last_day": DAY}
 DAYS_ACTIVE: Schema = {
     **_SHARES,
@@ -69,7 +75,7 @@ def days_active(
         - days: on how many of the days
         - users: who were active on just so many
         - share: of the users who were active on any of the days; the shares add up to 1
-        - low, high: its 95 % bounds (Wilson)
+        - share_low, share_high: its 95 % bounds (Wilson)
         - share_at_least: of the same, those who were active on so many days or more
         - low_n: fewer than 30 users were active on any of the days
         - first_day, last_day: which days, without a zone
@@ -154,7 +160,7 @@ def usage_interval(
           rounded up. Who comes every day has 1
         - users: whose median is just that
         - share: of the users who were active on two days or more; the shares add up to 1
-        - low, high: its 95 % bounds (Wilson)
+        - share_low, share_high: its 95 % bounds (Wilson)
         - share_at_most: of the same, those whose median is so many days or fewer
         - longest_at_most: of the same, those whose longest distance is: who never stayed away longer and came back
         - once: users who were active on one day only, and have no distance; the same in all rows
@@ -247,8 +253,8 @@ def _shares(days: Ints, users: Ints) -> dict[str, Any]:
         "days": days,
         "users": users,
         "share": users / total,
-        "low": low,
-        "high": high,
+        "share_low": low,
+        "share_high": high,
         "low_n": of < LOW_N,
         "of": total,
     }

@@ -17,8 +17,8 @@ BREAKDOWN: Schema = {
     "value": TEXT,
     "count": COUNT,
     "share": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "share_low": NUMBER,
+    "share_high": NUMBER,
     "cumulative_share": NUMBER,
 }
 _TOP = "how many values get rows of their own"
@@ -49,8 +49,8 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
         - count: as in `counts`, summed where a value stands there more than once
         - share: count / all that was counted of the same period and dimension or attribute, ``(other)`` and ``(none)``
           included, so that shares add up to 1
-        - low, high: 95 % bounds of the share (Wilson, with users as the sampling unit); missing where `counts` has no
-          users, as totals do not tell how many users they are of
+        - share_low, share_high: 95 % bounds of the share (Wilson, with users as the sampling unit); missing where
+          `counts` has no users, as totals do not tell how many users they are of
         - cumulative_share: of this row and those above it; 1 in the last row
         - complete, settled: of the period, as in `counts`, and True where it does not tell; only with periods
 
@@ -86,7 +86,7 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
     (['free', 'pro', 'team'], 1.0)
     >>> users = nu.load_users(app).rename(columns={"platform": "value"})
     >>> shares = nu.breakdown(users)
-    >>> bool(shares["share"].between(shares["low"], shares["high"]).all())
+    >>> bool(shares["share"].between(shares["share_low"], shares["share_high"]).all())
     True
     """
     top = checked_number("top", top, None, _TOP)
@@ -117,7 +117,7 @@ def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(base > 0, kept.counts / base, np.nan)
         running = np.where(base > 0, np.cumsum(kept.counts, axis=1) / base, np.nan)
-    tables = {"count": kept.counts, "share": share, "low": low, "high": high, "cumulative_share": running}
+    tables = {"count": kept.counts, "share": share, "share_low": low, "share_high": high, "cumulative_share": running}
     return {
         "group": np.full(periods * values, group),
         "period": np.repeat(np.arange(periods), values),

@@ -31,8 +31,8 @@ _IMPACT: Schema = {
     "returned_with": COUNT,
     "rate_with": NUMBER,
     "difference": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "difference_low": NUMBER,
+    "difference_high": NUMBER,
     "low_n": np.dtype(bool),
     "pending": COUNT,
     "first": COUNT,
@@ -91,8 +91,8 @@ def impact_of_errors(
         - users_without, returned_without, rate_without: users without an error in those sessions, who came back, and
           returned_without / users_without; missing of nobody, and in ``(pooled)``
         - users_with, returned_with, rate_with: of those with an error, likewise
-        - difference, low, high: rate_with − rate_without with its 95 % bounds, so negative where those with an error
-          come back less. −0.05 are five percentage points
+        - difference, difference_low, difference_high: rate_with − rate_without with its 95 % bounds, so negative where
+          those with an error come back less. −0.05 are five percentage points
         - low_n: one of the two has fewer than 30 users
         - pending: users left out because their time to come back was not over 48 hours before `as_of`; the same in all
           rows
@@ -247,8 +247,8 @@ def _table(people: _People, strata: int) -> dict[str, Any]:
         "returned_with": returned_b,
         "rate_with": rate_b,
         "difference": difference,
-        "low": low,
-        "high": high,
+        "difference_low": low,
+        "difference_high": high,
         "low_n": (users_a < LOW_N) | (users_b < LOW_N),
     }
 

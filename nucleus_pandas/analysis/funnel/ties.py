@@ -11,7 +11,7 @@ from nucleus_pandas.core.arrays import Bools, Ints, begins
 
 
 @dataclass(frozen=True)
-class Crowds:
+class SimultaneousEvents:
     """Instants with several events, each of which may be one of several steps.
 
     Attributes
@@ -39,7 +39,7 @@ class Crowds:
         return np.where(self.instants[place] == instants, self.kind[place], -1)
 
 
-def find_crowds(instants: Ints, masks: Ints, steps: int) -> Crowds:
+def find_simultaneous(instants: Ints, masks: Ints, steps: int) -> SimultaneousEvents:
     """Find the instants with several events; given each event's instant and a bit for each step it can be."""
     new = begins(instants)
     first = np.flatnonzero(new)
@@ -48,20 +48,20 @@ def find_crowds(instants: Ints, masks: Ints, steps: int) -> Crowds:
     inside = several[number]
     if not inside.any():
         none = np.empty(0, dtype=np.int64)
-        return Crowds(none, none, none.reshape(0, steps + 1), none.reshape(0, steps + 1) > 0)
-    crowd = (np.cumsum(several) - 1)[number[inside]]
+        return SimultaneousEvents(none, none, none.reshape(0, steps + 1), none.reshape(0, steps + 1) > 0)
+    clash = (np.cumsum(several) - 1)[number[inside]]
     types, type_of = np.unique(masks[inside], return_inverse=True)
     # More events of a type than it has steps can be of no use; one more tells that not all were used.
     most = np.array([int(mask).bit_count() + 1 for mask in types], dtype=np.int64)
     cells = int(several.sum()) * len(types)
-    table = np.bincount(crowd * len(types) + type_of, minlength=cells).reshape(-1, len(types))
+    table = np.bincount(clash * len(types) + type_of, minlength=cells).reshape(-1, len(types))
     kinds, kind = np.unique(np.minimum(table, most), axis=0, return_inverse=True)
     reach = np.zeros((len(kinds), steps + 1), dtype=np.int64)
     for row, counts in enumerate(kinds.tolist()):
         events = [int(mask) for mask, count in zip(types.tolist(), counts, strict=True) for _ in range(count)]
         reach[row] = [longest(events, done, steps) for done in range(steps + 1)]
     used_up = reach == np.arange(steps + 1) + kinds.sum(axis=1)[:, None]
-    return Crowds(instants[first[several]], kind.reshape(-1), reach, used_up)
+    return SimultaneousEvents(instants[first[several]], kind.reshape(-1), reach, used_up)
 
 
 def longest(events: Sequence[int], done: int, steps: int) -> int:

@@ -13,7 +13,7 @@ from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.eventlog import EventLog
 
 
-class Marks(NamedTuple):
+class EventPositions(NamedTuple):
     """Rows of a line, in order, with the instant, group and time of each."""
 
     rows: Ints
@@ -70,18 +70,18 @@ class Timeline:
         places[self.order] = np.arange(len(places) if self.order is None else len(self.order))
         return places
 
-    def event(self, code: int) -> Marks:
+    def event(self, code: int) -> EventPositions:
         """Give the rows of an event; they are kept with the log, as questions repeat."""
         if self.order is not None:
-            return self.marks(self.rows(self.log.rows_of(code)))
+            return self.positions(self.rows(self.log.rows_of(code)))
         if code not in self.log.kept:
-            self.log.kept[code] = self.marks(self.log.rows_of(code))
-        kept: Marks = self.log.kept[code]
+            self.log.kept[code] = self.positions(self.log.rows_of(code))
+        kept: EventPositions = self.log.kept[code]
         return kept
 
-    def marks(self, rows: Ints) -> Marks:
+    def positions(self, rows: Ints) -> EventPositions:
         """Give the instant, group and time of rows along with them."""
-        return Marks(rows, self.at(rows), self.group[rows], self.time[rows])
+        return EventPositions(rows, self.at(rows), self.group[rows], self.time[rows])
 
     def rows(self, log_rows: Ints) -> Ints:
         """Give the rows of this line that are these rows of the log, in order."""
@@ -124,8 +124,8 @@ class LeftOut(NamedTuple):
             )
 
 
-def following(marks: Ints, current: Ints, *, later: bool) -> tuple[Ints, Bools]:
+def following(positions: Ints, current: Ints, *, strictly_after: bool) -> tuple[Ints, Bools]:
     """Give for each instant the place among some of the first from it on, or after it, and whether there is one."""
-    place = np.searchsorted(marks, current, side="right" if later else "left")
-    there = place < len(marks)
-    return np.minimum(place, max(0, len(marks) - 1), out=place), there
+    place = np.searchsorted(positions, current, side="right" if strictly_after else "left")
+    there = place < len(positions)
+    return np.minimum(place, max(0, len(positions) - 1), out=place), there

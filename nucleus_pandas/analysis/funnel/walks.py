@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.analysis.funnel.ties import Crowds, can_all, find_crowds
-from nucleus_pandas.analysis.funnel.timeline import Marks, Timeline, following
+from nucleus_pandas.analysis.funnel.ties import SimultaneousEvents, can_all, find_simultaneous
+from nucleus_pandas.analysis.funnel.timeline import EventPositions, Timeline, following
 from nucleus_pandas.core.arrays import Ints, begins, distinct
 
 
@@ -24,28 +24,30 @@ class Attempts(NamedTuple):
     limit: Ints
 
 
-def walk_ordered(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
+def walk_ordered(
+    line: Timeline, steps: list[EventPositions], attempts: Attempts, *, ties_strict: bool, steps_overlap: bool
+) -> Ints:
     """Make the steps one after the other, whatever lies between.
 
-    `later`: never two at one instant; `shared`: one event could be more than one of the steps.
+    `ties_strict`: never two at one instant; `steps_overlap`: one event could be more than one of the steps.
     """
-    crowds = None
-    if shared and not later:
+    simultaneous = None
+    if steps_overlap and not ties_strict:
         rows, masks = _masked(steps)
-        crowds = find_crowds(line.at(rows), masks, len(steps))
+        simultaneous = find_simultaneous(line.at(rows), masks, len(steps))
     reached, alive = _begin(len(steps), attempts)
     current, group, limit = attempts
     before = np.zeros(len(current), dtype=np.int8)  # the steps that were made before the current instant
     for number, step in enumerate(steps[1:], 1):
         if not len(step.at):
             break
-        place, there = following(step.at, current, later=later or crowds is not None)
+        place, there = following(step.at, current, strictly_after=ties_strict or simultaneous is not None)
         there &= step.group[place] == group
         there &= step.time[place] <= limit
         found = step.at[place]
-        if crowds is not None:
-            kind = crowds.look_up(current)
-            here = (kind >= 0) & (crowds.reach[kind, before] > number) if len(crowds.reach) else kind >= 0
+        if simultaneous is not None:
+            kind = simultaneous.look_up(current)
+            here = (kind >= 0) & (simultaneous.reach[kind, before] > number) if len(simultaneous.reach) else kind >= 0
             found, there = np.where(here, current, found), there | here
             before = np.where(here, before, number)
         on = np.flatnonzero(there)
@@ -54,8 +56,10 @@ def walk_ordered(line: Timeline, steps: list[Marks], attempts: Attempts, *, late
     return reached
 
 
-def walk_strict(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
-    """Make the steps with nothing between them; `later` and `shared` as for `walk_ordered`.
+def walk_strict(
+    line: Timeline, steps: list[EventPositions], attempts: Attempts, *, ties_strict: bool, steps_overlap: bool
+) -> Ints:
+    """Make the steps with nothing between them; `ties_strict` and `steps_overlap` as for `walk_ordered`.
 
     Events of one instant come in the order that suits: those that are no steps of the attempt before its entry, or
     after its last step. So an attempt can make one or several steps at its entry; each way is tried, the best taken.
@@ -67,11 +71,11 @@ def walk_strict(line: Timeline, steps: list[Marks], attempts: Attempts, *, later
     # A system event interrupts nothing, unless the funnel asks for it.
     acts = np.flatnonzero(~line.system() | (masks != 0)).astype(attempts.entry.dtype)
     acts_at, masks = line.at(acts), masks[acts]
-    crowds = find_crowds(acts_at, masks, total)
+    simultaneous = find_simultaneous(acts_at, masks, total)
     first = begins(acts_at)
     instants, masks = acts_at[first], masks[first]
 
-    tries, made = _first_steps(crowds.look_up(attempts.entry), crowds, later=later)
+    tries, made = _first_steps(simultaneous.look_up(attempts.entry), simultaneous, ties_strict=ties_strict)
     entry, group, limit = (part[tries] for part in attempts)
     reached = np.full((total, len(tries)), -1, dtype=entry.dtype)
     for number in range(total):
@@ -85,13 +89,13 @@ def walk_strict(line: Timeline, steps: list[Marks], attempts: Attempts, *, later
         there &= (line.group[now] == group) & (line.time[now] <= limit)
         on = np.flatnonzero(there)
         alive, place, now, done, group, limit = alive[on], place[on], now[on], done[on], group[on], limit[on]
-        kind = crowds.look_up(now)
+        kind = simultaneous.look_up(now)
         after = done + (masks[place].astype(np.int64) >> done & 1)
         whole = after > done
-        if len(crowds.reach):
-            after = np.where(kind < 0, after, crowds.reach[kind, done])
-            whole = np.where(kind < 0, whole, crowds.used_up[kind, done] & (not later))
-        if later:
+        if len(simultaneous.reach):
+            after = np.where(kind < 0, after, simultaneous.reach[kind, done])
+            whole = np.where(kind < 0, whole, simultaneous.used_up[kind, done] & (not ties_strict))
+        if ties_strict:
             after = np.minimum(after, done + 1)
         for number in range(total):
             made_now = (done <= number) & (number < after)
@@ -102,13 +106,15 @@ def walk_strict(line: Timeline, steps: list[Marks], attempts: Attempts, *, later
     return reached[:, _best(tries, made, reached)]
 
 
-def walk_any(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
+def walk_any(
+    line: Timeline, steps: list[EventPositions], attempts: Attempts, *, ties_strict: bool, steps_overlap: bool
+) -> Ints:
     """Make the steps in whatever order, each with an event of its own: the n-th to be made, not the step n."""
-    if not shared and not later:
+    if not steps_overlap and not ties_strict:
         return _in_order_of_time(steps, attempts)
     rows, masks = _masked(steps)
     at = line.at(rows)
-    if later:
+    if ties_strict:
         first = np.flatnonzero(begins(at))
         masks, at = (np.bitwise_or.reduceat(masks, first) if len(first) else masks), at[first]
     reached, alive = _begin(len(steps), attempts)
@@ -129,7 +135,7 @@ def walk_any(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: b
                 after = states.after(states.events[current], mask)
                 if after < 0:
                     continue
-                at_type, there = following(places, place[members], later=True)
+                at_type, there = following(places, place[members], strictly_after=True)
                 sooner = there & (places[at_type] < found[members])
                 found[members[sooner]], then[members[sooner]] = places[at_type[sooner]], after
         on = np.flatnonzero(found < len(at))
@@ -139,13 +145,13 @@ def walk_any(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: b
     return reached
 
 
-def _in_order_of_time(steps: list[Marks], attempts: Attempts) -> Ints:
+def _in_order_of_time(steps: list[EventPositions], attempts: Attempts) -> Ints:
     """Make each step with the first event that can be it; no two steps ask for the same."""
     never = np.iinfo(attempts.entry.dtype).max
     reached = np.full((len(steps), len(attempts.entry)), never, dtype=attempts.entry.dtype)
     for number, step in enumerate(steps):
         if len(step.at):
-            place, there = following(step.at, attempts.entry, later=False)
+            place, there = following(step.at, attempts.entry, strictly_after=False)
             there &= (step.group[place] == attempts.group) & (step.time[place] <= attempts.limit)
             reached[number, there] = step.at[place[there]]
     reached.sort(axis=0)
@@ -179,7 +185,7 @@ def _begin(steps: int, attempts: Attempts) -> tuple[Ints, Ints]:
     return reached, np.arange(len(attempts.entry), dtype=attempts.entry.dtype)
 
 
-def _masked(steps: list[Marks]) -> tuple[Ints, Ints]:
+def _masked(steps: list[EventPositions]) -> tuple[Ints, Ints]:
     """The rows that can be a step, in order, and for each a bit for every step that it can be."""
     rows = distinct(np.concatenate([step.rows for step in steps]))
     masks = np.zeros(len(rows), dtype=np.int64)
@@ -188,11 +194,11 @@ def _masked(steps: list[Marks]) -> tuple[Ints, Ints]:
     return rows, masks
 
 
-def _first_steps(kind: Ints, crowds: Crowds, *, later: bool) -> tuple[Ints, Ints]:
+def _first_steps(kind: Ints, simultaneous: SimultaneousEvents, *, ties_strict: bool) -> tuple[Ints, Ints]:
     """The attempts, each as often as it has ways to begin, and how many steps each way makes at the entry."""
     ways = np.ones(len(kind), dtype=np.int64)
-    if not later and len(crowds.reach):
-        ways = np.where(kind < 0, 1, np.maximum(crowds.reach[kind, 0], 1))
+    if not ties_strict and len(simultaneous.reach):
+        ways = np.where(kind < 0, 1, np.maximum(simultaneous.reach[kind, 0], 1))
     tries = np.repeat(np.arange(len(kind)), ways)
     made = np.arange(len(tries)) - np.repeat(np.cumsum(ways) - ways, ways) + 1
     return tries, made

@@ -37,7 +37,7 @@ _EVERY = 2**62
 Unit = Literal["sessions", "users"]
 
 
-def adoption(
+def version_adoption(
     events: Events,
     *,
     freq: Freq = "D",
@@ -78,7 +78,7 @@ def adoption(
         - sessions, or users: how many, of the period and version
         - share: of all sessions, or users, of the period, so that shares add up to 1. Missing for a period that is not
           complete, and where there were none
-        - low, high: 95 % bounds of the share (Wilson, with users as the sampling unit)
+        - share_low, share_high: 95 % bounds of the share (Wilson, with users as the sampling unit)
         - complete: the period lies in [start, end) as a whole and was over at `as_of`; settled: it was over 48 hours
           before, so that what was sent late is there
         - sample: the fraction of users in the log; counts are not scaled
@@ -107,7 +107,7 @@ def adoption(
     >>> app = nu.demo_client()
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
     >>> log = nu.EventLog(nu.load_session_events(app, sessions), as_of=app.now())
-    >>> shares = nu.adoption(log, freq="M")
+    >>> shares = nu.version_adoption(log, freq="M")
     >>> shares["version"].unique().tolist()
     ['0.9.0', '0.9.1', '0.10.0', '0.10.1', '0.11.0', '1.0.0']
     """
@@ -116,7 +116,7 @@ def adoption(
     events = in_parts(events)
     if isinstance(events, Buckets):
         return _share_table(_shares_of_parts(events, freq, per, start, end, tz, as_of, top), per)
-    read = read_versions(events, "adoption", start, end, tz, as_of, everything=False)
+    read = read_versions(events, "version_adoption", start, end, tz, as_of, everything=False)
     calendar = make_calendar(freq, read.found.time, read.start, read.end, read.until, read.zone)
     placed = _place(read.found, read.version, calendar, per)
     names = _named(read.names, placed.counts(len(read.names), calendar), _complete(calendar, read.until), top)
@@ -196,7 +196,7 @@ def _shares_of_parts(
     top: int,
 ) -> _Shares:
     """The sums part by part: first the periods, then which versions there are, which get rows, then the sums."""
-    _check_version(buckets.bare, "adoption")
+    _check_version(buckets.bare, "version_adoption")
     zone = parse_zone("UTC" if tz is None else tz)
     first, last = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
     known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
@@ -278,7 +278,10 @@ def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
     settled = complete & (calendar.edges[1:] <= until + 1 - SETTLING) if periods else complete
     known = np.repeat(complete, width) & (sums.trials > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        measured = {"share": sums.hits / sums.trials, **dict(zip(("low", "high"), user_wilson(sums), strict=True))}
+        measured = {
+            "share": sums.hits / sums.trials,
+            **dict(zip(("share_low", "share_high"), user_wilson(sums), strict=True)),
+        }
     columns: dict[str, Any] = {
         "period": np.repeat(np.array(calendar.labels, dtype=DAY), width),
         "version": names * periods,
@@ -288,7 +291,14 @@ def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
         "settled": np.repeat(settled, width),
         "sample": np.full(periods * width, sample),
     }
-    schema: Schema = {"period": DAY, "version": TEXT, per: COUNT, "share": NUMBER, "low": NUMBER, "high": NUMBER}
+    schema: Schema = {
+        "period": DAY,
+        "version": TEXT,
+        per: COUNT,
+        "share": NUMBER,
+        "share_low": NUMBER,
+        "share_high": NUMBER,
+    }
     schema |= {"complete": np.dtype(bool), "settled": np.dtype(bool), "sample": NUMBER}
     return make_frame(schema, columns)
 

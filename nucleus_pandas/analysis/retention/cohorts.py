@@ -17,7 +17,7 @@ from nucleus_pandas.events.clock_errors import Times, oldest, warn_behind
 UNTOLD = -(2**63)
 _MOST = 5_000
 _DAY = 86_400_000_000
-#: What a period of the rolling clock takes, and no period of the calendar much less.
+#: What a period of the elapsed clock takes, and no period of the calendar much less.
 UNITS = {"D": _DAY, "W": 7 * _DAY, "M": 30 * _DAY}
 
 
@@ -114,7 +114,7 @@ class Grid:
         """Give the last period that was over for anybody, 0 where there is none."""
         if self.earliest is None:
             return 0
-        if clocks.clock == "rolling":
+        if clocks.clock == "elapsed":
             return max(0, (clocks.as_of + 1 - self.earliest) // UNITS[clocks.freq] - 1)
         return max(0, clocks.current - 1 - int(clocks.periods(np.array([self.earliest]))[0]))
 

@@ -83,8 +83,8 @@ def retention(
     brackets : list of int and (int, int), optional
         In place of single periods: active in any period from the first to the last of each, both inclusive. Brackets
         may overlap, ``[(1, 1), (1, 7), (1, 30)]``, and each ends later than the one before.
-    clock : {"calendar", "rolling"}
-        Calendar: period n is the n-th day, week or month after the one of the start, in `tz`. Rolling: it begins n
+    clock : {"calendar", "elapsed"}
+        Calendar: period n is the n-th day, week or month after the one of the start, in `tz`. Elapsed: it begins n
         units after the very start, of 24 hours, 7 days or 30 days, for each user apart.
     week_start : {"monday", "tuesday", …}
         With which day weeks begin.
@@ -107,13 +107,13 @@ def retention(
 
         - segment: the value of `by`; only with it
         - cohort: the first day of the period in which users started
-        - period: 0 for that of the start, 1 for the next one, …; of a bracket its last
+        - age: of the period, 0 for that of the start, 1 for the next one, …; of a bracket that of its last
         - bracket: ``"1–7"``; only with `brackets`
         - users: who started in the cohort
         - eligible: those of them for whom the period was over at `as_of`
         - retained: those eligible who came back in it, see `criterion`; missing where nobody is eligible
-        - rate: retained / eligible, with its 95 % bounds low and high (Wilson); missing where nobody is eligible, 0
-          where nobody came back
+        - rate: retained / eligible, with its 95 % bounds rate_low and rate_high (Wilson); missing where nobody is
+          eligible, 0 where nobody came back
         - design_effect: of the period, all cohorts pooled, how many times the variance of the rate is that of as many
           different users; only with ``first_time=False``, where a user can be in several cohorts
         - complete: the period was over for everybody who could start in the cohort, and [start, end) does not cut it.
@@ -214,11 +214,11 @@ def _warn_if_pending(cells: Cells, clocks: Clocks) -> None:
     last = int(cells.periods.min())
     day = cells.cohorts[started[:1]].astype("datetime64[D]").astype(np.int64)
     cohort = period_numbers(day, clocks.freq, clocks.week_start)
-    rolling = clocks.clock == "rolling"
+    elapsed = clocks.clock == "elapsed"
     first = int(clocks.edges(cohort)[0]) + (last + 1) * UNITS[clocks.freq]
-    first = first if rolling else int(clocks.edges(cohort + last + 1)[0])
+    first = first if elapsed else int(clocks.edges(cohort + last + 1)[0])
     rule = f"period {last} has to be over for at least one user of a cohort."
-    warn_all_pending(rule, first, clocks.as_of, at_earliest=rolling)
+    warn_all_pending(rule, first, clocks.as_of, at_earliest=elapsed)
 
 
 def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
@@ -235,12 +235,13 @@ def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
         One row a period (or bracket), for each segment where there are any.
 
         - segment: only where the table has it
-        - period, bracket: as in the table
+        - age, bracket: as in the table
         - cohorts: those of which somebody was eligible
         - users: those of all cohorts
         - eligible: for whom the period was over, of all cohorts
         - retained: those of them who came back, of all cohorts; missing where nobody is eligible
-        - rate: retained / eligible, with its 95 % bounds low and high (Wilson, with users as the sampling unit)
+        - rate: retained / eligible, with its 95 % bounds rate_low and rate_high (Wilson, with users as the sampling
+          unit)
         - low_n: fewer than 30 users are eligible
         - freq, clock, criterion: what was asked
         - sample: the fraction of users that the log holds
@@ -274,42 +275,42 @@ def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
     return pooled(table)
 
 
-def retention_trend(table: pd.DataFrame, period: int = 4) -> pd.DataFrame:
+def retention_trend(table: pd.DataFrame, age: int = 4) -> pd.DataFrame:
     """Shares of users that came back in one period since the start, cohort by cohort.
 
     Parameters
     ----------
     table : DataFrame
         The table of `retention` or `unbounded_retention`.
-    period : int, default 4
-        Which period; a bracket is told by its last.
+    age : int, default 4
+        Which period, counted from the start, which is 0; a bracket has the age of its last.
 
     Returns
     -------
     pandas.DataFrame
-        The rows of the table of that period: one a cohort, for each segment where there are any. Cohorts for which it
+        The rows of the table of that age: one a cohort, for each segment where there are any. Cohorts for which it
         is not over yet are there, without a rate.
 
     Raises
     ------
     ValueError
-        If columns are missing, the rows are of several questions, or the table does not have this period.
+        If columns are missing, the rows are of several questions, or the table does not have this age.
     TypeError
-        If `table` is no DataFrame, or `period` no whole number.
+        If `table` is no DataFrame, or `age` no whole number.
 
     Examples
     --------
     >>> app = nu.demo_client()
     >>> users = nu.load_users(app).tail(200)
     >>> table = nu.retention(nu.load_sessions(app, users), users=users, as_of=app.now())
-    >>> set(nu.retention_trend(table, period=1)["period"])
+    >>> set(nu.retention_trend(table, age=1)["age"])
     {1}
     """
     require_retention(table, "retention_trend")
-    if isinstance(period, bool) or not isinstance(period, int | np.integer):
-        raise TypeError(f"period is {period!r:.60}; write the number of one period, for example period=4.")
-    if len(table) and not table["period"].eq(period).any():
-        known = sorted(set(table["period"].tolist()))
+    if isinstance(age, bool) or not isinstance(age, int | np.integer):
+        raise TypeError(f"age is {age!r:.60}; write one whole number, for example age=4.")
+    if len(table) and not table["age"].eq(age).any():
+        known = sorted(set(table["age"].tolist()))
         told = ", ".join(map(str, known)) if len(known) <= _SHOWN else f"{known[0]} to {known[-1]}"
-        raise ValueError(f"period={period!r} is not in the table; it has {told}.")
-    return table[table["period"].eq(period)].reset_index(drop=True)
+        raise ValueError(f"age={age!r} is not in the table; it has {told}.")
+    return table[table["age"].eq(age)].reset_index(drop=True)

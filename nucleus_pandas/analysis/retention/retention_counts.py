@@ -61,7 +61,7 @@ def _returns(log: EventLog | PlainDays, asked: Asked, clocks: Clocks) -> Returns
     known = place <= clocks.as_of
     if not known.all():
         user, place = user[known], place[known]
-    return Returns(user, place, UNITS[clocks.freq]) if clocks.clock == "rolling" else _once(user, clocks.periods(place))
+    return Returns(user, place, UNITS[clocks.freq]) if clocks.clock == "elapsed" else _once(user, clocks.periods(place))
 
 
 def _active_periods(log: EventLog, clocks: Clocks) -> Returns:
@@ -97,8 +97,8 @@ def count_cells(
     """
     names = 1 if segments is None else len(segments.names)
     group = cohorts.place if segments is None else segments.code * cohorts.number + cohorts.place
-    rolling = clocks.clock == "rolling"
-    place = cohorts.starts.time if rolling else cohorts.place + cohorts.first
+    elapsed = clocks.clock == "elapsed"
+    place = cohorts.starts.time if elapsed else cohorts.place + cohorts.first
     begun = Begun(cohorts.starts.user, place, group, cohorts.reach(clocks), names * cohorts.number)
     _check_size(begun.groups, len(numbers), clocks)
     returns = _returns(log, asked, clocks)

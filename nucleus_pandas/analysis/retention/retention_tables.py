@@ -16,20 +16,20 @@ from nucleus_pandas.stats.clusters import UserSums, effective_trials
 from nucleus_pandas.stats.intervals import LOW_N, score_bounds
 
 Criterion = Literal["on", "on_or_after", "on_or_before"]
-Clock = Literal["calendar", "rolling"]
+Clock = Literal["calendar", "elapsed"]
 
 _RATE: Schema = {
     "eligible": COUNT,
     "retained": COUNT,
     "rate": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "rate_low": NUMBER,
+    "rate_high": NUMBER,
 }
 _ASKED: Schema = {"freq": TEXT, "clock": TEXT, "criterion": TEXT, "sample": NUMBER}
-#: With segments there is `segment` in front, with brackets `bracket` after `period`.
+#: With segments there is `segment` in front, with brackets `bracket` after `age`.
 RETENTION: Schema = {
     "cohort": DAY,
-    "period": np.dtype("int64"),
+    "age": np.dtype("int64"),
     "users": COUNT,
     **_RATE,
     "complete": np.dtype(bool),
@@ -38,7 +38,7 @@ RETENTION: Schema = {
 }
 #: The same, pooled over cohorts.
 CURVE: Schema = {
-    "period": np.dtype("int64"),
+    "age": np.dtype("int64"),
     "cohorts": COUNT,
     "users": COUNT,
     **_RATE,
@@ -88,7 +88,7 @@ def retention_table(cells: Cells, *, freq: Freq, clock: Clock, criterion: str, s
     rows = cells.retained.size
     columns: dict[str, Any] = {
         "cohort": np.tile(np.repeat(cells.cohorts, periods), segments).astype(DAY),
-        "period": np.tile(cells.periods, segments * cohorts),
+        "age": np.tile(cells.periods, segments * cohorts),
         "users": np.repeat(cells.users, periods),
         **rates(cells.eligible.reshape(-1), cells.retained.reshape(-1)),
         "complete": np.tile(cells.complete.reshape(-1), segments),
@@ -120,7 +120,14 @@ def rates(eligible: Ints, retained: Ints, effect: Any = 1.0) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):
         rate = hits / eligible
     low, high = score_bounds(rate, eligible / effect)
-    return {"eligible": eligible, "retained": made, "rate": rate, "low": low, "high": high, "low_n": eligible < LOW_N}
+    return {
+        "eligible": eligible,
+        "retained": made,
+        "rate": rate,
+        "rate_low": low,
+        "rate_high": high,
+        "low_n": eligible < LOW_N,
+    }
 
 
 def require_retention(table: object, function: str) -> None:
@@ -141,7 +148,7 @@ def require_retention(table: object, function: str) -> None:
 
 def pooled(table: pd.DataFrame) -> pd.DataFrame:
     """Give the table of `retention_curve`: the cohorts of each segment and period put together."""
-    by = [name for name in ("segment", "period", "bracket") if name in table.columns]
+    by = [name for name in ("segment", "age", "bracket") if name in table.columns]
     # By number and not by name: pandas 2 takes one text for another where they hold a NUL or half a surrogate pair.
     place = _places(table, by)
     first = np.unique(place, return_index=True)[1]
@@ -162,9 +169,9 @@ def _with_names(schema: Schema, columns: Mapping[str, Any]) -> Schema:
     made: Schema = {"segment": TEXT} if "segment" in columns else {}
     for name, dtype in schema.items():
         made[name] = dtype
-        if name == "period" and "bracket" in columns:
+        if name == "age" and "bracket" in columns:
             made["bracket"] = TEXT
-        if name == "high" and "design_effect" in columns:
+        if name == "rate_high" and "design_effect" in columns:
             made["design_effect"] = NUMBER
     return made
 
@@ -172,7 +179,7 @@ def _with_names(schema: Schema, columns: Mapping[str, Any]) -> Schema:
 def _places(table: pd.DataFrame, by: Sequence[str]) -> Ints:
     """For each row the number of its group: segments in the order in which they come, periods in their own."""
     keys = list(zip(*(table[name].tolist() for name in by), strict=True))
-    at = by.index("period")
+    at = by.index("age")
     segments = {front: place for place, front in enumerate(dict.fromkeys(key[:at] for key in keys))}
     groups = sorted(dict.fromkeys(keys), key=lambda key: (segments[key[:at]], key[at]))
     number = {key: place for place, key in enumerate(groups)}
