@@ -246,9 +246,7 @@ def _rows(table: pd.DataFrame, name: str, kind: _Kind, rate: str, columns: list[
     weight = survival_error(low, high) if kind is _SURVIVAL else np.fmin(trials_of_bounds(rates, low, high), base)
     weight = np.where(np.isnan(low) | np.isnan(high), np.nan, weight)
     rows = zip(base.tolist(), rates.tolist(), weight.tolist(), strict=True)
-    made = {key: _Row(*row) for key, row in zip(keys, rows, strict=True)}
-    # The first step of a funnel is 1 by itself.
-    return {key: row for key, row in made.items() if kind is not _FUNNEL or key[columns.index("step")] > 1}
+    return {key: _Row(*row) for key, row in zip(keys, rows, strict=True)}
 
 
 def _floats(column: pd.Series) -> Any:
@@ -388,6 +386,10 @@ def _share(side: dict[str, _Row], value: str, kept: set[str]) -> _Row:
 
 def _laid_out(table: _Table, a: Rows, b: Rows, fixed: Fixed) -> pd.DataFrame:
     """The table of two sides that have the same rows."""
+    if table.kind is _FUNNEL:
+        # The first step is 1 by itself.
+        at = table.columns.index("step")
+        a, b = ({key: row for key, row in rows.items() if key[at] > 1} for rows in (a, b))
     base_a, rate_a, weight_a = _columns(a)
     base_b, rate_b, weight_b = _columns(b)
     compared = _judged(table.kind, rate_a, weight_a, rate_b, weight_b)

@@ -21,7 +21,7 @@ from tests.plots.gallery import small
 # The plots whose names are values from the data, and nothing else.
 NAMING = [
     *("events", "errors", "error_trend", "dimensions", "dimensions_over_time"),
-    *("breakdown", "breakdown_change", "breakdown_trend"),
+    *("breakdown", "comparison", "breakdown_trend"),
 ]
 NAMES = [
     ["$x^{2$ $\\frac{$", "$ok$", "_private", "<script>alert(1)</script>", "=1+1", "smile \N{GRINNING FACE}", "\\$5"],

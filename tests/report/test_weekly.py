@@ -144,11 +144,11 @@ def test_the_funnel_is_of_28_days_that_all_have_had_the_window_beside_the_28_bef
     # Known until Wednesday, 9:00 UTC: who entered on Sunday a week ago has had 7 days and 48 hours.
     now = nu.funnel(log, STEPS, start="2026-10-12", end="2026-11-08", tz=ZONE)
     before = nu.funnel(log, STEPS, start="2026-09-14", end="2026-10-11", tz=ZONE)
-    compared = nu.compare_funnels(before, now)
+    compared = nu.compare(before, now)
     assert now["pending"].tolist() == [0, 0, 0]
     assert column(full, "Funnel", "users") == numbers(now["users"])
     assert "Entries of 2026-10-12 to 2026-11-08, 28 days" in section(full, "Funnel").note
-    assert column(full, "Beside the 28 days before", "Users") == numbers(compared["users_b"])
+    assert column(full, "Beside the 28 days before", "Users") == numbers(compared["count_b"])
     assert column(full, "Beside the 28 days before", "Difference, points") == tenths(compared["difference"])
 
 
@@ -229,9 +229,9 @@ def test_growth_of_a_week_that_is_not_over_ends_with_its_days(app, store):
 def test_shares_stand_beside_those_before(app, full):
     now, before = nu.load_dimensions(app, **WEEK), nu.load_dimensions(app, **BEFORE)
     platforms = [table[table["dimension"] == "platform"] for table in (before, now)]
-    compared = nu.compare_breakdowns(*platforms)
+    compared = nu.compare(*map(nu.breakdown, platforms))
     assert column(full, "Platforms", "Value") == compared["value"].tolist()
-    assert column(full, "Platforms", "Share, %") == tenths(compared["share_after"])
+    assert column(full, "Platforms", "Share, %") == tenths(compared["rate_b"])
     plans = nu.load_attribute(app, "init", "plan", **WEEK)
     assert sorted(column(full, "init: plan", "Count")) == sorted(numbers(plans["count"]))
 
@@ -248,11 +248,11 @@ def test_new_users_are_compared_with_those_before_and_all_tables_of_them_are_jud
     dimensions = {"platform": "platform", "country": "props.country", "language": "props.locale"}
     rows = pd.concat([users.assign(dimension=name, value=users[of], day=day) for name, of in dimensions.items()])
     before, now = (rows[rows["day"].between(days["start"], days["end"])] for days in (BEFORE, WEEK))
-    compared = nu.compare_breakdowns(before, now)
+    compared = nu.compare(*(nu.breakdown(one, top=1_000) for one in (before, now)))
     for dimension in dimensions:
         table, heading = compared[compared["dimension"] == dimension], f"New users by {dimension}"
         assert column(full, heading, "Value") == table["value"].tolist()
-        assert column(full, heading, "New users") == numbers(table["count_after"])
+        assert column(full, heading, "New users") == numbers(table["count_b"])
         assert column(full, heading, "Bounds from") == tenths(table["difference_low"])
         assert set(column(full, heading, "Change")) <= {"higher", "lower", "within normal variation"}
 
