@@ -98,8 +98,8 @@ from nucleus_pandas.plots import (
     plot_usage_interval,
     plot_version_adoption,
 )
+from nucleus_pandas.report.periodic_report import periodic_report
 from nucleus_pandas.report.report import Report
-from nucleus_pandas.report.report_parts import daily_report, monthly_report, weekly_report
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.privacy.forget import forget_user
 from nucleus_pandas.store.privacy.subject_access import export_user
@@ -140,7 +140,6 @@ __all__ = [
     "compare",
     "compare_releases",
     "crash_free",
-    "daily_report",
     "days_active",
     "demo",
     "demo_client",
@@ -171,9 +170,9 @@ __all__ = [
     "load_totals",
     "load_user",
     "load_users",
-    "monthly_report",
     "new_errors",
     "paths",
+    "periodic_report",
     "plan_sync",
     "plot_active_users",
     "plot_breakdown",
@@ -211,7 +210,6 @@ __all__ = [
     "unbounded_retention",
     "usage_interval",
     "version_adoption",
-    "weekly_report",
 ]
 
 
