@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import signal
 import sys
 import threading
@@ -11,8 +12,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import nucleus_pandas as nu
+from nucleus_pandas.cli.shell_messages import tell
 
 _PORT = 8766
 _LOOK_SECONDS = 1.0
@@ -42,37 +45,71 @@ def add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _sandbox(arguments: argparse.Namespace) -> None:
     sandbox = nu.Sandbox(arguments.data, port=arguments.port, host=arguments.host)
     with _stopping_on_sigterm(), contextlib.suppress(KeyboardInterrupt), sandbox:
-        with sandbox.client(arguments.app_id) as client:
-            print(f"export NUCLEUS_APP_ID={client.app_id}")
+        sandbox.client(arguments.app_id).close()  # raises if this cannot be the id of an app
+        print(f"export NUCLEUS_APP_ID={arguments.app_id}")
         print(f"export NUCLEUS_TOKEN={sandbox.token}")
         print(f"export NUCLEUS_BASE_URL={sandbox.base_url}", flush=True)
-        print(
-            "The lines above make the sandbox the library's service in another shell. In your app, write:\n\n"
-            f'    Nucleus.init("{arguments.app_id}", {{ endpoint: "{sandbox.endpoint}" }})\n\n'
-            "Ctrl-C ends it.",
-            file=sys.stderr,
-        )
-        _count(sandbox)
+        print(_instructions(sandbox, arguments.app_id), file=sys.stderr)
+        try:
+            _count(sandbox)
+        finally:
+            _end_line()
 
 
-def _count(sandbox: nu.Sandbox) -> None:
-    """Print how many events arrived, whenever more have."""
-    shown, problems = "", 0
+def _instructions(sandbox: nu.Sandbox, app_id: str) -> str:
+    """Return what to write in an app, for each of the clients."""
+    host = sandbox.endpoint.removeprefix("ws://")
+    lines = {
+        f'Nucleus.init("{app_id}", {{ endpoint: "{sandbox.endpoint}" }})': "nucleus-nodejs, nucleus-analytics",
+        f'Astrolytics.init("{app_id}", {{ endpoint: "{sandbox.endpoint}" }})': "astrolytics-desktop",
+        f'Nucleus("{app_id}", {{ endpoint: "{host}", devMode: true }})': "electron-nucleus",
+    }
+    width = max(map(len, lines))
+    return (
+        "The lines above make the sandbox the library's service in another shell. In your app, write one of:\n\n"
+        + "".join(f"    {line:{width}}  // {client}\n" for line, client in lines.items())
+        + f"\nOn other machines, write this machine's address in place of {host.rpartition(':')[0]}.\n"
+        * (not sandbox.is_loopback)
+        + "\nCtrl-C ends it."
+    )
+
+
+def _count(sandbox: nu.Sandbox) -> NoReturn:
+    """Show how many events arrived, whenever more have."""
+    shown, problem = "", None
     while True:
-        counts = sandbox.arrivals()
-        line = "; ".join(_of_app(*row) for row in counts.itertuples(index=False))
+        line = "; ".join(_of_app(*row) for row in sandbox.arrivals().itertuples(index=False))
         if line != shown:
-            print(line, file=sys.stderr, flush=True)
+            _show(line)
             shown = line
-        if len(sandbox.failures) > problems:
-            problems = len(sandbox.failures)
-            print(f"nucleus-pandas: {sandbox.failures[-1]}", file=sys.stderr, flush=True)
+        if sandbox.failures and sandbox.failures[-1] is not problem:
+            problem = sandbox.failures[-1]
+            _end_line()
+            tell(problem)
         time.sleep(_LOOK_SECONDS)
+
+
+def _show(line: str) -> None:
+    """Print a line; in a terminal, in the place of the one before."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r{line[:width]:{width}}", end="", file=sys.stderr, flush=True)
+    else:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _end_line() -> None:
+    """Let what follows begin on a line of its own."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
 
 
 def _of_app(app_id: str, events: int, *others: int) -> str:
     names = ("sent again", "events rejected", "messages rejected", "properties left out")
-    parts = [f"{events:,} events", *(f"{n:,} {name}" for n, name in zip(others, names, strict=True) if n)]
+    parts = [
+        f"{events:,} event{'' if events == 1 else 's'}",
+        *(f"{n:,} {name}" for n, name in zip(others, names, strict=True) if n),
+    ]
     return f"{app_id}: {', '.join(parts)}"
 
 

@@ -6,7 +6,7 @@ import re
 import sys
 
 _OPTIONS = {name: name for name in ("start", "end", "tz", "window", "sample", "port", "scale", "funnel", "attribute")}
-_OPTIONS |= {"compare": "compare", "title": "title", "day": "day", "freq": "freq"}
+_OPTIONS |= {"app_id": "app-id", "compare": "compare", "title": "title", "day": "day", "freq": "freq"}
 _VALUE = r"""\[[^]]*\]|\([^)]*\)|"[^"]*"|'[^']*'|[\w.+:-]*\w"""
 _ARGUMENT = re.compile(rf"(?<![\w-])({'|'.join(_OPTIONS)})=({_VALUE})")
 _QUOTED = re.compile(r"""^["']([\w.+:/-]+)["']$""")
@@ -16,6 +16,7 @@ _PHRASES = {
     "use nucleus_pandas.demo_client()": "add --demo",
     "load_event_properties lists what was": "event_properties.csv of nucleus-pandas export lists what was",
     "Call forget_user again": "Run nucleus-pandas forget again",
+    "Leave out the host for": "Leave out --host for",
     "base_url": "NUCLEUS_BASE_URL",
     "user_path": "NUCLEUS_USER_PATH",
     "utc_offset_sign": "NUCLEUS_UTC_OFFSET_SIGN",

@@ -159,7 +159,7 @@ class Ledger:
         device, version, who = session.device, session.version, session.user
         user = self.users[who.db_id]
         used = user.devices.setdefault(device.device_id, DeviceRecord(device, 0, version))
-        language = session.locale.split("-")[0] if session.locale else None
+        language = session.locale.replace("_", "-").split("-")[0] if session.locale else None
         labels = (device.platform, session.ram_gb, language, version, who.country)
         record = SessionRecord(session, user, used, labels, event.time_ms, event.time_ms)
         self._records[id(session)] = record

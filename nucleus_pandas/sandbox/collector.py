@@ -37,7 +37,7 @@ class Limits:
     sessions : int
         Runs of apps, of all apps together.
     data_bytes : int
-        The size of the data file. Erased data make room.
+        The size of the data file: 100 MiB are some 400,000 events, which take 0.5 GB of memory. Erased data make room.
     connections : int
         Open at once.
     """
@@ -46,7 +46,7 @@ class Limits:
     messages_per_second: float = 500
     apps: int = 20
     sessions: int = 100_000
-    data_bytes: int = 500 * 2**20
+    data_bytes: int = 100 * 2**20
     connections: int = 200
 
 
@@ -56,7 +56,7 @@ class TooMuchError(Exception):
 
 @dataclass
 class Counts:
-    """What came for one app: events stored, those that were known already, and what was no use."""
+    """What came for one app: events stored, those that were known already, and what could not be used."""
 
     events: int = 0
     duplicates: int = 0
@@ -123,14 +123,13 @@ class Collector:
             if self._closed:
                 raise TooMuchError("The sandbox has stopped. Send it again later.")
             app = self._app(app_id)
-            if not self._allowance.take():
-                raise TooMuchError("Too many messages a second. Send it again later.")
             try:
-                message = parse_message(text)
-            except MessageError:
+                if not self._allowance.take():
+                    raise TooMuchError("Too many messages a second. Send it again later.")
+                return self._store(app_id, app, parse_message(text))
+            except (MessageError, TooMuchError):
                 app.counts.rejected_messages += 1
                 raise
-            return self._store(app_id, app, message)
 
     def reject(self, app_id: str) -> None:
         """Count a message that was refused before it could be read, such as one that is too large."""
@@ -170,7 +169,7 @@ class Collector:
             raise TooMuchError("The sandbox takes no more sessions. Start it with another data file.")
 
     def _take(self, app: _App, arrival: Arrival) -> None:
-        app.counts.events += 1
+        app.counts.events += arrival.event.is_row
         app.counts.dropped_properties += arrival.event.dropped
         self._keep(app, arrival)
 

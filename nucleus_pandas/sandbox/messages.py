@@ -13,7 +13,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -86,12 +86,16 @@ class Tracked:
 
     def to_json(self) -> str:
         """Return it as text that `from_json` reads; what is missing is left out."""
-        return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
+        values = {name: getattr(self, name) for name in _FIELDS}
+        return json.dumps({name: value for name, value in values.items() if value is not None})
 
     @classmethod
     def from_json(cls, text: str) -> Tracked:
         """Return what `to_json` wrote."""
         return cls(**json.loads(text))
+
+
+_FIELDS = [field.name for field in fields(Tracked)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +241,10 @@ def _device(raw: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(ram, (int, float)) or isinstance(ram, bool) or not 0 < ram < 1e6:
         ram = None
     return {
-        "platform": _text(raw, "platform"),
-        "os_version": _text(raw, "osVersion"),
-        "arch": _text(raw, "arch"),
-        "version": _text(raw, "version"),
+        "platform": _id(raw, "platform"),
+        "os_version": _id(raw, "osVersion"),
+        "arch": _id(raw, "arch"),
+        "version": _id(raw, "version"),
         "locale": _text(raw, "locale") or _text(raw, "language"),
         "ram_gb": None if ram is None else round(ram),
     }
@@ -283,7 +287,7 @@ def _date(value: object) -> int | None:
 
 
 def _id(raw: Mapping[str, Any], field: str) -> str | None:
-    """Return an id as text; some apps send numbers."""
+    """Return an id or the like as text; some apps send numbers, and one client the architecture as 64."""
     value = raw.get(field)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)

@@ -45,8 +45,8 @@ class SandboxClient(Client):
 
     def __init__(self, sandbox: Sandbox, app_id: str, **settings: Any) -> None:
         self._sandbox = sandbox
-        # There is nobody to be polite to, and nothing to be kept: it is all on this machine, and changes as you look.
-        settings = {"requests_per_second": None, "cache": False, **settings}
+        # Nobody else waits for this service, answers change while you look, and nothing leaves this machine.
+        settings = {"requests_per_second": None, "cache": False, "allow_http": True, **settings}
         super().__init__(app_id, sandbox.token, base_url=sandbox.base_url, **settings)
 
     def now(self) -> dt.datetime:
@@ -55,53 +55,55 @@ class SandboxClient(Client):
 
 
 class Sandbox(ThreadedService):
-    """A local service for the official tracking clients, which serves what they report through the Data API.
+    """A local service for the official tracking clients, with the Data API for what they report.
 
-    Point the ``endpoint`` of a tracking client at it, use your app, and load tables of what arrived. It runs beside a
-    notebook, in threads of its own, from `start` (or ``with``) to `stop`.
+    Set the ``endpoint`` of a tracking client to that of the sandbox, use your app, and load tables of what arrived. The
+    sandbox runs in threads of its own, beside a notebook, from `start` (or ``with``) to `stop`.
 
     Parameters
     ----------
     path : path, optional
-        File to keep the events in, an SQLite database that only this account can read. It is made if it is not there,
-        and used by one sandbox at a time. Without one, events are gone when the sandbox stops.
+        File that keeps the events: an SQLite database, created if missing, which only this account can read and one
+        sandbox at a time can use. Without one, events are gone when the sandbox stops.
     port : int
         Port to listen on; 0: any that is free.
     host : str
-        Address to listen on. Any other than this machine's own lets others in: whoever reaches it can send events, and
-        whoever has the token can read them.
+        Address to listen on. With any other than this machine's own, whoever reaches it can send events, and whoever
+        has the token can read them.
     limits : Limits
         How much is accepted.
     clock : callable, optional
-        Gives the present, tz-aware; for tests. Default: the real clock.
+        Returns the present, tz-aware; for tests. Default: the real clock.
 
     Attributes
     ----------
     endpoint : str
         What tracking clients take as ``endpoint``.
     base_url, token : str
-        Where the Data API is, and what opens it. A file keeps its token.
+        Address of the Data API, and the token that it requires. With a file, the token stays the same.
     failures : deque of Exception
-        What went wrong inside, such as a full disk; clients were answered with an error and send again.
+        What went wrong in the sandbox, such as a full disk. The clients got an error, and send again.
 
     Raises
     ------
     ConfigurationError
-        When the port is taken, the path is not one of a sandbox's file, or the library ``websockets`` is missing.
+        When the port is taken, the file is something else, or the library ``websockets`` is missing.
     StoreLockedError
         When another sandbox uses the file.
+    StoreError
+        When the file cannot be used.
 
     Notes
     -----
-    An event is acknowledged when it is on disk, and counts once however often it is sent: it is recognised by device,
-    session, id, date, name and attributes, or without an id by all but that. An event with neither id nor date is new
-    each time. Properties are numbers, texts and booleans; other values are left out.
+    An event is acknowledged once it is on disk, and counts once however often it is sent. It is recognised by its id
+    together with device, session, date, name and properties; without an id, by the others. An event with neither id nor
+    date is new each time. Properties are numbers, texts and booleans; other values are left out.
 
-    A session ends after 30 minutes without an event. Nothing of a session is visible until its ``init`` has arrived.
-    An anonymous user who signs in keeps what they did before, unless somebody is known by that id already: then it goes
-    to them. Countries are unknown. What `Client.delete_user` erases is overwritten in the file.
+    A session ends after 30 minutes without an event. Nothing of a session is visible until its ``init`` arrives. An
+    anonymous user who signs in keeps what they did before; if the app has reported that user id before, it moves to
+    that user. Countries are unknown.
 
-    Nothing of what clients send is logged.
+    `Client.delete_user` overwrites what it erases, in the file, too. Nothing that clients send is logged.
 
     Examples
     --------
@@ -160,7 +162,8 @@ class Sandbox(ThreadedService):
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     @property
-    def _is_loopback(self) -> bool:
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -198,10 +201,11 @@ class Sandbox(ThreadedService):
             One row an app.
 
             - app_id
-            - events: stored, each once; those of erased users are still counted until the sandbox stops
+            - events: stored, each once; changes of users and properties are none, and those of erased users are still
+              counted until the sandbox stops
             - duplicates: sent again, and left out
             - rejected_events: not usable, such as an event without a name
-            - rejected_messages: not readable, or too large
+            - rejected_messages: not readable, too large or beyond a limit
             - dropped_properties: no number, text or boolean, and left out of events that were stored
 
             Events and properties count since the file was made, the others since the start.
@@ -226,7 +230,7 @@ class Sandbox(ThreadedService):
         return guarded(lambda: self._checked(method, target, host, token), self.failures)
 
     def _checked(self, method: str, target: str, host: str | None, token: str | None) -> tuple[int, Answer | None]:
-        if self._is_loopback:
+        if self.is_loopback:
             check_door(host, self.port)
         if not hmac.compare_digest((token or "").encode(), self.token.encode()):
             raise RefusedError(HTTPStatus.UNAUTHORIZED, "Missing or wrong token.")
@@ -263,7 +267,7 @@ class Sandbox(ThreadedService):
                 self.failures,
                 host=self.host,
                 collector=self._collector,
-                loopback=self._is_loopback,
+                loopback=self.is_loopback,
             )
         except BaseException as error:
             self._collector = None

@@ -213,7 +213,7 @@ class _Talk:
                 self._protocol.receive_eof()
             frames = self._protocol.events_received()
             self._flush()
-        if self._protocol.close_sent is not None and self._protocol.close_rcvd is None and data:
+        if data and self._protocol.parser_exc is not None:
             self._server.collector.reject(self._app_id)  # too large, or not WebSocket
         for frame in frames:
             if isinstance(frame, Frame) and frame.opcode in _MESSAGE_FRAMES:

@@ -74,16 +74,17 @@ def view_app(arrivals: Sequence[Arrival], salt: str) -> AppView:
     """
     people = People(arrivals, salt)
     owned = list(zip(arrivals, people.owners, strict=True))
-    seqs: dict[str, list[int]] = {}
+    seqs: dict[Person, list[int]] = {}
     for arrival, person in owned:
-        seqs.setdefault(people.db_id(person), []).append(arrival.seq)
+        seqs.setdefault(person, []).append(arrival.seq)
     started = {run_of(arrival.event) for arrival in arrivals if arrival.event.type == "init"}
     visible = [(arrival, person) for arrival, person in owned if run_of(arrival.event) in started]
     pieces = sorted(_pieces(visible), key=lambda piece: piece.start_ms)
     users = _users(visible, pieces, people)
     events, devices = _events(pieces, users, _contexts(visible))
     by_creation = sorted(users.values(), key=lambda user: user.created_ms)
-    return AppView(Ledger(by_creation, events), seqs, people, users, devices)
+    by_id = {people.db_id(person): numbers for person, numbers in seqs.items()}
+    return AppView(Ledger(by_creation, events), by_id, people, users, devices)
 
 
 def _pieces(visible: Iterable[tuple[Arrival, Person]]) -> Iterator[_Piece]:

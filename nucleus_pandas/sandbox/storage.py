@@ -76,7 +76,7 @@ class Storage:
         try:
             with self._telling("opened"):
                 self._prepare()
-            self.token, self.salt = self._setting("token"), self._setting("salt")
+                self.token, self.salt = self._setting("token"), self._setting("salt")
         except BaseException:
             self._connection.close()
             raise
@@ -113,7 +113,11 @@ class Storage:
         with self._telling("read"):
             rows = self._connection.execute("select app, seq, received_ms, event from arrivals order by seq")
             for app, seq, received_ms, event in rows:
-                yield app, Arrival(seq, received_ms, Tracked.from_json(event))
+                try:
+                    tracked = Tracked.from_json(event)
+                except (ValueError, TypeError):
+                    raise StoreError(f"The sandbox's data at {self.path} are damaged.") from None
+                yield app, Arrival(seq, received_ms, tracked)
 
     def add(self, app: str, received_ms: int, events: Sequence[tuple[Tracked, bytes | None]]) -> list[Arrival | None]:
         """Store events with their digests, all or nothing; None for each that was there already.

@@ -56,6 +56,10 @@ class Tracker:
         self.socket.send(message if isinstance(message, (str, bytes)) else json.dumps(message))
         return json.loads(self.socket.recv(timeout=10))
 
+    def say_in_pieces(self, pieces):
+        self.socket.send(iter(pieces))
+        return json.loads(self.socket.recv(timeout=10))
+
     def track(self, kind, name=None, payload=None, **fields):
         """Send one event, which must be acknowledged."""
         event = self.event(kind, name, payload, **fields)

@@ -152,7 +152,7 @@ def test_what_is_no_message_is_answered_and_counted(tracker, sandbox, app, messa
         ({"id": "\ud800"}, "id must be"),
         ({"userId": {"a": 1}}, "userId must be"),
         ({"deviceId": "x" * 1001}, "deviceId is longer"),
-        ({"platform": 3}, "platform must be"),
+        ({"locale": 3}, "locale must be"),
     ],
 )
 def test_a_field_that_cannot_be_right_is_named_without_its_value(change, error):
@@ -232,11 +232,9 @@ def test_a_message_that_is_too_large_closes_the_connection_only(clock):
 
 def test_a_message_in_many_pieces_is_one(sandbox, tracker):
     client = tracker(userId="ana")
-    client.socket.send(iter(['{"data"', ": ", "[]", "}"]))
-    assert json.loads(client.socket.recv(timeout=10)) == {"reportedIds": []}
-    client.socket.send(iter(["x" * 1_000_000] * 5))
-    with pytest.raises(ConnectionClosed) as closed:
-        client.socket.recv(timeout=10)
+    assert client.say_in_pieces(['{"data"', ": ", "[]", "}"]) == {"reportedIds": []}
+    with pytest.raises(ConnectionClosed) as closed:  # while it sends, or after that
+        client.say_in_pieces(["x" * 1_000_000] * 5)
     assert closed.value.rcvd.code == 1009
 
 
@@ -332,10 +330,22 @@ def test_bytes_that_are_no_frames_end_one_connection_only(sandbox, tracker):
         ]
         line.sendall("\r\n".join([*head, "", ""]).encode())
         assert line.recv(4096).startswith(b"HTTP/1.1 101")
-        line.sendall(os.urandom(2) * 50)
+        line.sendall(b"\xff" * 100)
         while line.recv(4096):
             pass
     tracker(userId="ana").track("init")
+
+
+def test_a_connection_that_is_cut_is_forgotten(sandbox, clock):
+    client = Tracker(sandbox, clock)
+    assert len(sandbox._server._open) == 1
+    client.socket.socket.shutdown(socket.SHUT_RDWR)
+    client.close()
+    for _ in range(200):
+        if not sandbox._server._open:
+            break
+        time.sleep(0.02)
+    assert not sandbox._server._open
 
 
 def test_a_ping_is_answered(sandbox):

@@ -119,3 +119,18 @@ def test_deleting_a_user_deletes_what_they_did_before_they_signed_in(tracker, ap
     client.track("init", sessionId=2)
     assert nu.load_users(app)["user_id"].tolist() == nu.load_users(app)["user_db_id"].tolist()
     assert len(log_of(app)) == 1
+
+
+def test_a_store_follows_an_anonymous_user_who_is_merged_into_another(tracker, app, clock, tmp_path):
+    store = nu.EventStore(tmp_path / "store.duckdb")
+    tracker(device="laptop", userId="ana").track("init")
+    client = tracker(device="desktop", session="2", anonId="desktop-anon")
+    client.track("init")
+    clock.forward(MINUTE)
+    nu.sync(app, store, "2026-11-20", "2026-11-20")
+    assert len(store.users()) == 2
+    client.track("event", "A", userId="ana")
+    clock.forward(MINUTE)
+    nu.sync(app, store, "2026-11-20", "2026-11-20")
+    assert store.users()["user_id"].tolist() == ["ana"]
+    assert sorted(store.events()["event"]) == ["A", "init", "init"]

@@ -226,6 +226,20 @@ def test_values_that_are_no_properties_are_left_out_and_counted(tracker, sandbox
     assert sandbox.arrivals().loc[0, "dropped_properties"] == 4
 
 
+@pytest.mark.parametrize(("locale", "language"), [("en-GB", "en"), ("en_GB", "en"), ("fr", "fr"), ("C", "C")])
+def test_languages_come_from_every_spelling_of_a_locale(tracker, app, locale, language):
+    tracker(userId="ana").track("init", locale=locale)
+    dimensions = nu.load_dimensions(app, **WEEK).set_index("dimension")["value"]
+    assert dimensions["language"] == language
+
+
+def test_only_events_count_as_events(tracker, sandbox):
+    client = tracker()
+    for kind in ("init", "userid", "props", "heartbeat", "nucleus:view"):
+        client.track(kind, userId="ana")
+    assert sandbox.arrivals().loc[0, "events"] == 2
+
+
 def test_apps_do_not_see_each_other(tracker, sandbox):
     tracker(userId="ana", app="one").track("init")
     tracker(userId="ben", app="two").track("init")
