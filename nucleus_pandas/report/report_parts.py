@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nucleus_pandas.api.client import check_client
 from nucleus_pandas.core.instants import parse_zone
-from nucleus_pandas.core.text import counted
+from nucleus_pandas.core.text import counted, percent
 from nucleus_pandas.exceptions import IncompleteDataWarning
 from nucleus_pandas.report import service_sections as of_counts
 from nucleus_pandas.report import store_sections as of_people
-from nucleus_pandas.report.changes import percent_of
 from nucleus_pandas.report.report import Report, Section
 from nucleus_pandas.report.report_period import make_span
 from nucleus_pandas.report.service_tables import load
@@ -228,9 +227,8 @@ def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
         _add_sections(report, people, span, asked)
     missing = list(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, IncompleteDataWarning)))
     if people is not None and people.log.sample < 1:
-        missing.append(
-            f"The store follows {percent_of(people.log.sample)} of the users: counts from it are of these only."
-        )
+        share = percent(people.log.sample, decimals=None)
+        missing.append(f"The store follows {share} of the users: counts from it are of these only.")
     if people is not None and people.since > span.since:
         missing.append(f"The store holds days since {people.since}: what follows users begins there.")
     if missing:

@@ -12,7 +12,7 @@ from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.calendar import Periods
 from nucleus_pandas.core.dtypes import COUNT, DAY, INSTANT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.durations import spell_duration
-from nucleus_pandas.core.units import SETTLING, TIMEOUT
+from nucleus_pandas.core.units import SECOND, SETTLING, TIMEOUT
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.pending import warn_all_pending
 from nucleus_pandas.events.segments import Segments
@@ -113,7 +113,7 @@ def _counts(group: Ints, groups: int, found: Standing, counted: Bools) -> dict[s
         made = np.flatnonzero(counted & (found.depth > number))
         users[:, number] = np.bincount(group[made], minlength=groups)
         if number:
-            seconds = (found.times[number, made] - found.times[number - 1, made]) / 1e6
+            seconds = (found.times[number, made] - found.times[number - 1, made]) / SECOND
             median[:, number], mean[:, number] = _middle(seconds, group[made], groups)
     before = np.concatenate([np.zeros((groups, 1), dtype=np.int64), users[:, :-1]], axis=1)
     start = np.repeat(users[:, :1], steps, axis=1)
