@@ -24,7 +24,7 @@ from nucleus_pandas.analysis.errors.top_errors import top_errors
 from nucleus_pandas.analysis.funnel.funnel import funnel, funnel_trend, funnel_users
 from nucleus_pandas.analysis.paths import paths
 from nucleus_pandas.analysis.releases.release_comparison import compare_releases
-from nucleus_pandas.analysis.releases.version_adoption import adoption
+from nucleus_pandas.analysis.releases.version_adoption import version_adoption
 from nucleus_pandas.analysis.retention.retention import retention, retention_curve, retention_trend
 from nucleus_pandas.analysis.retention.survival import survival
 from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
@@ -36,9 +36,9 @@ from nucleus_pandas.api.loaders.count_loaders import (
     load_attribute,
     load_daily,
     load_dimensions,
-    load_errors,
+    load_error_counts,
+    load_event_counts,
     load_event_properties,
-    load_events,
     load_hours,
     load_quick_glance,
     load_totals,
@@ -73,7 +73,6 @@ from nucleus_pandas.exceptions import (
 )
 from nucleus_pandas.plots import (
     plot_active_users,
-    plot_adoption,
     plot_breakdown,
     plot_breakdown_change,
     plot_breakdown_trend,
@@ -97,6 +96,7 @@ from nucleus_pandas.plots import (
     plot_survival,
     plot_time_to_convert,
     plot_usage_interval,
+    plot_version_adoption,
 )
 from nucleus_pandas.report.report import Report
 from nucleus_pandas.report.report_parts import daily_report, monthly_report, weekly_report
@@ -133,7 +133,6 @@ __all__ = [
     "StoreError",
     "StoreLockedError",
     "active_users",
-    "adoption",
     "attribute_catalog",
     "breakdown",
     "check_tracking",
@@ -159,9 +158,9 @@ __all__ = [
     "load_daily",
     "load_devices",
     "load_dimensions",
-    "load_errors",
+    "load_error_counts",
+    "load_event_counts",
     "load_event_properties",
-    "load_events",
     "load_hours",
     "load_live_events",
     "load_live_user_count",
@@ -177,7 +176,6 @@ __all__ = [
     "paths",
     "plan_sync",
     "plot_active_users",
-    "plot_adoption",
     "plot_breakdown",
     "plot_breakdown_change",
     "plot_breakdown_trend",
@@ -201,6 +199,7 @@ __all__ = [
     "plot_survival",
     "plot_time_to_convert",
     "plot_usage_interval",
+    "plot_version_adoption",
     "retention",
     "retention_curve",
     "retention_trend",
@@ -210,6 +209,7 @@ __all__ = [
     "top_errors",
     "unbounded_retention",
     "usage_interval",
+    "version_adoption",
     "weekly_report",
 ]
 

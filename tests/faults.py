@@ -208,8 +208,8 @@ LOADERS: dict[str, tuple[Callable[[nu.Client], pd.DataFrame], str]] = {
     "load_hours": (lambda client: nu.load_hours(client, **SPAN), "analytics"),
     "load_dimensions": (lambda client: nu.load_dimensions(client, **SPAN), "analytics"),
     "load_totals": (lambda client: nu.load_totals(client, **SPAN), "analytics"),
-    "load_events": (lambda client: nu.load_events(client, **SPAN), "events"),
-    "load_errors": (lambda client: nu.load_errors(client, **SPAN), "errors"),
+    "load_event_counts": (lambda client: nu.load_event_counts(client, **SPAN), "events"),
+    "load_error_counts": (lambda client: nu.load_error_counts(client, **SPAN), "errors"),
     "load_event_properties": (lambda client: nu.load_event_properties(client, **SPAN), "eventsprops"),
     "load_attribute": (lambda client: nu.load_attribute(client, "init", "plan", **SPAN), "plan"),
     "load_users": (nu.load_users, "/users"),
@@ -221,7 +221,7 @@ LOADERS: dict[str, tuple[Callable[[nu.Client], pd.DataFrame], str]] = {
 #: Answers that a service in order gives about other data, so that nobody can tell.
 PLAUSIBLE = {
     *((name, "data: empty list") for name in ("load_event_properties", "load_attribute", "load_live_users")),
-    *((name, "data: empty object") for name in ("load_events", "load_errors")),
+    *((name, "data: empty object") for name in ("load_event_counts", "load_error_counts")),
     *((name, "the first row is missing") for name in ("load_event_properties", "load_attribute", "load_sessions")),
     *((name, "the first row is missing") for name in ("load_live_users", "a user")),
     *((name, "nested data") for name in ("load_session_events", "events")),

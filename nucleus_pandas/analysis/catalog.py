@@ -147,7 +147,7 @@ def _wanted(attributes: pd.DataFrame) -> pd.DataFrame:
 def _summary(frame: pd.DataFrame, top: int) -> dict[str, Any]:
     """The numbers of one attribute, from its values with the most frequent first."""
     named = frame[frame["value"].notna()]
-    told = [
+    values = [
         f"{_short(value)} ({'no count' if pd.isna(count) else f'{count:,}'})"
         for value, count in named[["value", "count"]].head(top).itertuples(index=False)
     ]
@@ -156,7 +156,7 @@ def _summary(frame: pd.DataFrame, top: int) -> dict[str, Any]:
         "values": len(named),
         "count": total,
         "top_share": named["count"].max() / total if total and len(named) else np.nan,
-        "top_values": ", ".join(told) or None,
+        "top_values": ", ".join(values) or None,
     }
 
 

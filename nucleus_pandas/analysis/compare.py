@@ -28,8 +28,8 @@ _COMPARED: Schema = {
     "base_b": COUNT,
     "rate_b": NUMBER,
     "difference": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "difference_low": NUMBER,
+    "difference_high": NUMBER,
     "p_value": NUMBER,
     "p_adjusted": NUMBER,
     "verdict": TEXT,
@@ -71,8 +71,8 @@ def compare_funnels(
           those of step 1 (``from_start``) or of the step before (``from_previous``); users / base, NaN where
           the base is 0. ``users_b``, ``base_b``, ``rate_b``: likewise.
         - ``difference``: rate_b − rate_a, so positive where b's is higher. 0.05 are five percentage points.
-        - ``low``, ``high``: bounds of the difference, 95 % for all rows of this table together: adjusted as
-          ``p_adjusted`` is.
+        - ``difference_low``, ``difference_high``: bounds of the difference, 95 % for all rows of this table together:
+          adjusted as ``p_adjusted`` is.
         - ``p_value``: how often a difference at least as large comes about by chance where there is none.
         - ``p_adjusted``: `p_value` raised for being one of several (Holm, over all rows of this table): the more
           you compare, the more differences chance will show you.
@@ -106,7 +106,7 @@ def compare_funnels(
     >>> compared[["segment", "reference", "event", "users_b", "base_b"]]
       segment reference            event  users_b  base_b
     0     pro      free  PROJECT_CREATED        9      12
-    >>> bool(compared["difference"].between(compared["low"], compared["high"]).all())
+    >>> bool(compared["difference"].between(compared["difference_low"], compared["difference_high"]).all())
     True
     """
     check_choice("rate", rate, get_args(Rate))

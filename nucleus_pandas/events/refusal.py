@@ -6,8 +6,8 @@ import sys
 
 REFUSAL = (
     "This cannot go through Buckets, or a frame of Dask or Spark, one part after another; funnel, funnel_trend, paths, "
-    "retention, active_users, growth, error_free, crash_free and adoption can. Here, pass what fits into memory: an "
-    "EventStore, or a DataFrame with the events of some users, such as store.events(users=...)."
+    "retention, active_users, growth, error_free, crash_free and version_adoption can. Here, pass what fits into "
+    "memory: an EventStore, or a DataFrame with the events of some users, such as store.events(users=...)."
 )
 
 

@@ -13,9 +13,9 @@ import pandas as pd
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.text import did_you_mean, is_utf8, near_names, shown
-from nucleus_pandas.events.dirty_data import warn_of_variants
 from nucleus_pandas.events.eventlog import CONTEXT, EventLog
 from nucleus_pandas.events.log_columns import unknown_column
+from nucleus_pandas.events.row_checks import warn_of_variants
 from nucleus_pandas.store.eventstore import EventStore
 
 #: A condition on properties: values by name, or a function of a frame that gives a truth value a row.
@@ -41,8 +41,8 @@ class Step:
             return name
         if isinstance(self.where, Mapping):
             return f"{name} [{', '.join(f'{key}={wanted}' for key, wanted in self.where.items())}]"
-        told = getattr(self.where, "__name__", "<lambda>")
-        return f"{name} [{'condition' if told == '<lambda>' else told}]"
+        condition = getattr(self.where, "__name__", "<lambda>")
+        return f"{name} [{'condition' if condition == '<lambda>' else condition}]"
 
 
 #: What stands for a step: a name, several names, or what `step` makes.

@@ -61,7 +61,7 @@ def plot_breakdown(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         maker="breakdown",
         texts=["value"],
         counts=["count"],
-        numbers=["share", "low", "high", "cumulative_share"],
+        numbers=["share", "share_low", "share_high", "cumulative_share"],
         optional=_APART,
     )
     if "period" in table.columns:
@@ -72,7 +72,7 @@ def plot_breakdown(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         return style.no_data(style.axes_for(ax), title)
     _check_rows(table, "plot_breakdown")
     ax = style.axes_for(ax, height=max(2.5, 1.4 + 0.32 * len(table)))
-    share, low, high, count = (floats(table[name]) for name in ("share", "low", "high", "count"))
+    share, low, high, count = (floats(table[name]) for name in ("share", "share_low", "share_high", "count"))
     places = np.arange(len(table))
     ax.barh(places, np.nan_to_num(share), 0.7, color=[_color(value) for value in table["value"]])
     for color, width in (("white", 2.4), ("black", 1.0)):
@@ -134,7 +134,7 @@ def plot_breakdown_change(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         maker="compare_breakdowns",
         texts=["value"],
         counts=["count_before", "count_after"],
-        numbers=["share_before", "share_after", "difference", "low", "high", "p_adjusted"],
+        numbers=["share_before", "share_after", "difference", "difference_low", "difference_high", "p_adjusted"],
         flags=["low_n"],
         optional=_APART,
     )
@@ -144,7 +144,8 @@ def plot_breakdown_change(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     _check_rows(table, "plot_breakdown_change")
     ax = style.axes_for(ax, height=max(2.5, 1.4 + 0.36 * len(table)))
     before, after, difference, low, high, chance = (
-        floats(table[name]) for name in ("share_before", "share_after", "difference", "low", "high", "p_adjusted")
+        floats(table[name])
+        for name in ("share_before", "share_after", "difference", "difference_low", "difference_high", "p_adjusted")
     )
     colors = [style.PALETTE[0] if p < _ENOUGH else style.REST for p in chance]
     for i, color in enumerate(colors):

@@ -56,7 +56,7 @@ def plot_impact_of_errors(impact: pd.DataFrame, ax: Axes | None = None) -> Axes:
         maker="impact_of_errors",
         texts=["activity", "within"],
         counts=["users_without", "users_with", "pending", "first"],
-        numbers=["difference", "low", "high", "sample"],
+        numbers=["difference", "difference_low", "difference_high", "sample"],
         flags=["low_n"],
     )
     users = impact[["users_without", "users_with"]]
@@ -64,7 +64,7 @@ def plot_impact_of_errors(impact: pd.DataFrame, ax: Axes | None = None) -> Axes:
         return style.no_data(style.axes_for(ax), TITLE)
     ax = style.axes_for(ax, height=1.6 + 0.42 * len(impact))
     names = [style.plain(name, style.name_width(ax)) for name in impact["activity"]]
-    points, low, high = (100 * floats(impact[column]) for column in ("difference", "low", "high"))
+    points, low, high = (100 * floats(impact[column]) for column in ("difference", "difference_low", "difference_high"))
     widest = float(np.nanmax(np.abs([low, high]), initial=1.0))
     ax.axvline(0, color=style.REST, linewidth=1.0)
     for place, name in enumerate(impact["activity"]):

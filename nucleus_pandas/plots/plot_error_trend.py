@@ -70,7 +70,7 @@ def plot_error_trend(
     --------
     >>> app = nu.demo_client()
     >>> span = {"start": "2026-06-01", "end": "2026-10-31"}
-    >>> trend = nu.error_trend(nu.load_errors(app, **span), nu.load_daily(app, **span))
+    >>> trend = nu.error_trend(nu.load_error_counts(app, **span), nu.load_daily(app, **span))
     >>> planted = nu.demo.truth(as_of=app.now())
     >>> ax = nu.plot_error_trend(trend, error="uncaughtException", releases=planted.releases)
     """
@@ -83,7 +83,7 @@ def plot_error_trend(
         dates=["day"],
         texts=["error", "per"],
         counts=["count"],
-        numbers=["rate", "expected", "low", "high"],
+        numbers=["rate", "expected", "expected_low", "expected_high"],
         maybe=["spike"],
         flags=["complete", "settled"],
     )
@@ -158,7 +158,7 @@ def _curves(rows: pd.DataFrame, days: pd.DatetimeIndex, column: str) -> list[_Cu
         trace = styled(place, name, floats(wide[column]))
         trace = Trace(name, trace.counts, style.REST, ".") if name == OTHER else trace
         spike = wide["spike"].astype("boolean").fillna(False).to_numpy(dtype=bool)
-        expected, low, high = (floats(wide[one]) for one in ("expected", "low", "high"))
+        expected, low, high = (floats(wide[one]) for one in ("expected", "expected_low", "expected_high"))
         curves.append(_Curve(trace, expected, low, high, spike))
     return curves
 

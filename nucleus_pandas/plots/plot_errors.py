@@ -25,7 +25,7 @@ def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     Parameters
     ----------
     errors : DataFrame
-        The table of `load_errors`.
+        The table of `load_error_counts`.
     ax : matplotlib Axes, optional
         Where to draw. By default a new figure is made.
     top : int, default 8
@@ -55,12 +55,12 @@ def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     Examples
     --------
     >>> app = nu.demo_client()
-    >>> ax = nu.plot_errors(nu.load_errors(app, "2026-09-01", "2026-10-31"))
+    >>> ax = nu.plot_errors(nu.load_error_counts(app, "2026-09-01", "2026-10-31"))
     """
     errors = checked_table(
         errors,
         plot="plot_errors",
-        maker="load_errors",
+        maker="load_error_counts",
         dates=["day"],
         texts=["error"],
         counts=["count"],

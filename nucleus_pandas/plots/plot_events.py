@@ -22,7 +22,7 @@ def plot_events(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     Parameters
     ----------
     events : DataFrame
-        The table of `load_events`.
+        The table of `load_event_counts`.
     ax : matplotlib Axes, optional
         Where to draw. By default a new figure is made.
     top : int, default 8
@@ -51,12 +51,12 @@ def plot_events(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     Examples
     --------
     >>> app = nu.demo_client()
-    >>> ax = nu.plot_events(nu.load_events(app, "2026-09-01", "2026-10-31"), top=5)
+    >>> ax = nu.plot_events(nu.load_event_counts(app, "2026-09-01", "2026-10-31"), top=5)
     """
     events = checked_table(
         events,
         plot="plot_events",
-        maker="load_events",
+        maker="load_event_counts",
         dates=["day"],
         texts=["event"],
         counts=["count"],

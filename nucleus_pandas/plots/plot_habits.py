@@ -59,7 +59,7 @@ def plot_days_active(days_active: pd.DataFrame, ax: Axes | None = None) -> Axes:
         plot="plot_days_active",
         maker="days_active",
         counts=["days", "users"],
-        numbers=["share", "low", "high", "share_at_least", "sample"],
+        numbers=["share", "share_low", "share_high", "share_at_least", "sample"],
         dates=["first_day", "last_day"],
         flags=["low_n", "settled"],
     )
@@ -115,7 +115,7 @@ def plot_usage_interval(usage_interval: pd.DataFrame, ax: Axes | None = None) ->
         plot="plot_usage_interval",
         maker="usage_interval",
         counts=["days", "users", "once"],
-        numbers=["share", "low", "high", "share_at_most", "longest_at_most", "sample"],
+        numbers=["share", "share_low", "share_high", "share_at_most", "longest_at_most", "sample"],
         flags=["low_n"],
     )
     ax = style.axes_for(ax)
@@ -154,7 +154,7 @@ def _draw(ax: Axes, table: pd.DataFrame, line: str, meaning: str) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    days, share, low, high, along = (floats(table[name]) for name in ("days", "share", "low", "high", line))
+    days, share, low, high, along = (floats(table[name]) for name in ("days", "share", "share_low", "share_high", line))
     # One patch draws all bars; where a number of days has no row there is none.
     edges = np.arange(days.min(), days.max() + 2) - 0.5
     bars = np.full(len(edges) - 1, np.nan)

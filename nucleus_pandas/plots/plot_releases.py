@@ -24,13 +24,13 @@ _WIDEST = 64.0
 _TITLE = {"error": "Errors of each release", "crash": "Crashes of each release"}
 
 
-def plot_adoption(adoption: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def plot_version_adoption(version_adoption: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the share of each version over time.
 
     Parameters
     ----------
-    adoption : DataFrame
-        The table of `adoption`.
+    version_adoption : DataFrame
+        The table of `version_adoption`.
     ax : matplotlib Axes, optional
         Where to draw. By default a new figure is made.
 
@@ -45,20 +45,20 @@ def plot_adoption(adoption: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ValueError
         If a column is missing or of the wrong type, or there are more than 30 versions.
     TypeError
-        If `adoption` is no DataFrame.
+        If `version_adoption` is no DataFrame.
 
     Examples
     --------
     >>> app = nu.demo_client()
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
     >>> log = nu.load_session_events(app, sessions)
-    >>> ax = nu.plot_adoption(nu.adoption(log, freq="W"))
+    >>> ax = nu.plot_version_adoption(nu.version_adoption(log, freq="W"))
     """
-    unit = "users" if isinstance(adoption, pd.DataFrame) and "users" in adoption.columns else "sessions"
-    adoption = checked_table(
-        adoption,
-        plot="plot_adoption",
-        maker="adoption",
+    unit = "users" if isinstance(version_adoption, pd.DataFrame) and "users" in version_adoption.columns else "sessions"
+    version_adoption = checked_table(
+        version_adoption,
+        plot="plot_version_adoption",
+        maker="version_adoption",
         dates=["period"],
         texts=["version"],
         counts=[unit],
@@ -67,12 +67,12 @@ def plot_adoption(adoption: pd.DataFrame, ax: Axes | None = None) -> Axes:
     )
     title = "Adoption of versions"
     ax = style.axes_for(ax)
-    if adoption[unit].isna().all():
+    if version_adoption[unit].isna().all():
         return style.no_data(ax, title)
-    notes = draw_stacked(ax, adoption, "version", plot="plot_adoption")
+    notes = draw_stacked(ax, version_adoption, "version", plot="plot_version_adoption")
     style.finish_axes(ax, x="period start", y=f"share of {unit}", grid=None)
     which = "with the version of their last session in it" if unit == "users" else "by when they start"
-    style.set_titles(ax, title, f"Shares of the {unit} of the period, {which}.", *notes, sample_note(adoption))
+    style.set_titles(ax, title, f"Shares of the {unit} of the period, {which}.", *notes, sample_note(version_adoption))
     return style.fit(ax)
 
 
@@ -115,7 +115,7 @@ def plot_releases(releases: pd.DataFrame, ax: Axes | None = None, *, failure: Fa
     >>> ax = nu.plot_releases(nu.compare_releases(log))
     """
     check_choice("failure", failure, get_args(Failure))
-    numbers = [f"{failure}_{name}" for name in ("ratio", "low", "high", "free", "free_before")]
+    numbers = [f"{failure}_{name}" for name in ("ratio", "ratio_low", "ratio_high", "free", "free_before")]
     releases = checked_table(
         releases,
         plot="plot_releases",
@@ -163,7 +163,7 @@ def _named(version: object, before: object, *, width: int) -> str:
 
 def _edges(releases: pd.DataFrame, failure: Failure) -> tuple[float, float]:
     """The ends of the axis: all bounds, as far as that is not too far."""
-    low, ratio, high = (floats(releases[f"{failure}_{name}"]) for name in ("low", "ratio", "high"))
+    low, ratio, high = (floats(releases[f"{failure}_{name}"]) for name in ("ratio_low", "ratio", "ratio_high"))
     ends = np.concatenate([low, ratio, high])
     ends = ends[np.isfinite(ends) & (ends > 0)]
     most = min(_WIDEST, 1.3 * float(np.max(np.concatenate([ends, 1 / ends]), initial=2.0)))
@@ -172,7 +172,7 @@ def _edges(releases: pd.DataFrame, failure: Failure) -> tuple[float, float]:
 
 def _draw(ax: Axes, place: int, row: pd.Series, failure: Failure, edges: tuple[float, float]) -> None:
     """Draw the ratio of one release with its bounds; an arrow where they go on beyond the axis."""
-    low, ratio, high = (float(row[f"{failure}_{name}"]) for name in ("low", "ratio", "high"))
+    low, ratio, high = (float(row[f"{failure}_{name}"]) for name in ("ratio_low", "ratio", "ratio_high"))
     if np.isnan(low):
         return
     color = _COLORS.get(str(row[f"{failure}_change"]), style.REST)

@@ -63,8 +63,8 @@ def plot_retention(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    Cohorts differ by chance: before you read something into a row, look at `low` and `high`, or draw them with
-    `plot_retention_trend`.
+    Cohorts differ by chance: before you read something into a row, look at `rate_low` and `rate_high`, or draw them
+    with `plot_retention_trend`.
 
     Examples
     --------
@@ -103,8 +103,8 @@ def retention_table(table: pd.DataFrame, *, plot: str, maker: str, cohorts: bool
         plot=plot,
         maker=maker,
         dates=["cohort"] if cohorts else [],
-        counts=["period", "users", "eligible", "retained"],
-        numbers=["rate", "low", "high", "sample"],
+        counts=["age", "users", "eligible", "retained"],
+        numbers=["rate", "rate_low", "rate_high", "sample"],
         flags=["complete", "low_n"] if cohorts else ["low_n"],
         texts=["freq", "clock", "criterion"],
         optional=["bracket", "segment"],
@@ -150,8 +150,8 @@ def _check_segment(table: pd.DataFrame) -> None:
 def grid_of(table: pd.DataFrame) -> Grid:
     """Order a table by cohort and period."""
     cohorts = pd.DatetimeIndex(np.sort(table["cohort"].unique()))
-    numbers = np.sort(table["period"].unique())
-    at = cohorts.get_indexer(pd.DatetimeIndex(table["cohort"])), np.searchsorted(numbers, table["period"])
+    numbers = np.sort(table["age"].unique())
+    at = cohorts.get_indexer(pd.DatetimeIndex(table["cohort"])), np.searchsorted(numbers, table["age"])
     rate = np.full((len(cohorts), len(numbers)), np.nan)
     rate[at] = floats(table["rate"])
     part, few = np.zeros((2, *rate.shape), dtype=np.bool_)
@@ -160,9 +160,9 @@ def grid_of(table: pd.DataFrame) -> Grid:
     users = np.full(len(cohorts), np.nan)
     users[at[0]] = floats(table["users"])
     told = ~np.isnan(rate)
-    names = dict(zip(table["period"].tolist(), map(str, table["period"]), strict=True))
+    names = dict(zip(table["age"].tolist(), map(str, table["age"]), strict=True))
     if "bracket" in table.columns:
-        names = dict(zip(table["period"].tolist(), map(style.plain, table["bracket"]), strict=True))
+        names = dict(zip(table["age"].tolist(), map(style.plain, table["bracket"]), strict=True))
     later = told & (numbers > 0)
     scale = next((rate[some] for some in (later & ~few, later, told) if some.any()), np.ones(1))
     top = float(scale.max())
@@ -272,7 +272,7 @@ def asked_note(table: pd.DataFrame) -> str:
     freq, clock, criterion = (str(table[name].iloc[0]) for name in ("freq", "clock", "criterion"))
     noun = NOUNS.get(freq, "period")
     how = _CRITERIA.get(criterion, criterion).format(noun, "on" if freq == "D" else "in")
-    cut = f"of {_UNITS.get(freq, '')} from each user's start" if clock == "rolling" else "of the calendar"
+    cut = f"of {_UNITS.get(freq, '')} from each user's start" if clock == "elapsed" else "of the calendar"
     return f"Per cent of those for whom the {noun} was over, {how}; {noun}s {cut}."
 
 

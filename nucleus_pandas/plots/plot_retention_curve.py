@@ -77,13 +77,13 @@ def plot_retention_curve(curve: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if nobody(curve):
         return style.no_data(ax, TITLE)
     segments = segments_of(curve, plot="plot_retention_curve")
-    numbers = np.sort(curve["period"].unique())
+    numbers = np.sort(curve["age"].unique())
     names = _bracket_names(curve, numbers)
     apart = _overlap(names)
     at = numbers.astype(float) if names is None else np.arange(len(numbers), dtype=float)
     top, rows = 0.0, []
     for place, one in enumerate(segments):
-        wide = one.rows.drop_duplicates("period").set_index("period").reindex(numbers)
+        wide = one.rows.drop_duplicates("age").set_index("age").reindex(numbers)
         look = {"color": one.color, "marker": style.MARKERS[place % len(style.MARKERS)]}
         top = max(top, _draw(ax, at, wide, look, bands=len(segments) <= _BANDS, apart=apart))
         rows.append(Row(at, floats(wide["eligible"]), one.color))
@@ -127,10 +127,10 @@ def plot_retention_trend(trend: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> app = nu.demo_client()
     >>> users = nu.load_users(app).tail(200)
     >>> table = nu.retention(nu.load_sessions(app, users), users=users, as_of=app.now())
-    >>> ax = nu.plot_retention_trend(nu.retention_trend(table, period=1))
+    >>> ax = nu.plot_retention_trend(nu.retention_trend(table, age=1))
     """
     trend = retention_table(trend, plot="plot_retention_trend", maker="retention_trend")
-    if len(set(trend["period"].tolist())) > 1:
+    if len(set(trend["age"].tolist())) > 1:
         raise ValueError("plot_retention_trend draws one period: pass the table to nu.retention_trend first")
     check_question(trend, plot="plot_retention_trend")
     ax = style.axes_for(ax)
@@ -156,7 +156,7 @@ def plot_retention_trend(trend: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.finish_axes(ax, x=f"{noun} of the start, first day", y="share that came back", grid="y")
     style.day_axis(ax, cohorts)
     _share_axis(ax, top)
-    which = style.plain(trend["bracket"].iloc[0]) if "bracket" in trend.columns else str(trend["period"].iloc[0])
+    which = style.plain(trend["bracket"].iloc[0]) if "bracket" in trend.columns else str(trend["age"].iloc[0])
     missing = int((~rated).sum())
     style.set_titles(
         ax,
@@ -182,7 +182,7 @@ def _draw(
 ) -> float:
     """Draw one line, or points `apart`, with the bounds, hollow where of few users; give back how high it reaches."""
     few = wide["low_n"].eq(True).to_numpy(dtype=bool)
-    rate, low, high = (floats(wide[name]) for name in ("rate", "low", "high"))
+    rate, low, high = (floats(wide[name]) for name in ("rate", "rate_low", "rate_high"))
     if line:
         dots = look | {"linestyle": "none"} if apart else look if len(x) <= _DOTS else look | {"marker": ""}
         ax.plot(x, rate, **dots, markersize=4.0, linewidth=1.4)
@@ -223,7 +223,7 @@ def _bracket_names(curve: pd.DataFrame, numbers: NDArray[Any]) -> list[str] | No
     """The names of brackets by their last periods, where there are any."""
     if "bracket" not in curve.columns:
         return None
-    names = dict(zip(curve["period"].tolist(), map(style.plain, curve["bracket"]), strict=True))
+    names = dict(zip(curve["age"].tolist(), map(style.plain, curve["bracket"]), strict=True))
     return [names[number] for number in numbers.tolist()]
 
 

@@ -60,7 +60,7 @@ def plot_survival(survival: pd.DataFrame, ax: Axes | None = None) -> Axes:
         plot="plot_survival",
         maker="survival",
         counts=["day", "at_risk", "lost", "censored", "pending"],
-        numbers=["survival", "low", "high", "sample"],
+        numbers=["survival", "survival_low", "survival_high", "sample"],
         flags=["low_n"],
         texts=["gap"],
         optional=["segment"],
@@ -89,7 +89,7 @@ def plot_survival(survival: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def _draw(ax: Axes, segment: Segment, *, band: bool) -> None:
     """Draw a curve in steps, dotted where it is of few users, and its bounds."""
     rows = segment.rows
-    day, share, low, high = (floats(rows[name]) for name in ("day", "survival", "low", "high"))
+    day, share, low, high = (floats(rows[name]) for name in ("day", "survival", "survival_low", "survival_high"))
     few = rows["low_n"].eq(True).to_numpy(dtype=bool)
     # Both parts have the day at which the one becomes the other.
     near = few.copy()
@@ -135,7 +135,7 @@ def _notes(survival: pd.DataFrame, segments: list[Segment], *, bands: bool) -> l
     half = _half_gone(segments[0].rows)
     alone = "More than half are still there." if half is None else f"Half were gone by day {half:,}."
     few = survival["low_n"].eq(True)
-    bands = bands and len(survival) > len(segments) and bool(survival["low"].notna().any())
+    bands = bands and len(survival) > len(segments) and bool(survival["survival_low"].notna().any())
     return [
         f"Lost: silent for longer than {gap}, at the time when they were seen last.",
         alone if segments[0].name is None else "Beside a name: by which day half were gone.",

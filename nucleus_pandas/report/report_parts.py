@@ -306,9 +306,9 @@ def _definitions(span: Span, people: People | None) -> str:
     told = [
         f"Days are local days in {span.zone}, from midnight to midnight.",
         "Active users: different users of the days, as the service counts them (load_totals). New users, sessions and "
-        "their mean length: load_daily. Errors per 100 sessions: every report counts (load_errors).",
-        "Events: load_events. A rate is per 100 sessions. Spikes: error_trend, against the same weekday of up to 8 "
-        "weeks before. New errors: new_errors.",
+        "their mean length: load_daily. Errors per 100 sessions: every report counts (load_error_counts).",
+        "Events: load_event_counts. A rate is per 100 sessions. Spikes: error_trend, against the same weekday of up to "
+        "8 weeks before. New errors: new_errors.",
         "Each change is judged in one of three ways, allowing for the number of rows of its section. A clear change "
         "(an arrow, higher, lower, more, fewer): chance alone would make one as large in fewer than 1 of 20 cases. "
         "Within normal variation: tested, and not clear. Too little history: not enough to test it. A clear change "
@@ -328,7 +328,7 @@ def _definitions(span: Span, people: People | None) -> str:
     else:
         told.append(
             f"From the store, known until {people.as_of:%Y-%m-%d %H:%M} UTC, {_days(people.since, people.until)}: "
-            "active_users, growth, retention, funnel, error_free, crash_free, adoption, compare_releases. Users in 7 "
-            "and 28 days: of the days up to and including the day, each counted once."
+            "active_users, growth, retention, funnel, error_free, crash_free, version_adoption, compare_releases. "
+            "Users in 7 and 28 days: of the days up to and including the day, each counted once."
         )
     return "\n\n".join(told)

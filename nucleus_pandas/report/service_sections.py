@@ -132,7 +132,7 @@ def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
     rate = glance.error_rate(loaded.now)
     told += "." if np.isnan(rate) else f", {rate:,.2f} per 100 sessions."
     report.add("Errors", f"{told} Every report counts: one session can report many.")
-    columns = ["day", "error", "count", "base", "rate", "expected", "low", "high", "spike"]
+    columns = ["day", "error", "count", "base", "rate", "expected", "expected_low", "expected_high", "spike"]
     report.add("Rate by day", plot_error_trend, data=trend, numbers=trend.loc[days, columns], level=3)
     first, last = span.judged
     _add_spikes(report, trend[trend["day"].between(pd.Timestamp(first), pd.Timestamp(last))], span)
@@ -155,7 +155,7 @@ def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
             "Count": spikes["count"],
             "Per 100 sessions": spikes["rate"],
             "Expected": spikes["expected"],
-            "At most": spikes["high"],
+            "At most": spikes["expected_high"],
         }
         note = f"Above the range to be expected from the same weekday of the 8 weeks before. {note}".strip()
         report.sections.append(table_section("Spikes", columns, note, level=3))
@@ -236,8 +236,8 @@ def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span
             "Value": table["value"],
             "New users": table["count"],
             "Share, %": 100 * table["share"],
-            "95 % from": 100 * table["low"],
-            "to": 100 * table["high"],
+            "95 % from": 100 * table["share_low"],
+            "to": 100 * table["share_high"],
         }
         note = "Users created in these days."
     else:
@@ -247,8 +247,8 @@ def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span
             "Share, %": 100 * table["share_after"],
             "Before, %": 100 * table["share_before"],
             "Difference, points": 100 * table["difference"],
-            "Bounds from": 100 * table["low"],
-            "to": 100 * table["high"],
+            "Bounds from": 100 * table["difference_low"],
+            "to": 100 * table["difference_high"],
             "Change": words_of(table),
         }
         note = (

@@ -11,8 +11,8 @@ from nucleus_pandas.api.loaders.count_loaders import (
     load_attribute,
     load_daily,
     load_dimensions,
-    load_errors,
-    load_events,
+    load_error_counts,
+    load_event_counts,
     load_totals,
 )
 from nucleus_pandas.api.loaders.people_loaders import load_users
@@ -81,7 +81,7 @@ def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, store
         asked = None if attribute is None else load_attribute(client, *attribute, first, last, tz=span.zone)
         return Shares(over(load_dimensions, first, last), asked)
 
-    calls = (load_daily, load_events, load_errors)
+    calls = (load_daily, load_event_counts, load_error_counts)
     daily, events, errors = (over(call, span.since, span.until) for call in calls)
 
     def counts(first: dt.date, last: dt.date) -> Counts:

@@ -15,7 +15,7 @@ from nucleus_pandas.analysis.compare import compare_funnels
 from nucleus_pandas.analysis.errors.error_free import crash_free, error_free
 from nucleus_pandas.analysis.funnel.funnel import funnel
 from nucleus_pandas.analysis.releases.release_comparison import compare_releases
-from nucleus_pandas.analysis.releases.version_adoption import adoption
+from nucleus_pandas.analysis.releases.version_adoption import version_adoption
 from nucleus_pandas.analysis.retention.retention import retention, retention_curve
 from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
 from nucleus_pandas.api.windows import Window
@@ -31,7 +31,7 @@ from nucleus_pandas.plots.plot_breakdown import plot_breakdown_trend
 from nucleus_pandas.plots.plot_daily import plot_daily
 from nucleus_pandas.plots.plot_funnel import plot_funnel
 from nucleus_pandas.plots.plot_growth import plot_growth
-from nucleus_pandas.plots.plot_releases import plot_adoption
+from nucleus_pandas.plots.plot_releases import plot_version_adoption
 from nucleus_pandas.report.changes import words_of
 from nucleus_pandas.report.heatmap import heatmap_of
 from nucleus_pandas.report.report import Section, table_section
@@ -165,7 +165,7 @@ def add_retention(report: Report, people: People | None, users: pd.DataFrame, sp
 def _until(table: pd.DataFrame, span: Span) -> pd.DataFrame:
     """The cells of periods that were over at the end of the days; what came later is of later reports."""
     freq = "M" if span.freq == "M" else "W"
-    begins = table["cohort"].dt.to_period(freq) + table["period"].astype("int64").to_numpy()
+    begins = table["cohort"].dt.to_period(freq) + table["age"].astype("int64").to_numpy()
     later = begins > pd.Period(pd.Timestamp(span.until), freq)
     return table[~np.asarray(later, dtype=bool)].reset_index(drop=True)
 
@@ -173,15 +173,15 @@ def _until(table: pd.DataFrame, span: Span) -> pd.DataFrame:
 def _pooled(table: pd.DataFrame) -> list[str]:
     """Say what share of all cohorts together came back, in the first period and in the last with enough users."""
     curve = retention_curve(table)
-    told = curve[(curve["period"] > 0) & curve["rate"].notna() & ~curve["low_n"].astype(bool)]
+    told = curve[(curve["age"] > 0) & curve["rate"].notna() & ~curve["low_n"].astype(bool)]
     if not len(told):
         return ["No later period is over for 30 users or more."]
     return [_told(row) for row in told.iloc[list(dict.fromkeys([0, len(told) - 1]))].to_dict("records")]
 
 
 def _told(row: dict[Hashable, Any]) -> str:
-    rate, low, high = (percent(row[name], decimals=None) for name in ("rate", "low", "high"))
-    period = f"in {NOUNS[row['freq']]} {row['period']}"
+    rate, low, high = (percent(row[name], decimals=None) for name in ("rate", "rate_low", "rate_high"))
+    period = f"in {NOUNS[row['freq']]} {row['age']}"
     when = f"came back {period}" if row["criterion"] == "on" else f"came {period} or later"
     return (
         f"Of {row['eligible']:,} users of {counted(row['cohorts'], 'cohort')}, {rate} (95 %: {low} to {high}) {when}."
@@ -224,8 +224,8 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
         "Of those who entered, %": 100 * compared["rate_b"],
         "Before, %": 100 * compared["rate_a"],
         "Difference, points": 100 * compared["difference"],
-        "Bounds from": 100 * compared["low"],
-        "to": 100 * compared["high"],
+        "Bounds from": 100 * compared["difference_low"],
+        "to": 100 * compared["difference_high"],
     }
     columns = {"Step": compared["event"], "Users": compared["users_b"], **rates, "Change": words_of(compared)}
     note = (
@@ -275,10 +275,10 @@ def add_releases(report: Report, people: People | None, versions: pd.DataFrame |
         report.add("Versions", plot_breakdown_trend, more, data=table, numbers=numbers)
         return
     days = people.days(people.span.since)
-    table = adoption(people.log, freq="D", top=6, **days)
+    table = version_adoption(people.log, freq="D", top=6, **days)
     shown = table["period"] >= pd.Timestamp(people.span.first)
     numbers = table.loc[shown, ["period", "version", "sessions", "share"]]
-    report.add("Versions", plot_adoption, data=table, numbers=numbers)
+    report.add("Versions", plot_version_adoption, data=table, numbers=numbers)
     end = min(first_instant(people.until + ONE_DAY, people.span.zone), people.as_of)
     _add_releases(report, people, compare_releases(people.log, **days | {"as_of": end}).iloc[::-1])
 
@@ -297,8 +297,8 @@ def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> Non
         "Last share, %": 100 * releases["latest_share"],
         "Days side by side": releases["days"],
         "Error sessions, times as before": releases["error_ratio"].mask(few),
-        "95 % from": releases["error_low"].mask(few),
-        "to": releases["error_high"].mask(few),
+        "95 % from": releases["error_ratio_low"].mask(few),
+        "to": releases["error_ratio_high"].mask(few),
         "Errors": releases["error_change"],
         "Crashes": releases["crash_change"],
     }

@@ -54,8 +54,8 @@ class Compared(NamedTuple):
     """Differences of rates, b − a, with the bounds, p-values and verdicts of all of them together."""
 
     difference: Floats
-    low: Floats
-    high: Floats
+    difference_low: Floats
+    difference_high: Floats
     p_value: Floats
     p_adjusted: Floats
     verdict: list[str]

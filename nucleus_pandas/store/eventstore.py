@@ -25,7 +25,7 @@ from nucleus_pandas.store.gaps import Through, find_gaps, synced_spans, warn_of_
 from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.properties import Properties, find_properties, known_keys, require_properties
 from nucleus_pandas.store.reconcile import reconcile
-from nucleus_pandas.store.schema import get_meta, one_row
+from nucleus_pandas.store.schema import get_meta
 from nucleus_pandas.store.sync.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.sync.selection import ids_of_users
 from nucleus_pandas.store.table_frames import condition_on, naive
@@ -393,15 +393,23 @@ class EventStore:
         if not self.database.exists:
             return StoreInfo(path)
         with self.database.reading() as connection:
-            row = [_aware(value) for value in one_row(connection, _COUNTS)]
+            answer = connection.execute(_COUNTS)
+            names, (row,) = [column for column, *_ in answer.description], answer.fetchall()
             spans = tuple((_aware(span.start), _aware(span.end)) for span in synced_spans(connection))
             app_id, sample = get_meta(connection, "app_id"), float(get_meta(connection, "sample") or 1)
             pending = tombstones.count_pending(connection, path)
-        users, followed, sessions, fetched, events, first, last, as_of, *missing = row
-        share = followed / users if sample < 1 and users else sample
-        numbers = (users, followed, sessions, fetched, events)
-        state = (*missing[:3], bool(missing[3]), pending)
-        return StoreInfo(path, app_id, *numbers, first, last, spans, as_of, share, path.stat().st_size, *state)
+        counts = {name: _aware(value) for name, value in zip(names, row, strict=True)}
+        if sample < 1 and counts["users"]:
+            sample = counts["followed"] / counts["users"]
+        return StoreInfo(
+            path,
+            app_id=app_id,
+            spans=spans,
+            sample=sample,
+            bytes=path.stat().st_size,
+            pending_erasures=pending,
+            **counts,
+        )
 
     def export(
         self,
@@ -501,7 +509,7 @@ class EventStore:
         Returns
         -------
         pandas.DataFrame
-            One row a day and event: day, event, service (count of `load_events`), store (count of the store), gap
+            One row a day and event: day, event, service (count of `load_event_counts`), store (count of the store), gap
             (store - service), settled.
 
         Raises
@@ -528,14 +536,18 @@ def check_store(store: object) -> EventStore:
 
 
 _COUNTS = f"""
-SELECT (SELECT count(*) FROM kept.users), (SELECT count(*) FROM kept.users WHERE chosen),
-    (SELECT count(*) FROM kept.sessions), (SELECT count(*) FROM kept.sessions WHERE events_at IS NOT NULL),
-    (SELECT count(*) FROM kept.events), (SELECT min(time) FROM kept.events), (SELECT max(time) FROM kept.events),
-    (SELECT max(as_of) FROM kept.runs WHERE finished),
-    (SELECT count(*) FROM kept.users u WHERE failure IS NOT NULL OR (chosen AND {USER_SHORT})),
-    (SELECT count(*) FROM kept.sessions s WHERE failure IS NOT NULL OR {SHORT}),
-    (SELECT coalesce(sum({MISSING}), 0)::BIGINT FROM kept.sessions s WHERE {SHORT}),
-    coalesce((SELECT NOT arg_max(finished, run) FROM kept.runs), false)
+SELECT (SELECT count(*) FROM kept.users) AS users,
+    (SELECT count(*) FROM kept.users WHERE chosen) AS followed,
+    (SELECT count(*) FROM kept.sessions) AS sessions,
+    (SELECT count(*) FROM kept.sessions WHERE events_at IS NOT NULL) AS fetched_sessions,
+    (SELECT count(*) FROM kept.events) AS events,
+    (SELECT min(time) FROM kept.events) AS first_event,
+    (SELECT max(time) FROM kept.events) AS last_event,
+    (SELECT max(as_of) FROM kept.runs WHERE finished) AS as_of,
+    (SELECT count(*) FROM kept.users u WHERE failure IS NOT NULL OR (chosen AND {USER_SHORT})) AS missing_users,
+    (SELECT count(*) FROM kept.sessions s WHERE failure IS NOT NULL OR {SHORT}) AS missing_sessions,
+    (SELECT coalesce(sum({MISSING}), 0)::BIGINT FROM kept.sessions s WHERE {SHORT}) AS missing_events,
+    coalesce((SELECT NOT arg_max(finished, run) FROM kept.runs), false) AS unfinished
 """
 
 

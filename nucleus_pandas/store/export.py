@@ -24,7 +24,7 @@ from nucleus_pandas.core.dtypes import INSTANT
 from nucleus_pandas.core.files import is_full, private_umask, write_private
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.csv_files import write_csv
-from nucleus_pandas.store.duckdb_columns import Reading, fetch, grouped, kinds_of, types_of
+from nucleus_pandas.store.duckdb_columns import ColumnRequest, fetch, grouped, kinds_of, types_of
 from nucleus_pandas.store.gaps import find_gaps, synced_spans
 from nucleus_pandas.store.properties import (
     Property,
@@ -205,7 +205,7 @@ def _frames(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns
     for query in _queries(connection, table, columns):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE part AS {query}")
         kinds = kinds_of(types_of(connection, "part"))
-        yield fetch(connection, "part", {name: quoted(name) for name in kinds}, kinds, Reading(tuple(kinds)))
+        yield fetch(connection, "part", {name: quoted(name) for name in kinds}, kinds, ColumnRequest(tuple(kinds)))
 
 
 def _queries(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns) -> Iterator[str]:

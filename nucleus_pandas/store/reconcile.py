@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
-from nucleus_pandas.api.loaders.count_loaders import load_events
+from nucleus_pandas.api.loaders.count_loaders import load_event_counts
 from nucleus_pandas.api.windows import make_window, states
 from nucleus_pandas.core.dtypes import COUNT, DAY, TEXT, make_frame
 from nucleus_pandas.core.instants import When, Zone
@@ -25,7 +25,7 @@ def reconcile(store: EventStore, client: Client, start: When, end: When, *, tz: 
     zone = check_client(client).tz if tz is None else tz
     with store.database.reading() as connection:
         check_app(connection, client.app_id, store.database.path)
-    service = load_events(client, start, end, tz=zone)
+    service = load_event_counts(client, start, end, tz=zone)
     now = client.service_date() or client.now()
     window = make_window(start, end, zone, now=now)
     log = store.events(window.start, window.end, columns=["time", "event", "kind"])

@@ -68,7 +68,7 @@ ANALYSES = {
     "paths": lambda log, **asked: nu.paths(log, after="init", **asked),
     "retention by week": lambda log, **asked: nu.retention(log, **asked),
     "retention by day": lambda log, **asked: nu.retention(log, freq="D", periods=5, **asked),
-    "rolling retention": lambda log, **asked: nu.retention(log, freq="D", periods=5, clock="rolling", **asked),
+    "elapsed retention": lambda log, **asked: nu.retention(log, freq="D", periods=5, clock="elapsed", **asked),
     "unbounded_retention": lambda log, **asked: nu.unbounded_retention(users_of(log), freq="D", **asked),
     "survival": lambda log, **asked: nu.survival(users_of(log), gap="7d", **asked),
     "active_users": lambda log, **asked: nu.active_users(log, **asked),
@@ -79,7 +79,7 @@ ANALYSES = {
     "crash_free": lambda log, **asked: nu.crash_free(log, freq="D", **asked),
     "top_errors": lambda log, **asked: nu.top_errors(log, **asked),
     "impact_of_errors": lambda log, **asked: nu.impact_of_errors(sessions_of(log), **asked),
-    "adoption": lambda log, **asked: nu.adoption(log, **asked, freq="D"),
+    "version_adoption": lambda log, **asked: nu.version_adoption(log, **asked, freq="D"),
     "compare_releases": lambda log, **asked: nu.compare_releases(log, **asked),
 }
 
@@ -102,10 +102,12 @@ def test_an_instant_is_known_itself(name):
 
 
 @pytest.mark.filterwarnings("ignore::nucleus_pandas.IncompleteDataWarning")
-@pytest.mark.parametrize("name", ["active_users", "growth", "error_free", "crash_free", "adoption", "funnel_trend"])
+@pytest.mark.parametrize(
+    "name", ["active_users", "growth", "error_free", "crash_free", "version_adoption", "funnel_trend"]
+)
 def test_the_day_itself_is_complete(name):
     table = ANALYSES[name](event_log(midnight=True), as_of="2026-01-31")
     periods = table[table["complete"].fillna(value=False)]
     assert len(periods)
-    if name in ("active_users", "error_free", "crash_free", "adoption"):
+    if name in ("active_users", "error_free", "crash_free", "version_adoption"):
         assert periods["day" if "day" in periods else "period"].max() == pd.Timestamp("2026-01-31")

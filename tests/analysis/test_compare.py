@@ -47,7 +47,7 @@ def test_from_previous_is_a_share_of_those_at_the_step_before():
 def test_the_bounds_are_newcombes():
     # Published for 48/80 against 56/70.
     row = nu.compare_funnels(table([80, 48]), table([70, 56])).iloc[0]
-    assert (round(row["low"], 4), round(row["high"], 4)) == (0.0524, 0.3339)
+    assert (round(row["difference_low"], 4), round(row["difference_high"], 4)) == (0.0524, 0.3339)
 
 
 def test_p_values_are_adjusted_over_all_rows():
@@ -90,7 +90,7 @@ def test_a_segment_of_one_table_alone_has_nobody_in_the_other():
     compared = nu.compare_funnels(segments(free=[100, 30]), segments(free=[90, 27], team=[40, 30]))
     team = compared.set_index("segment").loc["team"]
     assert (team["users_a"], team["base_a"], team["rate_b"]) == (0, 0, 0.75)
-    assert team[["rate_a", "difference", "low", "high", "p_value", "p_adjusted"]].isna().all()
+    assert team[["rate_a", "difference", "difference_low", "difference_high", "p_value", "p_adjusted"]].isna().all()
 
 
 def test_what_could_not_be_compared_does_not_count_as_a_comparison():

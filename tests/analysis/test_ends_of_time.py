@@ -34,7 +34,7 @@ ANALYSES = {
     "error_free": nu.error_free,
     "crash_free": nu.crash_free,
     "top_errors": nu.top_errors,
-    "adoption": nu.adoption,
+    "version_adoption": nu.version_adoption,
     "impact_of_errors": nu.impact_of_errors,
     "survival": lambda log, **asked: nu.survival(USERS, **asked),
 }

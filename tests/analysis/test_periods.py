@@ -78,9 +78,9 @@ def test_retention_by_quarters(events, freq):
 def test_a_quarter_of_the_rolling_clock_has_ninety_days(events):
     # 28 March and 90 days are 26 June.
     with pytest.warns(nu.IncompleteDataWarning, match="No user can be counted yet"):
-        table = nu.retention(events, freq="Q", clock="rolling", as_of="2026-06-25")
+        table = nu.retention(events, freq="Q", clock="elapsed", as_of="2026-06-25")
     assert table["eligible"].tolist() == [0]
-    table = nu.retention(events, freq="Q", clock="rolling", as_of="2026-06-26")
+    table = nu.retention(events, freq="Q", clock="elapsed", as_of="2026-06-26")
     assert table["eligible"].tolist() == [1]
 
 
@@ -125,7 +125,7 @@ def test_sessions_without_errors_by_weeks_from_sunday_and_by_quarters(events, an
 
 
 def test_versions_by_weeks_from_sunday(events, weeks):
-    table = nu.adoption(events, as_of="2026-04-04", **weeks)
+    table = nu.version_adoption(events, as_of="2026-04-04", **weeks)
     one, other = SUNDAYS
     assert by_period(table, "version", "sessions") == [
         (one, "1.0", 1),
@@ -136,7 +136,7 @@ def test_versions_by_weeks_from_sunday(events, weeks):
 
 
 def test_versions_by_quarters(events):
-    table = nu.adoption(events, freq="Q", as_of="2026-06-30")
+    table = nu.version_adoption(events, freq="Q", as_of="2026-06-30")
     one, other = QUARTERS
     assert by_period(table, "version", "sessions") == [
         (one, "1.0", 3),
@@ -151,7 +151,7 @@ ANALYSES = [
     nu.retention,
     nu.error_free,
     nu.crash_free,
-    nu.adoption,
+    nu.version_adoption,
     lambda events, **asked: nu.funnel_trend(events, ["init"], **asked),
 ]
 

@@ -106,7 +106,9 @@ def test_the_same_question_is_sent_once(service, client_of):
 
 
 @pytest.mark.parametrize(
-    "load", [nu.load_quick_glance, nu.load_users, lambda client: nu.load_events(client, **SPAN)], ids=["g", "u", "e"]
+    "load",
+    [nu.load_quick_glance, nu.load_users, lambda client: nu.load_event_counts(client, **SPAN)],
+    ids=["g", "u", "e"],
 )
 def test_a_frame_from_the_cache_is_the_one_from_the_service(service, shared_app, client_of, load):
     client = client_of(service)
@@ -510,7 +512,7 @@ def test_erasing_a_user_leaves_nobody_in_the_cache(own_app, client_of, user_cach
     users = nu.load_users(client)
     user_id = users["user_id"].iloc[0]
     nu.load_user(client, user_id)
-    nu.load_events(client, **SPAN)
+    nu.load_event_counts(client, **SPAN)
     texts = [json.dumps(text)[1:-1].encode() for text in (user_id, users["user_db_id"].iloc[0], "first_time")]
     assert texts[1] in bytes_in(user_cache_folder)
     client.delete_user(user_id, confirm=user_id)

@@ -36,8 +36,8 @@ OVER_DAYS = [
     (nu.load_hours, frames.HOURS),
     (nu.load_dimensions, frames.DIMENSIONS),
     (nu.load_totals, frames.TOTALS),
-    (nu.load_events, frames.EVENTS),
-    (nu.load_errors, frames.ERRORS),
+    (nu.load_event_counts, frames.EVENTS),
+    (nu.load_error_counts, frames.ERRORS),
     (nu.load_event_properties, frames.EVENT_PROPERTIES),
 ]
 
@@ -325,7 +325,7 @@ def test_an_empty_app_gives_empty_frames(empty_app):
         frame = load(empty_app, **SPAN)
         assert {name: frame[name].dtype for name in frame} == schema
     assert nu.load_users(empty_app).empty
-    assert nu.load_events(empty_app, **SPAN).empty
+    assert nu.load_event_counts(empty_app, **SPAN).empty
     assert nu.load_daily(empty_app, **SPAN)["sessions"].eq(0).all()
 
 
@@ -505,7 +505,9 @@ def dimensions_by_week(client, start, end):
 
 
 @pytest.mark.parametrize("days", [30, -30])
-@pytest.mark.parametrize("load", [nu.load_daily, nu.load_hours, nu.load_events, nu.load_errors, dimensions_by_week])
+@pytest.mark.parametrize(
+    "load", [nu.load_daily, nu.load_hours, nu.load_event_counts, nu.load_error_counts, dimensions_by_week]
+)
 def test_a_wrong_clock_changes_neither_days_nor_their_states(shared_app, monkeypatch, load, days):
     end = (AUTUMN + dt.timedelta(days=min(days, 0))).date() - dt.timedelta(days=1)
     right = load(shared_app, "2026-10-01", end if days < 0 else "2026-12-31")

@@ -73,7 +73,7 @@ def test_daily_counts_are_those_of_the_local_calendar_day(clients, zone, season,
 def test_event_and_error_counts_are_those_of_the_local_calendar_day(clients, zone, season, day, sign):
     client, (start, end) = clients[season, sign], around(day)
     expected = reference(client, zone, start, end)
-    for load, name, attribute in ((nu.load_events, "event", "events"), (nu.load_errors, "error", "errors")):
+    for load, name, attribute in ((nu.load_event_counts, "event", "events"), (nu.load_error_counts, "error", "errors")):
         counts = load(client, start, end, tz=zone)
         found = {
             day.date(): {row[name]: row["count"] for _, row in rows.iterrows() if row["count"]}
@@ -119,8 +119,8 @@ def test_a_year_of_days_takes_one_request_a_run_of_one_offset(clients):
 def test_an_inclusive_end_adds_nothing_to_a_day(autumn_app):
     with _client(autumn_app, end_inclusive=True) as inclusive, _client(autumn_app) as exclusive:
         pd.testing.assert_frame_equal(
-            nu.load_events(inclusive, "2026-10-20", "2026-10-30", tz="Europe/Paris"),
-            nu.load_events(exclusive, "2026-10-20", "2026-10-30", tz="Europe/Paris"),
+            nu.load_event_counts(inclusive, "2026-10-20", "2026-10-30", tz="Europe/Paris"),
+            nu.load_event_counts(exclusive, "2026-10-20", "2026-10-30", tz="Europe/Paris"),
         )
 
 

@@ -89,11 +89,11 @@ QUESTIONS = {
     "funnel_trend": lambda events: nu.funnel_trend(events, STEPS, freq="W", order="strict"),
     "error_free": lambda events: nu.error_free(events, freq="W", by="version"),
     "crash_free": lambda events: nu.crash_free(events, freq=None, by="platform"),
-    "adoption": lambda events: nu.adoption(events, freq="W", per="users", top=3),
+    "version_adoption": lambda events: nu.version_adoption(events, freq="W", per="users", top=3),
     "paths": lambda events: nu.paths(events, before="EXPORT_PDF", steps=3, top=4),
     "retention": lambda events: nu.retention(events, freq="W", by="platform"),
     "retention of an event": lambda events: nu.retention(
-        events, freq="D", start_event="init", return_event="EXPORT_PDF", first_time=False, clock="rolling"
+        events, freq="D", start_event="init", return_event="EXPORT_PDF", first_time=False, clock="elapsed"
     ),
 }
 
@@ -131,7 +131,7 @@ def test_many_events_are_read_in_shares_of_their_users(files, folder, tmp_path, 
 def test_dask_says_what_the_log_says_of_an_export(folder, several, log):
     with dask.config.set(scheduler="synchronous"):
         split = nu.Buckets(folder, engine="dask")
-        for question in ("funnel", "adoption"):
+        for question in ("funnel", "version_adoption"):
             ask = QUESTIONS[question]
             pd.testing.assert_frame_equal(ask(split), ask(log), rtol=1e-12, atol=0)
 
@@ -175,8 +175,8 @@ def test_an_export_knows_the_store_that_it_is_of(store, folder):
 
 def test_a_bucket_is_read_as_far_as_a_question_goes(export):
     parts = export.parts(steps=[("step 1", nu.step("init"))], every=False)
-    assert set(parts.reading.columns) == {"user_id", "user_db_id", "time", "event", "event_no"}
-    assert set(parts.source.buckets[0].read(parts.reading)["event"]) == {"init"}
+    assert set(parts.request.columns) == {"user_id", "user_db_id", "time", "event", "event_no"}
+    assert set(parts.source.buckets[0].read(parts.request)["event"]) == {"init"}
 
 
 def test_a_number_in_a_property_of_several_types_is_found_in_a_store_and_in_its_export(export, stored, log):

@@ -123,7 +123,9 @@ QUESTIONS = {
     "paths": walks().map(lambda one: (nu.paths, {}, one)),
     "error_free": of(nu.error_free, freq=st.sampled_from([None, "D", "M"]), by=bys, top=st.just(2)),
     "crash_free": of(nu.crash_free, freq=st.sampled_from([None, "D", "M"]), by=bys, top=st.just(2)),
-    "adoption": of(nu.adoption, freq=freqs, per=st.sampled_from(["sessions", "users"]), top=st.sampled_from([1, 8])),
+    "version_adoption": of(
+        nu.version_adoption, freq=freqs, per=st.sampled_from(["sessions", "users"]), top=st.sampled_from([1, 8])
+    ),
 }
 
 
@@ -288,7 +290,7 @@ def test_what_is_wrong_with_the_columns_is_told_before_anything_is_computed(chan
         lambda frame: nu.funnel_trend(frame, STEPS, by="plan"),
         lambda frame: nu.retention(frame, by="plan"),
         lambda frame: nu.crash_free(frame, by="plan", freq="D"),
-        lambda frame: nu.adoption(frame, freq="D"),
+        lambda frame: nu.version_adoption(frame, freq="D"),
     ],
 )
 def test_a_column_that_is_not_there_is_told_before_anything_is_computed(ask):
@@ -404,7 +406,7 @@ OF_AN_APP = {
     "paths": lambda log, **known: nu.paths(log, before="EXPORT_PDF", steps=3, top=4, **known),
     "error_free": lambda log, **known: nu.error_free(log, freq="W", by="version", **known),
     "crash_free": lambda log, **known: nu.crash_free(log, freq=None, by="ram_gb", **known),
-    "adoption": lambda log, **known: nu.adoption(log, freq="W", per="users", top=3, **known),
+    "version_adoption": lambda log, **known: nu.version_adoption(log, freq="W", per="users", top=3, **known),
 }
 
 
@@ -444,7 +446,7 @@ def test_a_dask_frame_of_the_loaded_events_says_what_their_log_says(shared_app, 
     whole = nu.EventLog(log)
     with pytest.warns(UserWarning, match=SHUFFLED):
         buckets = nu.Buckets(dd.from_pandas(log, npartitions=5, sort=False))
-    for question in ("funnel", "funnel by several types", "funnel by truth", "paths", "adoption"):
+    for question in ("funnel", "funnel by several types", "funnel by truth", "paths", "version_adoption"):
         ask = OF_AN_APP[question]
         pd.testing.assert_frame_equal(ask(buckets), ask(whole), rtol=1e-12, atol=0)
 

@@ -132,7 +132,7 @@ def looked_at(monkeypatch):
         (lambda store: nu.funnel(store, ["init", "SAVE"], by="plan"), ["plan"]),
         (lambda store: nu.funnel(store, [nu.step("SAVE", where={"data.text": "t1"})]), ["text"]),
         (lambda store: nu.paths(store, "SAVE"), []),
-        (lambda store: nu.adoption(store, freq="W"), []),
+        (lambda store: nu.version_adoption(store, freq="W"), []),
         (lambda store: nu.top_errors(store), []),
         (lambda store: nu.crash_free(store, freq=None), []),
         (lambda store: nu.retention(store, start_event="init", return_event="SAVE"), []),

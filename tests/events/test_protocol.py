@@ -67,7 +67,7 @@ def retentions(draw):
         "return_event": draw(events),
         "first_time": draw(st.booleans()),
         "freq": draw(freqs),
-        "clock": draw(st.sampled_from(["calendar", "rolling"])),
+        "clock": draw(st.sampled_from(["calendar", "elapsed"])),
         "week_start": draw(st.sampled_from(["monday", "thursday"])),
         "by": draw(bys),
         "top": draw(st.sampled_from([1, 8])),
@@ -169,8 +169,8 @@ def test_error_free_and_crash_free(log, analysis, asked, known, freq, by):
 
 @given(logs(), st.sampled_from(["sessions", "users"]), spans(), made, freqs, st.sampled_from([1, 2, 8]))
 @quick
-def test_adoption(log, per, asked, known, freq, top):
-    same(log, lambda events: nu.adoption(events, freq=freq, per=per, top=top, **asked), asked, **known)
+def test_version_adoption(log, per, asked, known, freq, top):
+    same(log, lambda events: nu.version_adoption(events, freq=freq, per=per, top=top, **asked), asked, **known)
 
 
 @given(logs(), funnels(), retentions(), made)
@@ -240,7 +240,7 @@ def test_a_start_that_lies_before_what_can_be_right_of_all_events_is_counted_all
     asked = {"start_event": "A", "return_event": "A", "freq": "W", "as_of": "2026-05-10", "periods": periods}
     table = nu.retention(in_two(frame, "u0"), **asked)
     assert table["cohort"].min() == pd.Timestamp("2026-03-02")
-    assert table.loc[table["period"] == 0, "users"].tolist() == [1, 0, 0, 0, 0, 0, 0, 1]
+    assert table.loc[table["age"] == 0, "users"].tolist() == [1, 0, 0, 0, 0, 0, 0, 1]
     pd.testing.assert_frame_equal(table, nu.retention(frame, **asked), rtol=1e-12, atol=0)
 
 
@@ -257,7 +257,7 @@ def test_a_version_that_only_a_clock_that_is_behind_tells_has_no_rows():
     frame = pd.DataFrame({"user_id": "u0", "time": times.as_unit("us"), "event": "init", "session_id": range(151)})
     frame = frame.assign(version=["0.1", *["1.0"] * 150])
     frame.loc[75:, "user_id"] = "u1"
-    assert nu.adoption(in_two(frame, "u0"), freq="W")["version"].unique().tolist() == ["1.0"]
+    assert nu.version_adoption(in_two(frame, "u0"), freq="W")["version"].unique().tolist() == ["1.0"]
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ QUESTIONS = {
     "paths": st.tuples(st.just({}), walks()),
     "error_free": st.tuples(st.fixed_dictionaries({"by": bys, "top": st.just(2)}), spans()),
     "crash_free": st.tuples(st.fixed_dictionaries({"by": bys, "top": st.just(2)}), spans()),
-    "adoption": st.tuples(
+    "version_adoption": st.tuples(
         st.fixed_dictionaries({"freq": freqs, "per": st.sampled_from(["sessions", "users"])}), spans()
     ),
 }
@@ -116,7 +116,7 @@ QUESTIONS = {
     [
         ("active_users", "funnel", "error_free"),
         ("growth", "funnel_trend", "paths"),
-        ("retention", "crash_free", "adoption"),
+        ("retention", "crash_free", "version_adoption"),
     ],
     ids=", ".join,
 )
@@ -270,7 +270,7 @@ def test_rows_are_numbered_in_their_order_before_spark_sends_them_around(spark, 
     def numbers(frame):
         return list(zip(frame["event_no"], frame["n"], strict=True))
 
-    found = parts.source.ask(numbers, lambda one, other: one + other, parts.reading)
+    found = parts.source.ask(numbers, lambda one, other: one + other, parts.request)
     assert len({number for number, _ in found}) == 60
     assert [row for _, row in sorted(found)] == list(range(60))
 

@@ -91,7 +91,9 @@ def test_errors_are_told_of_what_was_synced_only(app, tmp_path):
 def test_releases_of_a_store_are_those_of_its_events(store):
     log = nu.EventLog(store.events(), as_of=AUTUMN)
     span = {"start": "2026-07-01", "end": "2026-10-15"}
-    pd.testing.assert_frame_equal(nu.adoption(store, freq="W", **span), nu.adoption(log, freq="W", **span))
+    pd.testing.assert_frame_equal(
+        nu.version_adoption(store, freq="W", **span), nu.version_adoption(log, freq="W", **span)
+    )
     pd.testing.assert_frame_equal(nu.compare_releases(store, **span), nu.compare_releases(log, **span))
 
 
@@ -109,7 +111,7 @@ def test_a_sampled_store_tells_its_fraction_in_every_table(app, tmp_path):
         nu.funnel_users(store, STEPS),
         nu.funnel_trend(store, STEPS, freq="M"),
         nu.paths(store, "init"),
-        nu.adoption(store, freq="M"),
+        nu.version_adoption(store, freq="M"),
         nu.compare_releases(store),
         nu.funnel(nu.EventLog(store), STEPS),
         nu.survival(store),
@@ -198,4 +200,4 @@ def test_a_synced_month_is_complete_also_if_nobody_was_there_on_its_first_day(ap
     assert store.users()["created_at"].min() > pd.Timestamp("2026-05-02T00:00Z")
     assert nu.growth(store, freq="M", **month)["complete"].all()
     cohorts = nu.retention(store, users=store.users(), freq="M", periods=1, **month)
-    assert cohorts.loc[cohorts["period"] == 0, "complete"].all()
+    assert cohorts.loc[cohorts["age"] == 0, "complete"].all()

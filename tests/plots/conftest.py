@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 import nucleus_pandas as nu
 from nucleus_pandas.plots import (
     plot_active_users,
-    plot_adoption,
     plot_breakdown,
     plot_breakdown_change,
     plot_breakdown_trend,
@@ -38,6 +37,7 @@ from nucleus_pandas.plots import (
     plot_survival,
     plot_time_to_convert,
     plot_usage_interval,
+    plot_version_adoption,
 )
 
 TEXT = pd.StringDtype("python")
@@ -173,7 +173,7 @@ def retention_curve_segments() -> pd.DataFrame:
 
 @pytest.fixture
 def retention_trend() -> pd.DataFrame:
-    return cohorts({f"2026-09-{day:02}": [100, 10 + day, 0] for day in (7, 14, 21)}).query("period == 1")
+    return cohorts({f"2026-09-{day:02}": [100, 10 + day, 0] for day in (7, 14, 21)}).query("age == 1")
 
 
 @pytest.fixture
@@ -200,8 +200,8 @@ def survival() -> pd.DataFrame:
             "lost": pd.array([0, 40, 15, 10, 0], dtype="Int64"),
             "censored": pd.array([0, 0, 5, 10, 20], dtype="Int64"),
             "survival": [1.0, 0.6, 0.45, 0.34, 0.34],
-            "low": [float("nan"), 0.5, 0.35, 0.25, 0.25],
-            "high": [float("nan"), 0.7, 0.55, 0.44, 0.44],
+            "survival_low": [float("nan"), 0.5, 0.35, 0.25, 0.25],
+            "survival_high": [float("nan"), 0.7, 0.55, 0.44, 0.44],
             "pending": pd.array([7] * 5, dtype="Int64"),
             "low_n": [False, False, False, False, True],
             "gap": pd.array(["14d"] * 5, dtype=TEXT),
@@ -283,8 +283,8 @@ def error_trend() -> pd.DataFrame:
         base=pd.array([100] * 8, dtype="Int64"),
         rate=rate,
         expected=(rate * 0 + 2).where(table["settled"]),
-        low=(rate * 0).where(table["settled"]),
-        high=(rate * 0 + 6).where(table["settled"]),
+        expected_low=(rate * 0).where(table["settled"]),
+        expected_high=(rate * 0 + 6).where(table["settled"]),
         spike=pd.array([False, False, True, None] + [False] * 3 + [None], dtype="boolean"),
         weeks=pd.array([8] * 8, dtype="Int64"),
         per=pd.array(["100 sessions"] * 8, dtype=TEXT),
@@ -313,8 +313,8 @@ def impact_of_errors() -> pd.DataFrame:
             "returned_with": pd.array([10, 28, 38, 38], dtype="Int64"),
             "rate_with": [0.5, 0.7, None, 0.63],
             "difference": [-0.1, -0.02, -0.05, -0.03],
-            "low": [-0.3, -0.2, -0.17, -0.15],
-            "high": [0.1, 0.16, 0.08, 0.1],
+            "difference_low": [-0.3, -0.2, -0.17, -0.15],
+            "difference_high": [0.1, 0.16, 0.08, 0.1],
             "low_n": [True, False, False, False],
             "pending": pd.array([7] * 4, dtype="Int64"),
             "first": pd.array([1] * 4, dtype="Int64"),
@@ -347,7 +347,7 @@ def breakdown_trend() -> pd.DataFrame:
 
 
 @pytest.fixture
-def adoption(breakdown_trend: pd.DataFrame) -> pd.DataFrame:
+def version_adoption(breakdown_trend: pd.DataFrame) -> pd.DataFrame:
     named = {"win": "0.9.0", "mac": "0.10.0"}
     table = breakdown_trend.rename(columns={"value": "version", "count": "sessions"}).drop(columns="cumulative_share")
     return table.assign(version=table["version"].replace(named).astype(TEXT), sample=1.0)
@@ -365,8 +365,8 @@ def releases() -> pd.DataFrame:
     names = [
         "before",
         "error_ratio",
-        "error_low",
-        "error_high",
+        "error_ratio_low",
+        "error_ratio_high",
         "error_free",
         "error_free_before",
         "error_change",
@@ -387,8 +387,8 @@ def releases() -> pd.DataFrame:
 
 CASES = {
     "daily": (plot_daily, "load_daily"),
-    "events": (plot_events, "load_events"),
-    "errors": (plot_errors, "load_errors"),
+    "events": (plot_events, "load_event_counts"),
+    "errors": (plot_errors, "load_error_counts"),
     "hours": (plot_hours, "load_hours"),
     "dimensions": (plot_dimensions, "load_dimensions"),
     "dimensions_over_time": (plot_dimensions, "load_dimensions"),
@@ -411,7 +411,7 @@ CASES = {
     "breakdown": (plot_breakdown, "breakdown"),
     "breakdown_change": (plot_breakdown_change, "compare_breakdowns"),
     "breakdown_trend": (plot_breakdown_trend, "breakdown"),
-    "adoption": (plot_adoption, "adoption"),
+    "version_adoption": (plot_version_adoption, "version_adoption"),
     "releases": (plot_releases, "compare_releases"),
     "impact_of_errors": (plot_impact_of_errors, "impact_of_errors"),
 }
@@ -488,8 +488,8 @@ def shares(users: list[int]) -> pd.DataFrame:
             "days": range(1, len(users) + 1),
             "users": pd.array(users, dtype="Int64"),
             "share": share,
-            "low": [0.9 * one for one in share],
-            "high": [1.1 * one for one in share],
+            "share_low": [0.9 * one for one in share],
+            "share_high": [1.1 * one for one in share],
         }
     )
 
@@ -519,16 +519,16 @@ def cohorts(retained: dict[str, list[int | None]]) -> pd.DataFrame:
     rows = []
     for cohort, counts in retained.items():
         users = counts[0] or 0
-        for period, count in enumerate(counts):
+        for age, count in enumerate(counts):
             eligible = 0 if count is None else users
-            rows.append((cohort, period, users, eligible, count, count is not None, eligible < 30))
-    columns = ["cohort", "period", "users", "eligible", "retained", "complete", "low_n"]
+            rows.append((cohort, age, users, eligible, count, count is not None, eligible < 30))
+    columns = ["cohort", "age", "users", "eligible", "retained", "complete", "low_n"]
     return _rated(pd.DataFrame(rows, columns=columns).astype({"cohort": "datetime64[us]"}), ["complete", "low_n"])
 
 
 def pooled(retained: list[int], *, of: list[int]) -> pd.DataFrame:
     """Lay out who came back as `retention_curve` does."""
-    columns = {"period": range(len(of)), "cohorts": 3, "users": of[0], "eligible": of, "retained": retained}
+    columns = {"age": range(len(of)), "cohorts": 3, "users": of[0], "eligible": of, "retained": retained}
     table = pd.DataFrame({**columns, "low_n": [count < 30 for count in of]})
     return _rated(table.astype({"cohorts": "Int64"}), ["low_n"])
 
@@ -537,7 +537,7 @@ def _rated(table: pd.DataFrame, last: list[str]) -> pd.DataFrame:
     """Add the rates, with bounds that are made up."""
     table = table.astype(dict.fromkeys(("users", "eligible", "retained"), "Int64"))
     rate = (table["retained"] / table["eligible"].where(table["eligible"] > 0)).astype("Float64")
-    rates = {"rate": rate, "low": rate * 0.9, "high": (rate * 1.1).clip(upper=1.0)}
+    rates = {"rate": rate, "rate_low": rate * 0.9, "rate_high": (rate * 1.1).clip(upper=1.0)}
     plain = {name: values.to_numpy(dtype="float64", na_value=float("nan")) for name, values in rates.items()}
     return table.assign(**plain, **{name: table.pop(name) for name in last}, **_RETENTION)
 

@@ -173,8 +173,8 @@ LARGE: dict[str, Callable[[], list[pd.DataFrame]]] = {
         nu.retention_curve(nu.retention(log(), freq="W", by=by, as_of=END)) for by in (None, "plan")
     ],
     "retention_trend": lambda: [
-        nu.retention_trend(nu.retention(log(), freq="W", as_of=END), period=4),
-        nu.retention_trend(nu.retention(log(), freq="M", by="plan", top=3, as_of=END), period=1),
+        nu.retention_trend(nu.retention(log(), freq="W", as_of=END), age=4),
+        nu.retention_trend(nu.retention(log(), freq="M", by="plan", top=3, as_of=END), age=1),
     ],
     "error_trend": lambda: [
         nu.error_trend(counted("error", names, days), daily().tail(days), top=top)
@@ -184,7 +184,7 @@ LARGE: dict[str, Callable[[], list[pd.DataFrame]]] = {
     "breakdown": lambda: [nu.breakdown(values(), top=10), nu.breakdown(values(), top=28)],
     "breakdown_change": lambda: [nu.compare_breakdowns(values(), values(2_900), top=top) for top in (10, 28)],
     "breakdown_trend": lambda: [nu.breakdown(weekly(), top=top) for top in (5, 28)],
-    "adoption": lambda: [nu.adoption(log(), freq=freq, top=8, as_of=END) for freq in ("D", "W", "M")],
+    "version_adoption": lambda: [nu.version_adoption(log(), freq=freq, top=8, as_of=END) for freq in ("D", "W", "M")],
     "releases": lambda: [nu.compare_releases(log())],
     "impact_of_errors": lambda: [nu.impact_of_errors(log(), strata=8)],
 }

@@ -30,7 +30,7 @@ def test_a_bar_is_as_long_as_its_share_and_has_its_bounds(breakdown):
     assert named(ax) == ["win", "mac", "linux", "(none)"]
     assert "100 · 54.1 %" in written(ax)
     drawn = [segment[:, 0].tolist() for segment in ax.collections[-1].get_segments()]
-    assert drawn == breakdown[["low", "high"]].to_numpy().tolist()
+    assert drawn == breakdown[["share_low", "share_high"]].to_numpy().tolist()
 
 
 def test_the_rest_and_what_is_missing_are_grey():
@@ -73,8 +73,8 @@ def test_a_dumbbell_goes_from_the_share_before_to_that_after(breakdown_change):
 def test_a_difference_is_written_with_its_bounds_and_in_colour_only_if_it_is_more_than_chance():
     table = nu.compare_breakdowns(by_user(a=60, b=40), by_user(a=30, b=70))
     ax = nu.plot_breakdown_change(table)
-    bounds = table.loc[table["value"] == "b", ["low", "high"]].iloc[0]
-    assert f"+30.0 ({100 * bounds['low']:+.1f} to {100 * bounds['high']:+.1f})" in written(ax)
+    bounds = table.loc[table["value"] == "b", ["difference_low", "difference_high"]].iloc[0]
+    assert f"+30.0 ({100 * bounds['difference_low']:+.1f} to {100 * bounds['difference_high']:+.1f})" in written(ax)
     assert {line.get_color() for line in ax.lines} == {style.PALETTE[0]}
     same = nu.plot_breakdown_change(nu.compare_breakdowns(by_user(a=6, b=4), by_user(a=5, b=5)))
     assert {line.get_color() for line in same.lines} == {style.REST}

@@ -35,7 +35,9 @@ def test_the_rate_is_drawn_with_its_range_and_a_ring_on_each_spike(error_trend):
 
 
 def test_without_rates_the_counts_are_drawn(error_trend):
-    ax = nu.plot_error_trend(error_trend.assign(rate=np.nan, expected=np.nan, low=np.nan, high=np.nan, spike=pd.NA))
+    ax = nu.plot_error_trend(
+        error_trend.assign(rate=np.nan, expected=np.nan, expected_low=np.nan, expected_high=np.nan, spike=pd.NA)
+    )
     assert ax.get_ylabel() == "errors per day"
     assert ax.get_title(loc="left") == "Errors per day"
     assert [[DAY[3], 1.0]] in drawn(ax)

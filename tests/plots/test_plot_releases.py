@@ -25,16 +25,18 @@ def dots(ax, marker="o"):
     ]
 
 
-def test_adoption_stacks_the_versions_with_the_oldest_at_the_bottom(adoption):
-    ax = nu.plot_adoption(adoption)
+def test_version_adoption_stacks_the_versions_with_the_oldest_at_the_bottom(version_adoption):
+    ax = nu.plot_version_adoption(version_adoption)
     layers = [patch.get_data() for patch in ax.patches if isinstance(patch, StepPatch)]
-    shares = adoption.pivot(index="version", columns="period", values="share").loc[["0.9.0", "0.10.0"]].fillna(0)
+    shares = (
+        version_adoption.pivot(index="version", columns="period", values="share").loc[["0.9.0", "0.10.0"]].fillna(0)
+    )
     np.testing.assert_allclose([np.nan_to_num(data[0] - data[2]) for data in layers], shares)
     assert ax.get_ylabel() == "share of sessions"
 
 
-def test_adoption_of_users_says_so(adoption):
-    ax = nu.plot_adoption(adoption.rename(columns={"sessions": "users"}))
+def test_version_adoption_of_users_says_so(version_adoption):
+    ax = nu.plot_version_adoption(version_adoption.rename(columns={"sessions": "users"}))
     assert ax.get_ylabel() == "share of users"
     assert "last session" in " ".join(written(ax))
 
@@ -93,18 +95,20 @@ def test_more_than_thirty_versions_are_refused(releases):
         nu.plot_releases(many)
 
 
-def test_more_versions_than_can_be_told_apart_are_refused_with_what_to_do(adoption):
-    day = adoption["period"].iloc[0]
-    many = pd.concat([adoption[adoption["period"] == day].head(1).assign(version=f"1.{n}") for n in range(31)])
+def test_more_versions_than_can_be_told_apart_are_refused_with_what_to_do(version_adoption):
+    day = version_adoption["period"].iloc[0]
+    many = pd.concat(
+        [version_adoption[version_adoption["period"] == day].head(1).assign(version=f"1.{n}") for n in range(31)]
+    )
     with pytest.raises(ValueError, match="up to 30 versions, not 31: make the table with a lower top="):
-        nu.plot_adoption(many)
+        nu.plot_version_adoption(many)
 
 
-def test_only_what_may_still_change_is_drawn_with_slanted_lines(adoption):
-    day = adoption["period"].iloc[0]
-    one = adoption[adoption["period"] == day].head(1)
+def test_only_what_may_still_change_is_drawn_with_slanted_lines(version_adoption):
+    day = version_adoption["period"].iloc[0]
+    one = version_adoption[version_adoption["period"] == day].head(1)
     many = pd.concat([one.assign(version=f"1.{n:02}", share=1 / 25, settled=True, complete=True) for n in range(25)])
-    ax = nu.plot_adoption(many)
+    ax = nu.plot_version_adoption(many)
     hatches = [patch.get_hatch() for patch in ax.patches if isinstance(patch, StepPatch)]
     assert len(set(hatches)) == 4
     assert not any("/" in hatch or "x" in hatch for hatch in hatches if hatch)

@@ -67,9 +67,7 @@ def test_hardly_anybody_is_not_nobody_and_nearly_everybody_not_everybody():
 
 
 def test_a_part_of_a_cohort_is_hatched_and_told(retention):
-    table = retention.assign(
-        complete=retention["complete"] & ~((retention["users"] == 50) & (retention["period"] == 1))
-    )
+    table = retention.assign(complete=retention["complete"] & ~((retention["users"] == 50) & (retention["age"] == 1)))
     ax = plot_retention(table)
     assert hatched(ax) == [(1.0, 1.0)]
     assert "Hatched: of a part of the cohort only." in subtitle(ax)
@@ -100,7 +98,7 @@ def test_numbers_can_be_read_on_every_colour():
 
 def test_an_asterisk_is_explained_only_where_there_is_one():
     few = cohorts({f"2026-{month:02}-01": [10] * 60 for month in range(1, 13)})
-    assert "*: fewer than 30 users." in subtitle(plot_retention(few.query("period < 5")))
+    assert "*: fewer than 30 users." in subtitle(plot_retention(few.query("age < 5")))
     _, ax = plt.subplots(figsize=(4, 3))
     assert "*" not in subtitle(plot_retention(few, ax))
     assert numbers(ax) == {}
@@ -130,7 +128,7 @@ def test_several_segments_are_refused_with_what_to_do(retention):
     ("asked", "told"),
     [
         ({}, "active in the week; weeks of the calendar"),
-        ({"freq": "D", "clock": "rolling"}, "active on the day; days of 24 hours from each user's start"),
+        ({"freq": "D", "clock": "elapsed"}, "active on the day; days of 24 hours from each user's start"),
         ({"criterion": "on_or_after"}, "active in the week or later, as far as is known"),
         ({"criterion": "on_or_before", "freq": "M"}, "active in the month or before it"),
     ],
@@ -143,12 +141,12 @@ def test_the_subtitle_tells_what_was_asked(retention, retention_curve, asked, to
 def test_brackets_name_the_columns(retention, retention_curve):
     names = {0: "0", 1: "1–7", 2: "8–30"}
     for plot, table in ((plot_retention, retention), (plot_retention_curve, retention_curve)):
-        named = table.assign(bracket=table["period"].map(names).astype(TEXT), criterion="brackets")
+        named = table.assign(bracket=table["age"].map(names).astype(TEXT), criterion="brackets")
         assert ticks(plot(named).xaxis) == ["0", "1–7", "8–30"]
 
 
 def test_brackets_stand_side_by_side_and_those_that_overlap_are_not_joined(retention_curve):
-    table = retention_curve.assign(period=[1, 7, 30], criterion="brackets")
+    table = retention_curve.assign(age=[1, 7, 30], criterion="brackets")
     [line] = lines(plot_retention_curve(table.assign(bracket=pd.array(["0–1", "2–7", "8–30"], dtype=TEXT))))
     assert line.get_xdata().tolist() == [0, 1, 2]
     ax = plot_retention_curve(table.assign(bracket=pd.array(["1", "1–7", "1–30"], dtype=TEXT)))
@@ -209,7 +207,7 @@ def test_the_band_runs_from_bound_to_bound(retention_curve):
 
 def test_a_period_that_is_not_over_is_a_gap():
     table = pooled([100, 50, 20], of=[100, 100, 100])
-    table.loc[1, ["retained", "rate", "low", "high"]] = [pd.NA, np.nan, np.nan, np.nan]
+    table.loc[1, ["retained", "rate", "rate_low", "rate_high"]] = [pd.NA, np.nan, np.nan, np.nan]
     [line] = lines(plot_retention_curve(table))
     assert np.isnan(line.get_ydata()).tolist() == [False, True, False]
 
@@ -222,7 +220,7 @@ def test_a_table_of_cohorts_is_no_curve(retention, retention_curve):
 
 
 @pytest.mark.parametrize(
-    "other", [{"freq": "D"}, {"clock": "rolling"}, {"criterion": "on_or_after"}, {"sample": 0.5}], ids=str
+    "other", [{"freq": "D"}, {"clock": "elapsed"}, {"criterion": "on_or_after"}, {"sample": 0.5}], ids=str
 )
 def test_answers_to_several_questions_are_refused(retention, retention_curve, retention_trend, other):
     for plot, table in (
@@ -240,7 +238,7 @@ def test_where_nobody_is_eligible_there_is_nothing_to_draw(retention, retention_
         (plot_retention_curve, retention_curve),
         (plot_retention_trend, retention_trend),
     ):
-        ax = plot(table.assign(eligible=0, rate=np.nan, low=np.nan, high=np.nan))
+        ax = plot(table.assign(eligible=0, rate=np.nan, rate_low=np.nan, rate_high=np.nan))
         assert "no data" in [text.get_text() for text in ax.texts]
 
 
@@ -258,7 +256,7 @@ def test_the_trend_is_the_share_of_each_cohort(retention_trend):
 def test_a_cohort_of_which_only_a_part_is_known_is_dashed_and_one_without_a_share_a_gap(retention_trend):
     table = retention_trend.reset_index(drop=True)
     table.loc[0, "complete"] = False
-    table.loc[2, ["retained", "rate", "low", "high", "complete"]] = [pd.NA, np.nan, np.nan, np.nan, False]
+    table.loc[2, ["retained", "rate", "rate_low", "rate_high", "complete"]] = [pd.NA, np.nan, np.nan, np.nan, False]
     ax = plot_retention_trend(table)
     assert any(line.get_linestyle() == "--" for line in lines(ax))
     assert "Dashed and hollow: of a part of the cohort only." in subtitle(ax)

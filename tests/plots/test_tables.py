@@ -10,7 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from nucleus_pandas.plots import plot_adoption, plot_daily, plot_errors, plot_growth
+from nucleus_pandas.plots import plot_daily, plot_errors, plot_growth, plot_version_adoption
 from nucleus_pandas.plots.tables import checked_table
 from tests.plots.conftest import CASES, TEXT
 from tests.plots.gallery import small
@@ -124,9 +124,9 @@ def test_what_is_no_flag_is_rejected(flags):
         checked_table(pd.DataFrame({"settled": flags}), plot="plot_x", maker="load_x", flags=["settled"])
 
 
-def test_versions_that_were_read_as_numbers_are_rejected(adoption):
+def test_versions_that_were_read_as_numbers_are_rejected(version_adoption):
     with pytest.raises(ValueError, match=r'1\.10 and 1\.1 are the same.*dtype=\{"version": "str"\}'):
-        plot_adoption(adoption.assign(version=1.1))
+        plot_version_adoption(version_adoption.assign(version=1.1))
 
 
 def test_negative_counts_are_rejected(errors):

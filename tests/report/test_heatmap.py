@@ -11,13 +11,13 @@ def table(rates, **more):
     """Two cohorts of two weeks; a rate a cell."""
     cells = {
         "cohort": pd.to_datetime(["2026-10-05", "2026-10-05", "2026-10-12", "2026-10-12"]),
-        "period": [0, 1, 0, 1],
+        "age": [0, 1, 0, 1],
         "users": [100, 100, 20, 20],
         "eligible": [100, 100, 20, 0],
         "retained": pd.array([100, 0, 20, None], dtype="Int64"),
         "rate": rates,
-        "low": 0.0,
-        "high": 1.0,
+        "rate_low": 0.0,
+        "rate_high": 1.0,
         "complete": True,
         "low_n": [False, False, True, True],
         "freq": "W",

@@ -66,5 +66,5 @@ def test_the_ground_of_cells_that_are_missing_follows_the_page():
 
 def test_many_cells_are_one_picture_and_not_a_path_each():
     cohorts = pd.date_range("2023-01-02", periods=50, freq="7D").repeat(50)
-    table = pd.concat([small("retention").iloc[:1]] * 2_500).assign(cohort=cohorts, period=[*range(50)] * 50)
+    table = pd.concat([small("retention").iloc[:1]] * 2_500).assign(cohort=cohorts, age=[*range(50)] * 50)
     assert len(named(drawn(plot_retention, table), "path")) < 500

@@ -90,7 +90,7 @@ def test_it_has_all_sections_with_and_without_a_store(kind, request):
 
 def test_the_cards_are_the_service_s_numbers_beside_those_before(app, full):
     daily, before = nu.load_daily(app, **WEEK), nu.load_daily(app, **BEFORE)
-    errors, errors_before = (nu.load_errors(app, **days)["count"].sum() for days in (WEEK, BEFORE))
+    errors, errors_before = (nu.load_error_counts(app, **days)["count"].sum() for days in (WEEK, BEFORE))
     users, users_before = (nu.load_totals(app, **days)["users"].iloc[0] for days in (WEEK, BEFORE))
     seconds = (daily["avg_session_seconds"] * daily["sessions"]).sum() / daily["sessions"].sum()
     cards = {card.name: card for card in section(full, "At a glance").cards}
@@ -118,8 +118,8 @@ def test_pictures_show_the_tables_of_the_store(store, full):
 
 def test_retention_is_that_of_users_by_their_creation(store, full):
     table = nu.retention(store, users=store.users(), freq="W", **TREND)
-    table = table[table["cohort"] + pd.to_timedelta(7 * table["period"], unit="D") <= "2026-11-09"]
-    wide = table.pivot_table(index="cohort", columns="period", values="rate")
+    table = table[table["cohort"] + pd.to_timedelta(7 * table["age"], unit="D") <= "2026-11-09"]
+    wide = table.pivot_table(index="cohort", columns="age", values="rate")
     for period in (0, 1, 4):
         told = [text.rstrip("*") for text in column(full, "Retention", f"Week {period}")]
         assert told == ["" if pd.isna(rate) else f"{100 * rate:.0f}" for rate in wide[period].to_list()]
@@ -133,8 +133,8 @@ def test_retention_is_that_of_users_by_their_creation(store, full):
 
 def test_without_a_store_retention_is_told_from_the_list_of_users(app, plain):
     table = nu.unbounded_retention(nu.load_users(app), freq="W", as_of=NOW, **TREND)
-    table = table[table["cohort"] + pd.to_timedelta(7 * table["period"], unit="D") <= "2026-11-09"]
-    first = table[table["period"] == 1].sort_values("cohort")
+    table = table[table["cohort"] + pd.to_timedelta(7 * table["age"], unit="D") <= "2026-11-09"]
+    first = table[table["age"] == 1].sort_values("cohort")
     told = [text.rstrip("*") for text in column(plain, "Retention", "Week 1")]
     assert told == [*(f"{100 * rate:.0f}" for rate in first["rate"]), ""]  # of the latest cohort no week 1 was over
 
@@ -153,8 +153,8 @@ def test_the_funnel_is_of_28_days_that_all_have_had_the_window_beside_the_28_bef
 
 
 def test_events_are_the_most_frequent_with_their_rates(app, full):
-    count = nu.load_events(app, **WEEK).groupby("event")["count"].sum().sort_values(ascending=False)
-    before = nu.load_events(app, **BEFORE).groupby("event")["count"].sum()
+    count = nu.load_event_counts(app, **WEEK).groupby("event")["count"].sum().sort_values(ascending=False)
+    before = nu.load_event_counts(app, **BEFORE).groupby("event")["count"].sum()
     sessions, sessions_before = (nu.load_daily(app, **days)["sessions"].sum() for days in (WEEK, BEFORE))
     assert column(full, "Events", "Count") == numbers(count.head(10))
     names = column(full, "Events", "Event")
@@ -163,7 +163,7 @@ def test_events_are_the_most_frequent_with_their_rates(app, full):
 
 
 def test_errors_are_told_by_rate_and_version(app, log, full):
-    trend = nu.error_trend(nu.load_errors(app, **TREND), nu.load_daily(app, **TREND))
+    trend = nu.error_trend(nu.load_error_counts(app, **TREND), nu.load_daily(app, **TREND))
     week = trend[trend["day"] >= WEEK["start"]]
     assert column(full, "Rate by day", "count") == numbers(week["count"])
     free = nu.error_free(log, freq=None, by="version", **WEEK)
@@ -253,7 +253,7 @@ def test_new_users_are_compared_with_those_before_and_all_tables_of_them_are_jud
         table, heading = compared[compared["dimension"] == dimension], f"New users by {dimension}"
         assert column(full, heading, "Value") == table["value"].tolist()
         assert column(full, heading, "New users") == numbers(table["count_after"])
-        assert column(full, heading, "Bounds from") == tenths(table["low"])
+        assert column(full, heading, "Bounds from") == tenths(table["difference_low"])
         assert set(column(full, heading, "Change")) <= {"higher", "lower", "within normal variation"}
 
 

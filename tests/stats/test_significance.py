@@ -35,7 +35,7 @@ def test_equal_p_values_have_the_same_confidence():
 def test_a_single_comparison_has_the_bounds_of_newcombe():
     # Newcombe (1998), method 10, case (a).
     found = compare_rates([48], [80], [56], [70])
-    assert (found.low[0], found.high[0]) == pytest.approx((0.0524, 0.3339), abs=5.1e-5)
+    assert (found.difference_low[0], found.difference_high[0]) == pytest.approx((0.0524, 0.3339), abs=5.1e-5)
     assert found.verdict == [Verdict.CLEAR]
 
 
@@ -44,7 +44,7 @@ def test_bounds_beside_a_clear_change_do_not_hold_zero():
     found = compare_rates(*(rng.integers(low, high, 3000) for low, high in ((0, 30), (30, 300), (0, 30), (30, 300))))
     clear = np.array([one == Verdict.CLEAR for one in found.verdict])
     assert clear.any()
-    assert ((found.low[clear] > 0) | (found.high[clear] < 0)).all()
+    assert ((found.difference_low[clear] > 0) | (found.difference_high[clear] < 0)).all()
 
 
 def test_without_anybody_in_a_group_nothing_is_tested():

@@ -17,7 +17,7 @@ from nucleus_pandas.events.activity_starts import Activity, UserDays, as_activit
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.events.clock_errors import SILENCE_DAYS, Times, oldest, warn_behind
 from nucleus_pandas.events.coverage import held_span
-from nucleus_pandas.events.eventlog import EventLog, as_event_log
+from nucleus_pandas.events.eventlog import EventLog, LogCache, as_event_log
 from nucleus_pandas.events.log_columns import instants
 from nucleus_pandas.events.protocol import Parts
 from nucleus_pandas.events.refusal import REFUSAL, refuse_parts
@@ -77,14 +77,14 @@ class Active:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownDays:
     """Of which days activity is known, before anybody's is looked at.
 
     Attributes
     ----------
     event : StepLike or None
         What makes a user active.
-    begins, ends : int or None
+    first_asked, last_asked : int or None
         The first and the last day that are asked for.
     first : int
         The first day of the log.
@@ -97,8 +97,8 @@ class Known:
     """
 
     event: StepLike | None
-    begins: int | None
-    ends: int | None
+    first_asked: int | None
+    last_asked: int | None
     first: int
     since: int | None
     oldest: int | None
@@ -114,15 +114,28 @@ class Known:
     def active(self, days: UserDays, last: int | None) -> Active:
         """Give what was found, given the last day of all on which anybody was active."""
         if self.oldest is None or (last is None and self.until <= self.oldest):
-            return Active(days, 0, -1, (0, -1), False, self.until, self.as_of, self.zone, self.sample)
+            return self._active(days, first=0, last=-1, shown=(0, -1), beyond=False)
         over = _day(self.until - 1, self.zone)
         last = over if last is None else max(over, last)
         shown = (
-            self.first if self.begins is None else self.begins,
-            last if self.ends is None else min(last, self.ends),
+            self.first if self.first_asked is None else self.first_asked,
+            last if self.last_asked is None else min(last, self.last_asked),
         )
-        beyond = self.ends is not None and self.ends > last
-        return Active(days, self.first, last, shown, beyond, self.until, self.as_of, self.zone, self.sample)
+        beyond = self.last_asked is not None and self.last_asked > last
+        return self._active(days, first=self.first, last=last, shown=shown, beyond=beyond)
+
+    def _active(self, days: UserDays, *, first: int, last: int, shown: tuple[int, int], beyond: bool) -> Active:
+        return Active(
+            days=days,
+            first=first,
+            last=last,
+            shown=shown,
+            beyond=beyond,
+            until=self.until,
+            as_of=self.as_of,
+            zone=self.zone,
+            sample=self.sample,
+        )
 
     def rows(self, calendar: Calendar) -> Ints:
         """Give the numbers of the periods that there can be rows of; there may turn out to be one less."""
@@ -130,6 +143,9 @@ class Known:
 
 
 NO_DAYS = UserDays(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32))
+
+
+_BEGINS: LogCache[None, tuple[int, int]] = LogCache()
 
 
 def read_active(
@@ -168,7 +184,7 @@ def read_known(
     tz: Zone | None,
     as_of: When | None,
     back: int | None = None,
-) -> tuple[Known, EventLog | Parts]:
+) -> tuple[KnownDays, EventLog | Parts]:
     """The same without looking at anybody's activity: what is known of which days, and the log."""
     begins, ends, given, zone = read_span(start, end, tz, as_of)
     activity = in_parts(activity)
@@ -191,7 +207,18 @@ def read_known(
         first = whole if begins is not None else max(first, whole)
     from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
     oldest_of_all = _begin(log, time)[1] if len(time.moments) else None
-    return Known(event, from_, to, first, since, oldest_of_all, until, known, zone, log.sample), log
+    return KnownDays(
+        event=event,
+        first_asked=from_,
+        last_asked=to,
+        first=first,
+        since=since,
+        oldest=oldest_of_all,
+        until=until,
+        as_of=known,
+        zone=zone,
+        sample=log.sample,
+    ), log
 
 
 def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> EventLog | Parts:
@@ -245,10 +272,7 @@ def _begin(log: EventLog | Parts | Buckets, time: Times) -> tuple[int, int]:
     """The first time that can be right, and the first of all; a log keeps them."""
     if not isinstance(log, EventLog):
         return oldest(time), int(time.moments.min())
-    if "begin" not in log.kept:
-        log.kept["begin"] = _oldest(time.moments), int(time.moments.min())
-    kept: tuple[int, int] = log.kept["begin"]
-    return kept
+    return _BEGINS.get(log, None, lambda: (_oldest(time.moments), int(time.moments.min())))
 
 
 def _oldest(time: Ints) -> int:

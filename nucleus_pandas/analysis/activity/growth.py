@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.activity.active_days import NO_DAYS, Active, Known, last_day, read_known
-from nucleus_pandas.core.arrays import Bools, Ints, begins
+from nucleus_pandas.analysis.activity.active_days import NO_DAYS, Active, KnownDays, last_day, read_known
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.calendar import Calendar, Freq, WeekStart, read_calendar
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone
@@ -262,7 +262,7 @@ class _Windows:
     day tells. So no user counts twice, and where the next day of each lies tells everything.
     """
 
-    known: Known
+    known: KnownDays
     days: Ints
 
     def partial(self, log: EventLog) -> _Counted:
@@ -312,7 +312,7 @@ _KINDS = ("new", "returning", "resurrected", "dormant", "active")
 class _Changes:
     """Users of each period by what they did before, and those who did not come again in it."""
 
-    known: Known
+    known: KnownDays
     numbers: Ints
     calendar: Calendar
 
@@ -320,9 +320,9 @@ class _Changes:
         """Count the users of one part."""
         found = self.known.days(log)
         period = self.calendar.of_days(found.day).astype(np.int64)
-        once = begins(found.user) | begins(period)
+        once = is_group_start(found.user) | is_group_start(period)
         user, period = found.user[once], period[once]
-        first = begins(user)
+        first = is_group_start(user)
         since = np.diff(period, prepend=0)
         stays = np.zeros(len(period), dtype=np.bool_)
         stays[:-1] = ~first[1:] & (since[1:] == 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.activity.active_days import Active, read_active
-from nucleus_pandas.core.arrays import Ints, begins
+from nucleus_pandas.core.arrays import Ints, is_group_start
 from nucleus_pandas.core.calendar import Calendar
 from nucleus_pandas.core.checks import checked_number
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, Schema, make_frame
@@ -19,7 +19,13 @@ from nucleus_pandas.events.activity_starts import Activity, UserDays
 from nucleus_pandas.events.steps import StepLike
 from nucleus_pandas.stats.intervals import LOW_N, wilson
 
-_SHARES: Schema = {"days": np.dtype("int64"), "users": COUNT, "share": NUMBER, "low": NUMBER, "high": NUMBER}
+_SHARES: Schema = {
+    "days": np.dtype("int64"),
+    "users": COUNT,
+    "share": NUMBER,
+    "share_low": NUMBER,
+    "share_high": NUMBER,
+}
 _SPAN: Schema = {"first_day": DAY, "last_day": DAY}
 DAYS_ACTIVE: Schema = {
     **_SHARES,
@@ -70,7 +76,7 @@ def days_active(
         - days: on how many of the days
         - users: who were active on just so many
         - share: of the users who were active on any of the days; the shares add up to 1
-        - low, high: its 95 % bounds (Wilson)
+        - share_low, share_high: its 95 % bounds (Wilson)
         - share_at_least: of the same, those who were active on so many days or more
         - low_n: fewer than 30 users were active on any of the days
         - first_day, last_day: which days, without a zone
@@ -111,7 +117,7 @@ def days_active(
     last = found.shown[1] if end is not None else found.last_over
     first = last - days + 1
     user, _ = _between(found.days, first, last)
-    on = np.diff(np.append(np.flatnonzero(begins(user)), len(user)))
+    on = np.diff(np.append(np.flatnonzero(is_group_start(user)), len(user)))
     users = np.bincount(on, minlength=days + 1)[1:]
     state = found.states(np.array([last]), Calendar("D", found.zone))
     _tell(found, first, last, over=last <= found.last_over)
@@ -155,7 +161,7 @@ def usage_interval(
           rounded up. Who comes every day has 1
         - users: whose median is just that
         - share: of the users who were active on two days or more; the shares add up to 1
-        - low, high: its 95 % bounds (Wilson)
+        - share_low, share_high: its 95 % bounds (Wilson)
         - share_at_most: of the same, those whose median is so many days or fewer
         - longest_at_most: of the same, those whose longest distance is: who never stayed away longer and came back
         - once: users who were active on one day only, and have no distance; the same in all rows
@@ -227,13 +233,13 @@ def _distances(user: Ints, day: Ints) -> tuple[Ints, Ints, int]:
 
     Half a day of a median is rounded up.
     """
-    new = begins(user)
+    new = is_group_start(user)
     again = np.flatnonzero(~new)
     apart = (day[again] - day[again - 1]).astype(np.int64)
     width = int(apart.max(initial=0)) + 1
     # Sorted by user and distance: integers of both are sorted far faster than an index by two keys.
     apart = np.sort(user[again] * np.int64(width) + apart) % width
-    first = np.flatnonzero(begins(user[again]))
+    first = np.flatnonzero(is_group_start(user[again]))
     size = np.diff(np.append(first, len(again)))
     middle = apart[first + (size - 1) // 2] + apart[first + size // 2]
     return (middle + 1) // 2, apart[first + size - 1], int(new.sum()) - len(first)
@@ -248,8 +254,8 @@ def _shares(days: Ints, users: Ints) -> dict[str, Any]:
         "days": days,
         "users": users,
         "share": users / total,
-        "low": low,
-        "high": high,
+        "share_low": low,
+        "share_high": high,
         "low_n": of < LOW_N,
         "of": total,
     }

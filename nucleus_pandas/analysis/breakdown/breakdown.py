@@ -21,8 +21,8 @@ BREAKDOWN: Schema = {
     "value": TEXT,
     "count": COUNT,
     "share": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "share_low": NUMBER,
+    "share_high": NUMBER,
     "cumulative_share": NUMBER,
 }
 COMPARED: Schema = {
@@ -32,8 +32,8 @@ COMPARED: Schema = {
     "count_after": COUNT,
     "share_after": NUMBER,
     "difference": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "difference_low": NUMBER,
+    "difference_high": NUMBER,
     "p_value": NUMBER,
     "p_adjusted": NUMBER,
     "verdict": TEXT,
@@ -67,8 +67,8 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
         - count: as in `counts`, summed where a value stands there more than once
         - share: count / all that was counted of the same period and dimension or attribute, ``(other)`` and ``(none)``
           included, so that shares add up to 1
-        - low, high: 95 % bounds of the share (Wilson, with users as the sampling unit); missing where `counts` has no
-          users, as totals do not tell how many users they are of
+        - share_low, share_high: 95 % bounds of the share (Wilson, with users as the sampling unit); missing where
+          `counts` has no users, as totals do not tell how many users they are of
         - cumulative_share: of this row and those above it; 1 in the last row
         - complete, settled: of the period, as in `counts`, and True where it does not tell; only with periods
 
@@ -104,7 +104,7 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
     (['free', 'pro', 'team'], 1.0)
     >>> users = nu.load_users(app).rename(columns={"platform": "value"})
     >>> shares = nu.breakdown(users)
-    >>> bool(shares["share"].between(shares["low"], shares["high"]).all())
+    >>> bool(shares["share"].between(shares["share_low"], shares["share_high"]).all())
     True
     """
     top = checked_number("top", top, None, _TOP)
@@ -147,8 +147,8 @@ def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.Da
         - share_before, share_after: count / all that was counted in the table; missing where that is nothing
         - difference: share_after − share_before. 0.05 are five percentage points, and a positive difference is a share
           that is higher after
-        - low, high: bounds of the difference (Newcombe), 95 % for all rows of this table together: adjusted as
-          p_adjusted is
+        - difference_low, difference_high: bounds of the difference (Newcombe), 95 % for all rows of this table
+          together: adjusted as p_adjusted is
         - p_value: how often a difference at least as large comes about by chance where there is none
         - p_adjusted: `p_value` raised for being one of several (Holm, over all rows of this table)
         - verdict: ``clear change`` if p_adjusted is below 0.05 and 0 is outside the bounds, else ``within normal
@@ -185,7 +185,7 @@ def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.Da
     >>> in_august = users["created_at"].dt.month == 8
     >>> in_october = users["created_at"].dt.month == 10
     >>> compared = nu.compare_breakdowns(users[in_august], users[in_october])
-    >>> bool(compared["difference"].between(compared["low"], compared["high"]).all())
+    >>> bool(compared["difference"].between(compared["difference_low"], compared["difference_high"]).all())
     True
     """
     top = checked_number("top", top, None, _TOP)
@@ -225,7 +225,7 @@ def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(base > 0, kept.counts / base, np.nan)
         running = np.where(base > 0, np.cumsum(kept.counts, axis=1) / base, np.nan)
-    tables = {"count": kept.counts, "share": share, "low": low, "high": high, "cumulative_share": running}
+    tables = {"count": kept.counts, "share": share, "share_low": low, "share_high": high, "cumulative_share": running}
     return {
         "group": np.full(periods * values, group),
         "period": np.repeat(np.arange(periods), values),

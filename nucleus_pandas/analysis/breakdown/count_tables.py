@@ -13,8 +13,7 @@ from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.dtypes import DAY
 from nucleus_pandas.core.text import MISSING, OTHER
 from nucleus_pandas.core.warnings import warn_incomplete
-from nucleus_pandas.events.encoding import encode
-from nucleus_pandas.events.log_columns import spelled
+from nucleus_pandas.events.log_columns import encode, spelled
 from nucleus_pandas.stats.clusters import UserSums, sum_shares
 
 #: Counts by value: a table with the columns value and count, or what `value_counts` gives.
@@ -187,8 +186,8 @@ def _texts(column: pd.Series) -> tuple[Ints, list[str]]:
     """The code of each value and its text; values that are written alike are one, missing has a name."""
     if column.dtype == np.dtype(object):
         # Python takes True for 1.
-        told = [str(value).lower() if isinstance(value, bool | np.bool_) else value for value in column.array]
-        column = pd.Series(told, dtype=object, name=column.name)
+        texts = [str(value).lower() if isinstance(value, bool | np.bool_) else value for value in column.array]
+        column = pd.Series(texts, dtype=object, name=column.name)
     codes, values = encode(column)
     written = [*(text or MISSING for text in spelled(values)), MISSING]
     place = {text: number for number, text in enumerate(dict.fromkeys(written))}

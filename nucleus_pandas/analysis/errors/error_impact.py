@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.arrays import Bools, Ints, begins
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.checks import checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.durations import Duration, read_duration, spell_duration
@@ -31,8 +31,8 @@ _IMPACT: Schema = {
     "returned_with": COUNT,
     "rate_with": NUMBER,
     "difference": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "difference_low": NUMBER,
+    "difference_high": NUMBER,
     "low_n": np.dtype(bool),
     "pending": COUNT,
     "first": COUNT,
@@ -91,8 +91,8 @@ def impact_of_errors(
         - users_without, returned_without, rate_without: users without an error in those sessions, who came back, and
           returned_without / users_without; missing of nobody, and in ``(pooled)``
         - users_with, returned_with, rate_with: of those with an error, likewise
-        - difference, low, high: rate_with − rate_without with its 95 % bounds, so negative where those with an error
-          come back less. −0.05 are five percentage points
+        - difference, difference_low, difference_high: rate_with − rate_without with its 95 % bounds, so negative where
+          those with an error come back less. −0.05 are five percentage points
         - low_n: one of the two has fewer than 30 users
         - pending: users left out because their time to come back was not over 48 hours before `as_of`; the same in all
           rows
@@ -144,19 +144,19 @@ def impact_of_errors(
     if isinstance(activity, EventLog) and activity.spans:
         # Of a store's events none is later than what was synced, although its sessions are known until the last sync.
         until = min(until, microseconds(activity.spans[-1][1]))
-    found, told = all_sessions(log, "error", until)
+    found, has_count = all_sessions(log, "error", until)
     if len(found.time):
         # Nobody knows when a session of a clock that is years behind was: it need not be the first.
         right = ~np.isin(found.user, found.user[found.time < oldest(found.time)])
-        found, told = Sessions(*(values[right] for values in found)), told[right]
-    people = _people(found, told, _actions(log, found, until), first, length, until)
+        found, has_count = Sessions(*(values[right] for values in found)), has_count[right]
+    people = _people(found, has_count, _actions(log, found, until), first, length, until)
     asked = between(people.began, begins_at, ends_at)
-    if unknown := int(np.count_nonzero(asked & ~people.told)):
+    if unknown := int(np.count_nonzero(asked & ~people.has_count)):
         warn_incomplete(
             f"{unknown:,} of {counted(int(np.count_nonzero(asked)), 'user')} are left out: of one of their first "
             "sessions it is not known whether it had an error."
         )
-    asked &= people.told
+    asked &= people.has_count
     pending = int(np.count_nonzero(asked & ~people.old))
     if pending and pending == int(np.count_nonzero(asked)):
         rule = f"a user is judged {spell_duration(length)} and 48 hours after the last of the first {first} sessions."
@@ -182,25 +182,25 @@ class _People(NamedTuple):
     failed: Bools
     returned: Bools
     old: Bools
-    told: Bools
+    has_count: Bools
 
 
-def _people(found: Sessions, told: Bools, actions: Any, first: int, length: int, until: int) -> _People:
+def _people(found: Sessions, has_count: Bools, actions: Any, first: int, length: int, until: int) -> _People:
     """Look at the first sessions of each user, who stand together and in order."""
-    begin = np.flatnonzero(begins(found.user)) if len(found.user) else np.empty(0, dtype=np.int64)
+    begin = np.flatnonzero(is_group_start(found.user)) if len(found.user) else np.empty(0, dtype=np.int64)
     size = np.diff(np.append(begin, len(found.user)))
     begin, size = begin[size >= first], size[size >= first]
     last = begin + first - 1
     later = np.minimum(last + 1, max(0, len(found.user) - 1))
     returned = (size > first) & (found.time[later] - found.time[last] <= length)
-    done, failed, unknown = (np.concatenate([[0], np.cumsum(values)]) for values in (actions, found.failed, ~told))
+    done, failed, unknown = (np.concatenate([[0], np.cumsum(values)]) for values in (actions, found.failed, ~has_count))
     return _People(
         began=found.time[begin],
         actions=done[last + 1] - done[begin],
         failed=failed[last + 1] > failed[begin],
         returned=returned,
         old=found.time[last] + length <= until - SETTLING,
-        told=unknown[last + 1] == unknown[begin],
+        has_count=unknown[last + 1] == unknown[begin],
     )
 
 
@@ -244,8 +244,8 @@ def _table(people: _People, strata: int) -> dict[str, Any]:
         "returned_with": returned_b,
         "rate_with": rate_b,
         "difference": difference,
-        "low": low,
-        "high": high,
+        "difference_low": low,
+        "difference_high": high,
         "low_n": (users_a < LOW_N) | (users_b < LOW_N),
     }
 

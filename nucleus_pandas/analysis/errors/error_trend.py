@@ -27,8 +27,8 @@ _TREND: Schema = {
     "base": COUNT,
     "rate": NUMBER,
     "expected": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "expected_low": NUMBER,
+    "expected_high": NUMBER,
     "spike": FLAG,
     "weeks": COUNT,
     "per": TEXT,
@@ -53,9 +53,9 @@ def error_trend(
     Parameters
     ----------
     errors : DataFrame
-        The table of `load_errors`. For a day to be judged it must reach back at least four weeks before it, better
-        eight, and have every day, also those without errors: a day that is not there is not known. An error that is
-        not listed on a day that is there was not reported on it.
+        The table of `load_error_counts`. For a day to be judged it must reach back at least four weeks before it,
+        better eight, and have every day, also those without errors: a day that is not there is not known. An error that
+        is not listed on a day that is there was not reported on it.
     daily : DataFrame, optional
         The table of `load_daily` of the same days and zone. Without it there are counts and no rates, and nothing is
         judged: twice the errors of twice the sessions are no spike.
@@ -69,20 +69,20 @@ def error_trend(
     DataFrame
         One row a day of `errors` and error, the most frequent error first in each day, ``(other)`` last.
 
-        - day, error: as in `load_errors`
+        - day, error: as in `load_error_counts`
         - count: how often it was reported; not a number of broken sessions
         - base: sessions or active users of the day
         - rate: 100 × count / sessions, or count / active users; missing where the base is 0 or not known, and of days
           that are not complete
         - expected: the median of the rates of the same weekday of the weeks before (of two in the middle the lower),
           see Notes
-        - low, high: the range in which the rate was to be expected
-        - spike: the rate lies above `high`; missing where that cannot be told
+        - expected_low, expected_high: the range in which the rate was to be expected
+        - spike: the rate lies above `expected_high`; missing where that cannot be told
         - weeks: from how many weeks `expected` comes, at most 8; with less than 4 it is missing
         - per: ``100 sessions`` or ``active user``; missing without `daily`
         - complete, settled: as in `load_daily`, of both tables
 
-        expected, low, high and spike are of settled days only. Days that are in `daily` only are not added.
+        expected, its range and spike are of settled days only. Days that are in `daily` only are not added.
 
     Raises
     ------
@@ -123,13 +123,13 @@ def error_trend(
     --------
     >>> app = nu.demo_client()
     >>> span = {"start": "2026-07-01", "end": "2026-11-15"}
-    >>> trend = nu.error_trend(nu.load_errors(app, **span), nu.load_daily(app, **span))
+    >>> trend = nu.error_trend(nu.load_error_counts(app, **span), nu.load_daily(app, **span))
     >>> spikes = trend[trend["spike"].fillna(False)]
     >>> planted = nu.demo.truth(as_of=app.now())
     >>> str(planted.spike_day) in spikes.loc[spikes["error"] == planted.spike_error, "day"].astype(str).tolist()
     True
     """
-    errors = checked_days(errors, ("error",), "count", "errors", "load_errors")
+    errors = checked_days(errors, ("error",), "count", "errors", "load_error_counts")
     check_choice("per", per, (*get_args(Per), None))
     if per is not None and daily is None:
         raise ValueError(f"per={per!r} needs the table of load_daily: error_trend(errors, daily, per={per!r}).")
@@ -147,7 +147,8 @@ def new_errors(errors: pd.DataFrame, *, days: int = 7) -> pd.DataFrame:
     Parameters
     ----------
     errors : DataFrame
-        The table of `load_errors`. The more days it has before the last ones, the surer it is that an error is new.
+        The table of `load_error_counts`. The more days it has before the last ones, the surer it is that an error is
+        new.
     days : int, default 7
         How many days at the end of the table count as the last ones, those included that may still grow.
 
@@ -183,11 +184,11 @@ def new_errors(errors: pd.DataFrame, *, days: int = 7) -> pd.DataFrame:
     Examples
     --------
     >>> app = nu.demo_client()
-    >>> errors = nu.load_errors(app, "2026-06-01", "2026-09-30")
+    >>> errors = nu.load_error_counts(app, "2026-06-01", "2026-09-30")
     >>> nu.new_errors(errors)["error"].tolist()
     []
     """
-    errors = checked_days(errors, ("error",), "count", "errors", "load_errors")
+    errors = checked_days(errors, ("error",), "count", "errors", "load_error_counts")
     days = checked_number("days", days, None, "how many days at the end of the table are the last ones")
     counts, _ = _by_day(errors)
     if not len(counts):
@@ -289,8 +290,8 @@ def _trend(counts: pd.DataFrame, base: pd.Series, state: pd.DataFrame, unit: Per
     wide = counts.to_numpy()
     rate = np.where(complete, wide / exposure, np.nan)
     found = _judge(counts, np.where(settled, exposure, np.nan)[:, 0])
-    spike = pd.array((rate > found["high"]).ravel(), dtype=FLAG)
-    spike[(np.isnan(rate) | np.isnan(found["high"])).ravel()] = pd.NA
+    spike = pd.array((rate > found["expected_high"]).ravel(), dtype=FLAG)
+    spike[(np.isnan(rate) | np.isnan(found["expected_high"])).ravel()] = pd.NA
     rows, errors = wide.shape
     columns = {
         "day": np.repeat(counts.index.to_numpy(), errors),
@@ -309,7 +310,7 @@ def _trend(counts: pd.DataFrame, base: pd.Series, state: pd.DataFrame, unit: Per
 def _judge(counts: pd.DataFrame, exposure: Any) -> dict[str, Any]:
     """The expected range of each day and error, laid over all days of the calendar in between."""
     if not len(counts):
-        return {name: np.empty(counts.shape) for name in ("expected", "low", "high", "weeks")}
+        return {name: np.empty(counts.shape) for name in ("expected", "expected_low", "expected_high", "weeks")}
     calendar = pd.date_range(counts.index[0], counts.index[-1], freq="D")
     place = calendar.get_indexer(counts.index)
     spread = np.full((len(calendar), counts.shape[1]), np.nan)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.arrays import Ints, begins, combine, distinct
+from nucleus_pandas.core.arrays import Ints, combine, distinct, is_group_start
 from nucleus_pandas.core.checks import checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, INSTANT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone
@@ -137,8 +137,8 @@ def _table(log: EventLog, rows: Ints, top: int) -> pd.DataFrame:
     group = combine(pd.factorize(name)[0], pd.factorize(np.array(alike, dtype=object))[0])
     groups = int(group.max(initial=-1)) + 1
     by_time = np.lexsort((log.time[rows], group))
-    first = by_time[begins(group[by_time])]
-    last = by_time[np.append(begins(group[by_time])[1:], True)] if groups else first
+    first = by_time[is_group_start(group[by_time])]
+    last = by_time[np.append(is_group_start(group[by_time])[1:], True)] if groups else first
     versions = np.array(log.texts("version", rows), dtype=object)
     version = pd.factorize(versions)[0]
     crash = np.array([one in CRASHES for one in name], dtype=np.bool_)

@@ -8,9 +8,16 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.analysis.funnel.timeline import Marks, Timeline, following
-from nucleus_pandas.analysis.funnel.walks import Attempts, walk_any, walk_ordered, walk_strict
-from nucleus_pandas.core.arrays import Bools, Ints, begins, distinct
+from nucleus_pandas.analysis.funnel.walks import (
+    Attempts,
+    EventPositions,
+    Timeline,
+    following,
+    walk_any,
+    walk_ordered,
+    walk_strict,
+)
+from nucleus_pandas.core.arrays import Bools, Ints, distinct, is_group_start
 from nucleus_pandas.core.units import SETTLING, TIMEOUT
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.steps import Exclusion, Step, rows_of, share_events
@@ -33,8 +40,8 @@ class Question:
     order: Order
     first_only: bool
     exclusions: list[Exclusion]
-    drop: bool
-    later: bool
+    drop_spoiled: bool
+    ties_strict: bool
     start: int | None
     end: int | None
     as_of: int
@@ -42,7 +49,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Standing:
+class BestAttempts:
     """One attempt a user, or a user and period: the one that stands for them.
 
     Attributes
@@ -76,30 +83,30 @@ class Found(NamedTuple):
     """The line that a question walks along, and the rows on it of each step and exclusion."""
 
     line: Timeline
-    steps: list[Marks]
-    excluded: list[Marks]
-    entries: Marks
+    steps: list[EventPositions]
+    excluded: list[EventPositions]
+    entries: EventPositions
 
 
 def look_up(log: EventLog, asked: Question) -> Found:
     """Find the events that a question is about, and among them those that can be an entry."""
     line = Timeline.of_sessions(log) if asked.window is None else Timeline.of_users(log)
 
-    def marks(step: Step, place: str) -> Marks:
+    def positions(step: Step, place: str) -> EventPositions:
         rows = rows_of(step, log, place)
         plain = step.where is None and len(step.events) == 1 and len(rows)
-        return line.event(log.names.index(step.events[0])) if plain else line.marks(line.rows(rows))
+        return line.event(log.names.index(step.events[0])) if plain else line.positions(line.rows(rows))
 
-    steps = [marks(step, f"step {number}") for number, step in enumerate(asked.steps, 1)]
-    excluded = [marks(one.step, "exclude") for one in asked.exclusions]
+    steps = [positions(step, f"step {number}") for number, step in enumerate(asked.steps, 1)]
+    excluded = [positions(one.step, "exclude") for one in asked.exclusions]
     anywhere = asked.order == "any"
-    entries = line.marks(distinct(np.concatenate([step.rows for step in steps]))) if anywhere else steps[0]
+    entries = line.positions(distinct(np.concatenate([step.rows for step in steps]))) if anywhere else steps[0]
     return Found(line, steps, excluded, entries)
 
 
-def put_together(one: Standing, other: Standing) -> Standing:
+def merge_attempts(one: BestAttempts, other: BestAttempts) -> BestAttempts:
     """Put the attempts of other users behind these; which rows of the log they began with is no longer told."""
-    return Standing(
+    return BestAttempts(
         entry=one.entry[:0],
         period=np.concatenate([one.period, other.period]),
         depth=np.concatenate([one.depth, other.depth]),
@@ -110,7 +117,7 @@ def put_together(one: Standing, other: Standing) -> Standing:
     )
 
 
-def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> Standing:
+def find_best_attempts(found: Found, asked: Question, edges: Ints | None = None) -> BestAttempts:
     """Find the attempt that stands for each user; with `edges`, in order, for each user and period between them."""
     line, steps, excluded, entries = found
     entry, at, group, time = _entries(line, entries, asked)
@@ -118,11 +125,13 @@ def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> S
     whole = line.last_times(entry, asked.as_of) + TIMEOUT if asked.window is None else time + asked.window
     old = whole <= asked.as_of - SETTLING
     limit = np.minimum(whole, asked.as_of)
-    shared = share_events(asked.steps)
-    reached = _WALKS[asked.order](line, steps, Attempts(at, group, limit), later=asked.later, shared=shared)
+    steps_overlap = share_events(asked.steps)
+    reached = _WALKS[asked.order](
+        line, steps, Attempts(at, group, limit), ties_strict=asked.ties_strict, steps_overlap=steps_overlap
+    )
     depth = (reached >= 0).sum(axis=0, dtype=np.int8)
     spoiled, left = _spoil(line, reached, excluded, asked, limit)
-    depth = np.where(spoiled, 0 if asked.drop else left, depth)
+    depth = np.where(spoiled, 0 if asked.drop_spoiled else left, depth)
 
     period = None if edges is None else np.searchsorted(edges, time, side="right") - 1
     # Who has an attempt that is old enough is judged by those that are; a deeper one counts for more.
@@ -140,41 +149,43 @@ def find_standing(found: Found, asked: Question, edges: Ints | None = None) -> S
         DROPPED,
     )
     when = np.zeros(len(chosen), dtype=np.int64) if period is None else period[chosen]
-    return Standing(line.log_rows(entry[chosen]), when, depth, times, status, old, young)
+    return BestAttempts(line.log_rows(entry[chosen]), when, depth, times, status, old, young)
 
 
-def _entries(line: Timeline, marks: Marks, asked: Question) -> Marks:
+def _entries(line: Timeline, positions: EventPositions, asked: Question) -> EventPositions:
     """The rows with which attempts begin, one an instant, by user and time."""
-    inside = begins(marks.at)
-    inside &= marks.time <= asked.as_of
+    inside = is_group_start(positions.at)
+    inside &= positions.time <= asked.as_of
     if asked.start is not None:
-        inside &= marks.time >= asked.start
+        inside &= positions.time >= asked.start
     if asked.end is not None:
-        inside &= marks.time < asked.end
+        inside &= positions.time < asked.end
     if not inside.all():
-        marks = Marks(*(part[inside] for part in marks))
-    user = marks.group
+        positions = EventPositions(*(part[inside] for part in positions))
+    user = positions.group
     if line.order is not None:
-        order = np.argsort(line.order[marks.rows])
-        marks = Marks(*(part[order] for part in marks))
-        user = line.log.user[line.order[marks.rows]]
+        order = np.argsort(line.order[positions.rows])
+        positions = EventPositions(*(part[order] for part in positions))
+        user = line.log.user[line.order[positions.rows]]
     if asked.first_only:
-        marks = Marks(*(part[begins(user)] for part in marks))
-    return marks
+        positions = EventPositions(*(part[is_group_start(user)] for part in positions))
+    return positions
 
 
-def _spoil(line: Timeline, reached: Ints, excluded: list[Marks], asked: Question, limit: Ints) -> tuple[Bools, Ints]:
+def _spoil(
+    line: Timeline, reached: Ints, excluded: list[EventPositions], asked: Question, limit: Ints
+) -> tuple[Bools, Ints]:
     """Which attempts an excluded event spoils, and how many steps each had made by the first that does."""
     spoiled = np.zeros(reached.shape[1], dtype=np.bool_)
     left = np.full(reached.shape[1], len(reached))
-    for exclusion, marks in zip(asked.exclusions, excluded, strict=True):
-        if not len(marks.at):
+    for exclusion, positions in zip(asked.exclusions, excluded, strict=True):
+        if not len(positions.at):
             continue
         into = np.flatnonzero(reached[exclusion.after] >= 0)
         after, before = reached[exclusion.after, into], reached[exclusion.before, into]
-        place, there = following(marks.at, after, later=True)
-        time = marks.time[place]
-        there &= marks.group[place] == line.group[after]
+        place, there = following(positions.at, after, strictly_after=True)
+        time = positions.time[place]
+        there &= positions.group[place] == line.group[after]
         there &= np.where(before >= 0, time < line.time[before], time <= limit[into])
         hit, time = into[there], time[there]
         spoiled[hit] = True
@@ -187,7 +198,7 @@ def _first_best(user: Ints, period: Ints | None, worth: Ints) -> Ints:
     """The first attempt of most worth of each user and period, of attempts in order of user and time."""
     if not len(user):
         return np.empty(0, dtype=np.int64)
-    new = begins(user) if period is None else begins(user) | begins(period)
+    new = is_group_start(user) if period is None else is_group_start(user) | is_group_start(period)
     # Of the highest worth and the lowest place in one number.
     last = len(worth) - 1
     ranked = np.arange(last, -1, -1)

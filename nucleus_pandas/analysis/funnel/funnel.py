@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from nucleus_pandas.analysis.funnel.attempts import Order, find_standing, look_up
+from nucleus_pandas.analysis.funnel.attempts import Order, find_best_attempts, look_up
 from nucleus_pandas.analysis.funnel.funnel_parts import EntryTimes, FunnelTable, entry_times
 from nucleus_pandas.analysis.funnel.funnel_question import Entry, OnExclude, Ties, Window, read_question
 from nucleus_pandas.analysis.funnel.funnel_tables import people, warn_if_all_pending, who_counts
-from nucleus_pandas.analysis.funnel.timeline import LeftOut
+from nucleus_pandas.analysis.funnel.walks import LeftOut
 from nucleus_pandas.core.calendar import Freq, WeekStart, read_calendar
 from nucleus_pandas.core.checks import checked_number
 from nucleus_pandas.core.instants import When, Zone, parse_zone
@@ -254,7 +254,7 @@ def funnel_users(
     if not isinstance(log, EventLog):
         raise TypeError(REFUSAL)
     events_found = look_up(log, asked)
-    found = find_standing(events_found, asked)
+    found = find_best_attempts(events_found, asked)
     LeftOut(events_found.line.left_out, len(log)).warn()
     warn_if_all_pending(found, asked)
     segments = None if by is None else find_segments(log, by, found.entry, who_counts(found, asked), top)

@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from nucleus_pandas.analysis.funnel.attempts import Found, Question, Standing, find_standing, look_up, put_together
+from nucleus_pandas.analysis.funnel.attempts import (
+    BestAttempts,
+    Found,
+    Question,
+    find_best_attempts,
+    look_up,
+    merge_attempts,
+)
 from nucleus_pandas.analysis.funnel.funnel_tables import summary, warn_if_all_pending, who_counts
-from nucleus_pandas.analysis.funnel.timeline import LeftOut
+from nucleus_pandas.analysis.funnel.walks import LeftOut
 from nucleus_pandas.core.calendar import Periods
 from nucleus_pandas.events.clock_errors import Times, days_of_utc
 from nucleus_pandas.events.eventlog import EventLog
@@ -20,7 +27,7 @@ from nucleus_pandas.events.steps import find_column
 class Entrants:
     """The attempt that stands for each user, the value of a column at its entry, and what has no session."""
 
-    standing: Standing
+    best: BestAttempts
     segment: Values | None
     left_out: LeftOut
 
@@ -44,25 +51,25 @@ class FunnelTable:
 
     def count(self, log: EventLog, found: Found) -> Entrants:
         """The same for events that were looked up."""
-        standing = find_standing(found, self.asked, None if self.periods is None else self.periods.edges)
+        best = find_best_attempts(found, self.asked, None if self.periods is None else self.periods.edges)
         segment = None
         if self.by is not None:
-            segment = read_values(log.values(find_column(log, self.by, "by"), standing.entry))
-        return Entrants(standing, segment, LeftOut(found.line.left_out, len(log)))
+            segment = read_values(log.values(find_column(log, self.by, "by"), best.entry))
+        return Entrants(best, segment, LeftOut(found.line.left_out, len(log)))
 
     def merge(self, one: Entrants, other: Entrants) -> Entrants:
         """Put the users of two parts together."""
         both = None if one.segment is None or other.segment is None else one.segment.and_also(other.segment)
         left_out = LeftOut(*(sum(pair) for pair in zip(one.left_out, other.left_out, strict=True)))
-        return Entrants(put_together(one.standing, other.standing), both, left_out)
+        return Entrants(merge_attempts(one.best, other.best), both, left_out)
 
     def finish(self, state: Entrants) -> pd.DataFrame:
         """Count them."""
         state.left_out.warn()
-        warn_if_all_pending(state.standing, self.asked)
-        counted = who_counts(state.standing, self.asked)
+        warn_if_all_pending(state.best, self.asked)
+        counted = who_counts(state.best, self.asked)
         segments = None if state.segment is None else rank_values(state.segment, counted, self.top)
-        return summary(self.sample, self.asked, state.standing, segments, self.periods)
+        return summary(self.sample, self.asked, state.best, segments, self.periods)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.funnel.attempts import EXCLUDED, NEVER, PENDING, STATUSES, Question, Standing
+from nucleus_pandas.analysis.funnel.attempts import EXCLUDED, NEVER, PENDING, STATUSES, BestAttempts, Question
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.calendar import Periods
 from nucleus_pandas.core.dtypes import COUNT, DAY, INSTANT, NUMBER, TEXT, Schema, make_frame
@@ -40,13 +40,13 @@ _ASKED: Schema = {"order": TEXT, "window": TEXT, "include_pending": np.dtype(boo
 _JUDGED = [name for name in FUNNEL if name.startswith("from_") or name.endswith("_seconds")]
 
 
-def who_counts(found: Standing, asked: Question) -> Bools:
+def who_counts(found: BestAttempts, asked: Question) -> Bools:
     """Who counts: not those whose every attempt is spoiled, nor, unless asked for, those who are pending."""
     counts = found.depth > 0
     return counts if asked.include_pending else counts & (found.status != PENDING)
 
 
-def warn_if_all_pending(found: Standing, asked: Question) -> None:
+def warn_if_all_pending(found: BestAttempts, asked: Question) -> None:
     """Warn where nobody who entered can be counted yet, and say when the first can be."""
     entered = found.times[0][found.times[0] != NEVER]
     if asked.include_pending or not len(entered) or not (found.status == PENDING).all():
@@ -61,7 +61,7 @@ def warn_if_all_pending(found: Standing, asked: Question) -> None:
 
 
 def summary(
-    sample: float, asked: Question, found: Standing, segments: Segments | None, periods: Periods | None
+    sample: float, asked: Question, found: BestAttempts, segments: Segments | None, periods: Periods | None
 ) -> pd.DataFrame:
     """The table of `funnel` and `funnel_trend`: a row for each period, segment and step."""
     names = [""] if segments is None else segments.names
@@ -104,7 +104,7 @@ def _labels(asked: Question) -> list[str]:
     return [f"any {number} of {names}" for number in range(1, len(asked.steps) + 1)]
 
 
-def _counts(group: Ints, groups: int, found: Standing, counted: Bools) -> dict[str, Any]:
+def _counts(group: Ints, groups: int, found: BestAttempts, counted: Bools) -> dict[str, Any]:
     """The numbers of the table, each an array of groups by steps."""
     steps = len(found.times)
     users: Ints = np.zeros((groups, steps), dtype=np.int64)
@@ -144,7 +144,7 @@ def _middle(seconds: Any, group: Ints, groups: int) -> tuple[Any, Any]:
     return (by_group.agg(how).reindex(range(groups)).to_numpy() for how in ("median", "mean"))  # type: ignore[return-value]
 
 
-def _states(periods: Periods, asked: Question, found: Standing) -> dict[str, Bools]:
+def _states(periods: Periods, asked: Question, found: BestAttempts) -> dict[str, Bools]:
     """Which periods are complete and settled."""
     window = TIMEOUT if asked.window is None else asked.window
     states = periods.states(asked.as_of + 1, settled_until=asked.as_of + 1 - window)
@@ -162,7 +162,7 @@ def _known(states: dict[str, Bools], asked: Question) -> Bools:
     return states["complete"] if asked.first_only or asked.include_pending else states["settled"]
 
 
-def people(log: EventLog, asked: Question, found: Standing, segments: Segments | None) -> pd.DataFrame:
+def people(log: EventLog, asked: Question, found: BestAttempts, segments: Segments | None) -> pd.DataFrame:
     """The table of `funnel_users`."""
     entered = log.time[found.entry]
     order = np.lexsort((found.entry, entered))

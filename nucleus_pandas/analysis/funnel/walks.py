@@ -1,4 +1,4 @@
-"""How far each attempt at a funnel comes, and when: one walk for each order.
+"""How far each attempt at a funnel comes, and when: the line of events it walks along, and one walk for each order.
 
 An attempt begins at an instant, its entry, and ends at a limit. A walk gives the instant at which each attempt made
 each step, -1 where it did not: an array of steps by attempts. Steps are made as early as can be. That is exact: who
@@ -7,13 +7,217 @@ has made more steps by some instant can go on at least as well, as all of them b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.analysis.funnel.ties import Crowds, can_all, find_crowds
-from nucleus_pandas.analysis.funnel.timeline import Marks, Timeline, following
-from nucleus_pandas.core.arrays import Ints, begins, distinct
+from nucleus_pandas.core.arrays import Bools, Ints, distinct, is_group_start
+from nucleus_pandas.core.warnings import warn_incomplete
+from nucleus_pandas.events.eventlog import EventLog, LogCache
+
+
+class EventPositions(NamedTuple):
+    """Rows of a line, in order, with the instant, group and time of each."""
+
+    rows: Ints
+    at: Ints
+    group: Ints
+    time: Ints
+
+
+_POSITIONS: LogCache[int, EventPositions] = LogCache()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Rows in order of group and time; an instant is the number of its first row.
+
+    Attributes
+    ----------
+    log : EventLog
+    order : array of int or None
+        The row of the log of each row; None if they are the same.
+    group : array of int
+        Rows of one group stand together.
+    time : array of int64
+        In microseconds since 1970.
+    instant : array of int or None
+        For each row the first of its group at the same time; None if each row is the only one.
+    left_out : int
+        The events that have no session, where groups are sessions.
+    """
+
+    log: EventLog
+    order: Ints | None
+    group: Ints
+    time: Ints
+    instant: Ints | None
+    left_out: int = 0
+
+    @classmethod
+    def of_users(cls, log: EventLog) -> Timeline:
+        """Each user's events."""
+        return cls(log, None, log.user, log.time, log.instant)
+
+    @classmethod
+    def of_sessions(cls, log: EventLog) -> Timeline:
+        """Each session's events; those without a session are left out."""
+        order = np.flatnonzero(log.session >= 0).astype(log.order.dtype)
+        left_out = len(log) - len(order)
+        order = order[np.argsort(log.session[order], kind="stable")]
+        group, time = log.session[order], log.time[order]
+        new = is_group_start(group) | is_group_start(time)
+        first = np.maximum.accumulate(np.where(new, np.arange(len(order), dtype=order.dtype), 0))
+        return cls(log, order, group, time, first, left_out)
+
+    @cached_property
+    def _places(self) -> Ints:
+        places = np.full(len(self.log), -1, dtype=self.log.order.dtype)
+        places[self.order] = np.arange(len(places) if self.order is None else len(self.order))
+        return places
+
+    def event(self, code: int) -> EventPositions:
+        """Give the rows of an event; they are kept with the log, as questions repeat."""
+        if self.order is not None:
+            return self.positions(self.rows(self.log.rows_of(code)))
+        return _POSITIONS.get(self.log, code, lambda: self.positions(self.log.rows_of(code)))
+
+    def positions(self, rows: Ints) -> EventPositions:
+        """Give the instant, group and time of rows along with them."""
+        return EventPositions(rows, self.at(rows), self.group[rows], self.time[rows])
+
+    def rows(self, log_rows: Ints) -> Ints:
+        """Give the rows of this line that are these rows of the log, in order."""
+        if self.order is None:
+            return log_rows
+        found = self._places[log_rows]
+        return np.sort(found[found >= 0])
+
+    def log_rows(self, rows: Ints) -> Ints:
+        """Give the rows of the log that are these rows."""
+        return rows if self.order is None else self.order[rows]
+
+    def system(self) -> Bools:
+        """Which rows are the service's own events."""
+        return self.log.system if self.order is None else self.log.system[self.order]
+
+    def at(self, rows: Ints) -> Ints:
+        """Give the instants of rows."""
+        return rows if self.instant is None else self.instant[rows]
+
+    def last_times(self, rows: Ints, until: int) -> Ints:
+        """Give the time of the last row of each row's group that is not later than `until`, as no row given is."""
+        known = np.flatnonzero(self.time <= until)
+        group = self.group[known]
+        ends = known[np.append(group[1:] != group[:-1], True)] if len(known) else known
+        return self.time[ends[np.searchsorted(ends, rows)]]
+
+
+class LeftOut(NamedTuple):
+    """How many events have no session, of how many."""
+
+    events: int
+    of: int
+
+    def warn(self) -> None:
+        """Warn, if there are any."""
+        if self.events:
+            warn_incomplete(
+                f'{self.events:,} of {self.of:,} events have no session, so that window="session" leaves them out.'
+            )
+
+
+def following(positions: Ints, current: Ints, *, strictly_after: bool) -> tuple[Ints, Bools]:
+    """Give for each instant the place among some of the first from it on, or after it, and whether there is one."""
+    place = np.searchsorted(positions, current, side="right" if strictly_after else "left")
+    there = place < len(positions)
+    return np.minimum(place, max(0, len(positions) - 1), out=place), there
+
+
+@dataclass(frozen=True)
+class SimultaneousEvents:
+    """Instants with several events, each of which may be one of several steps.
+
+    Attributes
+    ----------
+    instants : array of int
+        In order.
+    kind : array of int
+        Of which kind each is: kinds are sets of events that allow the same.
+    reach : array of int, shape (kinds, steps + 1)
+        How many steps have been made at most when the instant is over, by how many had been made before it.
+    used_up : array of bool, same shape
+        Whether a step was made with each of its events.
+    """
+
+    instants: Ints
+    kind: Ints
+    reach: Ints
+    used_up: Bools
+
+    def look_up(self, instants: Ints) -> Ints:
+        """Give the kind of instants, -1 for those with one event only."""
+        if not len(self.instants):
+            return np.full(len(instants), -1)
+        place = np.minimum(np.searchsorted(self.instants, instants), len(self.instants) - 1)
+        return np.where(self.instants[place] == instants, self.kind[place], -1)
+
+
+def find_simultaneous(instants: Ints, masks: Ints, steps: int) -> SimultaneousEvents:
+    """Find the instants with several events; given each event's instant and a bit for each step it can be."""
+    new = is_group_start(instants)
+    first = np.flatnonzero(new)
+    several = np.diff(np.append(first, len(instants))) > 1
+    number = np.cumsum(new) - 1
+    inside = several[number]
+    if not inside.any():
+        none = np.empty(0, dtype=np.int64)
+        return SimultaneousEvents(none, none, none.reshape(0, steps + 1), none.reshape(0, steps + 1) > 0)
+    clash = (np.cumsum(several) - 1)[number[inside]]
+    types, type_of = np.unique(masks[inside], return_inverse=True)
+    # More events of a type than it has steps cannot be used; one more shows that not all were.
+    most = np.array([int(mask).bit_count() + 1 for mask in types], dtype=np.int64)
+    cells = int(several.sum()) * len(types)
+    table = np.bincount(clash * len(types) + type_of, minlength=cells).reshape(-1, len(types))
+    kinds, kind = np.unique(np.minimum(table, most), axis=0, return_inverse=True)
+    reach = np.zeros((len(kinds), steps + 1), dtype=np.int64)
+    for row, counts in enumerate(kinds.tolist()):
+        events = [int(mask) for mask, count in zip(types.tolist(), counts, strict=True) for _ in range(count)]
+        reach[row] = [longest(events, done, steps) for done in range(steps + 1)]
+    used_up = reach == np.arange(steps + 1) + kinds.sum(axis=1)[:, None]
+    return SimultaneousEvents(instants[first[several]], kind.reshape(-1), reach, used_up)
+
+
+def longest(events: Sequence[int], done: int, steps: int) -> int:
+    """Give the last step that can be made after `done` of them, one after the other, each with an event of its own.
+
+    An event is a mask of the steps that it can be.
+    """
+    holder: dict[int, int] = {}
+    while done < steps and _make(done, events, holder, set()):
+        done += 1
+    return done
+
+
+def can_all(events: Sequence[int], steps: int) -> bool:
+    """Say whether each event can be a step of its own, in whatever order."""
+    holder: dict[int, int] = {}
+    by_step = [sum(1 << place for place, mask in enumerate(events) if mask >> number & 1) for number in range(steps)]
+    return all(_make(place, by_step, holder, set()) for place in range(len(events)))
+
+
+def _make(step: int, events: Sequence[int], holder: dict[int, int], tried: set[int]) -> bool:
+    """Find an event for a step; one that another step holds is free if that one finds another."""
+    for place, mask in enumerate(events):
+        if mask >> step & 1 and place not in tried:
+            tried.add(place)
+            if place not in holder or _make(holder[place], events, holder, tried):
+                holder[place] = step
+                return True
+    return False
 
 
 class Attempts(NamedTuple):
@@ -24,28 +228,30 @@ class Attempts(NamedTuple):
     limit: Ints
 
 
-def walk_ordered(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
+def walk_ordered(
+    line: Timeline, steps: list[EventPositions], attempts: Attempts, *, ties_strict: bool, steps_overlap: bool
+) -> Ints:
     """Make the steps one after the other, whatever lies between.
 
-    `later`: never two at one instant; `shared`: one event could be more than one of the steps.
+    `ties_strict`: never two at one instant; `steps_overlap`: one event could be more than one of the steps.
     """
-    crowds = None
-    if shared and not later:
+    simultaneous = None
+    if steps_overlap and not ties_strict:
         rows, masks = _masked(steps)
-        crowds = find_crowds(line.at(rows), masks, len(steps))
+        simultaneous = find_simultaneous(line.at(rows), masks, len(steps))
     reached, alive = _begin(len(steps), attempts)
     current, group, limit = attempts
     before = np.zeros(len(current), dtype=np.int8)  # the steps that were made before the current instant
     for number, step in enumerate(steps[1:], 1):
         if not len(step.at):
             break
-        place, there = following(step.at, current, later=later or crowds is not None)
+        place, there = following(step.at, current, strictly_after=ties_strict or simultaneous is not None)
         there &= step.group[place] == group
         there &= step.time[place] <= limit
         found = step.at[place]
-        if crowds is not None:
-            kind = crowds.look_up(current)
-            here = (kind >= 0) & (crowds.reach[kind, before] > number) if len(crowds.reach) else kind >= 0
+        if simultaneous is not None:
+            kind = simultaneous.look_up(current)
+            here = (kind >= 0) & (simultaneous.reach[kind, before] > number) if len(simultaneous.reach) else kind >= 0
             found, there = np.where(here, current, found), there | here
             before = np.where(here, before, number)
         on = np.flatnonzero(there)
@@ -54,8 +260,10 @@ def walk_ordered(line: Timeline, steps: list[Marks], attempts: Attempts, *, late
     return reached
 
 
-def walk_strict(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
-    """Make the steps with nothing between them; `later` and `shared` as for `walk_ordered`.
+def walk_strict(
+    line: Timeline, steps: list[EventPositions], attempts: Attempts, *, ties_strict: bool, steps_overlap: bool
+) -> Ints:
+    """Make the steps with nothing between them; `ties_strict` and `steps_overlap` as for `walk_ordered`.
 
     Events of one instant come in the order that suits: those that are no steps of the attempt before its entry, or
     after its last step. So an attempt can make one or several steps at its entry; each way is tried, the best taken.
@@ -67,11 +275,11 @@ def walk_strict(line: Timeline, steps: list[Marks], attempts: Attempts, *, later
     # A system event interrupts nothing, unless the funnel asks for it.
     acts = np.flatnonzero(~line.system() | (masks != 0)).astype(attempts.entry.dtype)
     acts_at, masks = line.at(acts), masks[acts]
-    crowds = find_crowds(acts_at, masks, total)
-    first = begins(acts_at)
+    simultaneous = find_simultaneous(acts_at, masks, total)
+    first = is_group_start(acts_at)
     instants, masks = acts_at[first], masks[first]
 
-    tries, made = _first_steps(crowds.look_up(attempts.entry), crowds, later=later)
+    tries, made = _first_steps(simultaneous.look_up(attempts.entry), simultaneous, ties_strict=ties_strict)
     entry, group, limit = (part[tries] for part in attempts)
     reached = np.full((total, len(tries)), -1, dtype=entry.dtype)
     for number in range(total):
@@ -85,13 +293,13 @@ def walk_strict(line: Timeline, steps: list[Marks], attempts: Attempts, *, later
         there &= (line.group[now] == group) & (line.time[now] <= limit)
         on = np.flatnonzero(there)
         alive, place, now, done, group, limit = alive[on], place[on], now[on], done[on], group[on], limit[on]
-        kind = crowds.look_up(now)
+        kind = simultaneous.look_up(now)
         after = done + (masks[place].astype(np.int64) >> done & 1)
         whole = after > done
-        if len(crowds.reach):
-            after = np.where(kind < 0, after, crowds.reach[kind, done])
-            whole = np.where(kind < 0, whole, crowds.used_up[kind, done] & (not later))
-        if later:
+        if len(simultaneous.reach):
+            after = np.where(kind < 0, after, simultaneous.reach[kind, done])
+            whole = np.where(kind < 0, whole, simultaneous.used_up[kind, done] & (not ties_strict))
+        if ties_strict:
             after = np.minimum(after, done + 1)
         for number in range(total):
             made_now = (done <= number) & (number < after)
@@ -102,14 +310,16 @@ def walk_strict(line: Timeline, steps: list[Marks], attempts: Attempts, *, later
     return reached[:, _best(tries, made, reached)]
 
 
-def walk_any(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: bool, shared: bool) -> Ints:
+def walk_any(
+    line: Timeline, steps: list[EventPositions], attempts: Attempts, *, ties_strict: bool, steps_overlap: bool
+) -> Ints:
     """Make the steps in whatever order, each with an event of its own: the n-th to be made, not the step n."""
-    if not shared and not later:
+    if not steps_overlap and not ties_strict:
         return _in_order_of_time(steps, attempts)
     rows, masks = _masked(steps)
     at = line.at(rows)
-    if later:
-        first = np.flatnonzero(begins(at))
+    if ties_strict:
+        first = np.flatnonzero(is_group_start(at))
         masks, at = (np.bitwise_or.reduceat(masks, first) if len(first) else masks), at[first]
     reached, alive = _begin(len(steps), attempts)
     _, group, limit = attempts
@@ -129,7 +339,7 @@ def walk_any(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: b
                 after = states.after(states.events[current], mask)
                 if after < 0:
                     continue
-                at_type, there = following(places, place[members], later=True)
+                at_type, there = following(places, place[members], strictly_after=True)
                 sooner = there & (places[at_type] < found[members])
                 found[members[sooner]], then[members[sooner]] = places[at_type[sooner]], after
         on = np.flatnonzero(found < len(at))
@@ -139,13 +349,13 @@ def walk_any(line: Timeline, steps: list[Marks], attempts: Attempts, *, later: b
     return reached
 
 
-def _in_order_of_time(steps: list[Marks], attempts: Attempts) -> Ints:
+def _in_order_of_time(steps: list[EventPositions], attempts: Attempts) -> Ints:
     """Make each step with the first event that can be it; no two steps ask for the same."""
     never = np.iinfo(attempts.entry.dtype).max
     reached = np.full((len(steps), len(attempts.entry)), never, dtype=attempts.entry.dtype)
     for number, step in enumerate(steps):
         if len(step.at):
-            place, there = following(step.at, attempts.entry, later=False)
+            place, there = following(step.at, attempts.entry, strictly_after=False)
             there &= (step.group[place] == attempts.group) & (step.time[place] <= attempts.limit)
             reached[number, there] = step.at[place[there]]
     reached.sort(axis=0)
@@ -179,7 +389,7 @@ def _begin(steps: int, attempts: Attempts) -> tuple[Ints, Ints]:
     return reached, np.arange(len(attempts.entry), dtype=attempts.entry.dtype)
 
 
-def _masked(steps: list[Marks]) -> tuple[Ints, Ints]:
+def _masked(steps: list[EventPositions]) -> tuple[Ints, Ints]:
     """The rows that can be a step, in order, and for each a bit for every step that it can be."""
     rows = distinct(np.concatenate([step.rows for step in steps]))
     masks = np.zeros(len(rows), dtype=np.int64)
@@ -188,11 +398,11 @@ def _masked(steps: list[Marks]) -> tuple[Ints, Ints]:
     return rows, masks
 
 
-def _first_steps(kind: Ints, crowds: Crowds, *, later: bool) -> tuple[Ints, Ints]:
+def _first_steps(kind: Ints, simultaneous: SimultaneousEvents, *, ties_strict: bool) -> tuple[Ints, Ints]:
     """The attempts, each as often as it has ways to begin, and how many steps each way makes at the entry."""
     ways = np.ones(len(kind), dtype=np.int64)
-    if not later and len(crowds.reach):
-        ways = np.where(kind < 0, 1, np.maximum(crowds.reach[kind, 0], 1))
+    if not ties_strict and len(simultaneous.reach):
+        ways = np.where(kind < 0, 1, np.maximum(simultaneous.reach[kind, 0], 1))
     tries = np.repeat(np.arange(len(kind)), ways)
     made = np.arange(len(tries)) - np.repeat(np.cumsum(ways) - ways, ways) + 1
     return tries, made

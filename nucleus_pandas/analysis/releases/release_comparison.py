@@ -29,7 +29,13 @@ _MEASURES = {"error": "errors", "crash": "crashes"}
 
 def _measured(failure: str, plural: str) -> Schema:
     counts = {plural: COUNT, f"{plural}_before": COUNT}
-    rates = (f"{failure}_free", f"{failure}_free_before", f"{failure}_ratio", f"{failure}_low", f"{failure}_high")
+    rates = (
+        f"{failure}_free",
+        f"{failure}_free_before",
+        f"{failure}_ratio",
+        f"{failure}_ratio_low",
+        f"{failure}_ratio_high",
+    )
     return counts | dict.fromkeys(rates, NUMBER) | {f"{failure}_change": TEXT}
 
 
@@ -102,11 +108,11 @@ def compare_releases(
           same weights for both, so that they can be compared
         - error_ratio: how many times as often something goes wrong as with the release before, the quotient of the two
           rates. Infinite where nothing went wrong with the release before, missing where nothing did with either
-        - error_low, error_high: bounds of the ratio, the wider of two (see Notes), 95 % for all releases of the table
-          together (in Holm's steps)
-        - error_change: a clear change is ``more`` (error_low above 1) or ``fewer`` (error_high below 1); else it is
-          ``within normal variation``, or ``too little history`` where the bounds are 0 and infinity. Missing where
-          there is nothing to compare
+        - error_ratio_low, error_ratio_high: bounds of the ratio, the wider of two (see Notes), 95 % for all releases of
+          the table together (in Holm's steps)
+        - error_change: a clear change is ``more`` (error_ratio_low above 1) or ``fewer`` (error_ratio_high below 1);
+          else it is ``within normal variation``, or ``too little history`` where the bounds are 0 and infinity. Missing
+          where there is nothing to compare
         - crashes, crashes_before, crash_free, …, crash_change: the same of crashes, see `crash_free`
         - low_n: base or base_before below 30
         - per: as asked
@@ -161,7 +167,7 @@ def compare_releases(
     named, lives = _rows(asked, top), _lives(read)
     shares = _Shares(np.sort(read.found.time), read)
     before = [_before(read.names, lives, place) for place in named]
-    rows = [_told(asked, place, lives[place], shares) for place in named]
+    rows = [_row(asked, place, lives[place], shares) for place in named]
     compared = _compare(asked, per, list(zip(named, before, strict=True)))
     names = [None if other is None else read.names[other] for other in before]
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
@@ -205,7 +211,7 @@ def _before(names: list[str], lives: list[_Life], place: int) -> int | None:
     return None
 
 
-def _told(asked: Versions, place: int, life: _Life, shares: _Shares) -> dict[str, Any]:
+def _row(asked: Versions, place: int, life: _Life, shares: _Shares) -> dict[str, Any]:
     own = asked.version == place
     counts = {"sessions": int(own.sum()), "users": len(distinct(asked.found.user[own]))}
     first = pd.Timestamp(life.first, unit="us", tz="UTC")
@@ -337,7 +343,7 @@ def _pair(
         row |= {"low_n": min(row["base"], row["base_before"]) < LOW_N}
         row |= {plural: int(b.sum()), f"{plural}_before": int(a.sum())}
         row |= {f"{failure}_free": 1 - found.rate_b, f"{failure}_free_before": 1 - found.rate_a}
-        row |= {f"{failure}_ratio": found.ratio, f"{failure}_low": found.low, f"{failure}_high": found.high}
+        row |= {f"{failure}_ratio": found.ratio, f"{failure}_ratio_low": found.low, f"{failure}_ratio_high": found.high}
         row[f"{failure}_change"] = _change(found.low, found.high) if len(m) else None
     return row
 

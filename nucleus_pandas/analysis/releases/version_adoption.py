@@ -36,7 +36,7 @@ _EVERY = 2**62
 Unit = Literal["sessions", "users"]
 
 
-def adoption(
+def version_adoption(
     events: Events,
     *,
     freq: Freq = "W",
@@ -78,7 +78,7 @@ def adoption(
         - sessions, or users: how many, of the period and version
         - share: of all sessions, or users, of the period, so that shares add up to 1. Missing for a period that is not
           complete, and where there were none
-        - low, high: 95 % bounds of the share (Wilson, with users as the sampling unit)
+        - share_low, share_high: 95 % bounds of the share (Wilson, with users as the sampling unit)
         - complete: the period lies in [start, end) as a whole and was over at `as_of`; settled: it was over 48 hours
           before, so that what was sent late is there
         - sample: the fraction of users in the log; counts are not scaled
@@ -107,7 +107,7 @@ def adoption(
     >>> app = nu.demo_client()
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
     >>> log = nu.EventLog(nu.load_session_events(app, sessions), as_of=app.now())
-    >>> shares = nu.adoption(log, freq="M")
+    >>> shares = nu.version_adoption(log, freq="M")
     >>> shares["version"].unique().tolist()
     ['0.9.0', '0.9.1', '0.10.0', '0.10.1', '0.11.0', '1.0.0']
     """
@@ -118,7 +118,7 @@ def adoption(
     events = in_parts(events)
     if isinstance(events, Buckets):
         return _share_table(_shares_of_parts(events, calendar, per, asked, top), per)
-    read = read_versions(events, "adoption", start, end, tz, as_of, everything=False)
+    read = read_versions(events, "version_adoption", start, end, tz, as_of, everything=False)
     periods = find_periods(calendar, read.found.time, read.start, read.end, read.until)
     placed = _place(read.found, read.version, periods, per)
     names = _named(read.names, placed.counts(len(read.names), periods), _complete(periods, read.until), top)
@@ -168,8 +168,8 @@ def _place(found: Sessions, version: Ints, periods: Periods, per: Unit) -> _Plac
 
 def _named(versions: list[str], counts: Ints, complete: Bools, top: int) -> list[str]:
     """Choose the versions that get rows: the newest ones, then those most used in the last complete period."""
-    told = np.flatnonzero(complete & (counts.sum(axis=1) > 0))
-    lately = counts[told[-1]] if len(told) else counts.sum(axis=0)
+    counted = np.flatnonzero(complete & (counts.sum(axis=1) > 0))
+    lately = counts[counted[-1]] if len(counted) else counts.sum(axis=0)
     there = np.flatnonzero(counts.sum(axis=0)).tolist()
     named = [place for place in there if versions[place] not in (OTHER, MISSING)]
     ordered = [place for place in named if is_version(versions[place])]
@@ -189,7 +189,7 @@ def _complete(periods: Periods, until: int) -> Bools:
 
 def _shares_of_parts(buckets: Buckets, calendar: Calendar, per: Unit, asked: Span, top: int) -> _Shares:
     """The sums part by part: first the periods, then which versions there are, which get rows, then the sums."""
-    _check_version(buckets.bare, "adoption")
+    _check_version(buckets.bare, "version_adoption")
     first, last, known, zone = asked
     parts = buckets.parts(as_of=known, columns=(*STARTS, "version"))
     until = parts.as_of_microseconds
@@ -268,7 +268,10 @@ def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
     states = periods.states(until + 1)
     known = np.repeat(states["complete"], width) & (sums.trials > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        measured = {"share": sums.hits / sums.trials, **dict(zip(("low", "high"), user_wilson(sums), strict=True))}
+        measured = {
+            "share": sums.hits / sums.trials,
+            **dict(zip(("share_low", "share_high"), user_wilson(sums), strict=True)),
+        }
     columns: dict[str, Any] = {
         "period": np.repeat(np.array(periods.labels, dtype=DAY), width),
         "version": names * number,
@@ -277,7 +280,14 @@ def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
         **{name: np.repeat(values, width) for name, values in states.items()},
         "sample": np.full(number * width, sample),
     }
-    schema: Schema = {"period": DAY, "version": TEXT, per: COUNT, "share": NUMBER, "low": NUMBER, "high": NUMBER}
+    schema: Schema = {
+        "period": DAY,
+        "version": TEXT,
+        per: COUNT,
+        "share": NUMBER,
+        "share_low": NUMBER,
+        "share_high": NUMBER,
+    }
     schema |= {"complete": np.dtype(bool), "settled": np.dtype(bool), "sample": NUMBER}
     return make_frame(schema, columns)
 

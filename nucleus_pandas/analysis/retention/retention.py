@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import Clocks, find_grid
+from nucleus_pandas.analysis.retention.cohorts import CohortCalendar, find_cohort_range
 from nucleus_pandas.analysis.retention.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
 from nucleus_pandas.analysis.retention.retention_parts import cells_of_parts, cells_of_users
-from nucleus_pandas.analysis.retention.retention_question import BracketLike, find_log, read_asked, read_clocks
+from nucleus_pandas.analysis.retention.retention_question import BracketLike, find_log, read_asked, read_cohort_calendar
 from nucleus_pandas.analysis.retention.retention_tables import (
     Cells,
     Clock,
@@ -83,8 +83,8 @@ def retention(
     brackets : list of int and (int, int), optional
         In place of single periods: active in any period from the first to the last of each, both inclusive. Brackets
         may overlap, ``[(1, 1), (1, 7), (1, 30)]``, and each ends later than the one before.
-    clock : {"calendar", "rolling"}
-        Calendar: period n is the n-th day, week, month or quarter after the one of the start, in `tz`. Rolling: it
+    clock : {"calendar", "elapsed"}
+        Calendar: period n is the n-th day, week, month or quarter after the one of the start, in `tz`. Elapsed: it
         begins n units after the very start, of 24 hours, 7 days, 30 days or 90 days, for each user apart.
     by : str, optional
         One value a user: a column of `users` (``"plan"`` for props.plan), else of the log where the user starts
@@ -105,13 +105,13 @@ def retention(
 
         - segment: the value of `by`; only with it
         - cohort: the first day of the period in which users started
-        - period: 0 for that of the start, 1 for the next one, …; of a bracket its last
+        - age: of the period, 0 for that of the start, 1 for the next one, …; of a bracket that of its last
         - bracket: ``"1–7"``; only with `brackets`
         - users: who started in the cohort
         - eligible: those of them for whom the period was over at `as_of`
         - retained: those eligible who came back in it, see `criterion`; missing where nobody is eligible
-        - rate: retained / eligible, with its 95 % bounds low and high (Wilson); missing where nobody is eligible, 0
-          where nobody came back
+        - rate: retained / eligible, with its 95 % bounds rate_low and rate_high (Wilson); missing where nobody is
+          eligible, 0 where nobody came back
         - design_effect: of the period, all cohorts pooled, how many times the variance of the rate is that of as many
           different users; only with ``first_time=False``, where a user can be in several cohorts
         - complete: the period was over for everybody who could start in the cohort, and [start, end) does not cut it.
@@ -179,44 +179,52 @@ def retention(
         brackets=brackets,
         by=by,
     )
-    clocks = read_clocks(freq=freq, clock=clock, week_start=week_start, start=start, end=end, tz=tz, as_of=as_of)
+    cohort_calendar = read_cohort_calendar(
+        freq=freq, clock=clock, week_start=week_start, start=start, end=end, tz=tz, as_of=as_of
+    )
     top = checked_number("top", top, None, _TOP)
-    log, clocks = find_log(activity, asked, clocks, created=users is not None, by=by, first_time=first_time)
-    told = criterion if brackets is None else "brackets"
+    log, cohort_calendar = find_log(
+        activity, asked, cohort_calendar, created=users is not None, by=by, first_time=first_time
+    )
+    criterion_name = criterion if brackets is None else "brackets"
     if isinstance(log, Parts):
         if users is None:
-            cells = cells_of_parts(log, asked, clocks, by, top, first_time=first_time)
+            cells = cells_of_parts(log, asked, cohort_calendar, by, top, first_time=first_time)
         else:
-            cells = cells_of_users(log, asked, clocks, users, by, top)
-        _warn_if_pending(cells, clocks)
-        return retention_table(cells, freq=clocks.calendar.unit, clock=clock, criterion=told, sample=log.sample)
+            cells = cells_of_users(log, asked, cohort_calendar, users, by, top)
+        _warn_if_pending(cells, cohort_calendar)
+        return retention_table(
+            cells, freq=cohort_calendar.calendar.unit, clock=clock, criterion=criterion_name, sample=log.sample
+        )
     starts = find_starts(log, users, asked, first_time=first_time)
-    grid = find_grid(Times(starts.time), clocks)
-    cohorts = grid.place(starts, clocks, recurring=not first_time)
+    cohort_range = find_cohort_range(Times(starts.time), cohort_calendar)
+    cohorts = cohort_range.place(starts, cohort_calendar, recurring=not first_time)
     whole = not isinstance(activity, EventStore) or asked.return_event is None
     if users is not None and whole and isinstance(log, EventLog):
         check_acquainted(known_in(log, users), cohorts.starts.row, anybody=len(log.frame) > 0)
     segments = None if by is None or not isinstance(log, EventLog) else segments_of(log, users, by, cohorts.starts, top)
-    numbers = period_numbers_of(asked, clocks, grid)
+    numbers = period_numbers_of(asked, cohort_calendar, cohort_range)
     recurring = users is None and not first_time
-    cells = count_cells(log, asked, clocks, cohorts, segments, numbers, recurring=recurring)
-    _warn_if_pending(cells, clocks)
-    return retention_table(cells, freq=clocks.calendar.unit, clock=clock, criterion=told, sample=log.sample)
+    cells = count_cells(log, asked, cohort_calendar, cohorts, segments, numbers, recurring=recurring)
+    _warn_if_pending(cells, cohort_calendar)
+    return retention_table(
+        cells, freq=cohort_calendar.calendar.unit, clock=clock, criterion=criterion_name, sample=log.sample
+    )
 
 
-def _warn_if_pending(cells: Cells, clocks: Clocks) -> None:
+def _warn_if_pending(cells: Cells, cohort_calendar: CohortCalendar) -> None:
     """Warn where users started and no period that is asked for was over for any of them."""
     if not cells.users.any() or cells.eligible.any() or not len(cells.periods):
         return
     started = np.flatnonzero(np.atleast_2d(cells.users).sum(axis=0))
     last = int(cells.periods.min())
     day = cells.cohorts[started[:1]].astype("datetime64[D]").astype(np.int64)
-    cohort = clocks.calendar.of_days(day)
-    rolling = clocks.clock == "rolling"
-    first = int(clocks.edges(cohort)[0]) + (last + 1) * clocks.length
-    first = first if rolling else int(clocks.edges(cohort + last + 1)[0])
+    cohort = cohort_calendar.calendar.of_days(day)
+    elapsed = cohort_calendar.clock == "elapsed"
+    first = int(cohort_calendar.edges(cohort)[0]) + (last + 1) * cohort_calendar.length
+    first = first if elapsed else int(cohort_calendar.edges(cohort + last + 1)[0])
     rule = f"period {last} has to be over for at least one user of a cohort."
-    warn_all_pending(rule, first, clocks.as_of, at_earliest=rolling)
+    warn_all_pending(rule, first, cohort_calendar.as_of, at_earliest=elapsed)
 
 
 def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
@@ -233,12 +241,13 @@ def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
         One row a period (or bracket), for each segment where there are any.
 
         - segment: only where the table has it
-        - period, bracket: as in the table
+        - age, bracket: as in the table
         - cohorts: those of which somebody was eligible
         - users: those of all cohorts
         - eligible: for whom the period was over, of all cohorts
         - retained: those of them who came back, of all cohorts; missing where nobody is eligible
-        - rate: retained / eligible, with its 95 % bounds low and high (Wilson, with users as the sampling unit)
+        - rate: retained / eligible, with its 95 % bounds rate_low and rate_high (Wilson, with users as the sampling
+          unit)
         - low_n: fewer than 30 users are eligible
         - freq, clock, criterion: what was asked
         - sample: the fraction of users that the log holds
@@ -272,42 +281,42 @@ def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
     return pooled(table)
 
 
-def retention_trend(table: pd.DataFrame, period: int = 4) -> pd.DataFrame:
+def retention_trend(table: pd.DataFrame, age: int = 4) -> pd.DataFrame:
     """Shares of users that came back in one period since the start, cohort by cohort.
 
     Parameters
     ----------
     table : DataFrame
         The table of `retention` or `unbounded_retention`.
-    period : int, default 4
-        Which period; a bracket is told by its last.
+    age : int, default 4
+        Which period, counted from the start, which is 0; a bracket has the age of its last.
 
     Returns
     -------
     pandas.DataFrame
-        The rows of the table of that period: one a cohort, for each segment where there are any. Cohorts for which it
+        The rows of the table of that age: one a cohort, for each segment where there are any. Cohorts for which it
         is not over yet are there, without a rate.
 
     Raises
     ------
     ValueError
-        If columns are missing, the rows are of several questions, or the table does not have this period.
+        If columns are missing, the rows are of several questions, or the table does not have this age.
     TypeError
-        If `table` is no DataFrame, or `period` no whole number.
+        If `table` is no DataFrame, or `age` no whole number.
 
     Examples
     --------
     >>> app = nu.demo_client()
     >>> users = nu.load_users(app).tail(200)
     >>> table = nu.retention(nu.load_sessions(app, users), users=users, as_of=app.now())
-    >>> set(nu.retention_trend(table, period=1)["period"])
+    >>> set(nu.retention_trend(table, age=1)["age"])
     {1}
     """
     require_retention(table, "retention_trend")
-    if not is_whole(period):
-        raise TypeError(f"period is {period!r:.60}; write the number of one period, for example period=4.")
-    if len(table) and not table["period"].eq(period).any():
-        known = sorted(set(table["period"].tolist()))
-        told = ", ".join(map(str, known)) if len(known) <= _SHOWN else f"{known[0]} to {known[-1]}"
-        raise ValueError(f"period={period!r} is not in the table; it has {told}.")
-    return table[table["period"].eq(period)].reset_index(drop=True)
+    if not is_whole(age):
+        raise TypeError(f"age is {age!r:.60}; write one whole number, for example age=4.")
+    if len(table) and not table["age"].eq(age).any():
+        known = sorted(set(table["age"].tolist()))
+        ages = ", ".join(map(str, known)) if len(known) <= _SHOWN else f"{known[0]} to {known[-1]}"
+        raise ValueError(f"age={age!r} is not in the table; it has {ages}.")
+    return table[table["age"].eq(age)].reset_index(drop=True)

@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import UNTOLD, Clocks
+from nucleus_pandas.analysis.retention.cohorts import NO_AS_OF, CohortCalendar
 from nucleus_pandas.analysis.retention.plain_days import PlainDays, plain_days
 from nucleus_pandas.analysis.retention.retention_tables import Clock, Criterion
 from nucleus_pandas.analysis.retention.returns import Bracket
@@ -82,7 +82,7 @@ def read_asked(
     )
 
 
-def read_clocks(
+def read_cohort_calendar(
     *,
     freq: Freq,
     clock: Clock,
@@ -91,17 +91,23 @@ def read_clocks(
     end: When | None,
     tz: Zone | None,
     as_of: When | None,
-) -> Clocks:
+) -> CohortCalendar:
     """Check how time is cut; `as_of` is below 0 as long as nobody told it."""
     check_choice("clock", clock, get_args(Clock))
     begins, ends, known, zone = read_span(start, end, tz, as_of)
     calendar = read_calendar(freq, week_start, zone)
-    return Clocks(calendar, clock, begins, ends, UNTOLD if known is None else known)
+    return CohortCalendar(calendar, clock, begins, ends, NO_AS_OF if known is None else known)
 
 
 def find_log(
-    activity: Activity, asked: Asked, clocks: Clocks, *, created: bool, by: str | None, first_time: bool
-) -> tuple[EventLog | PlainDays | Parts, Clocks]:
+    activity: Activity,
+    asked: Asked,
+    cohort_calendar: CohortCalendar,
+    *,
+    created: bool,
+    by: str | None,
+    first_time: bool,
+) -> tuple[EventLog | PlainDays | Parts, CohortCalendar]:
     """Give the log that is asked, and until when it is known; of a store only what it holds.
 
     The commonest question, by first sessions on the calendar, is answered from a plain frame without making a log.
@@ -110,35 +116,41 @@ def find_log(
     steps = [asked.return_event] if created else [asked.start_event, asked.return_event]
     events = [one for one in steps if one is not None]
     if isinstance(activity, EventStore):
-        return of_store(activity, events, clocks, sessions=len(events) < len(steps), by=by)
-    told = None if clocks.as_of == UNTOLD else clocks.as_of
+        return of_store(activity, events, cohort_calendar, sessions=len(events) < len(steps), by=by)
+    as_of_us = None if cohort_calendar.as_of == NO_AS_OF else cohort_calendar.as_of
     activity = in_parts(activity)
     if isinstance(activity, Buckets):
-        return _of_buckets(activity, steps, clocks, told, created=created, by=by)
-    if not (created or events or by is not None) and first_time and clocks.clock == "calendar":
-        plain = plain_days(activity, clocks.zone, told)
+        return _of_buckets(activity, steps, cohort_calendar, as_of_us, created=created, by=by)
+    if not (created or events or by is not None) and first_time and cohort_calendar.clock == "calendar":
+        plain = plain_days(activity, cohort_calendar.zone, as_of_us)
         if plain is not None:
-            return plain, replace(clocks, as_of=plain.as_of_microseconds)
+            return plain, replace(cohort_calendar, as_of=plain.as_of_microseconds)
     only = None if len(events) < len(steps) else enough(activity, events, by)
-    log = as_activity(activity, events=only, as_of=told)
-    clocks, held = within_held(log, clocks)
-    until = log.as_of_microseconds if told is None else told
-    return log, replace(clocks, as_of=until if held is None else min(until, held))
+    log = as_activity(activity, events=only, as_of=as_of_us)
+    cohort_calendar, held = within_held(log, cohort_calendar)
+    until = log.as_of_microseconds if as_of_us is None else as_of_us
+    return log, replace(cohort_calendar, as_of=until if held is None else min(until, held))
 
 
 def _of_buckets(
-    buckets: Buckets, steps: Sequence[Step | None], clocks: Clocks, told: int | None, *, created: bool, by: str | None
-) -> tuple[Parts, Clocks]:
+    buckets: Buckets,
+    steps: Sequence[Step | None],
+    cohort_calendar: CohortCalendar,
+    as_of_us: int | None,
+    *,
+    created: bool,
+    by: str | None,
+) -> tuple[Parts, CohortCalendar]:
     places = ("return_event",) if created else ("start_event", "return_event")
     events = [(place, one) for place, one in zip(places, steps, strict=True) if one is not None]
     sessions = len(events) < len(steps)
     # A list of users is compared with all who were ever there.
     every = sessions or created
     columns = STARTS if sessions else ()
-    parts = buckets.parts(as_of=told, steps=events, by=by, columns=columns, every=every, named=created)
-    clocks, held = within_held(buckets.bare, clocks)
+    parts = buckets.parts(as_of=as_of_us, steps=events, by=by, columns=columns, every=every, named=created)
+    cohort_calendar, held = within_held(buckets.bare, cohort_calendar)
     until = parts.as_of_microseconds
-    return parts, replace(clocks, as_of=until if held is None else min(until, held))
+    return parts, replace(cohort_calendar, as_of=until if held is None else min(until, held))
 
 
 def _read_brackets(brackets: object) -> list[Bracket]:

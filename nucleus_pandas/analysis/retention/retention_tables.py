@@ -17,20 +17,20 @@ from nucleus_pandas.stats.clusters import UserSums, effective_trials
 from nucleus_pandas.stats.intervals import LOW_N, score_bounds
 
 Criterion = Literal["on", "on_or_after", "on_or_before"]
-Clock = Literal["calendar", "rolling"]
+Clock = Literal["calendar", "elapsed"]
 
 _RATE: Schema = {
     "eligible": COUNT,
     "retained": COUNT,
     "rate": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "rate_low": NUMBER,
+    "rate_high": NUMBER,
 }
 _ASKED: Schema = {"freq": TEXT, "clock": TEXT, "criterion": TEXT, "sample": NUMBER}
-#: With segments there is `segment` in front, with brackets `bracket` after `period`.
+#: With segments there is `segment` in front, with brackets `bracket` after `age`.
 RETENTION: Schema = {
     "cohort": DAY,
-    "period": np.dtype("int64"),
+    "age": np.dtype("int64"),
     "users": COUNT,
     **_RATE,
     "complete": np.dtype(bool),
@@ -39,7 +39,7 @@ RETENTION: Schema = {
 }
 #: The same, pooled over cohorts.
 CURVE: Schema = {
-    "period": np.dtype("int64"),
+    "age": np.dtype("int64"),
     "cohorts": COUNT,
     "users": COUNT,
     **_RATE,
@@ -89,7 +89,7 @@ def retention_table(cells: Cells, *, freq: Unit, clock: Clock, criterion: str, s
     rows = cells.retained.size
     columns: dict[str, Any] = {
         "cohort": np.tile(np.repeat(cells.cohorts, periods), segments).astype(DAY),
-        "period": np.tile(cells.periods, segments * cohorts),
+        "age": np.tile(cells.periods, segments * cohorts),
         "users": np.repeat(cells.users, periods),
         **rates(cells.eligible.reshape(-1), cells.retained.reshape(-1)),
         "complete": np.tile(cells.complete.reshape(-1), segments),
@@ -121,35 +121,42 @@ def rates(eligible: Ints, retained: Ints, effect: Any = 1.0) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):
         rate = hits / eligible
     low, high = score_bounds(rate, eligible / effect)
-    return {"eligible": eligible, "retained": made, "rate": rate, "low": low, "high": high, "low_n": eligible < LOW_N}
+    return {
+        "eligible": eligible,
+        "retained": made,
+        "rate": rate,
+        "rate_low": low,
+        "rate_high": high,
+        "low_n": eligible < LOW_N,
+    }
 
 
 def require_retention(table: object, function: str) -> None:
     """Raise where this is no table of retention, or one of several questions."""
     table = checked_columns("table", table, list(RETENTION), f"{function} takes the table of nu.retention.")
     for name in _ASKED:
-        told = list(dict.fromkeys(table[name].tolist()))
-        if len(told) > 1:
+        values = list(dict.fromkeys(table[name].tolist()))
+        if len(values) > 1:
             raise ValueError(
-                f"table is of several questions, with {name} {told[0]!r} and {told[1]!r}, which are not to be put "
-                f'together: pass one, for example table[table["{name}"] == {told[0]!r}].'
+                f"table is of several questions, with {name} {values[0]!r} and {values[1]!r}, which are not to be put "
+                f'together: pass one, for example table[table["{name}"] == {values[0]!r}].'
             )
 
 
 def pooled(table: pd.DataFrame) -> pd.DataFrame:
     """Give the table of `retention_curve`: the cohorts of each segment and period put together."""
-    by = [name for name in ("segment", "period", "bracket") if name in table.columns]
+    by = [name for name in ("segment", "age", "bracket") if name in table.columns]
     # By number and not by name: pandas 2 takes one text for another where they hold a NUL or half a surrogate pair.
     place = _places(table, by)
     first = np.unique(place, return_index=True)[1]
     groups = len(first)
     eligible, retained, users = (_sums(table[name], place, groups) for name in ("eligible", "retained", "users"))
-    told = table["eligible"].gt(0).to_numpy(dtype=np.bool_, na_value=False)
+    counted = table["eligible"].gt(0).to_numpy(dtype=np.bool_, na_value=False)
     columns: dict[str, Any] = {name: table[name].array.take(first) for name in [*by, *_ASKED]}
     effect = np.ones(groups)
     if "design_effect" in table.columns:
         np.maximum.at(effect, place, table["design_effect"].to_numpy(dtype="float64", na_value=1.0))
-    columns |= {"cohorts": np.bincount(place[told], minlength=groups), "users": users}
+    columns |= {"cohorts": np.bincount(place[counted], minlength=groups), "users": users}
     columns |= rates(eligible, retained, effect)
     return make_frame(_with_names(CURVE, columns), columns)
 
@@ -159,9 +166,9 @@ def _with_names(schema: Schema, columns: Mapping[str, Any]) -> Schema:
     made: Schema = {"segment": TEXT} if "segment" in columns else {}
     for name, dtype in schema.items():
         made[name] = dtype
-        if name == "period" and "bracket" in columns:
+        if name == "age" and "bracket" in columns:
             made["bracket"] = TEXT
-        if name == "high" and "design_effect" in columns:
+        if name == "rate_high" and "design_effect" in columns:
             made["design_effect"] = NUMBER
     return made
 
@@ -169,7 +176,7 @@ def _with_names(schema: Schema, columns: Mapping[str, Any]) -> Schema:
 def _places(table: pd.DataFrame, by: Sequence[str]) -> Ints:
     """For each row the number of its group: segments in the order in which they come, periods in their own."""
     keys = list(zip(*(table[name].tolist() for name in by), strict=True))
-    at = by.index("period")
+    at = by.index("age")
     segments = {front: place for place, front in enumerate(dict.fromkeys(key[:at] for key in keys))}
     groups = sorted(dict.fromkeys(keys), key=lambda key: (segments[key[:at]], key[at]))
     number = {key: place for place, key in enumerate(groups)}

@@ -24,8 +24,8 @@ SURVIVAL: Schema = {
     "lost": COUNT,
     "censored": COUNT,
     "survival": NUMBER,
-    "low": NUMBER,
-    "high": NUMBER,
+    "survival_low": NUMBER,
+    "survival_high": NUMBER,
     "pending": COUNT,
     "low_n": np.dtype(bool),
     "gap": TEXT,
@@ -78,7 +78,8 @@ def survival(
         - lost: those of them who were lost on that day, seen last on it
         - censored: those of them whose follow-up ended on that day, `gap` before `as_of`
         - survival: share of users who are still there when that day is over (Kaplan-Meier), of all who were created
-        - low, high: its 95 % bounds (Greenwood's, on the log-log scale); missing for shares of 0 and 1, see Notes
+        - survival_low, survival_high: its 95 % bounds (Greenwood's, on the log-log scale); missing for shares of 0 and
+          1, see Notes
         - pending: users left out because they were created less than `gap` before `as_of`; the same in all rows of a
           segment
         - low_n: fewer than 30 users at risk
@@ -127,7 +128,7 @@ def survival(
     >>> bool(table["survival"].is_monotonic_decreasing)
     True
     >>> month = table[table["day"] == 30]
-    >>> bool(month["survival"].between(month["low"], month["high"]).all())
+    >>> bool(month["survival"].between(month["survival_low"], month["survival_high"]).all())
     True
     """
     silence = read_duration("gap", gap, _GAP_FORMS)
@@ -174,7 +175,7 @@ def _by_day(time: Ints, lost: Bools) -> pd.DataFrame:
             "at_risk": at_risk,
             "lost": gone,
             "censored": silent,
-            **dict(zip(("survival", "low", "high"), shares, strict=True)),
+            **dict(zip(("survival", "survival_low", "survival_high"), shares, strict=True)),
             "pending": pending,
             "low_n": at_risk < LOW_N,
         }

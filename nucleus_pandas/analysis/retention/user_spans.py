@@ -13,9 +13,10 @@ from nucleus_pandas.core.instants import When, Zone, microseconds
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.clock_errors import newest, oldest, warn_behind
-from nucleus_pandas.events.log_columns import instants, require, user_values
+from nucleus_pandas.events.log_columns import instants, require
 from nucleus_pandas.events.refusal import how_to_fit
 from nucleus_pandas.events.segments import Segments, rank_segments
+from nucleus_pandas.events.user_list import user_values
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.table_frames import read_users_with_json
 
@@ -94,7 +95,7 @@ def _kept(lacks: dict[str, Bools], turned: Bools) -> Bools:
     bad: Bools = np.logical_or.reduce(list(lacks.values()))
     lacks = lacks | {"were seen last more than 48 hours before they were created": turned & ~bad}
     bad |= turned
-    told = [f"{int(lack.sum()):,} {what}" for what, lack in lacks.items() if lack.any()]
-    if told:
-        warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} users are left out: {', '.join(told)}.")
+    reasons = [f"{int(lack.sum()):,} {what}" for what, lack in lacks.items() if lack.any()]
+    if reasons:
+        warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} users are left out: {', '.join(reasons)}.")
     return ~bad

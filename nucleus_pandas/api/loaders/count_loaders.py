@@ -273,7 +273,7 @@ def load_totals(client: Client, start: When, end: When, *, tz: Zone | None = Non
     return counts.totals_frame(ask(client, "daily", window).payload)
 
 
-def load_events(client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
+def load_event_counts(client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
     """Get counts of the app's own events per local day.
 
     Parameters
@@ -309,7 +309,7 @@ def load_events(client: Client, start: When, end: When, *, tz: Zone | None = Non
     Examples
     --------
     >>> app = nu.demo_client()
-    >>> events = nu.load_events(app, "2026-09-01", "2026-09-30")
+    >>> events = nu.load_event_counts(app, "2026-09-01", "2026-09-30")
     >>> events.groupby("event").size().unique().tolist()  # every event has every day
     [30]
     """
@@ -318,7 +318,7 @@ def load_events(client: Client, start: When, end: When, *, tz: Zone | None = Non
     return counts.event_counts_frame(answers, window, as_of)
 
 
-def load_errors(client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
+def load_error_counts(client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
     """Get counts of errors by name per local day.
 
     Parameters
@@ -353,7 +353,7 @@ def load_errors(client: Client, start: When, end: When, *, tz: Zone | None = Non
     Examples
     --------
     >>> app = nu.demo_client()
-    >>> errors = nu.load_errors(app, "2026-09-01", "2026-09-30")
+    >>> errors = nu.load_error_counts(app, "2026-09-01", "2026-09-30")
     >>> errors.groupby("error").size().unique().tolist()  # every error has every day
     [30]
     """
@@ -456,8 +456,8 @@ def load_attribute(
     Notes
     -----
     Source: ``analytics/events/:event/:attr``. Events without the attribute may not be counted, so the counts
-    need not add up to those of `load_events`. Only when no value comes is ``analytics/eventsprops`` asked as well, to
-    tell a name that was not reported from an attribute without values.
+    need not add up to those of `load_event_counts`. Only when no value comes is ``analytics/eventsprops`` asked as
+    well, to tell a name that was not reported from an attribute without values.
 
     Examples
     --------

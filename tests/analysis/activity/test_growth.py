@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
+from nucleus_pandas.core.calendar import day_numbers
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
+from nucleus_pandas.events import activity_starts
 from tests.conftest import AUTUMN
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 
@@ -186,21 +188,15 @@ def test_a_log_asked_about_one_event_begins_with_its_first_of_any_kind():
         assert nu.active_users(source, event="EXPORT")["wau"].tolist()[6:] == [1, 1, 1]
 
 
-def test_what_a_log_keeps_does_not_grow_with_the_times_that_are_asked_for():
+def test_the_days_of_a_log_are_found_once_for_any_as_of_after_its_end(monkeypatch):
+    lengths = []
+    monkeypatch.setattr(
+        activity_starts, "day_numbers", lambda time, zone: lengths.append(len(time)) or day_numbers(time, zone)
+    )
     ready = nu.EventLog(log(a=EVERY_DAY))
-    nu.growth(ready, as_of="2026-01-10")
-    before = len(ready.kept)
-    for day in range(11, 20):
-        nu.growth(ready, as_of=f"2026-01-{day}")
-    assert len(ready.kept) == before
-
-
-def test_what_is_known_later_than_the_log_ends_is_looked_up_once():
-    ready = nu.EventLog(log(a=EVERY_DAY))
-    nu.growth(ready, as_of="2026-02-10")
-    days = ready.kept["days"]
-    nu.growth(ready, as_of="2026-02-20")
-    assert ready.kept["days"] is days
+    for day in (10, 20):
+        nu.growth(ready, as_of=f"2026-02-{day}")
+    assert lengths == [len(EVERY_DAY)]
 
 
 @pytest.mark.parametrize("ask", [nu.active_users, nu.growth], ids=["active_users", "growth"])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.activity.slow_growth import slow_active_users, slow_days_active, slow_growth, slow_usage_interval
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 LOGS = 40

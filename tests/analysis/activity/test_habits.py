@@ -7,7 +7,7 @@ import pytest
 import nucleus_pandas as nu
 from tests.analysis.activity.test_growth import EVERY_DAY, log
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 
@@ -60,7 +60,7 @@ def test_an_end_beyond_the_data_is_told():
 def test_days_on_which_nobody_came_give_no_share():
     table = nu.days_active(log(a=[1, 2]), 3, as_of="2026-01-20")
     assert table["users"].tolist() == [0, 0, 0]
-    assert table[["share", "low", "high", "share_at_least"]].isna().all(axis=None)
+    assert table[["share", "share_low", "share_high", "share_at_least"]].isna().all(axis=None)
 
 
 def test_the_interval_is_the_median_of_a_users_distances():
@@ -115,7 +115,7 @@ def test_shares_add_up_to_one():
     frame = log(a=EVERY_DAY, b=[25, 31], c=[30, 31])
     for table in (nu.days_active(frame, 7, as_of="2026-01-31"), nu.usage_interval(frame)):
         assert np.isclose(table["share"].sum(), 1)
-        assert table["share"].between(table["low"], table["high"]).all()
+        assert table["share"].between(table["share_low"], table["share_high"]).all()
 
 
 @pytest.mark.filterwarnings("ignore:.*was not over at as_of")

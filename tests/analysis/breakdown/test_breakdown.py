@@ -47,21 +47,21 @@ def test_a_breakdown_gives_shares_of_all_that_was_counted():
 def test_the_bounds_of_a_share_are_those_of_wilson():
     # 10 of 100, worked out by hand: (0.1 + z²/200 ± z √(0.0009 + z²/40000)) / (1 + z²/100) with z = 1.959964.
     row = nu.breakdown(by_user(linux=10, win=60, mac=30)).iloc[2]
-    assert (row["low"], row["high"]) == pytest.approx((0.0552291, 0.1743657), abs=1e-7)
+    assert (row["share_low"], row["share_high"]) == pytest.approx((0.0552291, 0.1743657), abs=1e-7)
 
 
 def test_totals_have_shares_without_bounds():
     table = nu.breakdown(PLATFORMS)
     assert table["share"].notna().all()
-    assert table[["low", "high"]].isna().all(axis=None)
+    assert table[["share_low", "share_high"]].isna().all(axis=None)
 
 
 def test_users_who_count_many_times_have_the_bounds_of_about_as_many_users():
     once, often = (nu.breakdown(by_user(each, linux=10, win=60, mac=30)) for each in (1, 50))
     assert often["share"].tolist() == once["share"].tolist()
-    assert (often["low"] <= once["low"]).all()
-    assert (often["high"] >= once["high"]).all()
-    assert (often["high"] - often["low"] < 1.2 * (once["high"] - once["low"])).all()
+    assert (often["share_low"] <= once["share_low"]).all()
+    assert (often["share_high"] >= once["share_high"]).all()
+    assert (often["share_high"] - often["share_low"] < 1.2 * (once["share_high"] - once["share_low"])).all()
 
 
 def test_rows_of_users_without_a_count_count_once_each():
@@ -83,7 +83,7 @@ def test_rows_without_a_user_are_left_out_and_told():
 
 def test_bounds_of_an_incomplete_period_are_missing():
     rows = by_user(a=8, b=2).assign(period=WEEKS[0], complete=False)
-    assert nu.breakdown(rows)[["share", "low", "high"]].isna().all(axis=None)
+    assert nu.breakdown(rows)[["share", "share_low", "share_high"]].isna().all(axis=None)
 
 
 def test_missing_is_a_value_of_its_own_and_the_empty_text_is_missing():
@@ -169,7 +169,7 @@ def test_a_period_that_is_not_complete_has_counts_but_no_share():
     table = nu.breakdown(weekly({"a": 8, "b": 2}, {"a": 5}, complete=(True, False)))
     assert table["count"].tolist() == [8, 2, 5, 0]
     assert table["share"].notna().tolist() == [True, True, False, False]
-    assert table.loc[2:, ["low", "high", "cumulative_share"]].isna().all(axis=None)
+    assert table.loc[2:, ["share_low", "share_high", "cumulative_share"]].isna().all(axis=None)
     assert table["complete"].tolist() == [True, True, False, False]
 
 
@@ -182,7 +182,7 @@ def test_periods_of_which_no_state_is_told_are_taken_to_be_over():
 def test_a_share_of_nothing_is_missing():
     table = nu.breakdown(counts(a=0, b=0))
     assert table["count"].tolist() == [0, 0]
-    assert table[["share", "low", "high", "cumulative_share"]].isna().all(axis=None)
+    assert table[["share", "share_low", "share_high", "cumulative_share"]].isna().all(axis=None)
 
 
 def test_rows_without_a_count_are_left_out_and_told():
@@ -203,7 +203,7 @@ def test_the_types_are_those_of_the_standard_tables():
     assert dtypes == {
         "value": TEXT,
         "count": COUNT,
-        **dict.fromkeys(("share", "low", "high", "cumulative_share"), NUMBER),
+        **dict.fromkeys(("share", "share_low", "share_high", "cumulative_share"), NUMBER),
     }
 
 
@@ -245,14 +245,14 @@ def test_the_bounds_of_a_difference_are_those_of_newcombe():
     before, after = by_user(a=48, b=32), by_user(a=56, b=14)
     table = nu.compare_breakdowns(before, after)
     low, high = newcombe(48, 80, 56, 70, confidence=0.975)[1:]
-    assert table["low"].tolist() == pytest.approx([low, -high])
-    assert table["high"].tolist() == pytest.approx([high, -low])
+    assert table["difference_low"].tolist() == pytest.approx([low, -high])
+    assert table["difference_high"].tolist() == pytest.approx([high, -low])
 
 
 def test_a_comparison_of_totals_has_no_bounds_and_no_verdict():
     table = nu.compare_breakdowns(counts(a=600, b=400), by_user(a=50, b=30))
     assert table["difference"].notna().all()
-    assert table[["low", "high", "p_value", "p_adjusted", "verdict"]].isna().all(axis=None)
+    assert table[["difference_low", "difference_high", "p_value", "p_adjusted", "verdict"]].isna().all(axis=None)
 
 
 def test_a_share_that_differs_clearly_is_a_clear_change_and_others_are_normal():
@@ -282,7 +282,11 @@ def test_dimensions_are_compared_by_name_and_one_that_only_one_table_has_has_no_
     country = table.iloc[3]
     assert pd.isna(country["verdict"])
     assert (country["dimension"], country["count_after"], country["low_n"]) == ("country", 0, True)
-    assert country[["share_after", "difference", "low", "high", "p_value", "p_adjusted"]].isna().all()
+    assert (
+        country[["share_after", "difference", "difference_low", "difference_high", "p_value", "p_adjusted"]]
+        .isna()
+        .all()
+    )
 
 
 def test_p_values_are_raised_for_being_several():
@@ -351,8 +355,8 @@ def test_shares_add_up_to_one_whatever_comes(rows, top, periods, known):
         if total:
             assert part["share"].sum() == pytest.approx(1, abs=1e-12)
             assert part["cumulative_share"].iloc[-1] == 1
-            held = (part["low"] <= part["share"]) & (part["share"] <= part["high"])
-            assert (held if known else part[["low", "high"]].isna().all(axis=1)).all()
+            held = (part["share_low"] <= part["share"]) & (part["share"] <= part["share_high"])
+            assert (held if known else part[["share_low", "share_high"]].isna().all(axis=1)).all()
         else:
             assert part["share"].isna().all()
         assert len(part) <= top + 2

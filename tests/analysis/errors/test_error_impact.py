@@ -57,8 +57,8 @@ def test_users_are_compared_with_those_who_did_as_much():
     assert table["rate_with"].isna().tolist() == [False, False, True, False]
     assert set(table["pending"]) == {1}
     assert table["low_n"].all()
-    assert (table["low"] < table["difference"]).all()
-    assert (table["difference"] < table["high"]).all()
+    assert (table["difference_low"] < table["difference"]).all()
+    assert (table["difference"] < table["difference_high"]).all()
 
 
 def test_with_more_first_sessions_only_who_had_as_many_counts():
@@ -100,8 +100,8 @@ def test_more_activity_makes_no_difference_where_errors_and_returns_both_come_of
         if back:
             rows.append((f"u{number}", 3, 1, 0))
     table = nu.impact_of_errors(sessions_of(*rows), strata=2, as_of=NOW).set_index("activity")
-    assert table.loc["(crude)", "low"] > 0
-    assert table.loc["(pooled)", "low"] < 0 < table.loc["(pooled)", "high"]
+    assert table.loc["(crude)", "difference_low"] > 0
+    assert table.loc["(pooled)", "difference_low"] < 0 < table.loc["(pooled)", "difference_high"]
 
 
 def test_a_return_counts_whether_or_not_it_is_known_to_have_had_errors():

@@ -21,7 +21,7 @@ def days_of(number):
 
 
 def errors_of(counts, *, unsettled=0, incomplete=0):
-    """Lay out counts per name, a number a day, as `load_errors` does; the last days are not final."""
+    """Lay out counts per name, a number a day, as `load_error_counts` does; the last days are not final."""
     tables = [
         pd.DataFrame(
             {
@@ -66,8 +66,8 @@ def test_a_day_is_expected_to_have_the_median_rate_of_the_same_weekday_of_eight_
     assert row["day"] == MONDAY + pd.Timedelta(days=63)
     assert (row["count"], row["base"], row["rate"], row["weeks"]) == (30, 200, 15.0, 8)
     assert row["expected"] == 15.0
-    assert row["low"] < 5
-    assert row["high"] > 30
+    assert row["expected_low"] < 5
+    assert row["expected_high"] > 30
     assert row["per"] == "100 sessions"
     assert not row["spike"]
 
@@ -96,7 +96,7 @@ def test_of_days_that_are_not_settled_only_the_rate_is_told_and_of_those_not_com
     errors = errors_of({"E": [1] * 56 + [500, 500, 500]}, unsettled=2, incomplete=1)
     trend = nu.error_trend(errors, daily_of([100] * 59))
     assert trend["rate"].tolist()[-3:-1] == [500.0, 500.0]
-    assert trend[["expected", "low", "high"]].isna().all(axis=1).tolist()[-3:] == [False, True, True]
+    assert trend[["expected", "expected_low", "expected_high"]].isna().all(axis=1).tolist()[-3:] == [False, True, True]
     assert pd.isna(last(trend)["rate"])
     assert spikes(trend) == [(dt.date(2026, 7, 27), "E")]
     assert trend["spike"].isna().tolist()[-3:] == [False, True, True]
@@ -176,7 +176,7 @@ def test_of_an_error_that_never_occurred_one_report_is_no_spike_and_a_handful_ar
     daily = daily_of([100] * 57)
     assert spikes(nu.error_trend(errors_of({"E": [0] * 56 + [1]}), daily)) == []
     row = last(nu.error_trend(errors_of({"E": [0] * 56 + [5]}), daily))
-    assert (row["expected"], row["low"], row["spike"]) == (0, 0, True)
+    assert (row["expected"], row["expected_low"], row["spike"]) == (0, 0, True)
 
 
 def test_a_spike_does_not_hide_the_next_one_a_week_later():
@@ -198,7 +198,7 @@ def test_an_incident_of_three_weeks_does_not_hide_the_next_one():
     assert spike[70:90].all()
     assert not spike[90:111].any()
     # From 8 days after the end on.
-    assert trend["high"].iloc[98:111].max() < 8
+    assert trend["expected_high"].iloc[98:111].max() < 8
     assert spike[111:].sum() >= 7
 
 
@@ -239,9 +239,9 @@ def test_an_error_that_always_comes_in_bursts_of_twenty_is_no_spike_when_it_come
 
 def test_the_more_errors_there_are_the_farther_off_a_spike_must_be():
     counts = {"E": [5] * 57}
-    alone = last(nu.error_trend(errors_of(counts), daily_of([100] * 57)))["high"]
+    alone = last(nu.error_trend(errors_of(counts), daily_of([100] * 57)))["expected_high"]
     many = {f"F{number}": [5] * 57 for number in range(30)}
-    among = last(nu.error_trend(errors_of(counts | many), daily_of([100] * 57), top=31))["high"]
+    among = last(nu.error_trend(errors_of(counts | many), daily_of([100] * 57), top=31))["expected_high"]
     assert among > alone
 
 
@@ -257,7 +257,7 @@ def test_a_day_without_sessions_has_no_rate_and_is_no_week_of_another_one():
 def test_without_daily_there_are_counts_and_nothing_is_judged():
     trend = nu.error_trend(errors_of({"E": [1] * 56 + [500]}))
     assert last(trend)["count"] == 500
-    assert trend[["base", "rate", "expected", "low", "high", "spike", "per"]].isna().all(axis=None)
+    assert trend[["base", "rate", "expected", "expected_low", "expected_high", "spike", "per"]].isna().all(axis=None)
 
 
 def test_the_rate_per_active_user_is_no_percentage():
@@ -336,7 +336,7 @@ def test_tables_that_overlap_are_refused():
 
 @pytest.mark.parametrize("function", [nu.error_trend, nu.new_errors])
 def test_another_table_is_refused(function):
-    with pytest.raises(TypeError, match=r"nu\.load_errors"):
+    with pytest.raises(TypeError, match=r"nu\.load_error_counts"):
         function([1])
     with pytest.raises(ValueError, match="missing error, count"):
         function(daily_of([1]))

@@ -7,7 +7,7 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.core.dtypes import COUNT, INSTANT, TEXT
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 NOON = pd.Timestamp("2026-09-01T12:00Z")

@@ -7,7 +7,7 @@ import pytest
 import nucleus_pandas as nu
 from tests.analysis.funnel.test_funnel import LATE, at, log
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 # The first of September 2026 is a Tuesday; hours count from its noon.

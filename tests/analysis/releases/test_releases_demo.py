@@ -44,13 +44,13 @@ def test_the_bad_release_is_found_and_no_other(seed):
     assert releases.index[releases["error_change"] == "more"].tolist() == [truth.bad_release]
     bad = releases.loc[truth.bad_release]
     planted = truth.error_rate_planted["bad"] / truth.error_rate_planted["ordinary"]
-    assert bad["error_low"] < planted < bad["error_high"]
+    assert bad["error_ratio_low"] < planted < bad["error_ratio_high"]
     assert releases.loc["0.10.1", "error_change"] == "fewer"
 
 
 def test_adoption_is_what_was_counted_when_the_app_was_made():
     log, truth = judged(3, scale=0.2)
-    table = nu.adoption(log, freq="D")
+    table = nu.version_adoption(log, freq="D")
     assert table["version"].unique().tolist() == ["0.0.0", "0.9.0", "0.9.1", "0.10.0", "0.10.1", "0.11.0", "1.0.0"]
     used = table[table["sessions"] > 0]
     found = {}

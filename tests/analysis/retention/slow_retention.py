@@ -137,7 +137,7 @@ def all_brackets(starts, asked):
 
 def over(time, period, asked):
     """Whether a period after a start was over at as_of."""
-    if asked.clock == "rolling":
+    if asked.clock == "elapsed":
         return time + (period + 1) * UNIT[asked.freq] <= asked.as_of
     return number(asked.as_of, asked) > number(time, asked) + period
 
@@ -147,7 +147,7 @@ def retained(one, first, last, events, asked):
     if asked.criterion == "on_or_after":
         last = 10**9
     for who, time, _ in active(events, asked.return_event, asked.as_of):
-        if asked.clock == "rolling":
+        if asked.clock == "elapsed":
             lag = (time - start) // UNIT[asked.freq]
         else:
             lag = number(time, asked) - number(start, asked)

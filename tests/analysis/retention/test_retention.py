@@ -90,18 +90,18 @@ def test_in_period_n_or_later_and_in_n_or_before():
     assert shares(back) == {"08-31": ["2/2", "2/2", "2/2"], "09-07": ["0/1", "0/1", None]}
 
 
-def test_a_rolling_day_is_24_hours_from_the_start_of_each_user():
-    table = nu.retention(log("ana: 1.9 2.8 3.95"), freq="D", clock="rolling", as_of="2026-09-05")
+def test_an_elapsed_day_is_24_hours_from_the_start_of_each_user():
+    table = nu.retention(log("ana: 1.9 2.8 3.95"), freq="D", clock="elapsed", as_of="2026-09-05")
     assert shares(table)["09-01"][:3] == ["1/1", "0/1", "1/1"]
     assert shares(nu.retention(log("ana: 1.9 2.8 3.95"), freq="D", as_of="2026-09-05"))["09-01"][:3] == ["1/1"] * 3
 
 
-def test_on_the_rolling_clock_a_part_of_a_cohort_can_be_eligible_and_the_cell_says_so():
+def test_on_the_elapsed_clock_a_part_of_a_cohort_can_be_eligible_and_the_cell_says_so():
     # By noon of the 9th ana's first week was over and ben's was not.
-    table = nu.retention(log("ana: 1.2 8\nben: 4"), clock="rolling", as_of=pd.Timestamp("2026-09-09T12:00Z"))
+    table = nu.retention(log("ana: 1.2 8\nben: 4"), clock="elapsed", as_of=pd.Timestamp("2026-09-09T12:00Z"))
     assert shares(table) == {"08-31": ["1/1"]}
     assert table[["users", "eligible", "complete"]].to_numpy().tolist() == [[2, 1, False]]
-    later = nu.retention(log("ana: 1.2 8\nben: 4"), clock="rolling", periods=1, as_of="2026-09-13")
+    later = nu.retention(log("ana: 1.2 8\nben: 4"), clock="elapsed", periods=1, as_of="2026-09-13")
     assert later["eligible"].tolist() == [2, 0]
     assert later["complete"].tolist() == [True, False]
 
@@ -111,7 +111,7 @@ def test_brackets_are_over_with_their_last_period_and_may_overlap():
         log("ana: 1 3\nben: 1 6\ncyd: 2 3"), freq="D", brackets=[0, (1, 2), (1, 5)], as_of="2026-09-06"
     )
     assert table["bracket"].tolist() == ["0", "1–2", "1–5"] * 2
-    assert table["period"].tolist() == [0, 2, 5] * 2
+    assert table["age"].tolist() == [0, 2, 5] * 2
     assert shares(table) == {"09-01": ["2/2", "1/2", "2/2"], "09-02": ["1/1", "1/1", None]}
     assert set(table["criterion"]) == {"brackets"}
 
@@ -138,8 +138,8 @@ def test_start_and_return_can_be_events_and_period_0_is_not_forced_to_1():
     events = log("ana: A1 B3 A8\nben: A1 B9\ncyd: B1 A2")
     table = nu.retention(events, start_event="A", return_event="B", as_of="2026-09-13")
     assert shares(table) == {"08-31": ["2/3", "1/3"]}  # cyd's B lies in the week, before the A
-    rolling = nu.retention(events, start_event="A", return_event="B", clock="rolling", as_of="2026-09-20")
-    assert shares(rolling) == {"08-31": ["1/3", "1/3"]}
+    elapsed = nu.retention(events, start_event="A", return_event="B", clock="elapsed", as_of="2026-09-20")
+    assert shares(elapsed) == {"08-31": ["1/3", "1/3"]}
     only = nu.retention(events, return_event=nu.step(["A", "B"], where={"event": "B"}), as_of="2026-09-13")
     assert shares(only) == {"08-31": ["2/3", "1/3"]}
 
@@ -177,8 +177,8 @@ def test_weeks_begin_with_the_day_that_is_asked_for():
 def test_months_are_those_of_the_calendar_and_30_days_each_from_the_start():
     events = log("ana: 1 31.5\nben: 30 32")
     assert shares(nu.retention(events, freq="M", as_of="2026-10-31")) == {"09-01": ["2/2", "2/2"]}
-    rolling = nu.retention(events, freq="M", clock="rolling", periods=1, as_of="2026-11-30")
-    assert shares(rolling) == {"09-01": ["2/2", "1/2"]}
+    elapsed = nu.retention(events, freq="M", clock="elapsed", periods=1, as_of="2026-11-30")
+    assert shares(elapsed) == {"09-01": ["2/2", "1/2"]}
 
 
 def test_days_are_those_of_the_zone_also_where_they_have_23_hours_or_no_midnight():
@@ -199,7 +199,7 @@ def test_a_session_that_runs_over_midnight_is_no_return():
 def test_sessions_and_their_events_give_the_same():
     events = log("ana: 1.9 2.1 4\nben: 1 2 3").assign(session_id=list("112123"))
     starts = events.drop_duplicates(["user_id", "session_id"]).rename(columns={"time": "start"}).drop(columns="event")
-    for asked in ({}, {"first_time": False}, {"clock": "rolling"}, {"users": people(ana=1, ben=1)}):
+    for asked in ({}, {"first_time": False}, {"clock": "elapsed"}, {"users": people(ana=1, ben=1)}):
         pd.testing.assert_frame_equal(
             nu.retention(starts, freq="D", as_of="2026-09-06", **asked),
             nu.retention(nu.EventLog(events), freq="D", as_of="2026-09-06", **asked),
@@ -228,7 +228,7 @@ def test_without_a_start_clocks_that_are_years_behind_make_no_cohorts():
     with pytest.warns(IncompleteDataWarning, match="1 of 201 starts of users lie before 7 days or more without any"):
         table = nu.retention(pd.concat([many, behind]), as_of="2026-09-20")
     assert table["cohort"].min() == pd.Timestamp("2026-08-31")
-    assert table.loc[table["period"] == 0, "users"].sum() == 200
+    assert table.loc[table["age"] == 0, "users"].sum() == 200
     told = nu.retention(pd.concat([many, behind]), start="2026-08-31", as_of="2026-09-20")
     pd.testing.assert_frame_equal(told, table)
 
@@ -240,7 +240,7 @@ def test_early_users_count_to_the_cohort_that_they_started_in():
     assert (table["users"][0], table["complete"][0]) == (605, True)
     with pytest.warns(IncompleteDataWarning, match="5 of 605 starts of users lie before .* from 2026-09-02 on"):
         table = nu.retention(log("beta0: 2 12\nu0: 12"), users=users, freq="W", as_of="2026-10-31")
-    assert table.loc[table["period"] == 0, "users"].tolist() == [120, 420, 60]
+    assert table.loc[table["age"] == 0, "users"].tolist() == [120, 420, 60]
 
 
 def test_a_user_is_found_by_the_service_id_and_else_by_the_apps():
@@ -275,11 +275,11 @@ def test_users_without_a_date_of_creation_are_left_out_and_told():
 def test_the_table_is_the_same_whatever_it_holds():
     users = people(ana=1)
     for events in (THREE, THREE.head(1), THREE.head(0), nu.EventLog(THREE.head(0))):
-        for asked in ({}, {"clock": "rolling"}, {"first_time": False}, {"criterion": "on_or_before"}, {"users": users}):
+        for asked in ({}, {"clock": "elapsed"}, {"first_time": False}, {"criterion": "on_or_before"}, {"users": users}):
             table = nu.retention(events, as_of=LATE, **asked).drop(columns="design_effect", errors="ignore")
             assert table.dtypes.to_dict() == RETENTION
         assert list(nu.retention(events, brackets=[(1, 2)], by="event", as_of=LATE).columns)[:4] == [
-            *("segment", "cohort", "period", "bracket"),
+            *("segment", "cohort", "age", "bracket"),
         ]
     assert len(nu.retention(THREE.head(0))) == 0
     assert len(nu.retention(THREE.head(0), users=users.head(0))) == 0
@@ -297,7 +297,7 @@ def test_the_arguments_stay_as_they_were():
     ("asked", "message"),
     [
         ({"freq": "Y"}, 'freq="Y" is not known; write one of "D", "W"'),
-        ({"clock": "wall"}, 'clock="wall" is not known; write one of "calendar", "rolling"'),
+        ({"clock": "wall"}, 'clock="wall" is not known; write one of "calendar", "elapsed"'),
         ({"criterion": "after"}, 'criterion="after" is not known'),
         ({"week_start": "mon"}, 'week_start="mon" is not known; write one of "monday"'),
         ({"periods": 0}, "periods=0 must be a whole number from 1 to 5000"),
@@ -341,7 +341,7 @@ def test_the_curve_pools_users_and_not_rates():
     # 2 of 3 in a large cohort and 0 of 1 in a small one are 2 of 4, and not the mean of 67 % and 0.
     events = log("ana: 1 8\nben: 1 8\ncyd: 1\ndan: 8")
     curve = nu.retention_curve(nu.retention(events, as_of="2026-09-20"))
-    assert curve["period"].tolist() == [0, 1, 2]
+    assert curve["age"].tolist() == [0, 1, 2]
     assert curve["rate"].tolist() == [1.0, 0.5, 0.0]
     assert curve["eligible"].tolist() == [4, 4, 3]
     assert curve["cohorts"].tolist() == [2, 2, 1]
@@ -349,7 +349,7 @@ def test_the_curve_pools_users_and_not_rates():
 
 
 @pytest.mark.parametrize(
-    "other", [{"freq": "D"}, {"clock": "rolling"}, {"criterion": "on_or_after"}, {"sample": 0.5}], ids=str
+    "other", [{"freq": "D"}, {"clock": "elapsed"}, {"criterion": "on_or_after"}, {"sample": 0.5}], ids=str
 )
 def test_answers_to_several_questions_are_not_put_together(other):
     table = nu.retention(THREE, as_of="2026-09-20")
@@ -362,7 +362,7 @@ def test_the_curve_comes_in_the_order_of_periods_however_the_table_is_sorted():
     events = THREE.assign(**{"data.plan": ["pro", "free", "free", "free", "free", "pro", "pro"]})
     table = nu.retention(events, by="plan", as_of="2026-09-20")
     curve = nu.retention_curve(table.sort_values("rate", na_position="first"))
-    assert curve.groupby("segment")["period"].agg(list).tolist() == [[0, 1, 2], [0, 1, 2]]
+    assert curve.groupby("segment")["age"].agg(list).tolist() == [[0, 1, 2], [0, 1, 2]]
     assert curve["segment"].tolist() in (["free"] * 3 + ["pro"] * 3, ["pro"] * 3 + ["free"] * 3)
 
 
@@ -383,14 +383,14 @@ def test_segments_pool_to_the_whole():
 
 
 def test_the_trend_is_one_period_of_each_cohort():
-    trend = nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"), period=2)
+    trend = nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"), age=2)
     assert trend["cohort"].dt.strftime("%m-%d").tolist() == ["08-31", "09-07"]
     assert trend["rate"].tolist()[0] == 1.0
     assert np.isnan(trend["rate"].tolist()[1])
-    for period in (True, [1, 2], "1"):
-        with pytest.raises(TypeError, match="write the number of one period"):
-            nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"), period=period)
-    with pytest.raises(ValueError, match=r"period=4 is not in the table; it has 0, 1, 2\."):
+    for age in (True, [1, 2], "1"):
+        with pytest.raises(TypeError, match="write one whole number"):
+            nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"), age=age)
+    with pytest.raises(ValueError, match=r"age=4 is not in the table; it has 0, 1, 2\."):
         nu.retention_trend(nu.retention(THREE, as_of="2026-09-20"))
 
 
@@ -423,7 +423,7 @@ def test_a_plain_frame_gives_what_its_log_gives(asked, as_of):
 
 def test_a_plain_frame_whose_rows_are_few_once_the_late_ones_are_left_out_gives_what_its_log_gives():
     table = nu.retention(log("ana: 12.5\nben: 1.5 9"), freq="D", as_of="2026-09-09")
-    assert table.loc[table["period"] == 0, "users"].tolist() == [1]
+    assert table.loc[table["age"] == 0, "users"].tolist() == [1]
     assert shares(table) == {"09-01": ["1/1"] + ["0/1"] * 7 + ["1/1"]}
 
 
@@ -440,7 +440,7 @@ def test_what_a_plain_frame_lacks_is_told_as_by_its_log():
     [
         ({}, "by 2026-09-14 00:00"),
         ({"freq": "D", "brackets": [(2, 3)]}, "by 2026-09-11 00:00"),
-        ({"clock": "rolling", "as_of": "2026-09-09"}, "not before 2026-09-14 00:00"),
+        ({"clock": "elapsed", "as_of": "2026-09-09"}, "not before 2026-09-14 00:00"),
         ({"freq": "M", "tz": "Pacific/Auckland"}, "by 2026-09-30 11:00"),
     ],
 )

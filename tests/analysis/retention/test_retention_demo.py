@@ -58,9 +58,9 @@ def planted(autumn_app):
 
 def by_plan(sessions, **asked):
     """For each plan the weeks since the start, all cohorts together."""
-    table = nu.retention(sessions, by="plan", freq="W", clock="rolling", as_of=AUTUMN, **asked)
+    table = nu.retention(sessions, by="plan", freq="W", clock="elapsed", as_of=AUTUMN, **asked)
     curve = nu.retention_curve(table)
-    return {plan: curve[curve["segment"] == plan].set_index("period") for plan in ("free", "pro")}
+    return {plan: curve[curve["segment"] == plan].set_index("age") for plan in ("free", "pro")}
 
 
 def test_the_counts_are_those_of_the_build(sessions, users, planted):
@@ -72,7 +72,7 @@ def test_the_counts_are_those_of_the_build(sessions, users, planted):
 def test_the_planted_rates_lie_within_the_bounds_in_each_plan(sessions, users, planted):
     for plan, curve in by_plan(sessions, users=users, periods=WEEKS).items():
         rates = pd.Series(planted.retention_planted[plan][: WEEKS + 1])
-        inside = rates.between(curve["low"], curve["high"])
+        inside = rates.between(curve["rate_low"], curve["rate_high"])
         # Of 21 bounds that miss one in 20 times each, one or two may.
         assert inside.sum() >= WEEKS - 1, plan
         assert inside[:5].all(), plan
@@ -81,7 +81,7 @@ def test_the_planted_rates_lie_within_the_bounds_in_each_plan(sessions, users, p
 def test_without_eligibility_the_rates_would_be_too_low(sessions, users, planted):
     for plan, curve in by_plan(sessions, users=users, periods=8).items():
         naive = curve.loc[8, "retained"] / curve.loc[8, "users"]
-        assert naive < curve.loc[8, "low"] < planted.retention_planted[plan][8]
+        assert naive < curve.loc[8, "rate_low"] < planted.retention_planted[plan][8]
 
 
 def test_the_users_and_sessions_of_the_service_give_the_same(shared_app, sessions, users):
@@ -109,7 +109,7 @@ def test_a_store_tells_of_the_cohorts_of_the_interval_that_it_was_synced_for(sto
     inside = {"start": "2026-09-07", "end": "2026-10-04", "as_of": AUTUMN}
     pd.testing.assert_frame_equal(table, nu.retention(store.sessions(), **inside))
     # Sessions of these users are known also after the interval.
-    assert table.loc[table["period"] == 6, "retained"].sum() > 0
+    assert table.loc[table["age"] == 6, "retained"].sum() > 0
 
 
 def test_a_store_warns_of_cohorts_of_which_it_knows_only_those_who_stayed(store):
@@ -120,7 +120,7 @@ def test_a_store_warns_of_cohorts_of_which_it_knows_only_those_who_stayed(store)
 def test_events_of_a_store_are_known_until_the_end_of_its_interval(store):
     table = nu.retention(store, start_event="init", return_event="EXPORT_PDF")
     last = table[table["eligible"] > 0]
-    assert (last["cohort"] + pd.to_timedelta(7 * last["period"] + 7, unit="D")).max() == pd.Timestamp("2026-10-05")
+    assert (last["cohort"] + pd.to_timedelta(7 * last["age"] + 7, unit="D")).max() == pd.Timestamp("2026-10-05")
     assert nu.retention(store, return_event="EXPORT_PDF", users=store.users())["retained"].sum() > 0
 
 
@@ -129,7 +129,7 @@ def test_a_log_of_a_store_does_not_take_for_gone_who_came_after_its_interval(sto
     table = nu.retention(log)
     assert table["cohort"].min() == pd.Timestamp("2026-09-07")
     assert (
-        table["retained"].notna() == (table["cohort"] + pd.to_timedelta(7 * table["period"], "D") < "2026-10-05")
+        table["retained"].notna() == (table["cohort"] + pd.to_timedelta(7 * table["age"], "D") < "2026-10-05")
     ).all()
     with pytest.warns(nu.IncompleteDataWarning, match="does not hold all of this interval"):
         nu.retention(log, end="2026-10-05")
@@ -147,7 +147,7 @@ def test_a_store_tells_what_came_with_the_events_of_the_first_session(store):
     assert nu.retention_curve(table.drop(columns="segment"))["retained"].equals(nu.retention_curve(whole)["retained"])
     starts = store.events(columns=["user_db_id", "session_start", "event", "version"]).query("event == 'init'")
     users = starts.sort_values("session_start").drop_duplicates("user_db_id")
-    counts = table[(table["period"] == 0) & table["cohort"].ge("2026-09-14")].groupby("segment")["users"].sum()
+    counts = table[(table["age"] == 0) & table["cohort"].ge("2026-09-14")].groupby("segment")["users"].sum()
     known = users[users["user_db_id"].isin(newcomers(store))]
     assert counts[counts > 0].to_dict() == known["version"].value_counts().to_dict()
     with pytest.raises(ValueError, match='Did you mean "version"'):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.retention.slow_retention import WEEKDAYS, Asked, Event, number, slow_retention
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row", "ignore:No user can be counted yet")
 
 LOGS = 80
@@ -65,7 +65,7 @@ def questions(draw):
         periods=None if brackets else draw(st.sampled_from([None, None, 1, 4])),
         criterion="on" if brackets else draw(st.sampled_from(["on", "on_or_after", "on_or_before"])),
         brackets=brackets,
-        clock=draw(st.sampled_from(["calendar", "rolling"])),
+        clock=draw(st.sampled_from(["calendar", "elapsed"])),
         week_start=draw(st.sampled_from(WEEKDAYS)),
         by=draw(st.booleans()),
         start=None if start is None else base + start * spread / 5 * HOUR,
@@ -166,9 +166,9 @@ def check(given):
     for row, cohort in zip(table.itertuples(index=False), noon, strict=True):
         plan = None if not asked.by or row.segment == "(none)" else row.segment
         local = cohort.to_pydatetime().replace(tzinfo=asked.zone)
-        key = ((plan if asked.by else ""), number(local, asked), row.period)
+        key = ((plan if asked.by else ""), number(local, asked), row.age)
         known = None if pd.isna(row.retained) else row.retained
-        assert pd.isna(row.rate) == (known is None) == pd.isna(row.low)
+        assert pd.isna(row.rate) == (known is None) == pd.isna(row.rate_low)
         assert known is None or row.rate == known / row.eligible
         found[key] = (row.users, row.eligible, known, row.complete)
     assert len(found) == len(table)

@@ -38,13 +38,13 @@ def nothing(**others):
 def test_nobody_who_came_back_is_zero_and_a_period_that_is_not_over_is_missing():
     table = retention_table(cells(), **ASKED)
     assert table["cohort"].dt.strftime("%m-%d").tolist() == ["09-07", "09-07", "09-14", "09-14"]
-    assert table["period"].tolist() == [0, 1, 0, 1]
+    assert table["age"].tolist() == [0, 1, 0, 1]
     assert table["users"].tolist() == [40, 40, 10, 10]
     assert table["eligible"].tolist() == [40, 40, 10, 0]
     assert table["retained"].tolist() == [40, 0, 10, pd.NA]
     assert table["rate"].tolist()[:3] == [1.0, 0.0, 1.0]
     assert table["rate"].isna().tolist() == [False, False, False, True]
-    assert table[["low", "high"]].isna().any(axis=1).tolist() == [False, False, False, True]
+    assert table[["rate_low", "rate_high"]].isna().any(axis=1).tolist() == [False, False, False, True]
     assert table["complete"].tolist() == [True, True, True, False]
     assert table["low_n"].tolist() == [False, False, True, True]
 
@@ -52,12 +52,12 @@ def test_nobody_who_came_back_is_zero_and_a_period_that_is_not_over_is_missing()
 def test_the_bounds_of_a_rate_are_those_of_wilson():
     # 0 of 40, worked out by hand: high = z² / (40 + z²) with z = 1.959964.
     table = retention_table(cells(), **ASKED)
-    assert table.loc[1, ["low", "high"]].tolist() == pytest.approx([0.0, 0.087622], abs=1e-6)
+    assert table.loc[1, ["rate_low", "rate_high"]].tolist() == pytest.approx([0.0, 0.087622], abs=1e-6)
 
 
 def test_pooled_is_the_sum_of_those_retained_by_the_sum_of_those_eligible():
     curve = pooled(retention_table(cells(), **ASKED))
-    assert curve["period"].tolist() == [0, 1]
+    assert curve["age"].tolist() == [0, 1]
     assert curve["cohorts"].tolist() == [2, 1]
     assert curve["users"].tolist() == [50, 50]
     assert curve["eligible"].tolist() == [50, 40]
@@ -72,7 +72,7 @@ def test_the_table_is_the_same_whatever_it_holds(made, named):
     extra = {{"brackets": "bracket", "segments": "segment"}[name]: TEXT for name in named}
     assert table.dtypes.to_dict() == RETENTION | extra
     assert pooled(table).dtypes.to_dict() == CURVE | extra
-    order = ["segment"] * ("segments" in named) + ["cohort", "period"] + ["bracket"] * ("brackets" in named)
+    order = ["segment"] * ("segments" in named) + ["cohort", "age"] + ["bracket"] * ("brackets" in named)
     assert list(table.columns)[: len(order)] == order
     assert table.columns[-1] == "sample"
 

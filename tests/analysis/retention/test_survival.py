@@ -12,7 +12,7 @@ from tests.conftest import AUTUMN
 TEXT = pd.StringDtype("python")
 FIRST = pd.Timestamp("2026-01-01", tz="UTC")
 COLUMNS = [
-    *("day", "at_risk", "lost", "censored", "survival", "low", "high"),
+    *("day", "at_risk", "lost", "censored", "survival", "survival_low", "survival_high"),
     *("pending", "low_n", "gap", "sample"),
 ]
 
@@ -216,7 +216,7 @@ def test_survival_is_that_of_going_through_it_hour_by_hour(stays, gap):
 def test_of_the_made_up_app_more_of_the_pro_users_stay(shared_app):
     table = nu.survival(nu.load_users(shared_app), by="plan", as_of=AUTUMN)
     month = table[table["day"] == 30].set_index("segment")
-    assert month.loc["pro", "low"] > month.loc["free", "high"]
+    assert month.loc["pro", "survival_low"] > month.loc["free", "survival_high"]
 
 
 @pytest.mark.parametrize("day", [0.5, 1, 7.25, 30, 60])
@@ -231,4 +231,6 @@ def test_it_agrees_with_lifelines_on_the_made_up_app(shared_app, day):
     day = int(np.ceil(day))
     last = theirs.survival_function_.index.searchsorted(day, side="right") - 1
     expected = [theirs.survival_function_.iloc[last, 0], *theirs.confidence_interval_.iloc[last]]
-    np.testing.assert_allclose(table.loc[day, ["survival", "low", "high"]].astype(float), expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        table.loc[day, ["survival", "survival_low", "survival_high"]].astype(float), expected, rtol=0, atol=1e-9
+    )

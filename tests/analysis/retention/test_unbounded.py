@@ -20,7 +20,7 @@ ONE = dt.timedelta(days=1)
 
 
 def rates(table):
-    return {(str(row.cohort.date()), row.period): (row.retained, row.eligible) for row in table.itertuples()}
+    return {(str(row.cohort.date()), row.age): (row.retained, row.eligible) for row in table.itertuples()}
 
 
 def test_who_was_seen_last_in_a_period_or_later_is_retained_in_it():
@@ -58,7 +58,7 @@ def test_it_has_the_columns_of_retention_and_can_be_pooled(shared_app):
     full = nu.retention(sessions, users=users, freq="M", by="plan", as_of=AUTUMN)
     pd.testing.assert_series_equal(table.dtypes, full.dtypes)
     curve = nu.retention_curve(table)
-    assert curve.loc[curve["period"] == 0, "rate"].tolist() == [1.0] * curve["segment"].nunique()
+    assert curve.loc[curve["age"] == 0, "rate"].tolist() == [1.0] * curve["segment"].nunique()
 
 
 def test_no_users_give_the_same_columns_and_types():
@@ -111,7 +111,7 @@ hours = st.integers(0, 24 * 80)
     st.lists(st.tuples(hours, hours).map(sorted), min_size=1, max_size=6),
     hours,
     st.sampled_from("DWM"),
-    st.sampled_from(["calendar", "rolling"]),
+    st.sampled_from(["calendar", "elapsed"]),
     st.sampled_from(["Europe/Paris", "Asia/Beirut", "Australia/Lord_Howe"]),
 )
 @settings(max_examples=40)
