@@ -107,18 +107,17 @@ class Span:
 
 def make_span(freq: Freq, day: When | None, zone: dt.tzinfo, now: dt.datetime, compare: Compare | None) -> Span:
     """Find the days of the period in which `day` lies, by default those of the last period that was over at `now`."""
-    argument = _NOUNS[freq]
     check_choice("compare", compare, (*get_args(Compare), None))
     today = now.astimezone(zone).date()
     if freq == "M" and isinstance(day, str) and _MONTH.fullmatch(day):
         day = f"{day}-01"
-    first = _first(freq, _first(freq, today) - ONE_DAY if day is None else make_date(argument, day, zone))
+    first = _first(freq, _first(freq, today) - ONE_DAY if day is None else make_date("day", day, zone))
     last = _next(freq, first) - ONE_DAY
     until = min(last, today - ONE_DAY)
     if until < first:
         raise ValueError(
-            f"{argument}={str(day)!r}: no day of that {argument} is over yet. Pass an earlier {argument}, or none for "
-            "the latest that is over."
+            f"day={str(day)!r}: no day of that {_NOUNS[freq]} is over yet. Pass an earlier day, or none for the latest "
+            f"{_NOUNS[freq]} that is over."
         )
     # A year is 52 weeks, so that weekdays stand beside each other.
     back = {None: 0, "previous": 1, "year": 12 if freq == "M" else 52}[compare]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.breakdown.breakdown import breakdown, compare_breakdowns
+from nucleus_pandas.analysis.breakdown.breakdown import breakdown
+from nucleus_pandas.analysis.compare import compare
 from nucleus_pandas.analysis.errors.error_trend import error_trend, new_errors
 from nucleus_pandas.core.instants import first_instant
 from nucleus_pandas.core.text import counted, percent
@@ -16,12 +17,13 @@ from nucleus_pandas.core.units import ONE_DAY
 from nucleus_pandas.plots.plot_error_trend import plot_error_trend
 from nucleus_pandas.report import summary_cards as glance
 from nucleus_pandas.report.changes import Measured, p_of_change, words_of
-from nucleus_pandas.report.report import table_section
+from nucleus_pandas.report.section import table_section
 from nucleus_pandas.stats.significance import Verdict, verdicts_of
 
 if TYPE_CHECKING:
-    from nucleus_pandas.report.report import Report, Section
+    from nucleus_pandas.report.report import Report
     from nucleus_pandas.report.report_period import Span
+    from nucleus_pandas.report.section import Section
     from nucleus_pandas.report.service_tables import Counts, Loaded
 
 _TOP = 10
@@ -196,16 +198,16 @@ def _of(dimensions: pd.DataFrame, dimension: str) -> pd.DataFrame:
 def _add_totals(report: Report, heading: str, now: pd.DataFrame | None, before: pd.DataFrame | None) -> None:
     """Shares of each value in what the service counted, beside those before, in per cent."""
     assert now is not None  # noqa: S101 - it was asked for
-    table = breakdown(now) if before is None else compare_breakdowns(before, now)
+    table = breakdown(now) if before is None else _compared(before, now)
     shown: dict[str, Any]
     if before is None:
         shown = {"Value": table["value"], "Count": table["count"], "Share, %": 100 * table["share"]}
     else:
         shown = {
             "Value": table["value"],
-            "Count": table["count_after"],
-            "Share, %": 100 * table["share_after"],
-            "Before, %": 100 * table["share_before"],
+            "Count": table["count_b"],
+            "Share, %": 100 * table["rate_b"],
+            "Before, %": 100 * table["rate_a"],
         }
     tenths = [name for name in shown if name not in ("Value", "Count")]
     note = _TOTALS if now["count"].sum() else "Nothing was counted under this heading in these days."
@@ -223,7 +225,15 @@ def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
     values = pd.concat(tables) if tables else people.head(0).assign(dimension="", value="")
     if span.judged_before is None:
         return breakdown(_created(values, span.first, span.until, span))
-    return compare_breakdowns(_created(values, *span.judged_before, span), _created(values, *span.judged, span))
+    return _compared(_created(values, *span.judged_before, span), _created(values, *span.judged, span))
+
+
+def _compared(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+    """Shares of the values that are most frequent in both together, now and before."""
+    periods = pd.to_datetime(["2000-01-01", "2000-01-02"])
+    counts = pd.concat([one.assign(period=period) for one, period in zip((before, now), periods, strict=True)])
+    table = breakdown(counts)
+    return compare(*(table[table["period"] == period] for period in periods))
 
 
 def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span) -> None:
@@ -243,9 +253,9 @@ def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span
     else:
         shown = {
             "Value": table["value"],
-            "New users": table["count_after"],
-            "Share, %": 100 * table["share_after"],
-            "Before, %": 100 * table["share_before"],
+            "New users": table["count_b"],
+            "Share, %": 100 * table["rate_b"],
+            "Before, %": 100 * table["rate_a"],
             "Difference, points": 100 * table["difference"],
             "Bounds from": 100 * table["difference_low"],
             "to": 100 * table["difference_high"],

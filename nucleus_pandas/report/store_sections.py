@@ -11,7 +11,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.activity.growth import active_users, growth
 from nucleus_pandas.analysis.breakdown.breakdown import breakdown
-from nucleus_pandas.analysis.compare import compare_funnels
+from nucleus_pandas.analysis.compare import compare
 from nucleus_pandas.analysis.errors.error_free import crash_free, error_free
 from nucleus_pandas.analysis.funnel.funnel import funnel
 from nucleus_pandas.analysis.releases.release_comparison import compare_releases
@@ -34,7 +34,7 @@ from nucleus_pandas.plots.plot_growth import plot_growth
 from nucleus_pandas.plots.plot_releases import plot_version_adoption
 from nucleus_pandas.report.changes import words_of
 from nucleus_pandas.report.heatmap import heatmap_of
-from nucleus_pandas.report.report import Section, table_section
+from nucleus_pandas.report.section import Section, table_section
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -219,7 +219,7 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
         report.add("Beside the 28 days before", f"The store holds days since {people.begin} only.", level=3)
         return
     before = funnel(people.log, list(steps), start=earlier, end=first - ONE_DAY, **known)
-    compared = compare_funnels(before, table)
+    compared = compare(before, table)
     rates = {
         "Of those who entered, %": 100 * compared["rate_b"],
         "Before, %": 100 * compared["rate_a"],
@@ -227,7 +227,7 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
         "Bounds from": 100 * compared["difference_low"],
         "to": 100 * compared["difference_high"],
     }
-    columns = {"Step": compared["event"], "Users": compared["users_b"], **rates, "Change": words_of(compared)}
+    columns = {"Step": compared["event"], "Users": compared["count_b"], **rates, "Change": words_of(compared)}
     note = (
         f"Entries of {earlier} to {first - ONE_DAY}. Positive: higher than before. Bounds: 95 % for all steps together."
     )

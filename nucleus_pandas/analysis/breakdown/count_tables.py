@@ -74,11 +74,9 @@ class Kept:
     sums: UserSums | None
 
 
-def read_counts(counts: object, name: str, *, periods: bool = True) -> Counted:
-    """Check a table of counts; `name` is the argument's, for messages, and `periods` says whether it may have some."""
+def read_counts(counts: object, name: str) -> Counted:
+    """Check a table of counts; `name` is the argument's, for messages."""
     frame = _as_frame(counts, name)
-    if not periods and "period" in frame.columns:
-        raise ValueError(f'{name} has periods; pick one: {name}[{name}["period"] == …].drop(columns="period").')
     count, missing = _whole_numbers(frame["count"], name)
     if missing.any():
         warn_incomplete(f"{int(missing.sum()):,} of {len(frame):,} rows have no count and are left out.")

@@ -10,6 +10,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.planted import truth_of
 from tests.conftest import AUTUMN
 
 TEXT = pd.StringDtype("python")
@@ -380,7 +381,7 @@ def loaded(app, as_of):
 
 def verdict(app, as_of=AUTUMN):
     """Days judged; spikes by chance; whether the spike day was found; days with a spike of the bad release."""
-    planted = app.truth(as_of=as_of)
+    planted = truth_of(app, as_of)
     trend = nu.error_trend(*loaded(app, as_of))
     bad = [day for day, versions in planted.adoption.items() if versions.get(planted.bad_release)]
     first, last = planted.releases[planted.bad_release].date(), max(day for day in bad if day <= as_of.date())
