@@ -100,10 +100,10 @@ class _UserCells:
         return _Seen(self._count(log, starts), found, known_in(log, self.users))
 
     def _count(self, log: EventLog, starts: Starts) -> Cells:
-        cohorts = self.cohort_range.place(starts, self.calendar, recurring=False)
+        cohorts = self.cohort_range.place(starts, self.cohort_calendar, recurring=False)
         segments = None if self.segments is None else Segments(self.segments, self.code[cohorts.starts.row])
-        periods = period_numbers_of(self.asked, self.calendar, self.cohort_range)
-        return count_cells(log, self.asked, self.calendar, cohorts, segments, periods, recurring=False)
+        periods = period_numbers_of(self.asked, self.cohort_calendar, self.cohort_range)
+        return count_cells(log, self.asked, self.cohort_calendar, cohorts, segments, periods, recurring=False)
 
     def merge(self, one: _Seen, other: _Seen) -> _Seen:
         """Add two parts up."""
@@ -112,7 +112,7 @@ class _UserCells:
     def finish(self, state: _Seen) -> Cells:
         """Count those who were found nowhere, too."""
         every = self.cohort_range.place(
-            Starts(np.full(len(self.listed.row), -1), *self.listed), self.calendar, recurring=False
+            Starts(np.full(len(self.listed.row), -1), *self.listed), self.cohort_calendar, recurring=False
         )
         check_acquainted(state.known, every.starts.row, anybody=bool(self.whole.counts.any()))
         rest = every.starts.where(~state.found[every.starts.row])
@@ -140,14 +140,16 @@ class _StartTimes:
 
     def partial(self, log: EventLog) -> Times:
         """Look for them in one part."""
-        times = Times(find_starts(log, None, self.asked, first_time=self.first_time).time).until(self.calendar.as_of)
-        if self.calendar.start is not None:
-            times = times.since(self.calendar.start)
-            times = times if self.calendar.end is None else times.until(self.calendar.end - 1)
+        times = Times(find_starts(log, None, self.asked, first_time=self.first_time).time).until(
+            self.cohort_calendar.as_of
+        )
+        if self.cohort_calendar.start is not None:
+            times = times.since(self.cohort_calendar.start)
+            times = times if self.cohort_calendar.end is None else times.until(self.cohort_calendar.end - 1)
         return times.thinned(self._days)
 
     def _days(self, times: Ints) -> Ints:
-        return day_numbers(times, self.calendar.zone)
+        return day_numbers(times, self.cohort_calendar.zone)
 
     def merge(self, one: Times, other: Times) -> Times:
         """Put those of two parts together."""
@@ -155,7 +157,7 @@ class _StartTimes:
 
     def finish(self, state: Times) -> CohortRange:
         """Lay out the cohorts."""
-        return find_cohort_range(state, self.calendar)
+        return find_cohort_range(state, self.cohort_calendar)
 
 
 def _all_cohorts(times: Times, cohort_calendar: CohortCalendar) -> CohortRange | None:
@@ -194,13 +196,13 @@ class _AtOnce:
 
     def partial(self, log: EventLog) -> _Counted:
         """Count one part."""
-        periods = period_numbers_of(self.asked, self.calendar, self.every)
-        placed = _Placed(self.asked, self.calendar, self.first_time, self.every)
+        periods = period_numbers_of(self.asked, self.cohort_calendar, self.every)
+        placed = _Placed(self.asked, self.cohort_calendar, self.first_time, self.every)
         return _Counted(self._starts.partial(log), _Cells(placed, periods, None, None).partial(log))
 
     @property
     def _starts(self) -> _StartTimes:
-        return _StartTimes(self.asked, self.calendar, self.first_time)
+        return _StartTimes(self.asked, self.cohort_calendar, self.first_time)
 
     def merge(self, one: _Counted, other: _Counted) -> _Counted:
         """Add two parts up."""
@@ -211,7 +213,7 @@ class _AtOnce:
         cohort_range, cells = self._starts.finish(state.starts), state.cells
         low, number = (
             cohort_range.first - self.every.first,
-            len(period_numbers_of(self.asked, self.calendar, cohort_range)),
+            len(period_numbers_of(self.asked, self.cohort_calendar, cohort_range)),
         )
         if low < 0 or low + cohort_range.number > self.every.number or number > len(cells.periods):
             return None
@@ -243,7 +245,7 @@ class _Placed:
     def cohorts(self, log: EventLog) -> Cohorts:
         """Give the starts of the users of a log in their cohorts."""
         starts = find_starts(log, None, self.asked, first_time=self.first_time)
-        return self.cohort_range.place(starts, self.calendar, recurring=not self.first_time)
+        return self.cohort_range.place(starts, self.cohort_calendar, recurring=not self.first_time)
 
 
 def _values(placed: _Placed, by: str, log: EventLog) -> Values:
@@ -271,7 +273,7 @@ class _Cells:
         if self.by is not None and self.segments is not None:
             segment = _values_at(log, self.by, cohorts)
             segments = Segments(self.segments, place_names(segment.names, self.segments)[segment.code])
-        asked, cohort_calendar, recurring = self.placed.asked, self.placed.calendar, not self.placed.first_time
+        asked, cohort_calendar, recurring = self.placed.asked, self.placed.cohort_calendar, not self.placed.first_time
         return count_cells(log, asked, cohort_calendar, cohorts, segments, self.periods, recurring=recurring)
 
     def merge(self, one: Cells, other: Cells) -> Cells:
