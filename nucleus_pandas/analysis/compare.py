@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.text import MISSING, OTHER, shown
 from nucleus_pandas.stats.intervals import LOW_N, trials_of_bounds
@@ -216,8 +217,7 @@ def _read(table: object, name: str, rate: str | None) -> _Table:
         makers = "; ".join(kind.makers for kind in _KINDS)
         raise ValueError(f"{name} is not a rate table that can be compared: pass one of {makers}.")
     rate = next(iter(kind.rates)) if rate is None else rate
-    if rate not in kind.rates:
-        raise ValueError(f"rate must be one of {', '.join(kind.rates)}, not {rate!r}.")
+    check_choice("rate", rate, list(kind.rates))
     columns = [column for column in (*_PARTS, *kind.keys) if column in table.columns]
     keys = list(zip(*(table[column].tolist() for column in columns), strict=True)) if columns else [()] * len(table)
     if len(set(keys)) < len(keys):

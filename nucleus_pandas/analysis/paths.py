@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import small
-from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.checks import checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.durations import read_duration
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.text import OTHER, counted
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
@@ -136,18 +136,16 @@ def paths(
     top = checked_number("top", top, _MOST_NAMES, "how many events keep their name at each step")
     silence = None if gap is None else read_duration("gap", gap, _GAP_FORMS)
     around = read_step(after, "after") if before is None else read_step(before, "before")
-    zone = parse_zone("UTC" if tz is None else tz)
-    within = make_interval(start, end, zone)
+    asked = read_span(start, end, tz, as_of)
     place = "after" if before is None else "before"
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
     log: EventLog | Parts
     events = in_parts(events)
     if isinstance(events, Buckets):
-        log = events.parts(as_of=known, steps=[(place, around)], columns=["kind"])
+        log = events.parts(as_of=asked.as_of, steps=[(place, around)], columns=["kind"])
     else:
         log = as_event_log(events, properties=properties_of([around]))
-    until = log.as_of_microseconds if known is None else known
-    return answer(_Paths(around, place, within, until, silence, steps, top, log.sample), log)
+    until = log.as_of_microseconds if asked.as_of is None else asked.as_of
+    return answer(_Paths(around, place, (asked.start, asked.end), until, silence, steps, top, log.sample), log)
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ class _Paths:
 
     around: Step
     place: str
-    within: tuple[dt.datetime | None, dt.datetime | None]
+    within: tuple[int | None, int | None]
     until: int
     silence: int | None
     steps: int
@@ -194,11 +192,11 @@ class _Paths:
         return _table(state, self.around.label, self.top, self.sample, forwards=self.place == "after")
 
 
-def _within(log: EventLog, rows: Ints, interval: tuple[dt.datetime | None, dt.datetime | None]) -> Ints:
+def _within(log: EventLog, rows: Ints, interval: tuple[int | None, int | None]) -> Ints:
     """The first of some rows of each user that lies in an interval."""
     low, high = interval
-    rows = rows if low is None else rows[log.time[rows] >= microseconds(low)]
-    rows = rows if high is None else rows[log.time[rows] < microseconds(high)]
+    rows = rows if low is None else rows[log.time[rows] >= low]
+    rows = rows if high is None else rows[log.time[rows] < high]
     first: Ints = rows[np.diff(log.user[rows], prepend=-1) != 0]
     return first
 

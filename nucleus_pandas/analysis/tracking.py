@@ -17,12 +17,11 @@ from nucleus_pandas.core.arrays import Bools, Ints, combine
 from nucleus_pandas.core.dtypes import COUNT, TEXT, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone, make_interval, microseconds, parse_zone
 from nucleus_pandas.core.text import counted
-from nucleus_pandas.events.encoding import encode
 from nucleus_pandas.events.error_events import between
 from nucleus_pandas.events.eventlog import EventLog, as_event_log
 from nucleus_pandas.events.fixed_width import first_places
 from nucleus_pandas.events.json_properties import parse_object
-from nucleus_pandas.events.log_columns import spelled
+from nucleus_pandas.events.log_columns import encode, spelled
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.export import EVENT_NO
 

@@ -21,6 +21,7 @@ from nucleus_pandas.api.http.decoding import parse_json
 from nucleus_pandas.api.http.http_dates import service_time
 from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.api.windows import Sign
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.files import full_path
 from nucleus_pandas.core.instants import Zone, parse_zone
 from nucleus_pandas.exceptions import (
@@ -151,9 +152,9 @@ class Client:
         del token  # a traceback that shows variables must not show this one
         if isinstance(auth, ConfigurationError):
             raise auth
-        _check_choice("utc_offset_sign", utc_offset_sign, ("east", "west"))
-        _check_choice("user_path", user_path, ("user_id", "_id"))
-        _check_choice("allow_http", allow_http, (True, False))
+        check_choice("utc_offset_sign", utc_offset_sign, ("east", "west"), ConfigurationError)
+        check_choice("user_path", user_path, ("user_id", "_id"), ConfigurationError)
+        check_choice("allow_http", allow_http, (True, False), ConfigurationError)
         _check_timeout(timeout)
         if not isinstance(max_workers, int) or max_workers < 1:
             raise ConfigurationError(f"max_workers={max_workers!r} must be a whole number from 1 up.")
@@ -467,11 +468,6 @@ def _check_timeout(timeout: object) -> None:
         raise ConfigurationError(
             f"timeout={timeout!r} must be two numbers of seconds, to connect and between bytes, such as (5, 30)."
         )
-
-
-def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        raise ConfigurationError(f"{name}={value!r} is not known; write {' or '.join(map(repr, choices))}.")
 
 
 def _read_payload(response: requests.Response, endpoint: str) -> Any:

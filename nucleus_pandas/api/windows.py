@@ -3,37 +3,36 @@
 The service knows fixed offsets only, people live in zones. A window is therefore cut into runs of days
 that share one offset. A day on which the offset changes is a run of its own: it is asked for with the
 offset that it starts with, and what then comes back under the next date belongs to it as well.
-
-Zone arithmetic is the standard library's. pandas' `tz_localize` is not used: what it makes of a midnight
-that does not exist differs between its versions (pandas issues 40915 and 66820).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Literal
 
-from nucleus_pandas.core.calendar import Freq
+import numpy as np
+
+from nucleus_pandas.core.calendar import Freq, WeekStart, period_states, read_calendar
 from nucleus_pandas.core.instants import (
-    SECOND,
     When,
     Zone,
     _parse_when,
     _shown,
     end_instant,
-    first_instant,
     first_second,
+    instant_of,
+    microseconds,
     next_date,
     next_midnight,
     parse_zone,
     start_instant,
     wrong_order,
 )
-from nucleus_pandas.core.units import SETTLING_TIME
+from nucleus_pandas.core.units import ONE_SECOND
 
 Sign = Literal["east", "west"]
 
@@ -83,16 +82,7 @@ class Window:
     @cached_property
     def days(self) -> tuple[Day, ...]:
         """The local days that the window touches, in order; a date that a zone skipped is not among them."""
-        first = self.start.astimezone(self.zone).date()
-        last = (self.end - dt.timedelta.resolution).astimezone(self.zone).date()
-        days = []
-        for offset in range((last - first).days + 1):
-            date = first + dt.timedelta(days=offset)
-            midnight, next_midnight = first_instant(date, self.zone), first_instant(next_date(date), self.zone)
-            start, end = max(midnight, self.start), min(next_midnight, self.end)
-            if start < end:
-                days.append(Day(date, start, end, start == midnight and end == next_midnight))
-        return tuple(days)
+        return tuple(Day(*span) for span in self._cut("D", None))
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -119,19 +109,20 @@ class Window:
             )
         return self if end >= self.end else Window(self.start, end, self.zone)
 
-    def periods(self, freq: Freq) -> tuple[Period, ...]:
-        """Cut the window into calendar days, weeks from Monday, or months."""
-        if freq not in _PERIOD_START:
-            raise ValueError(f'freq={freq!r} is not known; write "D", "W" (weeks from Monday) or "M".')
-        periods = []
-        for label, members in groupby(self.days, key=lambda day: _PERIOD_START[freq](day.date)):
-            days = list(members)
-            start, end = days[0].start, days[-1].end
-            whole = start == first_instant(label, self.zone) and end == first_instant(
-                _PERIOD_END[freq](label), self.zone
-            )
-            periods.append(Period(label, start, end, _offset(start, self.zone), whole))
-        return tuple(periods)
+    def periods(self, freq: Freq, week_start: WeekStart | None = None) -> tuple[Period, ...]:
+        """Cut the window into calendar periods, see `read_calendar`."""
+        return tuple(
+            Period(label, start, end, _offset(start, self.zone), whole)
+            for label, start, end, whole in self._cut(freq, week_start)
+        )
+
+    def _cut(
+        self, freq: Freq, week_start: WeekStart | None
+    ) -> Iterator[tuple[dt.date, dt.datetime, dt.datetime, bool]]:
+        periods = read_calendar(freq, week_start, self.zone).cut(microseconds(self.start), microseconds(self.end))
+        edges = pairwise(map(instant_of, periods.edges.tolist()))
+        for label, (start, end), whole in zip(periods.labels, edges, periods.whole.tolist(), strict=True):
+            yield label, start, end, whole
 
     def _runs(self, *, split_changes: bool) -> Iterator[Run]:
         """Days of one offset together, each changing day by itself or in its parts."""
@@ -209,18 +200,16 @@ def utc_offset_parameter(minutes_east: int, sign: Sign) -> int:
 def states(spans: Sequence[Day | Period], as_of: dt.datetime) -> dict[str, list[bool]]:
     """Give the columns complete and settled of days or periods.
 
-    A span is complete when all of it lies in the window and it was over at `as_of`; it is settled 48 hours
-    after its end, when even clients that were offline have delivered.
+    A span is complete when all of it lies in the window and it was over at `as_of`, see `period_states`.
     """
-    return {
-        "complete": [span.whole and span.end <= as_of for span in spans],
-        "settled": [span.whole and span.end + SETTLING_TIME <= as_of for span in spans],
-    }
+    ends = np.array([microseconds(span.end) for span in spans], dtype=np.int64)
+    whole = np.array([span.whole for span in spans], dtype=np.bool_)
+    return {name: values.tolist() for name, values in period_states(ends, whole, microseconds(as_of)).items()}
 
 
 def _offset_changes(day: Day, zone: dt.tzinfo) -> list[dt.datetime]:
     """The instant within a day at which its offset changes, if there is one."""
-    old, last = _offset(day.start, zone), day.end - SECOND
+    old, last = _offset(day.start, zone), day.end - ONE_SECOND
     if _offset(last, zone) == old:
         return []
     return [first_second(day.start, last, lambda moment: _offset(moment, zone) != old)]
@@ -236,23 +225,3 @@ def _offset(instant: dt.datetime, zone: dt.tzinfo) -> int:
             "cannot be asked for. Write a later start."
         )
     return minutes
-
-
-def _monday(date: dt.date) -> dt.date:
-    return date - dt.timedelta(days=date.weekday())
-
-
-def _month_after(date: dt.date) -> dt.date:
-    return (date.replace(day=28) + dt.timedelta(days=4)).replace(day=1)
-
-
-_PERIOD_START: dict[str, Callable[[dt.date], dt.date]] = {
-    "D": lambda date: date,
-    "W": _monday,
-    "M": lambda date: date.replace(day=1),
-}
-_PERIOD_END: dict[str, Callable[[dt.date], dt.date]] = {
-    "D": next_date,
-    "W": lambda date: date + dt.timedelta(days=7),
-    "M": _month_after,
-}

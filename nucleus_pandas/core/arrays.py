@@ -23,11 +23,11 @@ def combine(codes: Ints, others: Ints) -> Ints:
 def distinct(values: Ints) -> Ints:
     """Give the different values in order; unlike `numpy.unique`, which hashes, in the time that sorting takes."""
     ordered = np.sort(values)
-    kept: Ints = ordered[begins(ordered)]
+    kept: Ints = ordered[is_group_start(ordered)]
     return kept
 
 
-def begins(values: Ints) -> Bools:
+def is_group_start(values: Ints) -> Bools:
     """Say where in a row of values a new one begins."""
     new = np.ones(len(values), dtype=np.bool_)
     new[1:] = values[1:] != values[:-1]

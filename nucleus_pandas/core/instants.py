@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import re
 import zoneinfo
 from bisect import bisect_left
@@ -12,11 +11,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.text import did_you_mean, near_names
+from nucleus_pandas.core.units import ONE_DAY, ONE_SECOND
+
 #: Anything that names a day or an instant.
 When = str | dt.date | dt.datetime | pd.Timestamp | np.datetime64
 #: Anything that names a zone: an IANA name, a fixed offset such as ``"+05:45"``, minutes east of Greenwich.
 Zone = str | int | dt.tzinfo
-SECOND = dt.timedelta(seconds=1)
 # So far from the ends of the calendar that zones, windows and months can be added to any instant.
 _EARLIEST, _LATEST = 1900, 2200
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -136,12 +137,12 @@ def wrong_order(start: object, end: object) -> ValueError:
 def first_second(low: dt.datetime, high: dt.datetime, holds: Callable[[dt.datetime], bool]) -> dt.datetime:
     """The first whole second from `low` on at which a condition holds that, once true, stays true."""
     seconds = range(int((high - low).total_seconds()) + 1)
-    return low + bisect_left(seconds, True, key=lambda n: holds(low + n * SECOND)) * SECOND
+    return low + bisect_left(seconds, True, key=lambda n: holds(low + n * ONE_SECOND)) * ONE_SECOND
 
 
 def next_date(date: dt.date) -> dt.date:
     """Give the date after a date."""
-    return date + dt.timedelta(days=1)
+    return date + ONE_DAY
 
 
 def _parse_when(name: str, value: When) -> dt.date | dt.datetime:
@@ -224,11 +225,10 @@ def _nearest_zones(name: str) -> str:
     """A hint for a name that no zone has. The zones of Etc are not offered: their signs are the wrong way round."""
     if match := _HOURS_ONLY.fullmatch(name):
         return f' Did you mean "{match[1]}{int(match[2]):02}:00"?'
-    known = {key.lower(): key for key in zoneinfo.available_timezones() - _NOT_ZONES if not key.startswith("Etc/")}
-    wanted = name.lower().replace(" ", "_")
-    near = [key for low, key in sorted(known.items()) if wanted and low.endswith(f"/{wanted}")]
-    near += [known[low] for low in difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)]
-    return f" Did you mean {' or '.join(dict.fromkeys(near[:3]))}?" if near else ""
+    known = sorted(key for key in zoneinfo.available_timezones() - _NOT_ZONES if not key.startswith("Etc/"))
+    wanted = name.replace(" ", "_")
+    near = [key for key in known if wanted and key.lower().endswith(f"/{wanted.lower()}")]
+    return did_you_mean(list(dict.fromkeys([*near, *near_names(wanted, known)]))[:3])
 
 
 def _fixed_zone(minutes: int, given: Zone) -> dt.tzinfo:

@@ -235,26 +235,26 @@ def event_row(event: Event, app_id: str) -> Answer:
     """Return an event; platform, version, locale and country come with ``init`` and errors only."""
     session = event.session
     user, device = session.user, session.device
-    told = event.type == "init" or event.is_error
+    has_context = event.type == "init" or event.is_error
     message = event.data.get("message") if event.is_error and event.data else None
     return {
         "app_id": app_id,
-        "platform": device.platform if told else None,
+        "platform": device.platform if has_context else None,
         "user_id": user.user_id,
         "machine_id": device.device_id,
-        "version": session.version if told else None,
-        "locale": session.locale if told else None,
+        "version": session.version if has_context else None,
+        "locale": session.locale if has_context else None,
         "renderer": None,
         "module_version": session.module_version,
-        "avail_ram": session.ram_gb if told else None,
+        "avail_ram": session.ram_gb if has_context else None,
         "type": event.type,
         "time": iso(event.time_ms),
-        "country": user.country if told else None,
-        "arch": device.arch if told else None,
+        "country": user.country if has_context else None,
+        "arch": device.arch if has_context else None,
         "first_time": session.first and event.type == "init",
         "session_id": session.session_id,
         "error_hash": _error_hash(event.type, str(message)) if event.is_error else None,
-        "os_version": device.os_version if told else None,
+        "os_version": device.os_version if has_context else None,
         "data": event.data,
         "duration": event.duration,
     }

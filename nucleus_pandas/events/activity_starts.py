@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.arrays import Ints, begins
+from nucleus_pandas.core.arrays import Ints, is_group_start
 from nucleus_pandas.core.calendar import day_numbers
 from nucleus_pandas.core.instants import microseconds
-from nucleus_pandas.events.eventlog import EventLog, as_event_log
+from nucleus_pandas.events.eventlog import EventLog, LogCache, as_event_log
 from nucleus_pandas.events.log_columns import instants
 from nucleus_pandas.events.refusal import Parted, refuse_parts
 from nucleus_pandas.events.steps import read_step, rows_of
@@ -40,6 +40,11 @@ class UserDays(NamedTuple):
 
     user: Ints
     day: Ints
+
+
+_STARTS: LogCache[None, Moments] = LogCache()
+# By zone, until and since. Only the last: the next question is mostly about the same days.
+_DAYS: LogCache[tuple[dt.tzinfo, int | None, int | None], UserDays] = LogCache(most=1)
 
 
 def as_activity(
@@ -108,10 +113,7 @@ def moments(log: EventLog, event: object = None, place: str = "return_event") ->
     if event is not None:
         rows = rows_of(read_step(event, place), log, place)
         return Moments(log.user[rows], log.time[rows], rows)
-    if "starts" not in log.kept:
-        log.kept["starts"] = _starts(log)
-    found: Moments = log.kept["starts"]
-    return found
+    return _STARTS.get(log, None, lambda: _starts(log))
 
 
 def user_days(
@@ -132,25 +134,23 @@ def user_days(
     since : int, optional
         Leave out what rows of the log tell that are older.
     """
-    user, time, row = moments(log, event, "event")
-    if event is None and "last start" not in log.kept:
-        log.kept["last start"] = int(time.max(initial=-(2**63)))
-    last = log.kept["last start"] if event is None else int(time.max(initial=-(2**63)))
-    until = None if until is None or last <= until else until
-    key = (zone, until, since)
-    if event is None and log.kept.get("days", (None,))[0] == key:
-        kept: UserDays = log.kept["days"][1]
-        return kept
+    found = moments(log, event, "event")
+    if until is not None and found.time.max(initial=-(2**63)) <= until:
+        until = None
+    if event is not None:
+        return _days_of(log, found, zone, until, since)
+    return _DAYS.get(log, (zone, until, since), lambda: _days_of(log, found, zone, until, since))
+
+
+def _days_of(log: EventLog, found: Moments, zone: dt.tzinfo, until: int | None, since: int | None) -> UserDays:
+    user, time, row = found
     if until is not None or since is not None:
-        known = np.ones(len(time), dtype=np.bool_) if until is None else time <= until
-        known &= True if since is None else log.time[row] >= since
-        user, time = user[known], time[known]
+        inside = np.ones(len(time), dtype=np.bool_) if until is None else time <= until
+        inside &= True if since is None else log.time[row] >= since
+        user, time = user[inside], time[inside]
     day = day_numbers(time, zone)
-    new = begins(user) | begins(day)
-    found = UserDays(user[new], day[new])
-    if event is None:
-        log.kept["days"] = key, found
-    return found
+    new = is_group_start(user) | is_group_start(day)
+    return UserDays(user[new], day[new])
 
 
 def _starts(log: EventLog) -> Moments:

@@ -52,8 +52,8 @@ class Opened(NamedTuple):
         Its columns, without rows.
     kinds : dict
         What each column holds, as far as it matters that a file spells it.
-    told : dict
-        What whoever wrote it tells of it: as_of, sample, spans, gaps.
+    about : dict
+        What its writer recorded: as_of, sample, spans, gaps.
     properties : callable
         Finds properties in the JSON column data: some by their keys, or with None the most frequent.
     """
@@ -61,7 +61,7 @@ class Opened(NamedTuple):
     source: Source
     columns: pd.DataFrame
     kinds: Kinds
-    told: dict[str, Any]
+    about: dict[str, Any]
     properties: Callable[[Collection[str] | None], Properties] = no_properties
 
 
@@ -77,8 +77,8 @@ def open_source(source: object, engine: Engine | None, *, progress: bool) -> Ope
     if isinstance(source, EventStore):
         buckets, sample = store_buckets(source.database), source.info().sample
         with source.database.reading() as connection:
-            told = about(connection, sample) | {"gaps": find_gaps(connection, None, None)}
-        opened = of_kinds(InBuckets(buckets, executor, progress), buckets[0].kinds, told)
+            facts = about(connection, sample) | {"gaps": find_gaps(connection, None, None)}
+        opened = of_kinds(InBuckets(buckets, executor, progress), buckets[0].kinds, facts)
         return opened._replace(properties=source.event_properties)
     if isinstance(source, str | os.PathLike):
         if "://" in str(source):
@@ -126,11 +126,11 @@ def check_fits(kind: str, column: str, wanted: object) -> None:
             )
 
 
-def of_kinds(source: Source, kinds: Kinds, told: dict[str, Any]) -> Opened:
+def of_kinds(source: Source, kinds: Kinds, about: dict[str, Any]) -> Opened:
     """Tell of a source by the kinds of its columns."""
     dtypes: dict[str, Any] = {"time": INSTANT, "event": TEXT}
     columns = pd.DataFrame({name: pd.Series(dtype=dtypes.get(name, "object")) for name in kinds})
-    return Opened(source, columns, kinds, told)
+    return Opened(source, columns, kinds, about)
 
 
 def _open_dask(frame: Any) -> Opened:

@@ -23,7 +23,7 @@ from nucleus_pandas.events.refusal import Parted, how_to_fit, is_spread
 from nucleus_pandas.events.row_checks import checked_sample
 from nucleus_pandas.events.steps import Step, columns_of, find_column, rows_of
 from nucleus_pandas.events.survey import Facts, check, look, split_users, together, user_column
-from nucleus_pandas.store.duckdb_columns import Reading
+from nucleus_pandas.store.duckdb_columns import ColumnRequest
 from nucleus_pandas.store.export import EVENT_NO
 from nucleus_pandas.store.gaps import warn_of_gaps
 from nucleus_pandas.store.partitions import Bucket
@@ -130,16 +130,16 @@ class Buckets(Parted):
         progress: bool = True,
     ) -> None:
         opened = open_source(source, engine, progress=progress)
-        told = opened.told
-        known = told.get("as_of")
+        about = opened.about
+        known = about.get("as_of")
         self._make(
             opened,
-            sample=checked_sample(told.get("sample") if sample is None else sample),
+            sample=checked_sample(about.get("sample") if sample is None else sample),
             as_of=_utc(known) if as_of is None and known is not None else as_of,
-            spans=tuple((_utc(begin), _utc(end)) for begin, end in told.get("spans", [])),
+            spans=tuple((_utc(begin), _utc(end)) for begin, end in about.get("spans", [])),
         )
         self._look()
-        warn_of_gaps(told.get("gaps", []))
+        warn_of_gaps(about.get("gaps", []))
 
     @classmethod
     def of(
@@ -177,7 +177,7 @@ class Buckets(Parted):
         self._find, self._properties = opened.properties, dict[str, Property]()
         require(columns, ["user_id", "time", "event"], "Buckets")
         instants(columns["time"])
-        self._told = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
+        self._as_of_us = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
         #: A log without events that knows the columns, before anything is read.
         self.bare = EventLog.whole(columns, {}, sample, spans)
         self._facts: Facts | None = None
@@ -186,7 +186,7 @@ class Buckets(Parted):
         """Learn once what has to be known of the whole; where users are in several buckets, bring them together."""
         if self._facts is None:
             named = tuple(name for name in self.bare.frame if name in (*_IDS, "time", "event"))
-            wanted = Reading(named, alike=frozenset(_IDS))
+            wanted = ColumnRequest(named, alike=frozenset(_IDS))
             facts: Facts = self._source.ask(look, together, wanted)
             if several := split_users(facts):
                 gathered = self._source.by_user(user_column(self.bare.frame), several)
@@ -234,7 +234,7 @@ class Buckets(Parted):
         return self._until()
 
     def _until(self) -> int:
-        return newest(self.times) if self._told is None else self._told
+        return newest(self.times) if self._as_of_us is None else self._as_of_us
 
     @property
     def as_of(self) -> Any:
@@ -256,7 +256,7 @@ class Buckets(Parted):
         if not (days_of_utc(before) == day).any() or int(days_of_utc(later.moments[:1])[0]) != day:
             return int(later.moments.min())
         # Of a day that is cut, the first and the last time of all say nothing.
-        return self._source.ask(lambda frame: _first_since(frame, moment), min, Reading(("time",)))
+        return self._source.ask(lambda frame: _first_since(frame, moment), min, ColumnRequest(("time",)))
 
     def _check_types(self, one: Step) -> None:
         """Raise where a value is looked for that a column cannot hold: files spell what is not of one type."""
@@ -337,14 +337,14 @@ class Buckets(Parted):
         elif needed & set(CONTEXT) and "session_id" in known:
             # What the first event of a session tells holds for the others.
             needed, every = needed | set(SESSION), True
-        reading = Reading(
+        request = ColumnRequest(
             tuple(name for name in known if name in needed),
             None if every else frozenset(name for _, one in steps for name in one.events),
             frozenset() if free or named else frozenset({*_IDS, "device_id", "session_id"} - looked_at),
             tuple(one for name, one in self._properties.items() if name in needed),
         )
         until = self.as_of_microseconds if as_of is None else as_of
-        return Parts(self.whole, self._source, reading, self.times, until, plain=free)
+        return Parts(self.whole, self._source, request, self.times, until, plain=free)
 
 
 def in_parts(events: Any) -> Any:

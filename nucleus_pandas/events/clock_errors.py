@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.core.arrays import Ints, begins
+from nucleus_pandas.core.arrays import Ints, is_group_start
 from nucleus_pandas.core.units import DAY
 from nucleus_pandas.core.warnings import warn_incomplete
 
@@ -56,7 +56,7 @@ class Times(NamedTuple):
         else:
             order = np.argsort(self.moments, kind="stable")
             at, counts = self.moments[order], self.counts[order]
-        first = np.flatnonzero(begins(days(at)))
+        first = np.flatnonzero(is_group_start(days(at)))
         after = np.append(first[1:], len(at))
         last = after - 1
         several = at[last] > at[first]

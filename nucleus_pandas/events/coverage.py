@@ -32,17 +32,17 @@ def held_span(source: EventStore | EventLog, start: int | None, end: int | None)
     begins, ends = (fits or touched or spans)[-1]
     if not fits:
         warn_incomplete(
-            f"The store does not hold all of this interval, but {_told(begins, ends)} UTC: outside it, it knows only "
-            "some users. Call sync for it."
+            f"The store does not hold all of this interval, but {_written(begins, ends)} UTC: outside it, it knows "
+            "only some users. Call sync for it."
         )
     if len(fits) > 1:
-        every = ", ".join(_told(*span) for span in fits)
+        every = ", ".join(_written(*span) for span in fits)
         warn_incomplete(
-            f"The store holds several intervals: {every} (UTC). This is about the last one, {_told(begins, ends)}; for "
-            "another pass start= and end=, and for all of them as one call sync for what lies between."
+            f"The store holds several intervals: {every} (UTC). This is about the last one, {_written(begins, ends)}; "
+            "for another pass start= and end=, and for all of them as one call sync for what lies between."
         )
     return begins, ends
 
 
-def _told(begins: int, ends: int) -> str:
+def _written(begins: int, ends: int) -> str:
     return f"{instant_of(begins):%Y-%m-%d %H:%M} to {instant_of(ends):%Y-%m-%d %H:%M}"

@@ -11,10 +11,9 @@ import pandas as pd
 
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.core.warnings import warn
-from nucleus_pandas.events.protocol import merged_by_dask
-from nucleus_pandas.events.row_checks import wanted_rows
+from nucleus_pandas.events.protocol import merged_by_dask, wanted_rows
 from nucleus_pandas.events.survey import user_hashes
-from nucleus_pandas.store.duckdb_columns import Reading
+from nucleus_pandas.store.duckdb_columns import ColumnRequest
 
 State = TypeVar("State")
 
@@ -31,13 +30,13 @@ class DaskFrame:
     frame: Any
 
     def ask(
-        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], reading: Reading
+        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], request: ColumnRequest
     ) -> State:
         """Ask each partition."""
         from dask.delayed import delayed
 
-        parts = self.frame[list(reading.columns)].to_delayed()
-        ask = delayed(lambda part: question(wanted_rows(part, reading)), pure=False)
+        parts = self.frame[list(request.columns)].to_delayed()
+        ask = delayed(lambda part: question(wanted_rows(part, request)), pure=False)
         state: State = merged_by_dask([ask(part) for part in parts], merge)
         return state
 
@@ -55,10 +54,10 @@ class DaskFrame:
         )
         mark, meta = delayed(marked), self.frame._meta
         parts = [mark(part, meta.dtypes, place * _FAR) for place, part in enumerate(self.frame.to_delayed())]
-        told = marked(meta, meta.dtypes, 0)
+        described = marked(meta, meta.dtypes, 0)
         # Categories that Dask does not know of would be checked, too.
-        frame = dask.dataframe.from_delayed(parts, meta=told, verify_meta=False)
-        return DaskFrame(frame.shuffle(on=_USER).map_partitions(in_order, meta=in_order(told)).persist())
+        frame = dask.dataframe.from_delayed(parts, meta=described, verify_meta=False)
+        return DaskFrame(frame.shuffle(on=_USER).map_partitions(in_order, meta=in_order(described)).persist())
 
 
 def marked(frame: pd.DataFrame, dtypes: pd.Series, first: int) -> pd.DataFrame:

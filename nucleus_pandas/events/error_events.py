@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import Literal, NamedTuple
 
@@ -11,14 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.instants import instant_of, microseconds
+from nucleus_pandas.core.checks import Span
 from nucleus_pandas.core.text import shown
 from nucleus_pandas.core.warnings import warn, warn_incomplete
 from nucleus_pandas.events.activity_starts import moments
 from nucleus_pandas.events.coverage import held_span
-from nucleus_pandas.events.encoding import encode
 from nucleus_pandas.events.eventlog import EventLog
-from nucleus_pandas.events.log_columns import spelled
+from nucleus_pandas.events.log_columns import encode, spelled
 from nucleus_pandas.store.eventstore import EventStore
 
 #: What nobody caught: an error that the app was not prepared for.
@@ -55,8 +53,8 @@ def error_rows(log: EventLog, failure: Failure = "error") -> Ints:
     if "kind" in log.frame.columns:
         codes, kinds = encode(log.frame["kind"])
         kind = codes[log.order]
-        told = np.array([*(value == "error" for value in spelled(kinds)), False], dtype=np.bool_)
-        found = np.where(kind < 0, found, told[kind])
+        is_error = np.array([*(value == "error" for value in spelled(kinds)), False], dtype=np.bool_)
+        found = np.where(kind < 0, found, is_error[kind])
     if failure == "crash":
         crash = np.array([*(error_name(name) in CRASHES for name in log.names), False], dtype=np.bool_)
         found &= crash[log.event]
@@ -86,22 +84,19 @@ def between(times: Ints, start: int | None, end: int | None) -> Bools:
     return inside
 
 
-def held_within(
-    source: object, start: dt.datetime | None, end: dt.datetime | None
-) -> tuple[dt.datetime | None, dt.datetime | None]:
+def held_within(source: object, asked: Span) -> Span:
     """Give the part of an interval of which a store, or a log made of one, knows all users, and warn if not the whole.
 
     It may be empty. Of what was made of something else all is known.
     """
     if not isinstance(source, EventStore | EventLog):
-        return start, end
-    begins, ends = (None if one is None else microseconds(one) for one in (start, end))
-    span = held_span(source, begins, ends)
-    if span is None:
-        return start, end
-    low = span[0] if begins is None else max(begins, span[0])
-    high = span[1] if ends is None else min(ends, span[1])
-    return instant_of(low), instant_of(max(low, high))
+        return asked
+    held = held_span(source, asked.start, asked.end)
+    if held is None:
+        return asked
+    low = held[0] if asked.start is None else max(asked.start, held[0])
+    high = held[1] if asked.end is None else min(asked.end, held[1])
+    return asked._replace(start=low, end=max(low, high))
 
 
 def find_sessions(
@@ -149,14 +144,14 @@ def look_for_sessions(
     log: EventLog, failure: Failure, until: int, *, start: int | None = None, end: int | None = None
 ) -> tuple[Sessions, Lacking]:
     """Do as `find_sessions`, and give what to warn of."""
-    found, told = all_sessions(log, failure, until)
+    found, known = all_sessions(log, failure, until)
     asked = between(found.time, start, end)
     if log.holds_sessions:
-        lacking = Lacking(int(np.count_nonzero(asked & ~told)), int(np.count_nonzero(asked)), True)
+        lacking = Lacking(int(np.count_nonzero(asked & ~known)), int(np.count_nonzero(asked)), True)
     else:
         events = between(log.time, start, end) & (log.time <= until)
         lacking = Lacking(int(np.count_nonzero(events & (log.session < 0))), int(np.count_nonzero(events)), False)
-    return Sessions(*(values[asked & told] for values in found)), lacking
+    return Sessions(*(values[asked & known] for values in found)), lacking
 
 
 def all_sessions(log: EventLog, failure: Failure, until: int) -> tuple[Sessions, Bools]:
@@ -167,20 +162,20 @@ def all_sessions(log: EventLog, failure: Failure, until: int) -> tuple[Sessions,
     user, time, row = moments(log)
     if log.holds_sessions:
         errors = _told_errors(log, failure, row)
-        told, failed, last = ~np.isnan(errors), errors > 0, row
+        known, failed, last = ~np.isnan(errors), errors > 0, row
     else:
-        failed, last, told = _failed_sessions(log, failure, row, until)
+        failed, last, known = _failed_sessions(log, failure, row, until)
     early = time <= until
-    return Sessions(user[early], time[early], row[early], last[early], failed[early]), told[early]
+    return Sessions(user[early], time[early], row[early], last[early], failed[early]), known[early]
 
 
 def session_rows(log: EventLog, found: Sessions, column: str) -> Ints:
     """Give the row of each session that tells its value of a column: the first one that has any."""
     if log.holds_sessions:
         return found.row
-    told = np.flatnonzero((encode(log.frame[column])[0] >= 0)[log.order] & (log.session >= 0))[::-1]
+    rows = np.flatnonzero((encode(log.frame[column])[0] >= 0)[log.order] & (log.session >= 0))[::-1]
     first = np.full(int(log.session.max(initial=-1)) + 1, -1, dtype=log.order.dtype)
-    first[log.session[told]] = told
+    first[log.session[rows]] = rows
     place = first[log.session[found.row]]
     return np.where((place >= 0) & (place <= found.last), place, found.row)
 
@@ -228,5 +223,5 @@ def _failed_sessions(log: EventLog, failure: Failure, row: Ints, until: int) -> 
     known = np.flatnonzero(log.time <= until)
     # Of several rows of a session the last one written stays: rows stand in order of time.
     last[log.session[known]] = known
-    told = session >= 0
-    return has_error[session] & told, np.where(told, last[session], row), told
+    in_session = session >= 0
+    return has_error[session] & in_session, np.where(in_session, last[session], row), in_session

@@ -5,23 +5,33 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Hashable
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.parsing.people import kind_of
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
-from nucleus_pandas.core.arrays import Bools, Ints, begins, combine, small
+from nucleus_pandas.core.arrays import Bools, Ints, combine, is_group_start, small
 from nucleus_pandas.core.instants import When, make_instant, microseconds
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.events.clock_errors import newest
-from nucleus_pandas.events.dirty_data import warn_of_backward_sessions, warn_of_duplicates
-from nucleus_pandas.events.encoding import encode, sort_rows
 from nucleus_pandas.events.json_properties import JsonProperties
-from nucleus_pandas.events.log_columns import column_of, ids, instants, names, require, spelled
+from nucleus_pandas.events.log_columns import (
+    by_code,
+    column_of,
+    encode,
+    ids,
+    in_order_received,
+    instants,
+    names,
+    require,
+    sort_rows,
+    spelled,
+)
 from nucleus_pandas.events.refusal import Parted, refuse_parts
-from nucleus_pandas.events.row_checks import by_code, checked_sample, in_order_received, kept_rows
+from nucleus_pandas.events.row_checks import checked_sample, kept_rows, warn_of_backward_sessions, warn_of_duplicates
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.properties import known_keys
@@ -262,7 +272,7 @@ class EventLog:
     @cached_property
     def users(self) -> int:
         """The number of users."""
-        return int(begins(self.user).sum())
+        return int(is_group_start(self.user).sum())
 
     @property
     def as_of(self) -> Any:
@@ -281,7 +291,7 @@ class EventLog:
     @cached_property
     def instant(self) -> Ints | None:
         """For each event the first of its user's events at the same time; None if no two are at the same time."""
-        new = begins(self.time) | begins(self.user)
+        new = is_group_start(self.time) | is_group_start(self.user)
         if new.all():
             return None
         first = np.where(new, np.arange(len(self), dtype=self.order.dtype), 0)
@@ -380,25 +390,45 @@ class EventLog:
         if column not in self._sources:
             order = np.argsort(self.session, kind="stable")
             session = self.session[order]
-            told = self.frame[column].notna().to_numpy()[self.order[order]]
+            has_value = self.frame[column].notna().to_numpy()[self.order[order]]
             place = np.arange(len(order))
-            begin = np.maximum.accumulate(np.where(begins(session), place, 0))
-            last = np.maximum.accumulate(np.where(told, place, -1))
+            begin = np.maximum.accumulate(np.where(is_group_start(session), place, 0))
+            last = np.maximum.accumulate(np.where(has_value, place, -1))
             alone = session < 0
-            last = np.where(alone, np.where(told, place, -1), np.where(last >= begin, last, -1))
+            last = np.where(alone, np.where(has_value, place, -1), np.where(last >= begin, last, -1))
             source = np.full(len(order), -1, dtype=self.order.dtype)
             source[order] = np.where(last >= 0, self.order[order[last]], -1)
             self._sources[column] = source
         return self._sources[column]
 
     @cached_property
-    def kept(self) -> dict[Hashable, Any]:
-        """What analyses keep with the log for the next question, by what it is."""
-        return {}
-
-    @cached_property
     def _sources(self) -> dict[str, Ints]:
         return {}
+
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class LogCache(Generic[Key, Value]):
+    """Results that one module keeps for each log, for the next question; they go when the log goes.
+
+    With `most`, the oldest result of a log makes room for the next one. No result may refer to its log.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        self._results: WeakKeyDictionary[EventLog, dict[Key, Value]] = WeakKeyDictionary()
+
+    def get(self, log: EventLog, key: Key, make: Callable[[], Value]) -> Value:
+        """Return the result for a key, made on first use."""
+        results = self._results.setdefault(log, {})
+        if key not in results:
+            made = make()
+            if len(results) == self._most:
+                del results[next(iter(results))]
+            results[key] = made
+        return results[key]
 
 
 def as_event_log(

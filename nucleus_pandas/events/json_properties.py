@@ -14,7 +14,7 @@ import pandas as pd
 from nucleus_pandas.api.parsing.people import most_frequent, property_columns
 from nucleus_pandas.api.parsing.values import Losses, clean
 from nucleus_pandas.core.arrays import Ints
-from nucleus_pandas.events.encoding import encode
+from nucleus_pandas.events.log_columns import encode
 
 
 @dataclass(frozen=True)

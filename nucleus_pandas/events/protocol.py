@@ -24,13 +24,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.loaders.fanout import progress_bar
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.dtypes import TEXT
 from nucleus_pandas.events.clock_errors import Times
 from nucleus_pandas.events.eventlog import EventLog
-from nucleus_pandas.store.duckdb_columns import Reading
+from nucleus_pandas.events.log_columns import names
+from nucleus_pandas.store.duckdb_columns import ColumnRequest
 from nucleus_pandas.store.partitions import Bucket
 
 # What takes fewer seconds needs no bar.
@@ -111,8 +114,7 @@ _EXECUTORS: dict[Engine, Executor] = {"serial": serial, "dask": with_dask}
 
 def executor_of(engine: Engine) -> Executor:
     """Give the executor of a name."""
-    if engine not in _EXECUTORS:
-        raise ValueError(f"engine={engine!r} is not known; write one of {', '.join(map(repr, _EXECUTORS))}.")
+    check_choice("engine", engine, list(_EXECUTORS))
     return _EXECUTORS[engine]
 
 
@@ -120,7 +122,7 @@ class Source(Protocol):
     """Events that come in buckets, each of all events of some users, and what goes through them."""
 
     def ask(
-        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], reading: Reading
+        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], request: ColumnRequest
     ) -> State:
         """Ask the frame of each bucket, of what is needed only, and put the answers together two by two."""
 
@@ -145,15 +147,23 @@ class InBuckets:
     progress: bool = False
 
     def ask(
-        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], reading: Reading
+        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], request: ColumnRequest
     ) -> State:
         """Ask each bucket."""
         # Other processes are sent one bucket, not all of them.
-        state: State = self.executor(lambda one: one.read(reading), question, merge, self.buckets, self.progress)
+        state: State = self.executor(lambda one: one.read(request), question, merge, self.buckets, self.progress)
         return state
 
     def by_user(self, column: str, number: int) -> None:
         """Leave files as they are."""
+
+
+def wanted_rows(frame: pd.DataFrame, request: ColumnRequest) -> pd.DataFrame:
+    """Leave out the events that a question does not need."""
+    if request.events is None:
+        return frame
+    codes, known = names(frame["event"])
+    return frame[np.array([*(name in request.events for name in known), False], dtype=np.bool_)[codes]]
 
 
 @dataclass(frozen=True)
@@ -165,7 +175,7 @@ class Parts:
     whole : EventLog
         A log without events that knows of the whole: the names and counts of events, columns, the sample.
     source : Source
-    reading : Reading
+    request : ColumnRequest
     times : Times
         When all events happened, those that are not read among them: of each day of UTC the first and the last.
     as_of_microseconds : int
@@ -176,7 +186,7 @@ class Parts:
 
     whole: EventLog
     source: Source
-    reading: Reading
+    request: ColumnRequest
     times: Times
     as_of_microseconds: int
     plain: bool
@@ -200,4 +210,4 @@ def answer(analysis: Analysis[State, Result], log: EventLog | Parts) -> Result:
             frame = frame.astype(dict.fromkeys(coded, TEXT))
         return analysis.partial(EventLog.part(frame, whole, as_of))
 
-    return analysis.finish(log.source.ask(ask, analysis.merge, log.reading))
+    return analysis.finish(log.source.ask(ask, analysis.merge, log.request))

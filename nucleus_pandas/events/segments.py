@@ -11,9 +11,8 @@ import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.text import MISSING, OTHER
-from nucleus_pandas.events.encoding import encode
 from nucleus_pandas.events.eventlog import EventLog
-from nucleus_pandas.events.log_columns import spelled
+from nucleus_pandas.events.log_columns import encode, spelled
 from nucleus_pandas.events.steps import find_column
 
 #: What `top` is for, in messages.

@@ -13,9 +13,8 @@ import pandas as pd
 
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
 from nucleus_pandas.events.log_columns import require
-from nucleus_pandas.events.protocol import in_pairs
-from nucleus_pandas.events.row_checks import wanted_rows
-from nucleus_pandas.store.duckdb_columns import CODED, Reading, coded_by_hash
+from nucleus_pandas.events.protocol import in_pairs, wanted_rows
+from nucleus_pandas.store.duckdb_columns import CODED, ColumnRequest, coded_by_hash
 from nucleus_pandas.store.export import EVENT_NO
 
 State = TypeVar("State")
@@ -50,10 +49,10 @@ class SparkFrame:
     number: int
 
     def ask(
-        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], reading: Reading
+        self, question: Callable[[pd.DataFrame], State], merge: Callable[[State, State], State], request: ColumnRequest
     ) -> State:
         """Ask each bucket."""
-        wanted, left = self._wanted(reading)
+        wanted, left = self._wanted(request)
         with warnings.catch_warnings():
             # Spark has its doubts about pandas 3, of which it sees nothing here.
             warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
@@ -68,21 +67,21 @@ class SparkFrame:
     def by_user(self, column: str, number: int) -> None:
         """Do nothing: no user is in two buckets."""
 
-    def _wanted(self, reading: Reading) -> tuple[Any, Reading]:
+    def _wanted(self, request: ColumnRequest) -> tuple[Any, ColumnRequest]:
         """The frame of the columns and rows of a question, and what is left to be done with it."""
         from pyspark.sql import functions
 
         frame, expressions = self.frame, self.expressions
-        hashed = frozenset(name for name in reading.columns if name in reading.alike and self.kinds[name] == "string")
-        left = reading._replace(alike=hashed)
+        hashed = frozenset(name for name in request.columns if name in request.alike and self.kinds[name] == "string")
+        left = request._replace(alike=hashed)
         # In texts of an unknown event's name characters can have been replaced.
-        if reading.events is not None and self.kinds["event"] == "string" and "\ufffd" not in "".join(reading.events):
-            frame = frame.where(functions.col(expressions["event"]).isin(sorted(reading.events)))
+        if request.events is not None and self.kinds["event"] == "string" and "\ufffd" not in "".join(request.events):
+            frame = frame.where(functions.col(expressions["event"]).isin(sorted(request.events)))
             left = left._replace(events=None)
         user = expressions["user_db_id" if "user_db_id" in expressions else "user_id"]
         chosen = [
             f"{_hash(expressions[name]) if name in hashed else expressions[name]} AS w{n}"
-            for n, name in enumerate(reading.columns)
+            for n, name in enumerate(request.columns)
         ]
         # Next to those of the frame, rows are numbered before they are sent around, which brings them in no order.
         return frame.selectExpr(*chosen, f"CAST(pmod(xxhash64({user}), {self.number}) AS INT) AS bucket"), left
@@ -127,30 +126,30 @@ def open_frame(frame: Any) -> tuple[SparkFrame, pd.DataFrame]:
     return SparkFrame(frame, expressions, kinds, number), columns
 
 
-def to_pandas(table: Any, reading: Reading) -> pd.DataFrame:
+def to_pandas(table: Any, request: ColumnRequest) -> pd.DataFrame:
     """Make of what Spark sends the frame that a question is asked of, of types that do not depend on what is missing.
 
     Parameters
     ----------
     table : pyarrow.Table
-        The columns of `reading` in its order, perhaps more behind them.
-    reading : Reading
+        The columns of `request` in its order, perhaps more behind them.
+    request : ColumnRequest
         In place of the columns that are `alike` come their hashes.
     """
     columns = {
-        name: _hashes(table.column(n)) if name in reading.alike else _column(table.column(n), coded=name in CODED)
-        for n, name in enumerate(reading.columns)
+        name: _hashes(table.column(n)) if name in request.alike else _column(table.column(n), coded=name in CODED)
+        for n, name in enumerate(request.columns)
     }
-    return wanted_rows(pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows)), reading)
+    return wanted_rows(pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows)), request)
 
 
-def _in_worker(question: Callable[[pd.DataFrame], Any], reading: Reading) -> Callable[[Any, Any], Any]:
+def _in_worker(question: Callable[[pd.DataFrame], Any], request: ColumnRequest) -> Callable[[Any, Any], Any]:
     """What a worker does; it is sent to it, and must not hold the frame."""
 
     def ask(key: Any, table: Any) -> Any:
         import pyarrow as pa
 
-        answer = _sealed(lambda: question(to_pandas(table, reading)))
+        answer = _sealed(lambda: question(to_pandas(table, request)))
         return pa.table({"bucket": pa.array([key[0].as_py()], pa.int32()), "answer": [answer]})
 
     return ask

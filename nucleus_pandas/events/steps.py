@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +12,10 @@ import pandas as pd
 
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.text import is_utf8, shown
-from nucleus_pandas.events.dirty_data import warn_of_variants
+from nucleus_pandas.core.text import did_you_mean, is_utf8, near_names, shown
 from nucleus_pandas.events.eventlog import CONTEXT, EventLog
 from nucleus_pandas.events.log_columns import unknown_column
+from nucleus_pandas.events.row_checks import warn_of_variants
 from nucleus_pandas.store.eventstore import EventStore
 
 #: A condition on properties: values by name, or a function of a frame that gives a truth value a row.
@@ -42,8 +41,8 @@ class Step:
             return name
         if isinstance(self.where, Mapping):
             return f"{name} [{', '.join(f'{key}={wanted}' for key, wanted in self.where.items())}]"
-        told = getattr(self.where, "__name__", "<lambda>")
-        return f"{name} [{'condition' if told == '<lambda>' else told}]"
+        condition = getattr(self.where, "__name__", "<lambda>")
+        return f"{name} [{'condition' if condition == '<lambda>' else condition}]"
 
 
 #: What stands for a step: a name, several names, or what `step` makes.
@@ -221,11 +220,7 @@ def columns_of(one: Step) -> list[str]:
 
 def unknown_event(name: str, frequent: Sequence[str], place: str) -> ValueError:
     """Make the error for an event that is not among those there are, the most frequent first."""
-    lower: dict[str, str] = {}
-    for known in frequent:
-        lower.setdefault(known.lower()[:200], known)
-    near = [lower[match] for match in difflib.get_close_matches(name.lower()[:200], lower, n=3, cutoff=0.6)]
-    hint = f" Did you mean {' or '.join(map(shown, near))}?" if near else ""
+    hint = did_you_mean(near_names(name, frequent))
     most = "The events are" if len(frequent) <= 10 else f"The most frequent of {len(frequent):,} are"
     return ValueError(f"{place}: there is no event {shown(name)}.{hint} {most} {', '.join(map(shown, frequent[:10]))}.")
 

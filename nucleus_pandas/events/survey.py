@@ -12,9 +12,8 @@ from nucleus_pandas.core.arrays import Ints, distinct
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.core.warnings import warn
 from nucleus_pandas.events.clock_errors import Times, days_of_utc
-from nucleus_pandas.events.encoding import encode
-from nucleus_pandas.events.log_columns import ids, instants, names
-from nucleus_pandas.events.row_checks import tell_left_out
+from nucleus_pandas.events.log_columns import encode, ids, instants, names
+from nucleus_pandas.events.row_checks import warn_left_out
 
 # A user with so many events, more than half of their bucket, is told of.
 GIANT = 1_000_000
@@ -123,7 +122,7 @@ def check(facts: Facts, column: str) -> None:
             "users. All events of a user must have one bucket, for example "
             f'pandas.util.hash_pandas_object(frame["{column}"], index=False) % 64; store.export(folder) sees to it.'
         )
-    tell_left_out(facts.lacking, facts.left_out, facts.rows, "the event log")
+    warn_left_out(facts.lacking, facts.left_out, facts.rows, "the event log")
     for size in facts.sizes:
         if size.largest >= GIANT and size.largest > size.events / 2:
             warn(

@@ -7,11 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.arrays import Bools, Ints, begins
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 from nucleus_pandas.core.warnings import warn_incomplete
-from nucleus_pandas.events.encoding import encode
-from nucleus_pandas.events.eventlog import EventLog
-from nucleus_pandas.events.log_columns import ids, instants, only_one, require
+from nucleus_pandas.events.eventlog import EventLog, LogCache
+from nucleus_pandas.events.json_properties import JsonProperties
+from nucleus_pandas.events.log_columns import column_of, encode, ids, instants, only_one, require, unknown_column
+
+# The users of a log by their ids, for each column of ids.
+_PLACES: LogCache[str, dict[object, int]] = LogCache()
 
 
 class Created(NamedTuple):
@@ -34,12 +37,14 @@ def list_users(users: pd.DataFrame) -> Listed:
     require(users, ["user_id", "created_at"], "users")
     time, missing = instants(users["created_at"])
     person = ids(users)
-    told = ~missing & (person >= 0)
-    if not told.all():
-        warn_incomplete(f"{int((~told).sum()):,} of {len(told):,} users have no id or no created_at and are left out.")
-    row = np.flatnonzero(told)
+    complete = ~missing & (person >= 0)
+    if not complete.all():
+        warn_incomplete(
+            f"{int((~complete).sum()):,} of {len(complete):,} users have no id or no created_at and are left out."
+        )
+    row = np.flatnonzero(complete)
     row = row[np.lexsort((time[row], person[row]))]
-    row = row[begins(person[row])]
+    row = row[is_group_start(person[row])]
     return Listed(time[row], row)
 
 
@@ -53,6 +58,19 @@ def place_users(log: EventLog, users: pd.DataFrame, listed: Listed) -> Created:
 def created(log: EventLog, users: pd.DataFrame) -> Created:
     """Give when each user of a list was created, once a user."""
     return place_users(log, users, list_users(users))
+
+
+def user_values(users: pd.DataFrame, name: str, argument: str, *, whose: str) -> pd.Series:
+    """Give the values of a column of a table of users, or of one of their properties."""
+    column = column_of(users, name, "props")
+    if column is not None:
+        return users[column]
+    in_json = JsonProperties.of(users, "props")
+    found = None if in_json is None else in_json.column(name)
+    if found is None:
+        more = [] if in_json is None else [f"props.{key}" for key in in_json.keys]
+        raise unknown_column([*users.columns, *more], name, argument, prefix="props", whose=whose)
+    return pd.Series(found[1], index=users.index)
 
 
 def known_in(log: EventLog, users: pd.DataFrame) -> Bools:
@@ -108,13 +126,13 @@ def _look_up(log: EventLog, users: pd.DataFrame, column: str) -> Ints:
 
 def _places(log: EventLog, column: str) -> dict[object, int]:
     """The user of each id that the frame has, kept for the next question; -1 where none or several of the log do."""
-    key = ("ids", column)
-    if key not in log.kept:
+
+    def make() -> dict[object, int]:
         codes, values = encode(log.frame[column])
         user = only_one(codes[log.order], log.user, len(values))
-        log.kept[key] = dict(zip(values, user.tolist(), strict=True))
-    found: dict[object, int] = log.kept[key]
-    return found
+        return dict(zip(values, user.tolist(), strict=True))
+
+    return _PLACES.get(log, column, make)
 
 
 def _has_service_id(log: EventLog) -> Bools:

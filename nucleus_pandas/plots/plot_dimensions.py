@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.text import MISSING, OTHER
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import draw_lines, largest, ranked, states, tail_note
@@ -77,8 +78,7 @@ def plot_dimensions(
         dates=["period"] if over_time else [],
         flags=["complete", "settled"] if over_time else [],
     )
-    if dimension not in TITLES:
-        raise ValueError(f"dimension must be one of {', '.join(TITLES)}, not {dimension!r}")
+    check_choice("dimension", dimension, list(TITLES))
     top = style.checked_top(top, style.MOST_CATEGORIES)
     table = dimensions[dimensions["dimension"] == dimension]
     if over_time:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import Trace, draw_lines, floats, states, styled, tail_note
 from nucleus_pandas.plots.shares import Segment, percent_ticks, sample_note, segments_of
@@ -58,8 +59,7 @@ def plot_error_free(table: pd.DataFrame, ax: Axes | None = None, *, of: Of = "se
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
     >>> ax = nu.plot_error_free(nu.error_free(sessions, freq="W", start="2026-08-01", as_of=app.now()))
     """
-    if of not in get_args(Of):
-        raise ValueError(f"of={of!r} is not known; write one of {', '.join(map(repr, get_args(Of)))}")
+    check_choice("of", of, get_args(Of))
     crash = isinstance(table, pd.DataFrame) and "crash_free_sessions" in table.columns
     kind = "crash" if crash else "error"
     rate = f"{kind}_free_{of}"

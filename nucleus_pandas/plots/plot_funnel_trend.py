@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.text import counted as number_of
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import Trace, draw_lines, floats, names_of, styled
@@ -74,9 +75,8 @@ def plot_funnel_trend(trend: pd.DataFrame, ax: Axes | None = None, *, step: int 
         flags=["low_n", "settled", "include_pending"],
         optional=["segment"],
     )
-    if step is not None and len(trend) and step not in set(trend["step"]):
-        known = ", ".join(str(number) for number in sorted(set(trend["step"]))[: style.MOST_CATEGORIES])
-        raise ValueError(f"step must be one of {known}, not {step!r}")
+    if step is not None and len(trend):
+        check_choice("step", step, sorted(set(trend["step"].tolist())))
     ax = style.axes_for(ax)
     if trend["users"].isna().all():
         return style.no_data(ax, TITLE)

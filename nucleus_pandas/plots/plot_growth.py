@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.calendar import NOUNS
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats, looks, tail_note
 from nucleus_pandas.plots.shares import NOBODY, sample_note
@@ -22,9 +23,12 @@ TITLE = "Growth"
 #: From the bottom up; dormant goes down from zero.
 LAYERS = {"returning": style.PALETTE[0], "resurrected": style.PALETTE[6], "new": style.PALETTE[2]}
 DORMANT = style.PALETTE[1]
-_UNITS = {"D": "day", "W": "week", "M": "month"}
-_FREQS = {"D": "D", "W": "7D", "M": "MS"}
-_LENGTHS = {"D": 1, "W": 7}
+_STEPS = {
+    "D": pd.DateOffset(days=1),
+    "W": pd.DateOffset(weeks=1),
+    "M": pd.DateOffset(months=1),
+    "Q": pd.DateOffset(months=3),
+}
 # Between narrower bars, white edges would hide the bars themselves.
 _EDGED = 70
 _SMALLEST_TEXT = 4.5
@@ -86,7 +90,7 @@ def plot_growth(growth: pd.DataFrame, ax: Axes | None = None) -> Axes:
     there = table["complete"].notna()
     unsplit = _stack(ax, table, state, freq)
     style.finish_axes(
-        ax, x="day" if freq == "D" else f"{_UNITS.get(freq, 'period')} that begins on", y="users", grid="y"
+        ax, x="day" if freq == "D" else f"{NOUNS.get(freq, 'period')} that begins on", y="users", grid="y"
     )
     _axis(ax, table)
     _day_axis(ax, pd.DatetimeIndex(table.index))
@@ -98,7 +102,7 @@ def plot_growth(growth: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def _filled(growth: pd.DataFrame, freq: str) -> pd.DataFrame:
     """The rows by period; where one is left out there is a gap."""
     table = growth.sort_values("period").drop_duplicates("period").set_index("period")
-    every = pd.date_range(table.index[0], table.index[-1], freq=_FREQS.get(freq, "D"))
+    every = pd.date_range(table.index[0], table.index[-1], freq=_STEPS.get(freq, _STEPS["D"]))
     return table.reindex(every.union(pd.DatetimeIndex(table.index)))
 
 
@@ -107,7 +111,7 @@ def _stack(ax: Axes, table: pd.DataFrame, state: pd.DataFrame, freq: str) -> boo
     from matplotlib.patches import Patch
 
     starts = pd.DatetimeIndex(table.index)
-    after = starts[-1] + (pd.offsets.MonthBegin() if freq == "M" else pd.Timedelta(_LENGTHS.get(freq, 1), "D"))
+    after = starts[-1] + _STEPS.get(freq, _STEPS["D"])
     # A day stands over its tick, a longer period from its first day on.
     half = pd.Timedelta(12 if freq == "D" else 0, "h")
     edges = (starts.append(pd.DatetimeIndex([after])) - half).to_numpy()
@@ -176,7 +180,7 @@ def _write_ratios(ax: Axes, table: pd.DataFrame) -> bool:
 
 def _notes(growth: pd.DataFrame, state: pd.DataFrame, freq: str, *, unsplit: bool, told: bool) -> list[str]:
     """Say what the bars mean, and what of them is not final."""
-    unit = _UNITS.get(freq, "period")
+    unit = NOUNS.get(freq, "period")
     return [
         f"Up: active in the {unit}: for the first time, again after a {unit} or more without, or as in the one before. "
         f"Down: active in the {unit} before, and not in this one.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.text import percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
@@ -113,8 +114,7 @@ def plot_releases(releases: pd.DataFrame, ax: Axes | None = None, *, failure: Fa
     >>> log = nu.load_session_events(app, sessions)
     >>> ax = nu.plot_releases(nu.compare_releases(log))
     """
-    if failure not in get_args(Failure):
-        raise ValueError(f"failure={failure!r} is not known; write one of {', '.join(map(repr, get_args(Failure)))}")
+    check_choice("failure", failure, get_args(Failure))
     numbers = [f"{failure}_{name}" for name in ("ratio", "ratio_low", "ratio_high", "free", "free_before")]
     releases = checked_table(
         releases,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.calendar import NOUNS
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.at_risk import Row, write_at_risk
-from nucleus_pandas.plots.plot_retention import NOUNS, asked_note, check_question, nobody, retention_table
+from nucleus_pandas.plots.plot_retention import asked_note, check_question, nobody, retention_table
 from nucleus_pandas.plots.series import Trace, draw_lines, floats
 from nucleus_pandas.plots.shares import percent_axis, sample_note, segments_of
 

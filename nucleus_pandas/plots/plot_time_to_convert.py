@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.text import MISSING, OTHER, counted
+from nucleus_pandas.core.units import DAY_SECONDS
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import styled
 from nucleus_pandas.plots.shares import asked_note, duration, percent_axis, sample_note, segments_of
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TITLE = "Time to convert"
-_TICKS = (1, 10, 60, 600, 3_600, 6 * 3_600, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400)
+_TICKS = (1, 10, 60, 600, 3_600, 6 * 3_600, *(days * DAY_SECONDS for days in (1, 7, 30, 365)))
 _LEFT = 0.8  # of the axis, in seconds
 _POINTS = 2_000
 
@@ -75,8 +77,8 @@ def plot_time_to_convert(funnel_users: pd.DataFrame, ax: Axes | None = None, *, 
         numbers=["sample"],
         optional=["segment"],
     )
-    if step is not None and step not in range(1, steps + 1):
-        raise ValueError(f"step must be from 1 to {steps}, not {step!r}")
+    if step is not None:
+        check_choice("step", step, range(1, steps + 1))
     ax = style.axes_for(ax)
     entered = funnel_users[funnel_users["depth"] > 0]
     table = entered[entered["settled"].astype(bool)]

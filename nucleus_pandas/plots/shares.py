@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.text import MISSING, OTHER, percent
+from nucleus_pandas.core.units import DAY_SECONDS
 from nucleus_pandas.plots import style
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def name_segments(ax: Axes, segments: list[Segment]) -> None:
 
 def duration(seconds: float) -> str:
     """Write a time in the unit in which it is a small number."""
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+    for unit, length in (("d", DAY_SECONDS), ("h", 3_600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.3g} s"

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from nucleus_pandas.api.client import check_client
 from nucleus_pandas.core.instants import parse_zone
-from nucleus_pandas.core.text import counted
+from nucleus_pandas.core.text import counted, percent
 from nucleus_pandas.exceptions import IncompleteDataWarning
 from nucleus_pandas.report import service_sections as of_counts
 from nucleus_pandas.report import store_sections as of_people
-from nucleus_pandas.report.changes import percent_of
 from nucleus_pandas.report.report import Report
 from nucleus_pandas.report.report_period import make_span
 from nucleus_pandas.report.section import Section
@@ -130,9 +129,8 @@ def periodic_report(
         _add_sections(report, people, loaded, span, funnel, attribute)
     missing = list(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, IncompleteDataWarning)))
     if people is not None and people.log.sample < 1:
-        missing.append(
-            f"The store follows {percent_of(people.log.sample)} of the users: counts from it are of these only."
-        )
+        share = percent(people.log.sample, decimals=None)
+        missing.append(f"The store follows {share} of the users: counts from it are of these only.")
     if people is not None and people.since > span.since:
         missing.append(f"The store holds days since {people.since}: what follows users begins there.")
     if missing:

@@ -12,10 +12,11 @@ from nucleus_pandas.analysis.breakdown.breakdown import breakdown
 from nucleus_pandas.analysis.compare import compare
 from nucleus_pandas.analysis.errors.error_trend import error_trend, new_errors
 from nucleus_pandas.core.instants import first_instant
-from nucleus_pandas.core.text import counted
+from nucleus_pandas.core.text import counted, percent
+from nucleus_pandas.core.units import ONE_DAY
 from nucleus_pandas.plots.plot_error_trend import plot_error_trend
 from nucleus_pandas.report import summary_cards as glance
-from nucleus_pandas.report.changes import Measured, p_of_change, percent_of, words_of
+from nucleus_pandas.report.changes import Measured, p_of_change, words_of
 from nucleus_pandas.report.section import table_section
 from nucleus_pandas.stats.significance import Verdict, verdicts_of
 
@@ -121,7 +122,7 @@ def _change(count: float, before: float, ratio: float, verdict: Verdict) -> str:
         return "–"
     if verdict is not Verdict.CLEAR:
         return str(verdict)
-    return f"{'▲' if ratio > 1 else '▼'} {percent_of(abs(ratio - 1))}"
+    return f"{'▲' if ratio > 1 else '▼'} {percent(abs(ratio - 1), decimals=None)}"
 
 
 def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
@@ -274,5 +275,5 @@ def _written(days: tuple[dt.date, dt.date]) -> str:
 
 def _created(users: pd.DataFrame, first: dt.date, last: dt.date, span: Span) -> pd.DataFrame:
     """The users created on days from `first` to `last`."""
-    start, end = (first_instant(day, span.zone) for day in (first, last + dt.timedelta(days=1)))
+    start, end = (first_instant(day, span.zone) for day in (first, last + ONE_DAY))
     return users[(users["created_at"] >= start) & (users["created_at"] < end)].drop(columns="created_at")

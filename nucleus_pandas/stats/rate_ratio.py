@@ -63,12 +63,14 @@ def rate_ratio(hits_a: Any, trials_a: Any, hits_b: Any, trials_b: Any, *, confid
     a, n, b, m = (np.atleast_1d(np.asarray(values, dtype=np.int64)) for values in (hits_a, trials_a, hits_b, trials_b))
     if any(((hits < 0) | (hits > trials)).any() for hits, trials in ((a, n), (b, m))):
         raise ValueError("hits must lie between 0 and trials")
-    told = (n > 0) & (m > 0)
-    a, n, b, m = (values[told] for values in (a, n, b, m))
+    has_trials = (n > 0) & (m > 0)
+    a, n, b, m = (values[has_trials] for values in (a, n, b, m))
     both = a + b
     if not both.any():
-        rate = 0.0 if told.any() else math.nan
-        return RateRatio(math.nan, 0.0 if told.any() else math.nan, math.inf if told.any() else math.nan, rate, rate)
+        rate = 0.0 if has_trials.any() else math.nan
+        return RateRatio(
+            math.nan, 0.0 if has_trials.any() else math.nan, math.inf if has_trials.any() else math.nan, rate, rate
+        )
     strata = _Strata(both, m / n, int(b.sum()))
     ratio = strata.likeliest()
     tail = math.log((1 - confidence) / 2)

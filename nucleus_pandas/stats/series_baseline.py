@@ -119,10 +119,10 @@ def _dispersion(count: Floats, exposure: Floats) -> Floats:
         found = [(x * of_y - y * of_x) ** 2 / (of_x * of_y * (x + y)), (x + y) * of_x * of_y]
     pairs[:, span + days - len(x) :] = found
     of_pair, known = sliding_window_view(pairs, span, axis=1)[:, :days].reshape(2, days, MOST_WEEKS, WEEK)
-    told = (~np.isnan(of_pair)).sum(axis=-1)
-    weeks = np.nansum(of_pair, axis=-1) / np.maximum(1, told)
+    pairs_known = (~np.isnan(of_pair)).sum(axis=-1)
+    weeks = np.nansum(of_pair, axis=-1) / np.maximum(1, pairs_known)
     # A week in which nothing was reported is a quiet one; one of which nothing is known tells nothing.
-    weeks[told == 0] = 1.0
+    weeks[pairs_known == 0] = 1.0
     weeks[np.isnan(known).all(axis=-1)] = np.nan
     weeks.sort(axis=-1)
     place = np.maximum(0, (~np.isnan(weeks)).sum(axis=-1) - 1) // _QUIET

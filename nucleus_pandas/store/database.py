@@ -343,7 +343,7 @@ class Database:
     def _wait_for(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        begun, told = time.monotonic(), False
+        begun, announced = time.monotonic(), False
         while True:
             opened = side_files.identify(self.path)
             try:
@@ -360,9 +360,9 @@ class Database:
                 raise self._locked(
                     f"process {holder[1]}" if holder else "another connection of this or another program"
                 )
-            if waited > _TELL_AFTER and not told:
+            if waited > _TELL_AFTER and not announced:
                 self._tell()
-                told = True
+                announced = True
             time.sleep(_STEP)
 
     def _tell(self) -> None:

@@ -39,7 +39,7 @@ _DTYPES: dict[str, Any] = {
 Kinds = dict[str, str]
 
 
-class Reading(NamedTuple):
+class ColumnRequest(NamedTuple):
     """What a question needs of the events of a bucket.
 
     Attributes
@@ -87,17 +87,17 @@ def fetch(
     table: str,
     expressions: dict[str, str],
     kinds: Kinds,
-    reading: Reading,
+    request: ColumnRequest,
 ) -> pd.DataFrame:
     """Read some columns, by number: DuckDB takes names for the same that differ in the case of letters only."""
     condition, names = (
-        only(reading, expressions.get("event", "event")) if kinds.get("event") == "VARCHAR" else ("true", [])
+        only(request, expressions.get("event", "event")) if kinds.get("event") == "VARCHAR" else ("true", [])
     )
     wanted = []
     for n, (name, expression) in enumerate(expressions.items()):
         kind = kinds[name]
         cast = cast_to(kind, expression)
-        if kind == "VARCHAR" and name in reading.alike:
+        if kind == "VARCHAR" and name in request.alike:
             wanted.append(f"CASE WHEN {cast} <> '' THEN hash({cast}) ELSE 0 END AS h{n}")
         elif kind in ("VARCHAR", "JSON"):
             source = f"(SELECT {cast} AS c{n} FROM {table} WHERE {condition})"
@@ -118,12 +118,12 @@ def fetch(
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
 
-def only(reading: Reading, event: str) -> tuple[str, list[str]]:
+def only(request: ColumnRequest, event: str) -> tuple[str, list[str]]:
     """The condition on the rows that are needed, and its values; `event` is the expression for the name of an event."""
-    if reading.events is None or any("\ufffd" in name for name in reading.events):
+    if request.events is None or any("\ufffd" in name for name in request.events):
         # That character may stand for another one, which cannot be shown; more than is needed does no harm.
         return "true", []
-    return f"CAST({event} AS VARCHAR) IN ({', '.join('?' * len(reading.events))})", sorted(reading.events)
+    return f"CAST({event} AS VARCHAR) IN ({', '.join('?' * len(request.events))})", sorted(request.events)
 
 
 def _type(kind: str) -> str:
@@ -182,13 +182,16 @@ def _column(values: pd.Series, missing: Any, kind: str, *, coded: bool) -> Any:
 def _mixed(values: pd.Series) -> Any:
     """Values of several types, of which each bucket may hold one only: as objects, like those of all buckets."""
     codes, words = pd.factorize(values)
-    told = [json.loads(word) for word in words]
-    there = [place for place, value in enumerate(told) if value is not None]
+    parsed = [json.loads(word) for word in words]
+    there = [place for place, value in enumerate(parsed) if value is not None]
     # With a text and a truth value among them, no type is taken for that of all.
     column = property_column(
-        [*there, len(told), len(told) + 1], [*(told[place] for place in there), "", True], len(told) + 3, Losses("data")
+        [*there, len(parsed), len(parsed) + 1],
+        [*(parsed[place] for place in there), "", True],
+        len(parsed) + 3,
+        Losses("data"),
     )
-    return column[np.where(codes < 0, len(told) + 2, codes)]
+    return column[np.where(codes < 0, len(parsed) + 2, codes)]
 
 
 def grouped(sizes: Sequence[int], most: int) -> list[list[int]]:

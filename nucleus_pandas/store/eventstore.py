@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import os
 from collections.abc import Collection, Iterable
 from functools import partial
@@ -17,14 +16,14 @@ from nucleus_pandas.api.parsing.people import checked_properties
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.files import full_path
 from nucleus_pandas.core.instants import When, Zone, make_interval
-from nucleus_pandas.core.text import shown
+from nucleus_pandas.core.text import did_you_mean, near_names, shown
 from nucleus_pandas.store import table_frames as reading
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.export import Format, export_tables
 from nucleus_pandas.store.gaps import Through, find_gaps, synced_spans, warn_of_gaps
 from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.properties import Properties, find_properties, known_keys, require_properties
-from nucleus_pandas.store.schema import get_meta, one_row
+from nucleus_pandas.store.schema import get_meta
 from nucleus_pandas.store.sync.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.sync.selection import ids_of_users
 from nucleus_pandas.store.table_frames import condition_on, naive
@@ -392,15 +391,23 @@ class EventStore:
         if not self.database.exists:
             return StoreInfo(path)
         with self.database.reading() as connection:
-            row = [_aware(value) for value in one_row(connection, _COUNTS)]
+            answer = connection.execute(_COUNTS)
+            names, (row,) = [column for column, *_ in answer.description], answer.fetchall()
             spans = tuple((_aware(span.start), _aware(span.end)) for span in synced_spans(connection))
             app_id, sample = get_meta(connection, "app_id"), float(get_meta(connection, "sample") or 1)
             pending = tombstones.count_pending(connection, path)
-        users, followed, sessions, fetched, events, first, last, as_of, *missing = row
-        share = followed / users if sample < 1 and users else sample
-        numbers = (users, followed, sessions, fetched, events)
-        state = (*missing[:3], bool(missing[3]), pending)
-        return StoreInfo(path, app_id, *numbers, first, last, spans, as_of, share, path.stat().st_size, *state)
+        counts = {name: _aware(value) for name, value in zip(names, row, strict=True)}
+        if sample < 1 and counts["users"]:
+            sample = counts["followed"] / counts["users"]
+        return StoreInfo(
+            path,
+            app_id=app_id,
+            spans=spans,
+            sample=sample,
+            bytes=path.stat().st_size,
+            pending_erasures=pending,
+            **counts,
+        )
 
     def export(
         self,
@@ -495,14 +502,18 @@ def check_store(store: object) -> EventStore:
 
 
 _COUNTS = f"""
-SELECT (SELECT count(*) FROM kept.users), (SELECT count(*) FROM kept.users WHERE chosen),
-    (SELECT count(*) FROM kept.sessions), (SELECT count(*) FROM kept.sessions WHERE events_at IS NOT NULL),
-    (SELECT count(*) FROM kept.events), (SELECT min(time) FROM kept.events), (SELECT max(time) FROM kept.events),
-    (SELECT max(as_of) FROM kept.runs WHERE finished),
-    (SELECT count(*) FROM kept.users u WHERE failure IS NOT NULL OR (chosen AND {USER_SHORT})),
-    (SELECT count(*) FROM kept.sessions s WHERE failure IS NOT NULL OR {SHORT}),
-    (SELECT coalesce(sum({MISSING}), 0)::BIGINT FROM kept.sessions s WHERE {SHORT}),
-    coalesce((SELECT NOT arg_max(finished, run) FROM kept.runs), false)
+SELECT (SELECT count(*) FROM kept.users) AS users,
+    (SELECT count(*) FROM kept.users WHERE chosen) AS followed,
+    (SELECT count(*) FROM kept.sessions) AS sessions,
+    (SELECT count(*) FROM kept.sessions WHERE events_at IS NOT NULL) AS fetched_sessions,
+    (SELECT count(*) FROM kept.events) AS events,
+    (SELECT min(time) FROM kept.events) AS first_event,
+    (SELECT max(time) FROM kept.events) AS last_event,
+    (SELECT max(as_of) FROM kept.runs WHERE finished) AS as_of,
+    (SELECT count(*) FROM kept.users u WHERE failure IS NOT NULL OR (chosen AND {USER_SHORT})) AS missing_users,
+    (SELECT count(*) FROM kept.sessions s WHERE failure IS NOT NULL OR {SHORT}) AS missing_sessions,
+    (SELECT coalesce(sum({MISSING}), 0)::BIGINT FROM kept.sessions s WHERE {SHORT}) AS missing_events,
+    coalesce((SELECT NOT arg_max(finished, run) FROM kept.runs), false) AS unfinished
 """
 
 
@@ -532,8 +543,7 @@ def _known_events(connection: duckdb.DuckDBPyConnection, events: Iterable[str]) 
     known = [row[0] for row in found]
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=3)
-            hint = f" Did you mean {' or '.join(map(shown, near))}?" if near else ""
+            hint = did_you_mean(near_names(str(name), known))
             raise ValueError(
                 f"events: the store has no event {shown(name)}.{hint} The most frequent are "
                 f"{', '.join(map(shown, known[:_MOST_SHOWN])) or 'none'}."

@@ -19,11 +19,12 @@ import pandas as pd
 
 from nucleus_pandas.api.parsing.people import tell_rest
 from nucleus_pandas.api.parsing.schemas import DEVICES, EVENT_LOG, SESSIONS, USERS
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.dtypes import INSTANT
 from nucleus_pandas.core.files import is_full, private_umask, write_private
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.csv_files import write_csv
-from nucleus_pandas.store.duckdb_columns import Reading, fetch, grouped, kinds_of, types_of
+from nucleus_pandas.store.duckdb_columns import ColumnRequest, fetch, grouped, kinds_of, types_of
 from nucleus_pandas.store.gaps import find_gaps, synced_spans
 from nucleus_pandas.store.properties import (
     Property,
@@ -93,8 +94,7 @@ def export_tables(
     excel: bool = False,
 ) -> list[Path]:
     """Write users, devices, sessions and events into an empty folder, and note in the store that they are there."""
-    if format not in ("parquet", "csv"):
-        raise ValueError(f'format={format!r} is not known; write "parquet" or "csv".')
+    check_choice("format", format, ("parquet", "csv"))
     if excel and format != "csv":
         raise ValueError('excel=True is for CSV files; pass format="csv" as well.')
     if properties is not None:
@@ -205,7 +205,7 @@ def _frames(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns
     for query in _queries(connection, table, columns):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE part AS {query}")
         kinds = kinds_of(types_of(connection, "part"))
-        yield fetch(connection, "part", {name: quoted(name) for name in kinds}, kinds, Reading(tuple(kinds)))
+        yield fetch(connection, "part", {name: quoted(name) for name in kinds}, kinds, ColumnRequest(tuple(kinds)))
 
 
 def _queries(connection: duckdb.DuckDBPyConnection, table: str, columns: _Columns) -> Iterator[str]:

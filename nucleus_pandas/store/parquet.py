@@ -17,7 +17,7 @@ import pandas as pd
 from nucleus_pandas.core.text import shown
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.database import set_up
-from nucleus_pandas.store.duckdb_columns import Kinds, Reading, cast_to, fetch, kinds_of, types_of
+from nucleus_pandas.store.duckdb_columns import ColumnRequest, Kinds, cast_to, fetch, kinds_of, types_of
 from nucleus_pandas.store.export import ABOUT
 from nucleus_pandas.store.partitions import in_groups
 from nucleus_pandas.store.properties import Properties, find_properties, quoted, text_literal, typed
@@ -51,7 +51,7 @@ class ParquetBucket:
     share: int = 0
     shares: int = 1
 
-    def read(self, reading: Reading) -> pd.DataFrame:
+    def read(self, request: ColumnRequest) -> pd.DataFrame:
         """Give what a question needs."""
         for file in self.files:
             _check_unchanged(file)
@@ -60,15 +60,15 @@ class ParquetBucket:
             user = "user_db_id" if "user_db_id" in self.kinds else "user_id"
             who = cast_to(self.kinds[user], self._expression(user)) if user in self.kinds else "NULL"
             table = f"(SELECT * FROM {table} WHERE hash({who}) % {self.shares} = {self.share})"
-        several = [shown(name) for name in reading.columns if name in self.several]
-        told = f", with several types of the column {' and '.join(several)}," if several else ""
-        with in_memory(f"A file in {Path(self.files[0].path).parent}{told}") as connection:
-            found = {one.name: one for one in reading.properties}
+        several = [shown(name) for name in request.columns if name in self.several]
+        which = f", with several types of the column {' and '.join(several)}," if several else ""
+        with in_memory(f"A file in {Path(self.files[0].path).parent}{which}") as connection:
+            found = {one.name: one for one in request.properties}
             data = f"TRY_CAST({self._expression('data')} AS JSON)"
             expressions = {
-                name: typed(data, found[name]) if name in found else self._expression(name) for name in reading.columns
+                name: typed(data, found[name]) if name in found else self._expression(name) for name in request.columns
             }
-            return fetch(connection, table, expressions, reading.kinds(self.kinds), reading)
+            return fetch(connection, table, expressions, request.kinds(self.kinds), request)
 
     def _expression(self, name: str) -> str:
         kind = self.types.get(name)
@@ -197,12 +197,12 @@ def read_about(folder: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        about = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise StoreError(f"{file} cannot be read. Export the store again, or delete this file.") from None
     # A file of that name may be somebody else's.
-    ours = isinstance(told, dict) and {"as_of", "sample", "spans", "gaps"} <= told.keys()
-    return told if ours else {}
+    ours = isinstance(about, dict) and {"as_of", "sample", "spans", "gaps"} <= about.keys()
+    return about if ours else {}
 
 
 def parquet(files: Sequence[File]) -> str:

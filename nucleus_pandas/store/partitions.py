@@ -10,7 +10,7 @@ import pandas as pd
 
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.store.database import Database
-from nucleus_pandas.store.duckdb_columns import Kinds, Reading, fetch, grouped, kinds_of, only, types_of
+from nucleus_pandas.store.duckdb_columns import ColumnRequest, Kinds, fetch, grouped, kinds_of, only, types_of
 from nucleus_pandas.store.export import in_order
 from nucleus_pandas.store.properties import quoted, typed
 
@@ -21,7 +21,7 @@ _AT_ONCE = 1_000_000
 class Bucket(Protocol):
     """The events of some users."""
 
-    def read(self, reading: Reading) -> pd.DataFrame:
+    def read(self, request: ColumnRequest) -> pd.DataFrame:
         """Give what a question needs, in the order in which the events came."""
 
 
@@ -33,23 +33,23 @@ class StoreBucket:
     numbers: tuple[int, ...]
     kinds: Kinds
 
-    def read(self, reading: Reading) -> pd.DataFrame:
+    def read(self, request: ColumnRequest) -> pd.DataFrame:
         """Give what a question needs."""
-        found = {one.name: one for one in reading.properties}
+        found = {one.name: one for one in request.properties}
         # Put in order and taken out of JSON once, and not again for each column of texts.
         chosen = [
             f"{typed('data', found[name]) if name in found else quoted(name)} AS c{place}"
-            for place, name in enumerate(reading.columns)
+            for place, name in enumerate(request.columns)
         ]
         with self.database.reading() as connection:
-            condition, names = only(reading, "event")
+            condition, names = only(request, "event")
             connection.execute(
                 f"CREATE TEMP TABLE part AS SELECT {', '.join(chosen)} FROM events WHERE bucket IN"
                 f" ({', '.join(map(str, self.numbers))}) AND {condition} {in_order()}",
                 names,
             )
-            expressions = {name: f"c{place}" for place, name in enumerate(reading.columns)}
-            return fetch(connection, "part", expressions, reading.kinds(self.kinds), reading._replace(events=None))
+            expressions = {name: f"c{place}" for place, name in enumerate(request.columns)}
+            return fetch(connection, "part", expressions, request.kinds(self.kinds), request._replace(events=None))
 
 
 def store_buckets(database: Database) -> list[StoreBucket]:

@@ -5,14 +5,13 @@ Anyone who can send events can make up keys, so there can be any number of them:
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nucleus_pandas.api.parsing.people import MOST_PROPERTIES
 from nucleus_pandas.api.parsing.values import Losses, clean
-from nucleus_pandas.core.text import is_utf8, shown
+from nucleus_pandas.core.text import did_you_mean, is_utf8, near_names, shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -112,8 +111,7 @@ def require_properties(names: Collection[str], *finds: Find) -> None:
     if not unknown:
         return
     frequent = sorted({one.key for find in finds for one in find(None).chosen})
-    near = difflib.get_close_matches(unknown[0], frequent, n=3)
-    hint = f" Did you mean {' or '.join(map(shown, near))}?" if near else ""
+    hint = did_you_mean(near_names(unknown[0], frequent))
     raise ValueError(
         f"properties: the store has no property {shown(unknown[0])}.{hint} There are "
         f"{', '.join(map(shown, frequent[:_MOST_SHOWN])) or 'none'}."

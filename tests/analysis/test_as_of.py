@@ -79,7 +79,7 @@ ANALYSES = {
     "crash_free": lambda log, **asked: nu.crash_free(log, freq="D", **asked),
     "top_errors": lambda log, **asked: nu.top_errors(log, **asked),
     "impact_of_errors": lambda log, **asked: nu.impact_of_errors(sessions_of(log), **asked),
-    "version_adoption": lambda log, **asked: nu.version_adoption(log, **asked),
+    "version_adoption": lambda log, **asked: nu.version_adoption(log, **asked, freq="D"),
     "compare_releases": lambda log, **asked: nu.compare_releases(log, **asked),
 }
 

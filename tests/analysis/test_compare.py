@@ -427,7 +427,7 @@ def test_an_argument_that_is_not_a_table_is_refused():
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"rate": "total"}, "from_start, from_previous, not 'total'"),
+        ({"rate": "total"}, '"from_start", "from_previous"'),
         ({"reference": "gold"}, 'there are "free", "pro"'),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 import nucleus_pandas as nu
 from nucleus_pandas.analysis.paths import PATHS
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 START = pd.Timestamp("2026-09-01", tz="UTC")

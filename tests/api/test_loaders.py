@@ -71,7 +71,31 @@ def test_an_attribute_gives_its_columns_and_adds_up_to_its_periods(shared_app):
     assert weeks.groupby("value")["count"].sum().to_dict() == whole.set_index("value")["count"].to_dict()
 
 
-@pytest.mark.parametrize(("freq", "requests"), [("D", 57), ("W", 9), ("M", 3)])
+@pytest.mark.parametrize(
+    ("periods", "first", "days"),
+    [
+        ({"freq": "W", "week_start": "sunday"}, "2026-09-20", 7),
+        ({"freq": "W-SAT"}, "2026-09-20", 7),
+        ({"freq": "Q"}, "2026-10-01", 41),
+    ],
+)
+def test_a_period_counts_what_its_days_count(shared_app, periods, first, days):
+    counted = nu.load_attribute(shared_app, "init", "plan", **SPAN, **periods)
+    within = counted[counted["period"] == first].set_index("value")["count"]
+    last = pd.Timestamp(first) + pd.Timedelta(days - 1, "D")
+    alone = nu.load_attribute(shared_app, "init", "plan", first, last.date()).set_index("value")["count"]
+    assert len(alone) > 1
+    assert within.to_dict() == alone.to_dict()
+    shares = nu.breakdown(counted)
+    assert shares[shares["period"] == first]["count"].sum() == alone.sum()
+
+
+def test_dimensions_by_weeks_that_contradict_each_other_are_refused(shared_app):
+    with pytest.raises(ValueError, match='freq="W-SUN" contradicts week_start="sunday"'):
+        nu.load_dimensions(shared_app, **SPAN, freq="W-SUN", week_start="sunday")
+
+
+@pytest.mark.parametrize(("freq", "requests"), [("D", 57), ("W", 9), ("M", 3), ("Q", 2)])
 def test_dimensions_by_period_take_a_request_each_and_add_up(shared_app, freq, requests):
     whole = nu.load_dimensions(shared_app, **SPAN, tz="America/New_York")
     shared_app.service.requests.clear()
@@ -338,8 +362,8 @@ def test_sessions_without_a_time_zone_are_refused(shared_app):
 @pytest.mark.parametrize(
     ("event", "attribute", "words"),
     [
-        ("INIT", "plan", "the event 'INIT' was not reported with attributes in this interval. Did you mean 'init'"),
-        ("init", "Plan", "the attribute 'Plan' was not reported with attributes in this interval. Did you mean 'plan'"),
+        ("INIT", "plan", 'the event "INIT" was not reported with attributes in this interval. Did you mean "init"'),
+        ("init", "Plan", 'the attribute "Plan" was not reported with attributes in this interval. Did you mean "plan"'),
     ],
 )
 def test_a_misspelt_name_is_told_with_the_nearest(shared_app, event, attribute, words):

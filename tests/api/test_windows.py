@@ -128,7 +128,7 @@ def test_the_zone_object_of_a_pandas_column_is_taken():
 @pytest.mark.parametrize(
     ("tz", "words"),
     [
-        ("Europe/Pari", "Did you mean Europe/Paris"),
+        ("Europe/Pari", 'Did you mean "Europe/Paris"'),
         ("New York", "America/New_York"),
         ("localtime", "not in the zone database"),
         ("", "not in the zone database"),
@@ -137,7 +137,7 @@ def test_the_zone_object_of_a_pandas_column_is_taken():
         ("+5", 'Did you mean "+05:00"'),
         ("GMT+2", 'Did you mean "+02:00"'),
         ("+02:75", "not in the zone database"),
-        ("europe/paris", "Did you mean Europe/Paris"),
+        ("europe/paris", 'Did you mean "Europe/Paris"'),
         ("+25:00", "which no place has"),
         (2, 'For two hours east write tz=120 or tz="+02:00"'),
         (-721, "which no place has"),
@@ -263,8 +263,11 @@ def test_periods_are_calendar_weeks_and_months_clipped_to_the_window():
         ("2026-10-01", False),
     ]
     assert len(asked.periods("D")) == 39
-    with pytest.raises(ValueError, match='write "D", "W"'):
-        asked.periods("Q")
+    assert [(str(quarter.label), quarter.whole) for quarter in asked.periods("QS")] == [
+        ("2026-07-01", False),
+        ("2026-10-01", False),
+    ]
+    assert [str(week.label) for week in asked.periods("W", "sunday")][:2] == ["2026-08-30", "2026-09-06"]
 
 
 def test_a_day_is_incomplete_then_unsettled_then_settled():

@@ -56,7 +56,7 @@ class Ours:
         table = nu.retention(self.large, freq="W")
         some = table[table["retained"] > 0]
         weeks = (some["cohort"] - some["cohort"].min()).dt.days // 7
-        return sorted(zip(weeks.tolist(), some["period"].tolist(), some["retained"].tolist(), strict=True))
+        return sorted(zip(weeks.tolist(), some["age"].tolist(), some["retained"].tolist(), strict=True))
 
 
 class Sql:

@@ -21,9 +21,9 @@ class FrameBucket:
 
     frame: pd.DataFrame
 
-    def read(self, reading):
-        frame = self.frame[list(reading.columns)]
-        return frame if reading.events is None else frame[frame["event"].isin(reading.events)]
+    def read(self, request):
+        frame = self.frame[list(request.columns)]
+        return frame if request.events is None else frame[frame["event"].isin(request.events)]
 
 
 def seldom(rare, often):

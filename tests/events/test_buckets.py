@@ -77,7 +77,7 @@ def rows(users, day="2026-03-02", event="OPEN"):
 
 QUESTIONS = {
     "active_users": lambda events: nu.active_users(events, tz="Europe/Paris"),
-    "growth": lambda events: nu.growth(events, "W", event="EXPORT_PDF"),
+    "growth": lambda events: nu.growth(events, freq="W", event="EXPORT_PDF"),
     "funnel": lambda events: nu.funnel(events, STEPS, by="version"),
     "funnel by a property": lambda events: nu.funnel(events, STEPS, by="plan", order="any"),
     "funnel by values of several types": lambda events: nu.funnel(events, ["EXPORT_PDF"], by="pages"),
@@ -175,8 +175,8 @@ def test_an_export_knows_the_store_that_it_is_of(store, folder):
 
 def test_a_bucket_is_read_as_far_as_a_question_goes(export):
     parts = export.parts(steps=[("step 1", nu.step("init"))], every=False)
-    assert set(parts.reading.columns) == {"user_id", "user_db_id", "time", "event", "event_no"}
-    assert set(parts.source.buckets[0].read(parts.reading)["event"]) == {"init"}
+    assert set(parts.request.columns) == {"user_id", "user_db_id", "time", "event", "event_no"}
+    assert set(parts.source.buckets[0].read(parts.request)["event"]) == {"init"}
 
 
 def test_a_number_in_a_property_of_several_types_is_found_in_a_store_and_in_its_export(export, stored, log):

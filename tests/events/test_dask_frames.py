@@ -267,7 +267,7 @@ def test_partitions_may_be_empty():
         (lambda frame: frame.assign(time=frame["time"].dt.tz_localize(None)), r"naive.*tz_localize"),
         (lambda frame: frame.assign(time=frame["time"].astype("int64")), r"dask\.dataframe\.to_datetime"),
         (lambda frame: frame.rename(columns={"event": "name"}), "missing event.*Rename yours"),
-        (lambda frame: frame.set_index("user_id"), r"missing user_id.*index: frame\.reset_index\(\)"),
+        (lambda frame: frame.set_index("user_id"), r"missing user_id.*index: call reset_index\(\)"),
         (lambda frame: pd.concat([frame, frame[["event"]]], axis=1), '"event" stands there 2 times'),
         (lambda frame: frame.rename(columns={"time": "start"}).drop(columns="event"), r"table of sessions.*\.compute"),
     ],
@@ -289,8 +289,8 @@ def test_what_is_wrong_with_the_columns_is_told_before_anything_is_computed(chan
         lambda frame: nu.funnel(frame, STEPS, window="session"),
         lambda frame: nu.funnel_trend(frame, STEPS, by="plan"),
         lambda frame: nu.retention(frame, by="plan"),
-        lambda frame: nu.crash_free(frame, by="plan"),
-        lambda frame: nu.version_adoption(frame),
+        lambda frame: nu.crash_free(frame, by="plan", freq="D"),
+        lambda frame: nu.version_adoption(frame, freq="D"),
     ],
 )
 def test_a_column_that_is_not_there_is_told_before_anything_is_computed(ask):
@@ -392,7 +392,7 @@ def export(app_store, tmp_path_factory):
 FUNNEL = ["init", "PROJECT_CREATED", "EXPORT_PDF"]
 OF_AN_APP = {
     "active_users": lambda log, **known: nu.active_users(log, tz="Europe/Paris", **known),
-    "growth": lambda log, **known: nu.growth(log, "W", event="EXPORT_PDF", **known),
+    "growth": lambda log, **known: nu.growth(log, freq="W", event="EXPORT_PDF", **known),
     "funnel": lambda log, **known: nu.funnel(log, FUNNEL, by="version", **known),
     "funnel by numbers": lambda log, **known: nu.funnel(log, ["COMMENT_ADDED"], by="length", **known),
     "funnel by several types": lambda log, **known: nu.funnel(log, ["EXPORT_PDF"], by="pages", **known),

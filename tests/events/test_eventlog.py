@@ -1,8 +1,10 @@
 """An event log: checked once, in order, in codes. Every expectation was counted by hand, or by sorting plain tuples."""
 
 import datetime as dt
+import gc
 import re
 import warnings
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from nucleus_pandas.events import encoding as codes
-from nucleus_pandas.events.eventlog import as_event_log
+from nucleus_pandas.events import log_columns as codes
+from nucleus_pandas.events.eventlog import LogCache, as_event_log
 from nucleus_pandas.events.log_columns import instants
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 MINUTE = 60_000_000
@@ -429,3 +431,25 @@ def test_times_of_arrow_are_read_as_integers_and_those_of_no_datetime_are_missin
     times, missing = instants(column)
     assert missing.tolist() == [False, False, True, *([True] * len(beyond))]
     assert times[:2].tolist() == [-3 * 10**15, 5 * 10**6]
+
+
+def test_a_cache_makes_a_result_once_for_each_log_and_key_and_drops_the_oldest():
+    frame = pd.DataFrame({"user_id": ["a"], "time": at(1), "event": ["A"]})
+    one, other = nu.EventLog(frame), nu.EventLog(frame)
+    cache, made = LogCache(most=2), []
+    for log, key in ((one, 1), (one, 2), (one, 1), (other, 1), (one, 3), (one, 2), (one, 1)):
+        assert cache.get(log, key, lambda key=key: made.append(key) or -key) == -key
+    assert made == [1, 2, 1, 3, 1]
+
+
+def test_what_analyses_keep_for_a_log_goes_with_it():
+    days = pd.date_range("2026-03-01", periods=40, tz="UTC").as_unit("us")
+    log = nu.EventLog(pd.DataFrame({"user_id": ["a", "b"] * 20, "time": days, "event": "A"}))
+    nu.funnel(log, ["A", "A"])
+    nu.growth(log)
+    nu.retention(log)
+    nu.retention(log, users=pd.DataFrame({"user_id": ["a", "b"], "created_at": days[:2]}))
+    left = weakref.ref(log)
+    del log
+    gc.collect()
+    assert left() is None

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nucleus_pandas.events import encoding as codes
 from nucleus_pandas.events import fixed_width
-from nucleus_pandas.events.encoding import encode
+from nucleus_pandas.events import log_columns as codes
 from nucleus_pandas.events.fixed_width import factorize_fixed_width
+from nucleus_pandas.events.log_columns import encode
 
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 

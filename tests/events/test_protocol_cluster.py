@@ -25,11 +25,11 @@ class Deadly(FrameBucket):
 
     marker: Path
 
-    def read(self, reading):
+    def read(self, request):
         if not self.marker.exists():
             self.marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().read(reading)
+        return super().read(request)
 
 
 @pytest.fixture(scope="module")

@@ -270,7 +270,7 @@ def test_rows_are_numbered_in_their_order_before_spark_sends_them_around(spark, 
     def numbers(frame):
         return list(zip(frame["event_no"], frame["n"], strict=True))
 
-    found = parts.source.ask(numbers, lambda one, other: one + other, parts.reading)
+    found = parts.source.ask(numbers, lambda one, other: one + other, parts.request)
     assert len({number for number, _ in found}) == 60
     assert [row for _, row in sorted(found)] == list(range(60))
 

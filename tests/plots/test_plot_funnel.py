@@ -298,9 +298,9 @@ def test_those_who_are_pending_and_counted_are_told(funnel, funnel_trend):
 
 @pytest.mark.parametrize("step", [0, 4])
 def test_a_step_that_is_not_there_is_refused(funnel_trend, funnel_users, step):
-    with pytest.raises(ValueError, match="step must be one of 1, 2, 3, not"):
+    with pytest.raises(ValueError, match=rf"step={step} is not known; write one of 1, 2, 3\."):
         plot_funnel_trend(funnel_trend, step=step)
-    with pytest.raises(ValueError, match="step must be from 1 to 3, not"):
+    with pytest.raises(ValueError, match=rf"step={step} is not known; write one of 1, 2, 3\."):
         plot_time_to_convert(funnel_users, step=step)
 
 

@@ -51,6 +51,18 @@ def layers(ax):
     return found
 
 
+@pytest.mark.parametrize(("freq", "days"), [("D", [1, 1]), ("W", [7, 7]), ("M", [31, 30]), ("Q", [91, 92])])
+def test_a_bar_of_growth_is_as_long_as_its_period(freq, days):
+    first = pd.Timestamp("2026-05-01" if freq == "M" else "2026-04-01")
+    table = pd.DataFrame({"period": [first, first + pd.Timedelta(days[0], "D")], "freq": freq, "active": [4, 3]})
+    counts = dict.fromkeys(["new", "returning", "resurrected", "dormant"], 1)
+    table = table.assign(**counts, quick_ratio=2.0, complete=True, settled=True, sample=1.0)
+    ax = plot_growth(table)
+    edges = next(patch.get_data()[1] for patch in ax.patches if isinstance(patch, StepPatch))
+    assert np.diff(edges).tolist() == days
+    assert ("active in the quarter" in subtitle(ax)) == (freq == "Q")
+
+
 def test_survival_is_drawn_in_steps_and_dotted_where_few_are_at_risk(survival):
     solid, dotted = plot_survival(survival).get_lines()
     assert (solid.get_drawstyle(), dotted.get_drawstyle()) == ("steps-post", "steps-post")

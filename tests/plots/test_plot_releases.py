@@ -79,7 +79,7 @@ def test_crashes_are_drawn_when_they_are_asked_for(releases):
     ax = nu.plot_releases(crashes, failure="crash")
     assert ax.get_title(loc="left") == "Crashes of each release"
     assert "crashes per session" in ax.get_xlabel()
-    with pytest.raises(ValueError, match="failure='bug' is not known; write one of 'error', 'crash'"):
+    with pytest.raises(ValueError, match='failure="bug" is not known; write one of "error", "crash"'):
         nu.plot_releases(releases, failure="bug")
 
 

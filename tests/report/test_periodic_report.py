@@ -108,7 +108,7 @@ def test_the_cards_are_the_service_s_numbers_beside_those_before(app, full):
 
 def test_pictures_show_the_tables_of_the_store(store, full):
     users = nu.active_users(store, **TREND).drop(columns="sample").tail(14)
-    growth = nu.growth(store, "W", **TREND).drop(columns=["freq", "sample"])
+    growth = nu.growth(store, **TREND).drop(columns=["freq", "sample"])
     assert section(full, "Active users").cells == cells_of(users)
     assert section(full, "New, returning and resurrected users").cells == cells_of(growth)
     for heading in ("Active users", "New, returning and resurrected users", "Funnel", "Rate by day", "Versions"):
@@ -212,7 +212,7 @@ def test_a_day_of_the_past_knows_nothing_of_the_rest_of_its_week(app, store):
     day = nu.periodic_report(app, store, freq="D", day="2026-10-27")  # a Tuesday
     begin = "2026-08-31" if TREND["start"] < "2026-08-31" else TREND["start"]
     until = {"start": begin, "end": "2026-10-27", "tz": ZONE, "as_of": "2026-10-27T23:00+00:00"}
-    active = nu.growth(store, "W", **until)["active"]
+    active = nu.growth(store, **until)["active"]
     assert column(day, "New, returning and resurrected users", "active") == numbers(active)
     last = column(day, "Retention", "Week 1")
     assert last[-2:] == ["", ""]  # neither of this week's users nor of last week's was it over
@@ -220,10 +220,10 @@ def test_a_day_of_the_past_knows_nothing_of_the_rest_of_its_week(app, store):
 
 def test_growth_of_a_week_that_is_not_over_ends_with_its_days(app, store):
     running = nu.periodic_report(app, store, day="2026-11-17")
-    table = nu.growth(store, "W", start="2026-09-21", end="2026-11-17", tz=ZONE, as_of="2026-11-17")
+    table = nu.growth(store, start="2026-09-21", end="2026-11-17", tz=ZONE, as_of="2026-11-17")
     heading = "New, returning and resurrected users"
     assert column(running, heading, "active") == numbers(table["active"])
-    assert column(running, heading, "active") != numbers(nu.growth(store, "W", start="2026-09-21", tz=ZONE)["active"])
+    assert column(running, heading, "active") != numbers(nu.growth(store, start="2026-09-21", tz=ZONE)["active"])
 
 
 def test_shares_stand_beside_those_before(app, full):

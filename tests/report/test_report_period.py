@@ -128,7 +128,7 @@ def test_a_month_can_be_written_as_such():
         ({"day": "2026-11-09"}, "day='2026-11-09': no day of that week is over yet"),
         ({"day": "soon"}, "day='soon' is not a date"),
         ({"freq": "M", "day": "2026-12-01"}, "no day of that month is over yet. Pass an earlier day, or none"),
-        ({"compare": "last"}, 'compare=\'last\' is not known; write "previous", "year" or None'),
+        ({"compare": "last"}, 'compare="last" is not known; write one of "previous", "year", None'),
     ],
 )
 def test_what_cannot_be_reported_is_refused_with_what_can(given, message):

@@ -51,8 +51,8 @@ def test_every_endpoint_shows_it(tracker, app, clock):
     reported = {"platform": "linux", "platform_raw": "Linux"}
     assert dimensions.to_dict() == {**reported, "ram_gb": "15", "language": "en", "version": "1.2.0"}
     assert nu.load_totals(app, **WEEK).loc[0].tolist() == [1, 1]
-    assert nu.load_events(app, **WEEK).query("count > 0")["event"].tolist() == ["EXPORT_PDF"]
-    assert nu.load_errors(app, **WEEK).query("count > 0")["error"].tolist() == ["MyError"]
+    assert nu.load_event_counts(app, **WEEK).query("count > 0")["event"].tolist() == ["EXPORT_PDF"]
+    assert nu.load_error_counts(app, **WEEK).query("count > 0")["error"].tolist() == ["MyError"]
     properties = nu.load_event_properties(app, **WEEK)
     assert set(zip(properties["event"], properties["attribute"], strict=True)) >= {("EXPORT_PDF", "pages")}
     assert nu.load_attribute(app, "EXPORT_PDF", "pages", **WEEK)["value"].tolist() == ["2"]

@@ -20,7 +20,7 @@ from nucleus_pandas.api.parsing.people import property_columns
 from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.store import export
 from nucleus_pandas.store.database import Database
-from nucleus_pandas.store.duckdb_columns import Reading, fetch
+from nucleus_pandas.store.duckdb_columns import ColumnRequest, fetch
 from nucleus_pandas.store.parquet import in_memory
 from nucleus_pandas.store.properties import find_properties, typed
 from nucleus_pandas.store.sync.writing import texts_of
@@ -332,9 +332,9 @@ def test_properties_out_of_sql_are_those_of_the_loaders(objects):
         found = find_properties(connection, "events", "data")
         assert [one.name for one in found.chosen] == list(by_loaders)
         assert found == find_properties(connection, "events", "data", [one.key for one in found.chosen])
-        reading = Reading(tuple(one.name for one in found.chosen), properties=tuple(found.chosen))
+        request = ColumnRequest(tuple(one.name for one in found.chosen), properties=tuple(found.chosen))
         expressions = {one.name: typed("data", one) for one in found.chosen}
-        by_sql = fetch(connection, "events", expressions, reading.kinds({}), reading)
+        by_sql = fetch(connection, "events", expressions, request.kinds({}), request)
     for name, values in by_loaders.items():
         assert list(map(spell, by_sql[name])) == list(map(spell, values))
 

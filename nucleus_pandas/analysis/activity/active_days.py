@@ -9,22 +9,15 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.calendar import (
-    MOST_ROWS,
-    Freq,
-    WeekStart,
-    day_numbers,
-    period_days,
-    period_numbers,
-    period_starts,
-)
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
-from nucleus_pandas.core.units import DAY, SETTLING
+from nucleus_pandas.core.calendar import Calendar, day_numbers, period_states
+from nucleus_pandas.core.checks import read_span
+from nucleus_pandas.core.instants import When, Zone
+from nucleus_pandas.core.units import DAY
 from nucleus_pandas.events.activity_starts import Activity, UserDays, as_activity, user_days
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.events.clock_errors import SILENCE_DAYS, Times, oldest, warn_behind
 from nucleus_pandas.events.coverage import held_span
-from nucleus_pandas.events.eventlog import EventLog, as_event_log
+from nucleus_pandas.events.eventlog import EventLog, LogCache, as_event_log
 from nucleus_pandas.events.log_columns import instants
 from nucleus_pandas.events.protocol import Parts
 from nucleus_pandas.events.refusal import REFUSAL, refuse_parts
@@ -67,37 +60,31 @@ class Active:
     def last_over(self) -> int:
         """The last day that is known as a whole; a day that a zone skipped is none."""
         today = np.array([_day(self.until + 1, self.zone)])
-        return _day(int(period_starts(today, "D", "monday", self.zone)[0]) - 1, self.zone)
+        return _day(int(Calendar("D", self.zone).starts(today)[0]) - 1, self.zone)
 
-    def rows(self, freq: Freq, week_start: WeekStart = "monday") -> Ints:
+    def rows(self, calendar: Calendar) -> Ints:
         """Give the numbers of the periods that the days asked for lie in."""
-        numbers = period_numbers(np.array(self.shown), freq, week_start)
         if self.shown[1] < self.shown[0]:
             return np.empty(0, dtype=np.int64)
-        first, last = np.array(self.shown).astype("datetime64[D]")
-        if (many := int(numbers[1] - numbers[0]) + 1) > MOST_ROWS:
-            raise ValueError(
-                f"from {first} to {last} there are {many:,} periods; there can be {MOST_ROWS:,}. Pass start= and end=, "
-                "in case a clock is wrong, or a longer freq."
-            )
-        return np.arange(numbers[0], numbers[1] + 1, dtype=np.int64)
+        first, last = calendar.of_days(np.array(self.shown)).tolist()
+        calendar.check_number(first, last)
+        return np.arange(first, last + 1, dtype=np.int64)
 
-    def states(self, numbers: Ints, freq: Freq, week_start: WeekStart = "monday") -> dict[str, Bools]:
-        """Tell which periods are complete, and which settled."""
-        ends = period_starts(numbers + 1, freq, week_start, self.zone)
-        complete = (ends <= self.until + 1) & (period_days(numbers, freq, week_start).astype(np.int64) >= self.first)
-        return {"complete": complete, "settled": complete & (ends <= self.as_of + 1 - SETTLING)}
+    def states(self, numbers: Ints, calendar: Calendar) -> dict[str, Bools]:
+        """Give the columns complete and settled, see `period_states`."""
+        whole: Bools = calendar.first_days(numbers).astype(np.int64) >= self.first
+        return period_states(calendar.starts(numbers + 1), whole, self.until + 1, settled_until=self.as_of + 1)
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownDays:
     """Of which days activity is known, before anybody's is looked at.
 
     Attributes
     ----------
     event : StepLike or None
         What makes a user active.
-    begins, ends : int or None
+    first_asked, last_asked : int or None
         The first and the last day that are asked for.
     first : int
         The first day of the log.
@@ -110,8 +97,8 @@ class Known:
     """
 
     event: StepLike | None
-    begins: int | None
-    ends: int | None
+    first_asked: int | None
+    last_asked: int | None
     first: int
     since: int | None
     oldest: int | None
@@ -127,22 +114,38 @@ class Known:
     def active(self, days: UserDays, last: int | None) -> Active:
         """Give what was found, given the last day of all on which anybody was active."""
         if self.oldest is None or (last is None and self.until <= self.oldest):
-            return Active(days, 0, -1, (0, -1), False, self.until, self.as_of, self.zone, self.sample)
+            return self._active(days, first=0, last=-1, shown=(0, -1), beyond=False)
         over = _day(self.until - 1, self.zone)
         last = over if last is None else max(over, last)
         shown = (
-            self.first if self.begins is None else self.begins,
-            last if self.ends is None else min(last, self.ends),
+            self.first if self.first_asked is None else self.first_asked,
+            last if self.last_asked is None else min(last, self.last_asked),
         )
-        beyond = self.ends is not None and self.ends > last
-        return Active(days, self.first, last, shown, beyond, self.until, self.as_of, self.zone, self.sample)
+        beyond = self.last_asked is not None and self.last_asked > last
+        return self._active(days, first=self.first, last=last, shown=shown, beyond=beyond)
 
-    def rows(self, freq: Freq, week_start: WeekStart = "monday") -> Ints:
+    def _active(self, days: UserDays, *, first: int, last: int, shown: tuple[int, int], beyond: bool) -> Active:
+        return Active(
+            days=days,
+            first=first,
+            last=last,
+            shown=shown,
+            beyond=beyond,
+            until=self.until,
+            as_of=self.as_of,
+            zone=self.zone,
+            sample=self.sample,
+        )
+
+    def rows(self, calendar: Calendar) -> Ints:
         """Give the numbers of the periods that there can be rows of; there may turn out to be one less."""
-        return self.active(NO_DAYS, _day(self.until, self.zone)).rows(freq, week_start)
+        return self.active(NO_DAYS, _day(self.until, self.zone)).rows(calendar)
 
 
 NO_DAYS = UserDays(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32))
+
+
+_BEGINS: LogCache[None, tuple[int, int]] = LogCache()
 
 
 def read_active(
@@ -181,11 +184,9 @@ def read_known(
     tz: Zone | None,
     as_of: When | None,
     back: int | None = None,
-) -> tuple[Known, EventLog | Parts]:
+) -> tuple[KnownDays, EventLog | Parts]:
     """The same without looking at anybody's activity: what is known of which days, and the log."""
-    zone = parse_zone("UTC" if tz is None else tz)
-    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
-    given = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    begins, ends, given, zone = read_span(start, end, tz, as_of)
     activity = in_parts(activity)
     log = _log(activity, event, given)
     known = log.as_of_microseconds if given is None else given
@@ -206,7 +207,18 @@ def read_known(
         first = whole if begins is not None else max(first, whole)
     from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
     oldest_of_all = _begin(log, time)[1] if len(time.moments) else None
-    return Known(event, from_, to, first, since, oldest_of_all, until, known, zone, log.sample), log
+    return KnownDays(
+        event=event,
+        first_asked=from_,
+        last_asked=to,
+        first=first,
+        since=since,
+        oldest=oldest_of_all,
+        until=until,
+        as_of=known,
+        zone=zone,
+        sample=log.sample,
+    ), log
 
 
 def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> EventLog | Parts:
@@ -260,10 +272,7 @@ def _begin(log: EventLog | Parts | Buckets, time: Times) -> tuple[int, int]:
     """The first time that can be right, and the first of all; a log keeps them."""
     if not isinstance(log, EventLog):
         return oldest(time), int(time.moments.min())
-    if "begin" not in log.kept:
-        log.kept["begin"] = _oldest(time.moments), int(time.moments.min())
-    kept: tuple[int, int] = log.kept["begin"]
-    return kept
+    return _BEGINS.get(log, None, lambda: (_oldest(time.moments), int(time.moments.min())))
 
 
 def _oldest(time: Ints) -> int:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.activity.active_days import NO_DAYS, Active, Known, last_day, read_known
-from nucleus_pandas.core.arrays import Bools, Ints, begins
-from nucleus_pandas.core.calendar import Freq, WeekStart, period_days, period_numbers
+from nucleus_pandas.analysis.activity.active_days import NO_DAYS, Active, KnownDays, last_day, read_known
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
+from nucleus_pandas.core.calendar import Calendar, Freq, WeekStart, read_calendar
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.events.activity_starts import Activity
@@ -121,16 +121,17 @@ def active_users(
     True
     """
     known, log = read_known(activity, event, start=start, end=end, tz=tz, as_of=as_of)
-    found, table = answer(_Windows(known, known.rows("D")), log)
-    days = found.rows("D")
-    states = found.states(days, "D")
+    calendar = Calendar("D", known.zone)
+    found, table = answer(_Windows(known, known.rows(calendar)), log)
+    days = found.rows(calendar)
+    states = found.states(days, calendar)
     counts = {
         name: _whole(users, days - length + 1 < found.first)
         for (name, length), users in zip(_WINDOWS.items(), _in_windows(table, len(days)), strict=True)
     }
     dau, mau = (counts[name].to_numpy(dtype="float64", na_value=np.nan) for name in ("dau", "mau"))
     columns = {
-        "day": period_days(days, "D"),
+        "day": calendar.first_days(days),
         **counts,
         "stickiness": dau / np.where(states["complete"] & (mau > 0), mau, np.nan),
         **states,
@@ -141,10 +142,10 @@ def active_users(
 
 def growth(
     activity: Activity,
-    freq: Freq = "W",
     *,
+    freq: Freq = "W",
+    week_start: WeekStart | None = None,
     event: StepLike | None = None,
-    week_start: WeekStart = "monday",
     start: When | None = None,
     end: When | None = None,
     tz: Zone | None = None,
@@ -154,10 +155,11 @@ def growth(
 
     Parameters
     ----------
-    freq : {"D", "W", "M"}
-        Local days, weeks or calendar months.
-    week_start : str, default "monday"
-        The day that weeks begin with.
+    freq : {"D", "W", "M", "Q"}
+        Local days, weeks, calendar months or quarters. Pandas' other names work, too: ``"MS"`` and ``"ME"``, ``"QS"``
+        and ``"QE"``, and ``"W-SAT"`` for weeks that end on Saturday.
+    week_start : {"monday", "tuesday", …}, optional
+        The first day of weeks; by default Monday, or what `freq` says.
     start, end : str, date or datetime, optional
         The periods that [start, end) touches, each as a whole; what lies before still tells who is new. By default all.
     activity, event, tz, as_of
@@ -178,7 +180,7 @@ def growth(
           and where one of them is missing
         - complete: the period was over at `as_of`, and does not begin before the first day of the log
         - settled: the same, 48 hours before `as_of`; younger periods still change, as clients send that late
-        - freq: what was asked
+        - freq: ``"D"``, ``"W"``, ``"M"`` or ``"Q"``
         - sample: the fraction of users that the log holds; counts are not scaled
 
         Where the period before is not in the log as a whole, it is not known who was active in it: all but active is
@@ -206,16 +208,17 @@ def growth(
     --------
     >>> app = nu.demo_client()
     >>> sessions = nu.load_sessions(app, nu.load_users(app).head(40))
-    >>> table = nu.growth(sessions, "M", as_of=app.now()).dropna()
+    >>> table = nu.growth(sessions, freq="M", as_of=app.now()).dropna()
     >>> came = table["new"] + table["returning"] + table["resurrected"]
     >>> bool((came == table["active"]).all())
     True
     """
     known, log = read_known(activity, event, start=start, end=end, tz=tz, as_of=as_of)
-    found, table = answer(_Changes(known, known.rows(freq, week_start), freq, week_start), log)
-    numbers = found.rows(freq, week_start)
-    states = found.states(numbers, freq, week_start)
-    before, after = (period_days(numbers + later, freq, week_start).astype(np.int64) for later in (-1, 1))
+    calendar = read_calendar(freq, week_start, known.zone)
+    found, table = answer(_Changes(known, known.rows(calendar), calendar), log)
+    numbers = found.rows(calendar)
+    states = found.states(numbers, calendar)
+    before, after = (calendar.first_days(numbers + later).astype(np.int64) for later in (-1, 1))
     counted = dict(zip(_KINDS, table[:, : len(numbers)], strict=True))
     unknown = before < found.first
     counts = {name: _whole(users, unknown) for name, users in counted.items()}
@@ -224,11 +227,11 @@ def growth(
     gone = counts["dormant"].to_numpy(dtype="float64", na_value=np.nan)
     came = (counts["new"] + counts["resurrected"]).to_numpy(dtype="float64", na_value=np.nan)
     columns = {
-        "period": period_days(numbers, freq, week_start),
+        "period": calendar.first_days(numbers),
         **counts,
         "quick_ratio": came / np.where(gone == 0, np.nan, gone),
         **states,
-        "freq": pd.array([freq], dtype=TEXT).take(np.zeros(len(numbers), dtype=np.intp)),
+        "freq": pd.array([calendar.unit], dtype=TEXT).take(np.zeros(len(numbers), dtype=np.intp)),
         "sample": np.full(len(numbers), found.sample),
     }
     return make_frame(GROWTH, columns)
@@ -259,7 +262,7 @@ class _Windows:
     day tells. So no user counts twice, and where the next day of each lies tells everything.
     """
 
-    known: Known
+    known: KnownDays
     days: Ints
 
     def partial(self, log: EventLog) -> _Counted:
@@ -309,18 +312,17 @@ _KINDS = ("new", "returning", "resurrected", "dormant", "active")
 class _Changes:
     """Users of each period by what they did before, and those who did not come again in it."""
 
-    known: Known
+    known: KnownDays
     numbers: Ints
-    freq: Freq
-    week_start: WeekStart
+    calendar: Calendar
 
     def partial(self, log: EventLog) -> _Counted:
         """Count the users of one part."""
         found = self.known.days(log)
-        period = period_numbers(found.day, self.freq, self.week_start).astype(np.int64)
-        once = begins(found.user) | begins(period)
+        period = self.calendar.of_days(found.day).astype(np.int64)
+        once = is_group_start(found.user) | is_group_start(period)
         user, period = found.user[once], period[once]
-        first = begins(user)
+        first = is_group_start(user)
         since = np.diff(period, prepend=0)
         stays = np.zeros(len(period), dtype=np.bool_)
         stays[:-1] = ~first[1:] & (since[1:] == 1)

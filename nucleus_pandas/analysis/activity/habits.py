@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.activity.active_days import Active, read_active
-from nucleus_pandas.core.arrays import Ints, begins
+from nucleus_pandas.core.arrays import Ints, is_group_start
+from nucleus_pandas.core.calendar import Calendar
 from nucleus_pandas.core.checks import checked_number
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone
@@ -116,9 +117,9 @@ def days_active(
     last = found.shown[1] if end is not None else found.last_over
     first = last - days + 1
     user, _ = _between(found.days, first, last)
-    on = np.diff(np.append(np.flatnonzero(begins(user)), len(user)))
+    on = np.diff(np.append(np.flatnonzero(is_group_start(user)), len(user)))
     users = np.bincount(on, minlength=days + 1)[1:]
-    state = found.states(np.array([last]), "D")
+    state = found.states(np.array([last]), Calendar("D", found.zone))
     _tell(found, first, last, over=last <= found.last_over)
     unknown = np.full(days, last < found.first)
     columns = {
@@ -232,13 +233,13 @@ def _distances(user: Ints, day: Ints) -> tuple[Ints, Ints, int]:
 
     Half a day of a median is rounded up.
     """
-    new = begins(user)
+    new = is_group_start(user)
     again = np.flatnonzero(~new)
     apart = (day[again] - day[again - 1]).astype(np.int64)
     width = int(apart.max(initial=0)) + 1
     # Sorted by user and distance: integers of both are sorted far faster than an index by two keys.
     apart = np.sort(user[again] * np.int64(width) + apart) % width
-    first = np.flatnonzero(begins(user[again]))
+    first = np.flatnonzero(is_group_start(user[again]))
     size = np.diff(np.append(first, len(again)))
     middle = apart[first + (size - 1) // 2] + apart[first + size // 2]
     return (middle + 1) // 2, apart[first + size - 1], int(new.sum()) - len(first)

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
+from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.dtypes import DAY
-from nucleus_pandas.core.text import MISSING, OTHER, shown
+from nucleus_pandas.core.text import MISSING, OTHER
 from nucleus_pandas.core.warnings import warn_incomplete
-from nucleus_pandas.events.encoding import encode
-from nucleus_pandas.events.log_columns import spelled
+from nucleus_pandas.events.log_columns import encode, spelled
 from nucleus_pandas.stats.clusters import UserSums, sum_shares
 
 #: Counts by value: a table with the columns value and count, or what `value_counts` gives.
@@ -146,13 +146,8 @@ def _as_frame(counts: object, name: str) -> pd.DataFrame:
         )
     if "count" not in counts.columns and any(column in counts.columns for column in USERS):
         counts = counts.assign(count=1)
-    missing = [column for column in ("value", "count") if column not in counts.columns]
-    if missing:
-        found = ", ".join(shown(column) for column in counts.columns[:30]) or "none"
-        raise ValueError(
-            f"{name} needs the columns value and count: missing {', '.join(missing)}; found {found}. Rename yours, for "
-            f'example {name}.rename(columns={{"platform": "value", "users": "count"}}).'
-        )
+    advice = f'Rename yours, for example {name}.rename(columns={{"platform": "value", "users": "count"}}).'
+    checked_columns(f"{name} needs the columns value and count", counts, ("value", "count"), advice)
     for column in ("value", "count", "period", *GROUPS, *USERS):
         if (number := int((counts.columns == column).sum())) > 1:
             raise ValueError(f"{name} has several columns named {column}, {number}: keep one, or rename the others.")
@@ -189,8 +184,8 @@ def _texts(column: pd.Series) -> tuple[Ints, list[str]]:
     """The code of each value and its text; values that are written alike are one, missing has a name."""
     if column.dtype == np.dtype(object):
         # Python takes True for 1.
-        told = [str(value).lower() if isinstance(value, bool | np.bool_) else value for value in column.array]
-        column = pd.Series(told, dtype=object, name=column.name)
+        texts = [str(value).lower() if isinstance(value, bool | np.bool_) else value for value in column.array]
+        column = pd.Series(texts, dtype=object, name=column.name)
     codes, values = encode(column)
     written = [*(text or MISSING for text in spelled(values)), MISSING]
     place = {text: number for number, text in enumerate(dict.fromkeys(written))}

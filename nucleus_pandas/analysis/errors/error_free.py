@@ -10,11 +10,10 @@ import pandas as pd
 
 from nucleus_pandas.analysis.errors.failure_counts import CountFailures, FailureCounts, count_failures
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.calendar import Freq
-from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.calendar import NO_PERIODS, Calendar, Freq, Periods, WeekStart, read_calendar
+from nucleus_pandas.core.checks import Span, checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
-from nucleus_pandas.core.units import SETTLING
+from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.events.activity_starts import Activity, as_activity
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.events.clock_errors import Times, oldest
@@ -28,7 +27,7 @@ from nucleus_pandas.events.error_events import (
     warn_without_errors,
 )
 from nucleus_pandas.events.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.events.periods import Calendar, make_calendar
+from nucleus_pandas.events.periods import find_periods
 from nucleus_pandas.events.protocol import answer
 from nucleus_pandas.events.segments import rank_segments
 from nucleus_pandas.events.session_parts import SessionTimes, Wanted, largest_segments, narrowed
@@ -36,13 +35,12 @@ from nucleus_pandas.events.steps import find_column, properties_of
 from nucleus_pandas.stats.clusters import user_wilson
 from nucleus_pandas.stats.intervals import LOW_N, wilson
 
-Span = tuple[dt.datetime | None, dt.datetime | None]
-
 
 def error_free(
     activity: Activity,
     *,
-    freq: Freq | None = "D",
+    freq: Freq | None = "W",
+    week_start: WeekStart | None = None,
     by: str | None = None,
     top: int = 8,
     start: When | None = None,
@@ -57,8 +55,8 @@ def error_free(
     activity : DataFrame, EventLog, EventStore or Buckets
         The table of `load_sessions` (one request a user), whose column `errors` tells; or an event log with sessions.
         Of a store its sessions, of the interval that was synced: of other days it knows only some users.
-    freq : {"D", "W", "M"} or None
-        Days, weeks from Monday or months in which sessions start; None for all of them together.
+    freq, week_start
+        The periods in which sessions start, as for `growth`; ``freq=None`` for all of them together.
     by : str, optional
         A column (``"version"``) or a property (``"plan"`` for data.plan): one value a session, the first that any of
         its events has.
@@ -122,20 +120,21 @@ def error_free(
     >>> bool(free["error_free_sessions"].dropna().between(0, 1).all())
     True
     """
-    zone = parse_zone("UTC" if tz is None else tz)
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    asked = read_span(start, end, tz, as_of)
+    calendar = None if freq is None else read_calendar(freq, week_start, asked.zone)
     activity = in_parts(activity)
     if isinstance(activity, Buckets):
-        return _table_of_parts(activity, "error", freq, by, top, make_interval(start, end, zone), zone, known)
-    within = held_within(activity, *make_interval(start, end, zone))
-    log = as_activity(activity, as_of=known, within=_readable(within))
-    return _table(log, "error", freq, by, top, within, zone, known)
+        return _table_of_parts(activity, "error", calendar, by, top, asked)
+    span = held_within(activity, asked)
+    log = as_activity(activity, as_of=asked.as_of, within=_readable(span))
+    return _table(log, "error", calendar, by, top, span)
 
 
 def crash_free(
     events: Events,
     *,
-    freq: Freq | None = "D",
+    freq: Freq | None = "W",
+    week_start: WeekStart | None = None,
     by: str | None = None,
     top: int = 8,
     start: When | None = None,
@@ -149,7 +148,7 @@ def crash_free(
     ----------
     events : DataFrame, EventLog, EventStore or Buckets
         An event log with sessions.
-    freq, by, top, start, end, tz, as_of
+    freq, week_start, by, top, start, end, tz, as_of
         As for `error_free`; ``by="version"``, ``"platform"`` or ``"country"`` tells where it crashes.
 
     Returns
@@ -182,121 +181,111 @@ def crash_free(
     >>> bool((by_platform["crash_sessions"] <= by_platform["sessions"]).all())
     True
     """
-    zone = parse_zone("UTC" if tz is None else tz)
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    asked = read_span(start, end, tz, as_of)
+    calendar = None if freq is None else read_calendar(freq, week_start, asked.zone)
     events = in_parts(events)
     if isinstance(events, Buckets):
-        return _table_of_parts(events, "crash", freq, by, top, make_interval(start, end, zone), zone, known)
-    within = held_within(events, *make_interval(start, end, zone))
+        return _table_of_parts(events, "crash", calendar, by, top, asked)
+    span = held_within(events, asked)
     if isinstance(events, pd.DataFrame) and "event" not in events.columns and "start" in events.columns:
         log = as_activity(events)
     else:
-        log = as_event_log(events, as_of=known, within=_readable(within), properties=properties_of([], by))
-    return _table(log, "crash", freq, by, top, within, zone, known)
+        log = as_event_log(events, as_of=asked.as_of, within=_readable(span), properties=properties_of([], by))
+    return _table(log, "crash", calendar, by, top, span)
 
 
-def _readable(within: Span) -> Span:
+def _readable(span: Span) -> tuple[dt.datetime | None, dt.datetime | None]:
     """What to read of a store: an interval of which it holds nothing cannot be asked for."""
-    start, end = within
-    return (None, None) if start is not None and start == end else within
+    return (None, None) if span.start is not None and span.start == span.end else span.within
 
 
 def _table(
     log: EventLog,
     failure: Failure,
-    freq: Freq | None,
+    calendar: Calendar | None,
     by: str | None,
     top: int,
-    within: Span,
-    zone: dt.tzinfo,
-    known: int | None,
+    span: Span,
 ) -> pd.DataFrame:
     top = checked_number("top", top, None, "how many values get rows of their own")
     warn_without_errors(log)
-    until = log.as_of_microseconds if known is None else known
-    begins, ends = (None if one is None else microseconds(one) for one in within)
-    found = find_sessions(log, failure, until, start=begins, end=ends)
-    calendar = None if freq is None else _calendar(freq, found.time, begins, ends, until, zone)
-    if calendar is not None:
-        period = np.searchsorted(calendar.edges, found.time, side="right") - 1
-        there = (period >= 0) & (period < len(calendar.labels))
+    until = log.as_of_microseconds if span.as_of is None else span.as_of
+    found = find_sessions(log, failure, until, start=span.start, end=span.end)
+    periods = None if calendar is None else _periods(calendar, found.time, span.start, span.end, until)
+    if periods is not None:
+        period = np.searchsorted(periods.edges, found.time, side="right") - 1
+        there = (period >= 0) & (period < len(periods.labels))
     else:
         period = np.zeros(len(found.time), dtype=np.int64)
-        there = between(found.time, oldest(found.time) if begins is None and len(found.time) else None, None)
+        there = between(found.time, oldest(found.time) if span.start is None and len(found.time) else None, None)
     found, period = Sessions(*(values[there] for values in found)), period[there]
     segments = None
     if by is not None:
         column = find_column(log, by, "by")
         rows = session_rows(log, found, column)
         segments = rank_segments(log.values(column, rows), np.ones(len(rows), dtype=np.bool_), top)
-    counts = count_failures(found, period, calendar, segments)
+    counts = count_failures(found, period, periods, segments)
     names = None if segments is None else segments.names
-    return _lay_out(counts, failure, calendar, names, until, log.sample)
+    return _lay_out(counts, failure, periods, names, until, log.sample)
 
 
 def _table_of_parts(
     buckets: Buckets,
     failure: Failure,
-    freq: Freq | None,
+    calendar: Calendar | None,
     by: str | None,
     top: int,
     asked: Span,
-    zone: dt.tzinfo,
-    known: int | None,
 ) -> pd.DataFrame:
     """The table part by part: first the periods, then, with `by`, the segments, then the counts."""
     top = checked_number("top", top, None, "how many values get rows of their own")
-    begins, ends = (None if one is None else microseconds(one) for one in held_within(buckets.bare, *asked))
+    begins, ends, known, zone = held_within(buckets.bare, asked)
     parts = buckets.parts(as_of=known, by=by, columns=STARTS)
     until = parts.as_of_microseconds
     wanted = Wanted(failure, until, begins, ends)
     times = answer(SessionTimes(wanted, zone), parts)
-    calendar = None if freq is None else _calendar(freq, times, begins, ends, until, zone)
-    if calendar is None:
+    periods = None if calendar is None else _periods(calendar, times, begins, ends, until)
+    if periods is None:
         wanted = narrowed(wanted, oldest(times) if begins is None and len(times.moments) else None, None)
-    elif len(calendar.edges):
-        wanted = narrowed(wanted, int(calendar.edges[0]), int(calendar.edges[-1]))
+    elif len(periods.edges):
+        wanted = narrowed(wanted, int(periods.edges[0]), int(periods.edges[-1]))
     column = None if by is None else find_column(buckets.whole, by, "by")
     segments = None if column is None else answer(largest_segments(wanted, column, top), parts)
-    counts = answer(CountFailures(wanted, calendar, column, segments), parts)
-    return _lay_out(counts, failure, calendar, segments, until, buckets.whole.sample)
+    counts = answer(CountFailures(wanted, periods, column, segments), parts)
+    return _lay_out(counts, failure, periods, segments, until, buckets.whole.sample)
 
 
-def _calendar(
-    freq: Freq, times: Ints | Times, start: int | None, end: int | None, until: int, zone: dt.tzinfo
-) -> Calendar:
+def _periods(calendar: Calendar, times: Ints | Times, start: int | None, end: int | None, until: int) -> Periods:
     """The periods; none of an interval that is empty, as of a store that holds nothing of it."""
-    if start is not None and start == end:
-        start, end, until, times = None, None, 0, np.empty(0, dtype=np.int64)
-    return make_calendar(freq, times, start, end, until, zone)
+    return NO_PERIODS if start is not None and start == end else find_periods(calendar, times, start, end, until)
 
 
 def _lay_out(
     counts: FailureCounts,
     failure: Failure,
-    calendar: Calendar | None,
+    periods: Periods | None,
     segments: list[str] | None,
     until: int,
     sample: float,
 ) -> pd.DataFrame:
     names = [""] if segments is None else segments
-    periods = 1 if calendar is None else len(calendar.labels)
-    groups = periods * len(names)
+    number = 1 if periods is None else len(periods.labels)
+    groups = number * len(names)
     users = counts.users
     measured = {
         "sessions": (counts.sessions.trials, counts.sessions.hits, user_wilson(counts.sessions.misses)),
         "users": (users, counts.failed_users, wilson(users - counts.failed_users, users)),
     }
-    states = {} if calendar is None else _states(calendar, until)
+    states = {} if periods is None else periods.states(until + 1)
     complete = np.repeat(states["complete"], len(names)) if states else np.ones(groups, dtype=np.bool_)
     schema: Schema = {}
     columns: dict[str, Any] = {}
-    if calendar is not None:
+    if periods is not None:
         schema["period"] = DAY
-        columns["period"] = np.repeat(np.array(calendar.labels, dtype=DAY), len(names))
+        columns["period"] = np.repeat(np.array(periods.labels, dtype=DAY), len(names))
     if segments is not None:
         schema["segment"] = TEXT
-        columns["segment"] = names * periods
+        columns["segment"] = names * number
     for unit, (all_of, failed, bounds) in measured.items():
         free = f"{failure}_free_{unit}"
         schema |= {unit: COUNT, f"{failure}_{unit}": COUNT}
@@ -315,8 +304,3 @@ def _rates(name: str, free: Ints, all_of: Ints, bounds: tuple[Any, Any], known: 
         rate = free / all_of
     rates = {name: rate, f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
     return {column: np.where(known, values, np.nan) for column, values in rates.items()}
-
-
-def _states(calendar: Calendar, until: int) -> dict[str, Bools]:
-    complete = calendar.whole & (calendar.edges[1:] <= until + 1)
-    return {"complete": complete, "settled": complete & (calendar.edges[1:] <= until + 1 - SETTLING)}

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.arrays import Bools, Ints, begins
-from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
+from nucleus_pandas.core.checks import checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.durations import Duration, read_duration, spell_duration
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.instants import When, Zone, microseconds
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
@@ -138,28 +138,25 @@ def impact_of_errors(
     first = checked_number("first", first, None, "in how many first sessions an error counts")
     strata = checked_number("strata", strata, _MOST_STRATA, "into how many groups of activity users are put")
     length = read_duration("within", within, 'write a duration such as within="28d", or a timedelta.')
-    zone = parse_zone("UTC" if tz is None else tz)
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    interval = held_within(activity, *make_interval(start, end, zone))
-    begins_at, ends_at = (None if one is None else microseconds(one) for one in interval)
+    begins_at, ends_at, known, _ = held_within(activity, read_span(start, end, tz, as_of))
     log = as_activity(activity, as_of=known)
     until = log.as_of_microseconds if known is None else known
     if isinstance(activity, EventLog) and activity.spans:
         # Of a store's events none is later than what was synced, although its sessions are known until the last sync.
         until = min(until, microseconds(activity.spans[-1][1]))
-    found, told = all_sessions(log, "error", until)
+    found, has_count = all_sessions(log, "error", until)
     if len(found.time):
         # Nobody knows when a session of a clock that is years behind was: it need not be the first.
         right = ~np.isin(found.user, found.user[found.time < oldest(found.time)])
-        found, told = Sessions(*(values[right] for values in found)), told[right]
-    people = _people(found, told, _actions(log, found, until), first, length, until)
+        found, has_count = Sessions(*(values[right] for values in found)), has_count[right]
+    people = _people(found, has_count, _actions(log, found, until), first, length, until)
     asked = between(people.began, begins_at, ends_at)
-    if unknown := int(np.count_nonzero(asked & ~people.told)):
+    if unknown := int(np.count_nonzero(asked & ~people.has_count)):
         warn_incomplete(
             f"{unknown:,} of {counted(int(np.count_nonzero(asked)), 'user')} are left out: of one of their first "
             "sessions it is not known whether it had an error."
         )
-    asked &= people.told
+    asked &= people.has_count
     pending = int(np.count_nonzero(asked & ~people.old))
     if pending and pending == int(np.count_nonzero(asked)):
         rule = f"a user is judged {spell_duration(length)} and 48 hours after the last of the first {first} sessions."
@@ -185,25 +182,25 @@ class _People(NamedTuple):
     failed: Bools
     returned: Bools
     old: Bools
-    told: Bools
+    has_count: Bools
 
 
-def _people(found: Sessions, told: Bools, actions: Any, first: int, length: int, until: int) -> _People:
+def _people(found: Sessions, has_count: Bools, actions: Any, first: int, length: int, until: int) -> _People:
     """Look at the first sessions of each user, who stand together and in order."""
-    begin = np.flatnonzero(begins(found.user)) if len(found.user) else np.empty(0, dtype=np.int64)
+    begin = np.flatnonzero(is_group_start(found.user)) if len(found.user) else np.empty(0, dtype=np.int64)
     size = np.diff(np.append(begin, len(found.user)))
     begin, size = begin[size >= first], size[size >= first]
     last = begin + first - 1
     later = np.minimum(last + 1, max(0, len(found.user) - 1))
     returned = (size > first) & (found.time[later] - found.time[last] <= length)
-    done, failed, unknown = (np.concatenate([[0], np.cumsum(values)]) for values in (actions, found.failed, ~told))
+    done, failed, unknown = (np.concatenate([[0], np.cumsum(values)]) for values in (actions, found.failed, ~has_count))
     return _People(
         began=found.time[begin],
         actions=done[last + 1] - done[begin],
         failed=failed[last + 1] > failed[begin],
         returned=returned,
         old=found.time[last] + length <= until - SETTLING,
-        told=unknown[last + 1] == unknown[begin],
+        has_count=unknown[last + 1] == unknown[begin],
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.errors.day_tables import checked_days
 from nucleus_pandas.api.parsing.values import Losses, clean
-from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.checks import check_choice, checked_number
 from nucleus_pandas.core.dtypes import COUNT, DAY, FLAG, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.text import MISSING, OTHER, counted
 from nucleus_pandas.core.warnings import warn_incomplete
@@ -130,8 +130,7 @@ def error_trend(
     True
     """
     errors = checked_days(errors, ("error",), "count", "errors", "load_error_counts")
-    if per is not None and per not in get_args(Per):
-        raise ValueError(f"per={per!r} is not known; write one of {', '.join(map(repr, get_args(Per)))}.")
+    check_choice("per", per, (*get_args(Per), None))
     if per is not None and daily is None:
         raise ValueError(f"per={per!r} needs the table of load_daily: error_trend(errors, daily, per={per!r}).")
     top = checked_number("top", top, None, "how many errors get rows of their own")

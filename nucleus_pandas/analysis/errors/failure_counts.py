@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nucleus_pandas.core.arrays import Ints, distinct
+from nucleus_pandas.core.calendar import Periods
 from nucleus_pandas.events.error_events import Sessions
 from nucleus_pandas.events.eventlog import EventLog
-from nucleus_pandas.events.periods import Calendar
 from nucleus_pandas.events.segments import Segments
 from nucleus_pandas.events.session_parts import Wanted, segments_of
 from nucleus_pandas.stats.clusters import UserSums, sum_users
@@ -24,12 +24,10 @@ class FailureCounts(NamedTuple):
     failed_users: Ints
 
 
-def count_failures(
-    found: Sessions, period: Ints, calendar: Calendar | None, segments: Segments | None
-) -> FailureCounts:
+def count_failures(found: Sessions, period: Ints, periods: Periods | None, segments: Segments | None) -> FailureCounts:
     """Count sessions and users by period and segment."""
     names = 1 if segments is None else len(segments.names)
-    groups = (1 if calendar is None else len(calendar.labels)) * names
+    groups = (1 if periods is None else len(periods.labels)) * names
     group = period * names + (0 if segments is None else segments.code)
     failed = found.failed
     return FailureCounts(
@@ -44,7 +42,7 @@ class CountFailures:
     """The counts of the table; a user is in one part, so users add up, too."""
 
     wanted: Wanted
-    calendar: Calendar | None
+    periods: Periods | None
     column: str | None
     segments: list[str] | None
 
@@ -52,12 +50,12 @@ class CountFailures:
         """Count one part."""
         found = self.wanted.find(log)
         period = np.zeros(len(found.time), dtype=np.int64)
-        if self.calendar is not None:
-            period = np.searchsorted(self.calendar.edges, found.time, side="right") - 1
+        if self.periods is not None:
+            period = np.searchsorted(self.periods.edges, found.time, side="right") - 1
         segments = None
         if self.column is not None and self.segments is not None:
             segments = segments_of(log, found, self.column, self.segments)
-        return count_failures(found, period, self.calendar, segments)
+        return count_failures(found, period, self.periods, segments)
 
     def merge(self, one: FailureCounts, other: FailureCounts) -> FailureCounts:
         """Add two parts up."""

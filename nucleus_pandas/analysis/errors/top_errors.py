@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.arrays import Ints, begins, combine, distinct
-from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.arrays import Ints, combine, distinct, is_group_start
+from nucleus_pandas.core.checks import checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, INSTANT, NUMBER, TEXT, Schema, make_frame
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.text import MISSING
 from nucleus_pandas.events.error_events import CRASHES, between, error_name, error_rows, warn_without_errors
 from nucleus_pandas.events.eventlog import EventLog, Events, as_event_log
@@ -116,16 +116,14 @@ def top_errors(
     True
     """
     top = checked_number("top", top, None, "how many errors to give")
-    zone = parse_zone("UTC" if tz is None else tz)
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    within = make_interval(start, end, zone)
-    log = as_event_log(events, as_of=known, within=within, properties=[_MESSAGE])
-    if not isinstance(events, EventStore) or within == (None, None):  # of a quiet week there is nothing to say
+    asked = read_span(start, end, tz, as_of)
+    log = as_event_log(events, as_of=asked.as_of, within=asked.within, properties=[_MESSAGE])
+    if not isinstance(events, EventStore) or asked.within == (None, None):  # of a quiet week there is nothing to say
         warn_without_errors(log)
     rows = error_rows(log)
     time = log.time[rows]
-    inside = time <= (log.as_of_microseconds if known is None else known)
-    inside &= between(time, *(None if one is None else microseconds(one) for one in within))
+    inside = time <= (log.as_of_microseconds if asked.as_of is None else asked.as_of)
+    inside &= between(time, asked.start, asked.end)
     return _table(log, rows[inside], top)
 
 
@@ -139,8 +137,8 @@ def _table(log: EventLog, rows: Ints, top: int) -> pd.DataFrame:
     group = combine(pd.factorize(name)[0], pd.factorize(np.array(alike, dtype=object))[0])
     groups = int(group.max(initial=-1)) + 1
     by_time = np.lexsort((log.time[rows], group))
-    first = by_time[begins(group[by_time])]
-    last = by_time[np.append(begins(group[by_time])[1:], True)] if groups else first
+    first = by_time[is_group_start(group[by_time])]
+    last = by_time[np.append(is_group_start(group[by_time])[1:], True)] if groups else first
     versions = np.array(log.texts("version", rows), dtype=object)
     version = pd.factorize(versions)[0]
     crash = np.array([one in CRASHES for one in name], dtype=np.bool_)

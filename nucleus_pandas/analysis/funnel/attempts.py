@@ -8,9 +8,16 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.analysis.funnel.timeline import EventPositions, Timeline, following
-from nucleus_pandas.analysis.funnel.walks import Attempts, walk_any, walk_ordered, walk_strict
-from nucleus_pandas.core.arrays import Bools, Ints, begins, distinct
+from nucleus_pandas.analysis.funnel.walks import (
+    Attempts,
+    EventPositions,
+    Timeline,
+    following,
+    walk_any,
+    walk_ordered,
+    walk_strict,
+)
+from nucleus_pandas.core.arrays import Bools, Ints, distinct, is_group_start
 from nucleus_pandas.core.units import SETTLING, TIMEOUT
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.steps import Exclusion, Step, rows_of, share_events
@@ -147,7 +154,7 @@ def find_best_attempts(found: Found, asked: Question, edges: Ints | None = None)
 
 def _entries(line: Timeline, positions: EventPositions, asked: Question) -> EventPositions:
     """The rows with which attempts begin, one an instant, by user and time."""
-    inside = begins(positions.at)
+    inside = is_group_start(positions.at)
     inside &= positions.time <= asked.as_of
     if asked.start is not None:
         inside &= positions.time >= asked.start
@@ -161,7 +168,7 @@ def _entries(line: Timeline, positions: EventPositions, asked: Question) -> Even
         positions = EventPositions(*(part[order] for part in positions))
         user = line.log.user[line.order[positions.rows]]
     if asked.first_only:
-        positions = EventPositions(*(part[begins(user)] for part in positions))
+        positions = EventPositions(*(part[is_group_start(user)] for part in positions))
     return positions
 
 
@@ -191,7 +198,7 @@ def _first_best(user: Ints, period: Ints | None, worth: Ints) -> Ints:
     """The first attempt of most worth of each user and period, of attempts in order of user and time."""
     if not len(user):
         return np.empty(0, dtype=np.int64)
-    new = begins(user) if period is None else begins(user) | begins(period)
+    new = is_group_start(user) if period is None else is_group_start(user) | is_group_start(period)
     # Of the highest worth and the lowest place in one number.
     last = len(worth) - 1
     ranked = np.arange(last, -1, -1)

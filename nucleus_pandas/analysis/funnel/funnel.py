@@ -10,12 +10,12 @@ from nucleus_pandas.analysis.funnel.attempts import Order, find_best_attempts, l
 from nucleus_pandas.analysis.funnel.funnel_parts import EntryTimes, FunnelTable, entry_times
 from nucleus_pandas.analysis.funnel.funnel_question import Entry, OnExclude, Ties, Window, read_question
 from nucleus_pandas.analysis.funnel.funnel_tables import people, warn_if_all_pending, who_counts
-from nucleus_pandas.analysis.funnel.timeline import LeftOut
-from nucleus_pandas.core.calendar import Freq
+from nucleus_pandas.analysis.funnel.walks import LeftOut
+from nucleus_pandas.core.calendar import Freq, WeekStart, read_calendar
 from nucleus_pandas.core.checks import checked_number
 from nucleus_pandas.core.instants import When, Zone, parse_zone
 from nucleus_pandas.events.eventlog import EventLog, Events
-from nucleus_pandas.events.periods import make_calendar
+from nucleus_pandas.events.periods import find_periods
 from nucleus_pandas.events.protocol import answer
 from nucleus_pandas.events.refusal import REFUSAL, refuse_parts
 from nucleus_pandas.events.segments import TOP, find_segments
@@ -266,6 +266,7 @@ def funnel_trend(
     steps: list[StepLike],
     *,
     freq: Freq = "W",
+    week_start: WeekStart | None = None,
     window: Window = "7d",
     order: Order = "ordered",
     entry: Entry = "any",
@@ -280,12 +281,12 @@ def funnel_trend(
     as_of: When | None = None,
     include_pending: bool = False,
 ) -> pd.DataFrame:
-    """How many users came how far, of those who entered in each day, week or month.
+    """How many users came how far, of those who entered in each day, week, month or quarter.
 
     Parameters
     ----------
-    freq : {"D", "W", "M"}
-        Local days, weeks from Monday, or calendar months of the entry.
+    freq, week_start
+        The periods of the entry, as for `growth`.
     events, steps, window, order, entry, exclude, on_exclude, by, top, ties, start, end, tz, as_of, include_pending
         As for `funnel`. With ``entry="any"`` a user counts in each period in which they enter, by the attempts that
         begin in it, as if `start` and `end` were those of the period; with ``"first"`` in one period only.
@@ -338,6 +339,7 @@ def funnel_trend(
     >>> trend["period"].iloc[0]
     Timestamp('2026-06-01 00:00:00')
     """
+    calendar = read_calendar(freq, week_start, parse_zone("UTC" if tz is None else tz))
     log, asked = read_question(
         events,
         steps,
@@ -359,9 +361,8 @@ def funnel_trend(
     whole = log if isinstance(log, EventLog) else None
     found = None if whole is None else look_up(whole, asked)
     times = answer(EntryTimes(asked), log) if found is None else entry_times(found, asked)
-    zone = parse_zone("UTC" if tz is None else tz)
-    calendar = make_calendar(freq, times, asked.start, asked.end, asked.as_of, zone)
-    if len(calendar.edges):
-        asked = replace(asked, start=int(calendar.edges[0]), end=int(calendar.edges[-1]))
-    table = FunnelTable(asked, by, top, log.sample, calendar)
+    periods = find_periods(calendar, times, asked.start, asked.end, asked.as_of)
+    if len(periods.edges):
+        asked = replace(asked, start=int(periods.edges[0]), end=int(periods.edges[-1]))
+    table = FunnelTable(asked, by, top, log.sample, periods)
     return answer(table, log) if whole is None or found is None else table.finish(table.count(whole, found))

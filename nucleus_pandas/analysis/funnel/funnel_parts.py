@@ -15,10 +15,10 @@ from nucleus_pandas.analysis.funnel.attempts import (
     merge_attempts,
 )
 from nucleus_pandas.analysis.funnel.funnel_tables import summary, warn_if_all_pending, who_counts
-from nucleus_pandas.analysis.funnel.timeline import LeftOut
+from nucleus_pandas.analysis.funnel.walks import LeftOut
+from nucleus_pandas.core.calendar import Periods
 from nucleus_pandas.events.clock_errors import Times, days_of_utc
 from nucleus_pandas.events.eventlog import EventLog
-from nucleus_pandas.events.periods import Calendar
 from nucleus_pandas.events.segments import Values, rank_values, read_values
 from nucleus_pandas.events.steps import find_column
 
@@ -34,7 +34,7 @@ class Entrants:
 
 @dataclass(frozen=True)
 class FunnelTable:
-    """The table of `funnel`, or with a calendar that of `funnel_trend`.
+    """The table of `funnel`, or with periods that of `funnel_trend`.
 
     The times of steps are kept for each user who entered: medians of parts say nothing about that of the whole.
     """
@@ -43,7 +43,7 @@ class FunnelTable:
     by: str | None
     top: int
     sample: float
-    calendar: Calendar | None = None
+    periods: Periods | None = None
 
     def partial(self, log: EventLog) -> Entrants:
         """Find who entered, and how far they came."""
@@ -51,7 +51,7 @@ class FunnelTable:
 
     def count(self, log: EventLog, found: Found) -> Entrants:
         """The same for events that were looked up."""
-        best = find_best_attempts(found, self.asked, None if self.calendar is None else self.calendar.edges)
+        best = find_best_attempts(found, self.asked, None if self.periods is None else self.periods.edges)
         segment = None
         if self.by is not None:
             segment = read_values(log.values(find_column(log, self.by, "by"), best.entry))
@@ -69,7 +69,7 @@ class FunnelTable:
         warn_if_all_pending(state.best, self.asked)
         counted = who_counts(state.best, self.asked)
         segments = None if state.segment is None else rank_values(state.segment, counted, self.top)
-        return summary(self.sample, self.asked, state.best, segments, self.calendar)
+        return summary(self.sample, self.asked, state.best, segments, self.periods)
 
 
 @dataclass(frozen=True)

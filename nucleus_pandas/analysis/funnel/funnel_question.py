@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Literal, get_args
 
 from nucleus_pandas.analysis.funnel.attempts import Order, Question
+from nucleus_pandas.core.checks import Span, check_choice, read_span
 from nucleus_pandas.core.durations import Duration, read_duration
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.events.buckets import SESSION, Buckets, in_parts
 from nucleus_pandas.events.eventlog import EventLog, as_event_log
 from nucleus_pandas.events.protocol import Parts
@@ -57,8 +57,7 @@ def read_question(
         ("on_exclude", on_exclude, get_args(OnExclude)),
         ("ties", ties, get_args(Ties)),
     ):
-        if value not in choices:
-            raise ValueError(f"{name}={value!r} is not known; write one of {', '.join(map(repr, choices))}.")
+        check_choice(name, value, choices)
     if by is not None and not isinstance(by, str):
         raise TypeError(f'by is of type {type(by).__name__}; write the name of one column, for example by="version".')
     if order == "any" and len(wanted) > MOST_TANGLED and (ties == "strict" or share_events(wanted)):
@@ -67,12 +66,10 @@ def read_question(
             'event, or with ties="strict".'
         )
     span = _read_window(window)
-    zone = parse_zone("UTC" if tz is None else tz)
-    within = make_interval(start, end, zone)
-    begins, ends = (None if one is None else microseconds(one) for one in within)
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    reach = (within[0], _until(within[1], span))
-    log = _log(events, wanted, exclusions, by, known, reach, sessions=span is None, strict=order == "strict")
+    about = read_span(start, end, tz, as_of)
+    # Later steps count after the end, too; a session is not cut off anyway.
+    reach = about if about.end is None or span is None else about._replace(end=about.end + span)
+    log = _log(events, wanted, exclusions, by, reach, sessions=span is None, strict=order == "strict")
     asked = Question(
         steps=wanted,
         window=span,
@@ -81,9 +78,9 @@ def read_question(
         exclusions=exclusions,
         drop_spoiled=on_exclude == "drop",
         ties_strict=ties == "strict",
-        start=begins,
-        end=ends,
-        as_of=log.as_of_microseconds if known is None else known,
+        start=about.start,
+        end=about.end,
+        as_of=log.as_of_microseconds if about.as_of is None else about.as_of,
         include_pending=bool(include_pending),
     )
     return log, asked
@@ -94,8 +91,7 @@ def _log(
     steps: list[Step],
     exclusions: list[Exclusion],
     by: str | None,
-    known: int | None,
-    within: tuple[dt.datetime | None, dt.datetime | None],
+    reach: Span,
     *,
     sessions: bool,
     strict: bool,
@@ -109,9 +105,11 @@ def _log(
         columns = [*(SESSION if sessions else ()), *(["kind"] if strict else [])]
         places = [*(f"step {number}" for number in range(1, len(steps) + 1)), *("exclude" for _ in exclusions)]
         named = list(zip(places, looked_at, strict=True))
-        return events.parts(as_of=known, steps=named, by=by, columns=columns, every=every)
+        return events.parts(as_of=reach.as_of, steps=named, by=by, columns=columns, every=every)
     only = None if every else enough(events, looked_at, by)
-    log = as_event_log(events, only=only, as_of=known, within=within, properties=properties_of(looked_at, by))
+    log = as_event_log(
+        events, only=only, as_of=reach.as_of, within=reach.within, properties=properties_of(looked_at, by)
+    )
     _check_sessions(log, sessions=sessions)
     return log
 
@@ -119,11 +117,6 @@ def _log(
 def _check_sessions(log: EventLog, *, sessions: bool) -> None:
     if sessions and "session_id" not in log.frame.columns:
         raise ValueError('window="session" needs the column session_id, which the log does not have; use a duration.')
-
-
-def _until(end: dt.datetime | None, span: int | None) -> dt.datetime | None:
-    """Until when steps count, of entries before `end`; a session is not cut off anyway."""
-    return end if end is None or span is None else end + dt.timedelta(microseconds=span)
 
 
 def _read_window(window: object) -> int | None:

@@ -9,12 +9,12 @@ import pandas as pd
 
 from nucleus_pandas.analysis.funnel.attempts import EXCLUDED, NEVER, PENDING, STATUSES, BestAttempts, Question
 from nucleus_pandas.core.arrays import Bools, Ints
+from nucleus_pandas.core.calendar import Periods
 from nucleus_pandas.core.dtypes import COUNT, DAY, INSTANT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.durations import spell_duration
-from nucleus_pandas.core.units import SETTLING, TIMEOUT
+from nucleus_pandas.core.units import SECOND, SETTLING, TIMEOUT
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.pending import warn_all_pending
-from nucleus_pandas.events.periods import Calendar
 from nucleus_pandas.events.segments import Segments
 from nucleus_pandas.stats.intervals import LOW_N, wilson
 
@@ -61,15 +61,15 @@ def warn_if_all_pending(found: BestAttempts, asked: Question) -> None:
 
 
 def summary(
-    sample: float, asked: Question, found: BestAttempts, segments: Segments | None, calendar: Calendar | None
+    sample: float, asked: Question, found: BestAttempts, segments: Segments | None, periods: Periods | None
 ) -> pd.DataFrame:
     """The table of `funnel` and `funnel_trend`: a row for each period, segment and step."""
     names = [""] if segments is None else segments.names
-    periods = 1 if calendar is None else len(calendar.labels)
-    groups, steps = periods * len(names), len(asked.steps)
+    number = 1 if periods is None else len(periods.labels)
+    groups, steps = number * len(names), len(asked.steps)
     group = found.period * len(names) + (0 if segments is None else segments.code)
     counts = _counts(group, groups, found, who_counts(found, asked))
-    columns: dict[str, Any] = {} if segments is None else {"segment": np.tile(np.repeat(names, steps), periods)}
+    columns: dict[str, Any] = {} if segments is None else {"segment": np.tile(np.repeat(names, steps), number)}
     schema: Schema = {} if segments is None else {"segment": TEXT}
     columns |= {
         "step": np.tile(np.arange(1, steps + 1), groups),
@@ -77,14 +77,14 @@ def summary(
         **{name: values.reshape(-1) for name, values in counts.items()},
     }
     schema |= FUNNEL
-    if calendar is not None:
+    if periods is not None:
         each = len(names) * steps
-        states = _states(calendar, asked, found)
+        states = _states(periods, asked, found)
         columns |= {name: np.repeat(values, each) for name, values in states.items()}
         unknown = np.repeat(~_known(states, asked), each)
         columns |= {name: np.where(unknown, np.nan, columns[name]) for name in _JUDGED}
         schema = {"period": DAY, **schema, **_STATES}
-        columns["period"] = np.repeat(np.array(calendar.labels, dtype=DAY), each)
+        columns["period"] = np.repeat(np.array(periods.labels, dtype=DAY), each)
     return make_frame(schema | _ASKED, columns | _asked(sample, asked, groups * steps))
 
 
@@ -113,7 +113,7 @@ def _counts(group: Ints, groups: int, found: BestAttempts, counted: Bools) -> di
         made = np.flatnonzero(counted & (found.depth > number))
         users[:, number] = np.bincount(group[made], minlength=groups)
         if number:
-            seconds = (found.times[number, made] - found.times[number - 1, made]) / 1e6
+            seconds = (found.times[number, made] - found.times[number - 1, made]) / SECOND
             median[:, number], mean[:, number] = _middle(seconds, group[made], groups)
     before = np.concatenate([np.zeros((groups, 1), dtype=np.int64), users[:, :-1]], axis=1)
     start = np.repeat(users[:, :1], steps, axis=1)
@@ -144,14 +144,13 @@ def _middle(seconds: Any, group: Ints, groups: int) -> tuple[Any, Any]:
     return (by_group.agg(how).reindex(range(groups)).to_numpy() for how in ("median", "mean"))  # type: ignore[return-value]
 
 
-def _states(calendar: Calendar, asked: Question, found: BestAttempts) -> dict[str, Bools]:
+def _states(periods: Periods, asked: Question, found: BestAttempts) -> dict[str, Bools]:
     """Which periods are complete and settled."""
-    complete = calendar.whole & (calendar.edges[1:] <= asked.as_of + 1)
     window = TIMEOUT if asked.window is None else asked.window
-    settled = complete & (calendar.edges[1:] + window <= asked.as_of + 1 - SETTLING)
+    states = periods.states(asked.as_of + 1, settled_until=asked.as_of + 1 - window)
     # A session may go on for long after the period that it began in.
-    settled[found.young] = False
-    return {"complete": complete, "settled": settled}
+    states["settled"][found.young] = False
+    return states
 
 
 def _known(states: dict[str, Bools], asked: Question) -> Bools:

@@ -1,4 +1,4 @@
-"""How far each attempt at a funnel comes, and when: one walk for each order.
+"""How far each attempt at a funnel comes, and when: the line of events it walks along, and one walk for each order.
 
 An attempt begins at an instant, its entry, and ends at a limit. A walk gives the instant at which each attempt made
 each step, -1 where it did not: an array of steps by attempts. Steps are made as early as can be. That is exact: who
@@ -7,13 +7,217 @@ has made more steps by some instant can go on at least as well, as all of them b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.analysis.funnel.ties import SimultaneousEvents, can_all, find_simultaneous
-from nucleus_pandas.analysis.funnel.timeline import EventPositions, Timeline, following
-from nucleus_pandas.core.arrays import Ints, begins, distinct
+from nucleus_pandas.core.arrays import Bools, Ints, distinct, is_group_start
+from nucleus_pandas.core.warnings import warn_incomplete
+from nucleus_pandas.events.eventlog import EventLog, LogCache
+
+
+class EventPositions(NamedTuple):
+    """Rows of a line, in order, with the instant, group and time of each."""
+
+    rows: Ints
+    at: Ints
+    group: Ints
+    time: Ints
+
+
+_POSITIONS: LogCache[int, EventPositions] = LogCache()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Rows in order of group and time; an instant is the number of its first row.
+
+    Attributes
+    ----------
+    log : EventLog
+    order : array of int or None
+        The row of the log of each row; None if they are the same.
+    group : array of int
+        Rows of one group stand together.
+    time : array of int64
+        In microseconds since 1970.
+    instant : array of int or None
+        For each row the first of its group at the same time; None if each row is the only one.
+    left_out : int
+        The events that have no session, where groups are sessions.
+    """
+
+    log: EventLog
+    order: Ints | None
+    group: Ints
+    time: Ints
+    instant: Ints | None
+    left_out: int = 0
+
+    @classmethod
+    def of_users(cls, log: EventLog) -> Timeline:
+        """Each user's events."""
+        return cls(log, None, log.user, log.time, log.instant)
+
+    @classmethod
+    def of_sessions(cls, log: EventLog) -> Timeline:
+        """Each session's events; those without a session are left out."""
+        order = np.flatnonzero(log.session >= 0).astype(log.order.dtype)
+        left_out = len(log) - len(order)
+        order = order[np.argsort(log.session[order], kind="stable")]
+        group, time = log.session[order], log.time[order]
+        new = is_group_start(group) | is_group_start(time)
+        first = np.maximum.accumulate(np.where(new, np.arange(len(order), dtype=order.dtype), 0))
+        return cls(log, order, group, time, first, left_out)
+
+    @cached_property
+    def _places(self) -> Ints:
+        places = np.full(len(self.log), -1, dtype=self.log.order.dtype)
+        places[self.order] = np.arange(len(places) if self.order is None else len(self.order))
+        return places
+
+    def event(self, code: int) -> EventPositions:
+        """Give the rows of an event; they are kept with the log, as questions repeat."""
+        if self.order is not None:
+            return self.positions(self.rows(self.log.rows_of(code)))
+        return _POSITIONS.get(self.log, code, lambda: self.positions(self.log.rows_of(code)))
+
+    def positions(self, rows: Ints) -> EventPositions:
+        """Give the instant, group and time of rows along with them."""
+        return EventPositions(rows, self.at(rows), self.group[rows], self.time[rows])
+
+    def rows(self, log_rows: Ints) -> Ints:
+        """Give the rows of this line that are these rows of the log, in order."""
+        if self.order is None:
+            return log_rows
+        found = self._places[log_rows]
+        return np.sort(found[found >= 0])
+
+    def log_rows(self, rows: Ints) -> Ints:
+        """Give the rows of the log that are these rows."""
+        return rows if self.order is None else self.order[rows]
+
+    def system(self) -> Bools:
+        """Which rows are the service's own events."""
+        return self.log.system if self.order is None else self.log.system[self.order]
+
+    def at(self, rows: Ints) -> Ints:
+        """Give the instants of rows."""
+        return rows if self.instant is None else self.instant[rows]
+
+    def last_times(self, rows: Ints, until: int) -> Ints:
+        """Give the time of the last row of each row's group that is not later than `until`, as no row given is."""
+        known = np.flatnonzero(self.time <= until)
+        group = self.group[known]
+        ends = known[np.append(group[1:] != group[:-1], True)] if len(known) else known
+        return self.time[ends[np.searchsorted(ends, rows)]]
+
+
+class LeftOut(NamedTuple):
+    """How many events have no session, of how many."""
+
+    events: int
+    of: int
+
+    def warn(self) -> None:
+        """Warn, if there are any."""
+        if self.events:
+            warn_incomplete(
+                f'{self.events:,} of {self.of:,} events have no session, so that window="session" leaves them out.'
+            )
+
+
+def following(positions: Ints, current: Ints, *, strictly_after: bool) -> tuple[Ints, Bools]:
+    """Give for each instant the place among some of the first from it on, or after it, and whether there is one."""
+    place = np.searchsorted(positions, current, side="right" if strictly_after else "left")
+    there = place < len(positions)
+    return np.minimum(place, max(0, len(positions) - 1), out=place), there
+
+
+@dataclass(frozen=True)
+class SimultaneousEvents:
+    """Instants with several events, each of which may be one of several steps.
+
+    Attributes
+    ----------
+    instants : array of int
+        In order.
+    kind : array of int
+        Of which kind each is: kinds are sets of events that allow the same.
+    reach : array of int, shape (kinds, steps + 1)
+        How many steps have been made at most when the instant is over, by how many had been made before it.
+    used_up : array of bool, same shape
+        Whether a step was made with each of its events.
+    """
+
+    instants: Ints
+    kind: Ints
+    reach: Ints
+    used_up: Bools
+
+    def look_up(self, instants: Ints) -> Ints:
+        """Give the kind of instants, -1 for those with one event only."""
+        if not len(self.instants):
+            return np.full(len(instants), -1)
+        place = np.minimum(np.searchsorted(self.instants, instants), len(self.instants) - 1)
+        return np.where(self.instants[place] == instants, self.kind[place], -1)
+
+
+def find_simultaneous(instants: Ints, masks: Ints, steps: int) -> SimultaneousEvents:
+    """Find the instants with several events; given each event's instant and a bit for each step it can be."""
+    new = is_group_start(instants)
+    first = np.flatnonzero(new)
+    several = np.diff(np.append(first, len(instants))) > 1
+    number = np.cumsum(new) - 1
+    inside = several[number]
+    if not inside.any():
+        none = np.empty(0, dtype=np.int64)
+        return SimultaneousEvents(none, none, none.reshape(0, steps + 1), none.reshape(0, steps + 1) > 0)
+    clash = (np.cumsum(several) - 1)[number[inside]]
+    types, type_of = np.unique(masks[inside], return_inverse=True)
+    # More events of a type than it has steps cannot be used; one more shows that not all were.
+    most = np.array([int(mask).bit_count() + 1 for mask in types], dtype=np.int64)
+    cells = int(several.sum()) * len(types)
+    table = np.bincount(clash * len(types) + type_of, minlength=cells).reshape(-1, len(types))
+    kinds, kind = np.unique(np.minimum(table, most), axis=0, return_inverse=True)
+    reach = np.zeros((len(kinds), steps + 1), dtype=np.int64)
+    for row, counts in enumerate(kinds.tolist()):
+        events = [int(mask) for mask, count in zip(types.tolist(), counts, strict=True) for _ in range(count)]
+        reach[row] = [longest(events, done, steps) for done in range(steps + 1)]
+    used_up = reach == np.arange(steps + 1) + kinds.sum(axis=1)[:, None]
+    return SimultaneousEvents(instants[first[several]], kind.reshape(-1), reach, used_up)
+
+
+def longest(events: Sequence[int], done: int, steps: int) -> int:
+    """Give the last step that can be made after `done` of them, one after the other, each with an event of its own.
+
+    An event is a mask of the steps that it can be.
+    """
+    holder: dict[int, int] = {}
+    while done < steps and _make(done, events, holder, set()):
+        done += 1
+    return done
+
+
+def can_all(events: Sequence[int], steps: int) -> bool:
+    """Say whether each event can be a step of its own, in whatever order."""
+    holder: dict[int, int] = {}
+    by_step = [sum(1 << place for place, mask in enumerate(events) if mask >> number & 1) for number in range(steps)]
+    return all(_make(place, by_step, holder, set()) for place in range(len(events)))
+
+
+def _make(step: int, events: Sequence[int], holder: dict[int, int], tried: set[int]) -> bool:
+    """Find an event for a step; one that another step holds is free if that one finds another."""
+    for place, mask in enumerate(events):
+        if mask >> step & 1 and place not in tried:
+            tried.add(place)
+            if place not in holder or _make(holder[place], events, holder, tried):
+                holder[place] = step
+                return True
+    return False
 
 
 class Attempts(NamedTuple):
@@ -72,7 +276,7 @@ def walk_strict(
     acts = np.flatnonzero(~line.system() | (masks != 0)).astype(attempts.entry.dtype)
     acts_at, masks = line.at(acts), masks[acts]
     simultaneous = find_simultaneous(acts_at, masks, total)
-    first = begins(acts_at)
+    first = is_group_start(acts_at)
     instants, masks = acts_at[first], masks[first]
 
     tries, made = _first_steps(simultaneous.look_up(attempts.entry), simultaneous, ties_strict=ties_strict)
@@ -115,7 +319,7 @@ def walk_any(
     rows, masks = _masked(steps)
     at = line.at(rows)
     if ties_strict:
-        first = np.flatnonzero(begins(at))
+        first = np.flatnonzero(is_group_start(at))
         masks, at = (np.bitwise_or.reduceat(masks, first) if len(first) else masks), at[first]
     reached, alive = _begin(len(steps), attempts)
     _, group, limit = attempts

@@ -167,7 +167,7 @@ def compare_releases(
     named, lives = _rows(asked, top), _lives(read)
     shares = _Shares(np.sort(read.found.time), read)
     before = [_before(read.names, lives, place) for place in named]
-    rows = [_told(asked, place, lives[place], shares) for place in named]
+    rows = [_row(asked, place, lives[place], shares) for place in named]
     compared = _compare(asked, per, list(zip(named, before, strict=True)))
     names = [None if other is None else read.names[other] for other in before]
     columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
@@ -211,7 +211,7 @@ def _before(names: list[str], lives: list[_Life], place: int) -> int | None:
     return None
 
 
-def _told(asked: Versions, place: int, life: _Life, shares: _Shares) -> dict[str, Any]:
+def _row(asked: Versions, place: int, life: _Life, shares: _Shares) -> dict[str, Any]:
     own = asked.version == place
     counts = {"sessions": int(own.sum()), "users": len(distinct(asked.found.user[own]))}
     first = pd.Timestamp(life.first, unit="us", tz="UTC")

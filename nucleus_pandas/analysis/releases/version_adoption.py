@@ -11,19 +11,18 @@ import pandas as pd
 
 from nucleus_pandas.analysis.releases.version_order import is_prerelease, is_version, version_order
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.calendar import Freq
-from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.calendar import Calendar, Freq, Periods, WeekStart, read_calendar
+from nucleus_pandas.core.checks import Span, check_choice, checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.text import MISSING, OTHER
-from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.events.activity_starts import as_activity
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.events.clock_errors import Times, oldest
 from nucleus_pandas.events.coverage import held_span
 from nucleus_pandas.events.error_events import Sessions, find_sessions, session_rows
 from nucleus_pandas.events.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.events.periods import Calendar, make_calendar
+from nucleus_pandas.events.periods import find_periods
 from nucleus_pandas.events.protocol import answer
 from nucleus_pandas.events.segments import find_segments, place_names
 from nucleus_pandas.events.session_parts import SessionTimes, Wanted, largest_segments, segments_of
@@ -40,7 +39,8 @@ Unit = Literal["sessions", "users"]
 def version_adoption(
     events: Events,
     *,
-    freq: Freq = "D",
+    freq: Freq = "W",
+    week_start: WeekStart | None = None,
     per: Unit = "sessions",
     top: int = 8,
     start: When | None = None,
@@ -54,8 +54,8 @@ def version_adoption(
     ----------
     events : DataFrame, EventLog, EventStore or Buckets
         An event log with sessions and the column version. A table of `load_sessions` does not tell versions.
-    freq : {"D", "W", "M"}
-        Days, weeks from Monday, or calendar months in which sessions start.
+    freq, week_start
+        The periods in which sessions start, as for `growth`.
     per : {"sessions", "users"}
         What shares are of. A user counts once a period, with the version of their last session in it.
     top : int, default 8
@@ -113,15 +113,17 @@ def version_adoption(
     """
     check_unit(per)
     top = checked_number("top", top, None, "how many versions get rows of their own")
+    asked = read_span(start, end, tz, as_of)
+    calendar = read_calendar(freq, week_start, asked.zone)
     events = in_parts(events)
     if isinstance(events, Buckets):
-        return _share_table(_shares_of_parts(events, freq, per, start, end, tz, as_of, top), per)
+        return _share_table(_shares_of_parts(events, calendar, per, asked, top), per)
     read = read_versions(events, "version_adoption", start, end, tz, as_of, everything=False)
-    calendar = make_calendar(freq, read.found.time, read.start, read.end, read.until, read.zone)
-    placed = _place(read.found, read.version, calendar, per)
-    names = _named(read.names, placed.counts(len(read.names), calendar), _complete(calendar, read.until), top)
+    periods = find_periods(calendar, read.found.time, read.start, read.end, read.until)
+    placed = _place(read.found, read.version, periods, per)
+    names = _named(read.names, placed.counts(len(read.names), periods), _complete(periods, read.until), top)
     placed = placed._replace(version=place_names(read.names, names)[placed.version])
-    return _share_table(_Shares(placed.sums(len(names), calendar), names, calendar, read.until, read.log.sample), per)
+    return _share_table(_Shares(placed.sums(len(names), periods), names, periods, read.until, read.log.sample), per)
 
 
 class _Shares(NamedTuple):
@@ -129,7 +131,7 @@ class _Shares(NamedTuple):
 
     sums: UserSums
     names: list[str]
-    calendar: Calendar
+    periods: Periods
     until: int
     sample: float
 
@@ -141,22 +143,22 @@ class _Placed(NamedTuple):
     period: Ints
     version: Ints
 
-    def counts(self, versions: int, calendar: Calendar) -> Ints:
+    def counts(self, versions: int, periods: Periods) -> Ints:
         """Count them by period and version."""
-        periods = len(calendar.labels)
-        cells = np.bincount(self.period * versions + self.version, minlength=periods * versions)
-        return cells.reshape(periods, versions)
+        number = len(periods.labels)
+        cells = np.bincount(self.period * versions + self.version, minlength=number * versions)
+        return cells.reshape(number, versions)
 
-    def sums(self, versions: int, calendar: Calendar) -> UserSums:
+    def sums(self, versions: int, periods: Periods) -> UserSums:
         """Sum them over users by period and version: trials are those of all versions, hits those of one."""
         once = np.ones(len(self.user), dtype=np.int64)
-        return sum_shares(self.user, self.period, self.version, once, len(calendar.labels), versions)
+        return sum_shares(self.user, self.period, self.version, once, len(periods.labels), versions)
 
 
-def _place(found: Sessions, version: Ints, calendar: Calendar, per: Unit) -> _Placed:
+def _place(found: Sessions, version: Ints, periods: Periods, per: Unit) -> _Placed:
     """Give the sessions that start in the periods; of users the last one in each period."""
-    period = np.searchsorted(calendar.edges, found.time, side="right") - 1
-    inside = (period >= 0) & (period < len(calendar.labels))
+    period = np.searchsorted(periods.edges, found.time, side="right") - 1
+    inside = (period >= 0) & (period < len(periods.labels))
     placed = _Placed(found.user[inside], period[inside], version[inside])
     if per == "users":
         last = _last_of(placed.user, placed.period)
@@ -166,8 +168,8 @@ def _place(found: Sessions, version: Ints, calendar: Calendar, per: Unit) -> _Pl
 
 def _named(versions: list[str], counts: Ints, complete: Bools, top: int) -> list[str]:
     """Choose the versions that get rows: the newest ones, then those most used in the last complete period."""
-    told = np.flatnonzero(complete & (counts.sum(axis=1) > 0))
-    lately = counts[told[-1]] if len(told) else counts.sum(axis=0)
+    counted = np.flatnonzero(complete & (counts.sum(axis=1) > 0))
+    lately = counts[counted[-1]] if len(counted) else counts.sum(axis=0)
     there = np.flatnonzero(counts.sum(axis=0)).tolist()
     named = [place for place in there if versions[place] not in (OTHER, MISSING)]
     ordered = [place for place in named if is_version(versions[place])]
@@ -180,40 +182,29 @@ def _named(versions: list[str], counts: Ints, complete: Bools, top: int) -> list
     return version_order([*(versions[place] for place in kept), *rest, *none])
 
 
-def _complete(calendar: Calendar, until: int) -> Bools:
+def _complete(periods: Periods, until: int) -> Bools:
     """Say which periods are whole and were over."""
-    return calendar.whole & (calendar.edges[1:] <= until + 1) if len(calendar.labels) else calendar.whole
+    return periods.states(until + 1)["complete"]
 
 
-def _shares_of_parts(
-    buckets: Buckets,
-    freq: Freq,
-    per: Unit,
-    start: When | None,
-    end: When | None,
-    tz: Zone | None,
-    as_of: When | None,
-    top: int,
-) -> _Shares:
+def _shares_of_parts(buckets: Buckets, calendar: Calendar, per: Unit, asked: Span, top: int) -> _Shares:
     """The sums part by part: first the periods, then which versions there are, which get rows, then the sums."""
     _check_version(buckets.bare, "version_adoption")
-    zone = parse_zone("UTC" if tz is None else tz)
-    first, last = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    first, last, known, zone = asked
     parts = buckets.parts(as_of=known, columns=(*STARTS, "version"))
     until = parts.as_of_microseconds
     # Which sessions have no version to tell is found in all of them; clocks that are behind, too.
     times = answer(SessionTimes(Wanted("error", until), zone), parts)
     if first is None:
         wanted = Wanted("error", until, oldest(times) if len(times.moments) else None, last)
-        calendar = make_calendar(freq, _inside(times, wanted), first, last, until, zone)
+        periods = find_periods(calendar, _inside(times, wanted), first, last, until)
     else:
         wanted = Wanted("error", until, first, last)
-        calendar = make_calendar(freq, answer(SessionTimes(wanted, zone, warns=False), parts), first, last, until, zone)
+        periods = find_periods(calendar, answer(SessionTimes(wanted, zone, warns=False), parts), first, last, until)
     versions = version_order(answer(largest_segments(wanted, "version", _EVERY), parts))
-    counts = answer(_Counts(wanted, versions, calendar, per), parts)
-    names = _named(versions, counts, _complete(calendar, until), top)
-    return _Shares(answer(_Sums(wanted, names, calendar, per), parts), names, calendar, until, buckets.whole.sample)
+    counts = answer(_Counts(wanted, versions, periods, per), parts)
+    names = _named(versions, counts, _complete(periods, until), top)
+    return _Shares(answer(_Sums(wanted, names, periods, per), parts), names, periods, until, buckets.whole.sample)
 
 
 def _inside(times: Times, wanted: Wanted) -> Times:
@@ -227,14 +218,14 @@ class _Asked:
 
     wanted: Wanted
     names: list[str]
-    calendar: Calendar
+    periods: Periods
     per: Unit
 
     def placed(self, log: EventLog) -> _Placed:
         """Place those of one part."""
         found = self.wanted.find(log)
         code = segments_of(log, found, "version", self.names).code
-        return _place(found, code, self.calendar, self.per)
+        return _place(found, code, self.periods, self.per)
 
 
 @dataclass(frozen=True)
@@ -243,7 +234,7 @@ class _Counts(_Asked):
 
     def partial(self, log: EventLog) -> Ints:
         """Count one part."""
-        return self.placed(log).counts(len(self.names), self.calendar)
+        return self.placed(log).counts(len(self.names), self.periods)
 
     def merge(self, one: Ints, other: Ints) -> Ints:
         """Add two parts up."""
@@ -260,7 +251,7 @@ class _Sums(_Asked):
 
     def partial(self, log: EventLog) -> UserSums:
         """Sum the users of one part."""
-        return self.placed(log).sums(len(self.names), self.calendar)
+        return self.placed(log).sums(len(self.names), self.periods)
 
     def merge(self, one: UserSums, other: UserSums) -> UserSums:
         """Add two parts up."""
@@ -272,24 +263,22 @@ class _Sums(_Asked):
 
 
 def _share_table(shares: _Shares, per: Unit) -> pd.DataFrame:
-    sums, names, calendar, until, sample = shares
-    periods, width = len(calendar.labels), len(names)
-    complete = _complete(calendar, until)
-    settled = complete & (calendar.edges[1:] <= until + 1 - SETTLING) if periods else complete
-    known = np.repeat(complete, width) & (sums.trials > 0)
+    sums, names, periods, until, sample = shares
+    number, width = len(periods.labels), len(names)
+    states = periods.states(until + 1)
+    known = np.repeat(states["complete"], width) & (sums.trials > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         measured = {
             "share": sums.hits / sums.trials,
             **dict(zip(("share_low", "share_high"), user_wilson(sums), strict=True)),
         }
     columns: dict[str, Any] = {
-        "period": np.repeat(np.array(calendar.labels, dtype=DAY), width),
-        "version": names * periods,
+        "period": np.repeat(np.array(periods.labels, dtype=DAY), width),
+        "version": names * number,
         per: sums.hits,
         **{name: np.where(known, values, np.nan) for name, values in measured.items()},
-        "complete": np.repeat(complete, width),
-        "settled": np.repeat(settled, width),
-        "sample": np.full(periods * width, sample),
+        **{name: np.repeat(values, width) for name, values in states.items()},
+        "sample": np.full(number * width, sample),
     }
     schema: Schema = {
         "period": DAY,
@@ -338,11 +327,9 @@ def read_versions(
     everything: bool,
 ) -> Versions:
     """Find the sessions that start in an interval and their versions; with `everything` those outside of it, too."""
-    zone = parse_zone("UTC" if tz is None else tz)
-    within = make_interval(start, end, zone)
-    begins, ends = (None if one is None else microseconds(one) for one in within)
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    log = _with_versions(events, analysis, known, (None, None) if everything else within)
+    asked = read_span(start, end, tz, as_of)
+    begins, ends, known, zone = asked
+    log = _with_versions(events, analysis, known, (None, None) if everything else asked.within)
     if everything and isinstance(events, EventStore):
         held_span(events, begins, ends)  # all is read, so that a warning is for what was asked for
     until = log.as_of_microseconds if known is None else known
@@ -383,8 +370,7 @@ def _check_version(log: EventLog, analysis: str) -> None:
 
 def check_unit(per: object) -> None:
     """Raise for what no share is of."""
-    if per not in get_args(Unit):
-        raise ValueError(f"per={per!r} is not known; write one of {', '.join(map(repr, get_args(Unit)))}.")
+    check_choice("per", per, get_args(Unit))
 
 
 def _last_of(user: Ints, period: Ints) -> Bools:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import UNITS, Clocks, find_grid
+from nucleus_pandas.analysis.retention.cohorts import CohortCalendar, find_cohort_range
 from nucleus_pandas.analysis.retention.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
 from nucleus_pandas.analysis.retention.retention_parts import cells_of_parts, cells_of_users
-from nucleus_pandas.analysis.retention.retention_question import BracketLike, find_log, read_asked, read_clocks
+from nucleus_pandas.analysis.retention.retention_question import BracketLike, find_log, read_asked, read_cohort_calendar
 from nucleus_pandas.analysis.retention.retention_tables import (
     Cells,
     Clock,
@@ -19,8 +19,8 @@ from nucleus_pandas.analysis.retention.retention_tables import (
     require_retention,
     retention_table,
 )
-from nucleus_pandas.core.calendar import Freq, WeekStart, period_numbers
-from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.calendar import Freq, WeekStart
+from nucleus_pandas.core.checks import checked_number, is_whole
 from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.events.activity_starts import Activity
 from nucleus_pandas.events.clock_errors import Times
@@ -48,7 +48,7 @@ def retention(
     criterion: Criterion = "on",
     brackets: Sequence[BracketLike] | None = None,
     clock: Clock = "calendar",
-    week_start: WeekStart = "monday",
+    week_start: WeekStart | None = None,
     by: str | None = None,
     top: int = 8,
     start: When | None = None,
@@ -74,8 +74,8 @@ def retention(
     first_time : bool, default True
         The first start event of all makes the cohort, also where it lies before `start`: then the user is in none. If
         False, each start in [start, end) counts: a user is in the cohort of every period with one, once.
-    freq : {"D", "W", "M"}
-        Cohorts and periods are days, weeks or months.
+    freq, week_start
+        Cohorts and periods are days, weeks, months or quarters, as for `growth`.
     periods : int, optional
         The last period; the table has 0, 1, … up to it. By default the last that was over for anybody.
     criterion : {"on", "on_or_after", "on_or_before"}
@@ -84,10 +84,8 @@ def retention(
         In place of single periods: active in any period from the first to the last of each, both inclusive. Brackets
         may overlap, ``[(1, 1), (1, 7), (1, 30)]``, and each ends later than the one before.
     clock : {"calendar", "elapsed"}
-        Calendar: period n is the n-th day, week or month after the one of the start, in `tz`. Elapsed: it begins n
-        units after the very start, of 24 hours, 7 days or 30 days, for each user apart.
-    week_start : {"monday", "tuesday", …}
-        With which day weeks begin.
+        Calendar: period n is the n-th day, week, month or quarter after the one of the start, in `tz`. Elapsed: it
+        begins n units after the very start, of 24 hours, 7 days, 30 days or 90 days, for each user apart.
     by : str, optional
         One value a user: a column of `users` (``"plan"`` for props.plan), else of the log where the user starts
         (``"plan"`` for data.plan). A column of the very name goes first.
@@ -119,7 +117,7 @@ def retention(
         - complete: the period was over for everybody who could start in the cohort, and [start, end) does not cut it.
           Where it is not, and there is a rate, this is the rate of a part of the cohort
         - low_n: fewer than 30 users are eligible
-        - freq, clock, criterion: what was asked; ``"brackets"`` for these
+        - freq (``"D"``, ``"W"``, ``"M"`` or ``"Q"``), clock, criterion: what was asked; ``"brackets"`` for these
         - sample: the fraction of users that the log holds; counts are not scaled
 
         Cohorts in which nobody started are there, up to `end` or else to the last start. Without `start`, starts of
@@ -181,44 +179,52 @@ def retention(
         brackets=brackets,
         by=by,
     )
-    clocks = read_clocks(freq=freq, clock=clock, week_start=week_start, start=start, end=end, tz=tz, as_of=as_of)
+    cohort_calendar = read_cohort_calendar(
+        freq=freq, clock=clock, week_start=week_start, start=start, end=end, tz=tz, as_of=as_of
+    )
     top = checked_number("top", top, None, _TOP)
-    log, clocks = find_log(activity, asked, clocks, created=users is not None, by=by, first_time=first_time)
-    told = criterion if brackets is None else "brackets"
+    log, cohort_calendar = find_log(
+        activity, asked, cohort_calendar, created=users is not None, by=by, first_time=first_time
+    )
+    criterion_name = criterion if brackets is None else "brackets"
     if isinstance(log, Parts):
         if users is None:
-            cells = cells_of_parts(log, asked, clocks, by, top, first_time=first_time)
+            cells = cells_of_parts(log, asked, cohort_calendar, by, top, first_time=first_time)
         else:
-            cells = cells_of_users(log, asked, clocks, users, by, top)
-        _warn_if_pending(cells, clocks)
-        return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
+            cells = cells_of_users(log, asked, cohort_calendar, users, by, top)
+        _warn_if_pending(cells, cohort_calendar)
+        return retention_table(
+            cells, freq=cohort_calendar.calendar.unit, clock=clock, criterion=criterion_name, sample=log.sample
+        )
     starts = find_starts(log, users, asked, first_time=first_time)
-    grid = find_grid(Times(starts.time), clocks)
-    cohorts = grid.place(starts, clocks, recurring=not first_time)
+    cohort_range = find_cohort_range(Times(starts.time), cohort_calendar)
+    cohorts = cohort_range.place(starts, cohort_calendar, recurring=not first_time)
     whole = not isinstance(activity, EventStore) or asked.return_event is None
     if users is not None and whole and isinstance(log, EventLog):
         check_acquainted(known_in(log, users), cohorts.starts.row, anybody=len(log.frame) > 0)
     segments = None if by is None or not isinstance(log, EventLog) else segments_of(log, users, by, cohorts.starts, top)
-    numbers = period_numbers_of(asked, clocks, grid)
+    numbers = period_numbers_of(asked, cohort_calendar, cohort_range)
     recurring = users is None and not first_time
-    cells = count_cells(log, asked, clocks, cohorts, segments, numbers, recurring=recurring)
-    _warn_if_pending(cells, clocks)
-    return retention_table(cells, freq=freq, clock=clock, criterion=told, sample=log.sample)
+    cells = count_cells(log, asked, cohort_calendar, cohorts, segments, numbers, recurring=recurring)
+    _warn_if_pending(cells, cohort_calendar)
+    return retention_table(
+        cells, freq=cohort_calendar.calendar.unit, clock=clock, criterion=criterion_name, sample=log.sample
+    )
 
 
-def _warn_if_pending(cells: Cells, clocks: Clocks) -> None:
+def _warn_if_pending(cells: Cells, cohort_calendar: CohortCalendar) -> None:
     """Warn where users started and no period that is asked for was over for any of them."""
     if not cells.users.any() or cells.eligible.any() or not len(cells.periods):
         return
     started = np.flatnonzero(np.atleast_2d(cells.users).sum(axis=0))
     last = int(cells.periods.min())
     day = cells.cohorts[started[:1]].astype("datetime64[D]").astype(np.int64)
-    cohort = period_numbers(day, clocks.freq, clocks.week_start)
-    elapsed = clocks.clock == "elapsed"
-    first = int(clocks.edges(cohort)[0]) + (last + 1) * UNITS[clocks.freq]
-    first = first if elapsed else int(clocks.edges(cohort + last + 1)[0])
+    cohort = cohort_calendar.calendar.of_days(day)
+    elapsed = cohort_calendar.clock == "elapsed"
+    first = int(cohort_calendar.edges(cohort)[0]) + (last + 1) * cohort_calendar.length
+    first = first if elapsed else int(cohort_calendar.edges(cohort + last + 1)[0])
     rule = f"period {last} has to be over for at least one user of a cohort."
-    warn_all_pending(rule, first, clocks.as_of, at_earliest=elapsed)
+    warn_all_pending(rule, first, cohort_calendar.as_of, at_earliest=elapsed)
 
 
 def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
@@ -307,10 +313,10 @@ def retention_trend(table: pd.DataFrame, age: int = 4) -> pd.DataFrame:
     {1}
     """
     require_retention(table, "retention_trend")
-    if isinstance(age, bool) or not isinstance(age, int | np.integer):
+    if not is_whole(age):
         raise TypeError(f"age is {age!r:.60}; write one whole number, for example age=4.")
     if len(table) and not table["age"].eq(age).any():
         known = sorted(set(table["age"].tolist()))
-        told = ", ".join(map(str, known)) if len(known) <= _SHOWN else f"{known[0]} to {known[-1]}"
-        raise ValueError(f"age={age!r} is not in the table; it has {told}.")
+        ages = ", ".join(map(str, known)) if len(known) <= _SHOWN else f"{known[0]} to {known[-1]}"
+        raise ValueError(f"age={age!r} is not in the table; it has {ages}.")
     return table[table["age"].eq(age)].reset_index(drop=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import Clocks, Cohorts, Grid, Starts, find_grid
+from nucleus_pandas.analysis.retention.cohorts import CohortCalendar, CohortRange, Cohorts, Starts, find_cohort_range
 from nucleus_pandas.analysis.retention.retention_counts import count_cells, find_starts, period_numbers_of, segments_of
 from nucleus_pandas.analysis.retention.retention_question import Asked
 from nucleus_pandas.analysis.retention.retention_tables import Cells
@@ -27,23 +27,27 @@ from nucleus_pandas.stats.clusters import UserSums
 _MOST_AT_ONCE = 1_000_000
 
 
-def cells_of_parts(parts: Parts, asked: Asked, clocks: Clocks, by: str | None, top: int, *, first_time: bool) -> Cells:
+def cells_of_parts(
+    parts: Parts, asked: Asked, cohort_calendar: CohortCalendar, by: str | None, top: int, *, first_time: bool
+) -> Cells:
     """Count the cells of a table of retention part by part.
 
     The first pass finds which cohorts there are, the second, with `by`, which segments; the last one counts. Without
     segments the first pass counts as well, in all cohorts that events make, which mostly are more than starts make.
     """
-    if by is None and (every := _all_cohorts(parts.times, clocks)) is not None:
-        counted = answer(_AtOnce(asked, clocks, first_time, every), parts)
+    if by is None and (every := _all_cohorts(parts.times, cohort_calendar)) is not None:
+        counted = answer(_AtOnce(asked, cohort_calendar, first_time, every), parts)
         if counted is not None:
             return counted
-    grid = answer(_StartTimes(asked, clocks, first_time), parts)
-    placed = _Placed(asked, clocks, first_time, grid)
+    cohort_range = answer(_StartTimes(asked, cohort_calendar, first_time), parts)
+    placed = _Placed(asked, cohort_calendar, first_time, cohort_range)
     segments = None if by is None else answer(LargestSegments(partial(_values, placed, by), top), parts)
-    return answer(_Cells(placed, period_numbers_of(asked, clocks, grid), by, segments), parts)
+    return answer(_Cells(placed, period_numbers_of(asked, cohort_calendar, cohort_range), by, segments), parts)
 
 
-def cells_of_users(parts: Parts, asked: Asked, clocks: Clocks, users: pd.DataFrame, by: str | None, top: int) -> Cells:
+def cells_of_users(
+    parts: Parts, asked: Asked, cohort_calendar: CohortCalendar, users: pd.DataFrame, by: str | None, top: int
+) -> Cells:
     """Count the cells of a table of retention of a list of users: one pass, as the list tells who started when."""
     if "user_db_id" in parts.whole.frame.columns:
         without = users["user_db_id"].isna() if "user_db_id" in users.columns else pd.Series(True, index=users.index)
@@ -53,15 +57,15 @@ def cells_of_users(parts: Parts, asked: Asked, clocks: Clocks, users: pd.DataFra
                 "apart: pass the table of load_users or store.users(), or only those that have one."
             )
     listed = list_users(users)
-    grid = find_grid(Times(listed.time), clocks)
+    cohort_range = find_cohort_range(Times(listed.time), cohort_calendar)
     nobody = np.full(len(listed.row), -1)
-    cohorts = grid.place(Starts(nobody, *listed), clocks, recurring=False)
+    cohorts = cohort_range.place(Starts(nobody, *listed), cohort_calendar, recurring=False)
     segments = None if by is None else segments_of(parts.whole, users, by, cohorts.starts, top)
     code = np.zeros(len(users), dtype=np.int64)
     if segments is not None:
         code[cohorts.starts.row] = segments.code
     names = None if segments is None else segments.names
-    count = _UserCells(parts.whole, asked, clocks, users, listed, grid, names, code)
+    count = _UserCells(parts.whole, asked, cohort_calendar, users, listed, cohort_range, names, code)
     return answer(count, parts)
 
 
@@ -80,10 +84,10 @@ class _UserCells:
 
     whole: EventLog
     asked: Asked
-    clocks: Clocks
+    cohort_calendar: CohortCalendar
     users: pd.DataFrame
     listed: Listed
-    grid: Grid
+    cohort_range: CohortRange
     segments: list[str] | None
     code: Ints
 
@@ -96,10 +100,10 @@ class _UserCells:
         return _Seen(self._count(log, starts), found, known_in(log, self.users))
 
     def _count(self, log: EventLog, starts: Starts) -> Cells:
-        cohorts = self.grid.place(starts, self.clocks, recurring=False)
+        cohorts = self.cohort_range.place(starts, self.cohort_calendar, recurring=False)
         segments = None if self.segments is None else Segments(self.segments, self.code[cohorts.starts.row])
-        periods = period_numbers_of(self.asked, self.clocks, self.grid)
-        return count_cells(log, self.asked, self.clocks, cohorts, segments, periods, recurring=False)
+        periods = period_numbers_of(self.asked, self.cohort_calendar, self.cohort_range)
+        return count_cells(log, self.asked, self.cohort_calendar, cohorts, segments, periods, recurring=False)
 
     def merge(self, one: _Seen, other: _Seen) -> _Seen:
         """Add two parts up."""
@@ -107,7 +111,9 @@ class _UserCells:
 
     def finish(self, state: _Seen) -> Cells:
         """Count those who were found nowhere, too."""
-        every = self.grid.place(Starts(np.full(len(self.listed.row), -1), *self.listed), self.clocks, recurring=False)
+        every = self.cohort_range.place(
+            Starts(np.full(len(self.listed.row), -1), *self.listed), self.cohort_calendar, recurring=False
+        )
         check_acquainted(state.known, every.starts.row, anybody=bool(self.whole.counts.any()))
         rest = every.starts.where(~state.found[every.starts.row])
         return add_cells(state.cells, self._count(self.whole, rest))
@@ -129,45 +135,49 @@ class _StartTimes:
     """When users start: of each local day the first and the last of them, which is enough to lay out cohorts."""
 
     asked: Asked
-    clocks: Clocks
+    cohort_calendar: CohortCalendar
     first_time: bool
 
     def partial(self, log: EventLog) -> Times:
         """Look for them in one part."""
-        times = Times(find_starts(log, None, self.asked, first_time=self.first_time).time).until(self.clocks.as_of)
-        if self.clocks.start is not None:
-            times = times.since(self.clocks.start)
-            times = times if self.clocks.end is None else times.until(self.clocks.end - 1)
+        times = Times(find_starts(log, None, self.asked, first_time=self.first_time).time).until(
+            self.cohort_calendar.as_of
+        )
+        if self.cohort_calendar.start is not None:
+            times = times.since(self.cohort_calendar.start)
+            times = times if self.cohort_calendar.end is None else times.until(self.cohort_calendar.end - 1)
         return times.thinned(self._days)
 
     def _days(self, times: Ints) -> Ints:
-        return day_numbers(times, self.clocks.zone)
+        return day_numbers(times, self.cohort_calendar.zone)
 
     def merge(self, one: Times, other: Times) -> Times:
         """Put those of two parts together."""
         return one.and_also(other).thinned(self._days)
 
-    def finish(self, state: Times) -> Grid:
+    def finish(self, state: Times) -> CohortRange:
         """Lay out the cohorts."""
-        return find_grid(state, self.clocks)
+        return find_cohort_range(state, self.cohort_calendar)
 
 
-def _all_cohorts(times: Times, clocks: Clocks) -> Grid | None:
+def _all_cohorts(times: Times, cohort_calendar: CohortCalendar) -> CohortRange | None:
     """Lay out the cohorts that there would be if users started at any time at which there are events that can be right.
 
     None where these are too many to be counted before it is known which there are.
     """
-    times = times.until(clocks.as_of)
+    times = times.until(cohort_calendar.as_of)
     if not len(times.moments):
         return None
-    low = clocks.start
+    low = cohort_calendar.start
     if low is None:
-        low = int(clocks.edges(clocks.periods(np.array([oldest(times)])))[0])
+        low = int(cohort_calendar.edges(cohort_calendar.periods(np.array([oldest(times)])))[0])
     try:
-        grid = find_grid(times, replace(clocks, start=low))
+        cohort_range = find_cohort_range(times, replace(cohort_calendar, start=low))
     except ValueError:
         return None
-    return grid if grid.number * (grid.last_over(clocks) + 1) <= _MOST_AT_ONCE else None
+    return (
+        cohort_range if cohort_range.number * (cohort_range.last_over(cohort_calendar) + 1) <= _MOST_AT_ONCE else None
+    )
 
 
 class _Counted(NamedTuple):
@@ -177,22 +187,22 @@ class _Counted(NamedTuple):
 
 @dataclass(frozen=True)
 class _AtOnce:
-    """The counts of the table, in all cohorts of a grid, and when users start, which tells those that there are."""
+    """The counts of the table, in all cohorts of a range, and when users start, which tells those that there are."""
 
     asked: Asked
-    clocks: Clocks
+    cohort_calendar: CohortCalendar
     first_time: bool
-    every: Grid
+    every: CohortRange
 
     def partial(self, log: EventLog) -> _Counted:
         """Count one part."""
-        periods = period_numbers_of(self.asked, self.clocks, self.every)
-        placed = _Placed(self.asked, self.clocks, self.first_time, self.every)
+        periods = period_numbers_of(self.asked, self.cohort_calendar, self.every)
+        placed = _Placed(self.asked, self.cohort_calendar, self.first_time, self.every)
         return _Counted(self._starts.partial(log), _Cells(placed, periods, None, None).partial(log))
 
     @property
     def _starts(self) -> _StartTimes:
-        return _StartTimes(self.asked, self.clocks, self.first_time)
+        return _StartTimes(self.asked, self.cohort_calendar, self.first_time)
 
     def merge(self, one: _Counted, other: _Counted) -> _Counted:
         """Add two parts up."""
@@ -200,11 +210,14 @@ class _AtOnce:
 
     def finish(self, state: _Counted) -> Cells | None:
         """Give the cohorts that there are; None where some of them were not counted."""
-        grid, cells = self._starts.finish(state.starts), state.cells
-        low, number = grid.first - self.every.first, len(period_numbers_of(self.asked, self.clocks, grid))
-        if low < 0 or low + grid.number > self.every.number or number > len(cells.periods):
+        cohort_range, cells = self._starts.finish(state.starts), state.cells
+        low, number = (
+            cohort_range.first - self.every.first,
+            len(period_numbers_of(self.asked, self.cohort_calendar, cohort_range)),
+        )
+        if low < 0 or low + cohort_range.number > self.every.number or number > len(cells.periods):
             return None
-        cohorts, periods = slice(low, low + grid.number), slice(number)
+        cohorts, periods = slice(low, low + cohort_range.number), slice(number)
         pooled = None if cells.pooled is None else UserSums(*(one[:, periods] for one in cells.pooled))
         if pooled is not None and cells.users[:, cohorts].sum() < cells.users.sum():
             return None
@@ -225,14 +238,14 @@ class _Placed:
     """Which cohort each start is of."""
 
     asked: Asked
-    clocks: Clocks
+    cohort_calendar: CohortCalendar
     first_time: bool
-    grid: Grid
+    cohort_range: CohortRange
 
     def cohorts(self, log: EventLog) -> Cohorts:
         """Give the starts of the users of a log in their cohorts."""
         starts = find_starts(log, None, self.asked, first_time=self.first_time)
-        return self.grid.place(starts, self.clocks, recurring=not self.first_time)
+        return self.cohort_range.place(starts, self.cohort_calendar, recurring=not self.first_time)
 
 
 def _values(placed: _Placed, by: str, log: EventLog) -> Values:
@@ -260,8 +273,8 @@ class _Cells:
         if self.by is not None and self.segments is not None:
             segment = _values_at(log, self.by, cohorts)
             segments = Segments(self.segments, place_names(segment.names, self.segments)[segment.code])
-        asked, clocks, recurring = self.placed.asked, self.placed.clocks, not self.placed.first_time
-        return count_cells(log, asked, clocks, cohorts, segments, self.periods, recurring=recurring)
+        asked, cohort_calendar, recurring = self.placed.asked, self.placed.cohort_calendar, not self.placed.first_time
+        return count_cells(log, asked, cohort_calendar, cohorts, segments, self.periods, recurring=recurring)
 
     def merge(self, one: Cells, other: Cells) -> Cells:
         """Add two parts up."""

@@ -10,14 +10,14 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import UNTOLD, Clocks
+from nucleus_pandas.analysis.retention.cohorts import NO_AS_OF, CohortCalendar
 from nucleus_pandas.analysis.retention.plain_days import PlainDays, plain_days
 from nucleus_pandas.analysis.retention.retention_tables import Clock, Criterion
 from nucleus_pandas.analysis.retention.returns import Bracket
 from nucleus_pandas.analysis.retention.store_cohorts import of_store, within_held
-from nucleus_pandas.core.calendar import Freq, WeekStart, check_week_start
-from nucleus_pandas.core.checks import checked_number
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.calendar import Freq, WeekStart, read_calendar
+from nucleus_pandas.core.checks import check_choice, checked_number, is_whole, read_span
+from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.events.activity_starts import Activity, as_activity
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
 from nucleus_pandas.events.eventlog import EventLog
@@ -56,9 +56,7 @@ def read_asked(
     by: object,
 ) -> Asked:
     """Check what does not depend on the data."""
-    if criterion not in get_args(Criterion):
-        choices = ", ".join(map(repr, get_args(Criterion)))
-        raise ValueError(f"criterion={criterion!r} is not known; write one of {choices}.")
+    check_choice("criterion", criterion, get_args(Criterion))
     if by is not None and not isinstance(by, str):
         raise TypeError(f'by is of type {type(by).__name__}; write the name of one column, for example by="version".')
     if users is not None and not isinstance(users, pd.DataFrame):
@@ -84,31 +82,32 @@ def read_asked(
     )
 
 
-def read_clocks(
+def read_cohort_calendar(
     *,
     freq: Freq,
     clock: Clock,
-    week_start: WeekStart,
+    week_start: WeekStart | None,
     start: When | None,
     end: When | None,
     tz: Zone | None,
     as_of: When | None,
-) -> Clocks:
+) -> CohortCalendar:
     """Check how time is cut; `as_of` is below 0 as long as nobody told it."""
-    if freq not in get_args(Freq):
-        raise ValueError(f'freq={freq!r} is not known; write "D", "W" or "M".')
-    if clock not in get_args(Clock):
-        raise ValueError(f"clock={clock!r} is not known; write one of {', '.join(map(repr, get_args(Clock)))}.")
-    check_week_start(week_start)
-    zone = parse_zone("UTC" if tz is None else tz)
-    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
-    known = UNTOLD if as_of is None else microseconds(make_instant("as_of", as_of, zone))
-    return Clocks(freq, clock, week_start, zone, begins, ends, known)
+    check_choice("clock", clock, get_args(Clock))
+    begins, ends, known, zone = read_span(start, end, tz, as_of)
+    calendar = read_calendar(freq, week_start, zone)
+    return CohortCalendar(calendar, clock, begins, ends, NO_AS_OF if known is None else known)
 
 
 def find_log(
-    activity: Activity, asked: Asked, clocks: Clocks, *, created: bool, by: str | None, first_time: bool
-) -> tuple[EventLog | PlainDays | Parts, Clocks]:
+    activity: Activity,
+    asked: Asked,
+    cohort_calendar: CohortCalendar,
+    *,
+    created: bool,
+    by: str | None,
+    first_time: bool,
+) -> tuple[EventLog | PlainDays | Parts, CohortCalendar]:
     """Give the log that is asked, and until when it is known; of a store only what it holds.
 
     The commonest question, by first sessions on the calendar, is answered from a plain frame without making a log.
@@ -117,35 +116,41 @@ def find_log(
     steps = [asked.return_event] if created else [asked.start_event, asked.return_event]
     events = [one for one in steps if one is not None]
     if isinstance(activity, EventStore):
-        return of_store(activity, events, clocks, sessions=len(events) < len(steps), by=by)
-    told = None if clocks.as_of == UNTOLD else clocks.as_of
+        return of_store(activity, events, cohort_calendar, sessions=len(events) < len(steps), by=by)
+    as_of_us = None if cohort_calendar.as_of == NO_AS_OF else cohort_calendar.as_of
     activity = in_parts(activity)
     if isinstance(activity, Buckets):
-        return _of_buckets(activity, steps, clocks, told, created=created, by=by)
-    if not (created or events or by is not None) and first_time and clocks.clock == "calendar":
-        plain = plain_days(activity, clocks.zone, told)
+        return _of_buckets(activity, steps, cohort_calendar, as_of_us, created=created, by=by)
+    if not (created or events or by is not None) and first_time and cohort_calendar.clock == "calendar":
+        plain = plain_days(activity, cohort_calendar.zone, as_of_us)
         if plain is not None:
-            return plain, replace(clocks, as_of=plain.as_of_microseconds)
+            return plain, replace(cohort_calendar, as_of=plain.as_of_microseconds)
     only = None if len(events) < len(steps) else enough(activity, events, by)
-    log = as_activity(activity, events=only, as_of=told)
-    clocks, held = within_held(log, clocks)
-    until = log.as_of_microseconds if told is None else told
-    return log, replace(clocks, as_of=until if held is None else min(until, held))
+    log = as_activity(activity, events=only, as_of=as_of_us)
+    cohort_calendar, held = within_held(log, cohort_calendar)
+    until = log.as_of_microseconds if as_of_us is None else as_of_us
+    return log, replace(cohort_calendar, as_of=until if held is None else min(until, held))
 
 
 def _of_buckets(
-    buckets: Buckets, steps: Sequence[Step | None], clocks: Clocks, told: int | None, *, created: bool, by: str | None
-) -> tuple[Parts, Clocks]:
+    buckets: Buckets,
+    steps: Sequence[Step | None],
+    cohort_calendar: CohortCalendar,
+    as_of_us: int | None,
+    *,
+    created: bool,
+    by: str | None,
+) -> tuple[Parts, CohortCalendar]:
     places = ("return_event",) if created else ("start_event", "return_event")
     events = [(place, one) for place, one in zip(places, steps, strict=True) if one is not None]
     sessions = len(events) < len(steps)
     # A list of users is compared with all who were ever there.
     every = sessions or created
     columns = STARTS if sessions else ()
-    parts = buckets.parts(as_of=told, steps=events, by=by, columns=columns, every=every, named=created)
-    clocks, held = within_held(buckets.bare, clocks)
+    parts = buckets.parts(as_of=as_of_us, steps=events, by=by, columns=columns, every=every, named=created)
+    cohort_calendar, held = within_held(buckets.bare, cohort_calendar)
     until = parts.as_of_microseconds
-    return parts, replace(clocks, as_of=until if held is None else min(until, held))
+    return parts, replace(cohort_calendar, as_of=until if held is None else min(until, held))
 
 
 def _read_brackets(brackets: object) -> list[Bracket]:
@@ -164,11 +169,10 @@ def _read_brackets(brackets: object) -> list[Bracket]:
 
 
 def _read_bracket(one: object) -> Bracket:
-    pair = (one, one) if isinstance(one, int | np.integer) else one
+    pair = (one, one) if is_whole(one) else one
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise TypeError(f"brackets holds {one!r:.60}; {_BRACKET_FORMS}")
     first, last = pair
-    whole = all(isinstance(end, int | np.integer) and not isinstance(end, bool) for end in pair)
-    if not whole or not 0 <= first <= last <= _MOST_PERIODS:
+    if not all(map(is_whole, pair)) or not 0 <= first <= last <= _MOST_PERIODS:
         raise ValueError(f"brackets holds {one!r:.60}: periods count from 0 to {_MOST_PERIODS:,}; {_BRACKET_FORMS}")
     return int(first), int(last)

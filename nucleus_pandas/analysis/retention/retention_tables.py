@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.calendar import Freq
+from nucleus_pandas.core.calendar import Unit
+from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.stats.clusters import UserSums, effective_trials
 from nucleus_pandas.stats.intervals import LOW_N, score_bounds
@@ -82,7 +83,7 @@ class Cells:
     pooled: UserSums | None = None
 
 
-def retention_table(cells: Cells, *, freq: Freq, clock: Clock, criterion: str, sample: float) -> pd.DataFrame:
+def retention_table(cells: Cells, *, freq: Unit, clock: Clock, criterion: str, sample: float) -> pd.DataFrame:
     """Give the table of `retention`: a row for each segment, cohort and period, those not over yet included."""
     segments, cohorts, periods = cells.retained.shape
     rows = cells.retained.size
@@ -132,17 +133,13 @@ def rates(eligible: Ints, retained: Ints, effect: Any = 1.0) -> dict[str, Any]:
 
 def require_retention(table: object, function: str) -> None:
     """Raise where this is no table of retention, or one of several questions."""
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"table is of type {type(table).__name__}; {function} takes the table of nu.retention.")
-    missing = [name for name in RETENTION if name not in table.columns]
-    if missing:
-        raise ValueError(f"table is no table of nu.retention: it has no column {', '.join(missing)}.")
+    table = checked_columns("table", table, list(RETENTION), f"{function} takes the table of nu.retention.")
     for name in _ASKED:
-        told = list(dict.fromkeys(table[name].tolist()))
-        if len(told) > 1:
+        values = list(dict.fromkeys(table[name].tolist()))
+        if len(values) > 1:
             raise ValueError(
-                f"table is of several questions, with {name} {told[0]!r} and {told[1]!r}, which are not to be put "
-                f'together: pass one, for example table[table["{name}"] == {told[0]!r}].'
+                f"table is of several questions, with {name} {values[0]!r} and {values[1]!r}, which are not to be put "
+                f'together: pass one, for example table[table["{name}"] == {values[0]!r}].'
             )
 
 
@@ -154,12 +151,12 @@ def pooled(table: pd.DataFrame) -> pd.DataFrame:
     first = np.unique(place, return_index=True)[1]
     groups = len(first)
     eligible, retained, users = (_sums(table[name], place, groups) for name in ("eligible", "retained", "users"))
-    told = table["eligible"].gt(0).to_numpy(dtype=np.bool_, na_value=False)
+    counted = table["eligible"].gt(0).to_numpy(dtype=np.bool_, na_value=False)
     columns: dict[str, Any] = {name: table[name].array.take(first) for name in [*by, *_ASKED]}
     effect = np.ones(groups)
     if "design_effect" in table.columns:
         np.maximum.at(effect, place, table["design_effect"].to_numpy(dtype="float64", na_value=1.0))
-    columns |= {"cohorts": np.bincount(place[told], minlength=groups), "users": users}
+    columns |= {"cohorts": np.bincount(place[counted], minlength=groups), "users": users}
     columns |= rates(eligible, retained, effect)
     return make_frame(_with_names(CURVE, columns), columns)
 

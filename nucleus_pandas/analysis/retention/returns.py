@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.core.arrays import Bools, Ints, begins
+from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
 
 # Starts of one user each look at all that the user did: so many pairs at a time.
 _MANY = 8_000_000
@@ -99,7 +99,7 @@ def count_on_or_before(begun: Begun, returns: Returns, last: int) -> Ints:
     """The same for something in the period or one before it, from 0 on."""
     counts = np.zeros((begun.groups, last + 2), dtype=np.int64)
     for start, lag in _lags(begun, returns):
-        new = begins(start)
+        new = is_group_start(start)
         who, first = start[new], lag[new]
         reach = np.minimum(begun.reach[who], last)
         some = first <= reach
@@ -114,7 +114,7 @@ def count_brackets(begun: Begun, returns: Returns, brackets: list[Bracket]) -> I
     for start, lag in _lags(begun, returns):
         for place, (first, last) in enumerate(brackets):
             who = start[(lag >= first) & (lag <= last)]
-            who = who[begins(who)]
+            who = who[is_group_start(who)]
             who = who[begun.reach[who] >= last]
             counts[:, place] += np.bincount(begun.group[who], minlength=begun.groups)
     return counts
@@ -142,7 +142,7 @@ def _lags(begun: Begun, returns: Returns) -> Iterator[_Lags]:
 
 def _ends(begun: Begun, returns: Returns) -> tuple[Ints, Ints]:
     """Where in the rows of `returns` those of the user of each start begin and end."""
-    first = np.flatnonzero(begins(returns.user)) if len(returns.user) else np.empty(0, dtype=np.int64)
+    first = np.flatnonzero(is_group_start(returns.user)) if len(returns.user) else np.empty(0, dtype=np.int64)
     users = returns.user[first]
     edges = np.append(first, len(returns.user))
     low = np.searchsorted(users, begun.user, side="left")
@@ -157,7 +157,7 @@ def _between(begun: Begun, returns: Returns, low: Ints, high: Ints, part: slice)
     lag = returns.place[_rows(low, high, size)] - np.repeat(begun.place[part], size)
     if returns.unit is not None:
         lag //= returns.unit
-        start, lag = _kept(start, lag, begins(start) | begins(lag))
+        start, lag = _kept(start, lag, is_group_start(start) | is_group_start(lag))
     return _Lags(*_kept(start, lag, lag >= 0))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from nucleus_pandas.analysis.retention.cohorts import UNTOLD, Clocks
+from nucleus_pandas.analysis.retention.cohorts import NO_AS_OF, CohortCalendar
 from nucleus_pandas.core.instants import instant_of
 from nucleus_pandas.events.activity_starts import as_activity, moments
 from nucleus_pandas.events.coverage import held_span
@@ -19,48 +19,50 @@ _KEY = ["user_db_id", "device_id", "session_id"]
 
 
 def of_store(
-    store: EventStore, events: Sequence[Step], clocks: Clocks, *, sessions: bool, by: str | None
-) -> tuple[EventLog, Clocks]:
+    store: EventStore, events: Sequence[Step], cohort_calendar: CohortCalendar, *, sessions: bool, by: str | None
+) -> tuple[EventLog, CohortCalendar]:
     """Give the log of a store that answers a question about cohorts, and the interval and `as_of` that it answers for.
 
     A sync asks about the users who were there in its interval, and about no others: of earlier cohorts only those who
     stayed would be known, and all of them would seem to have stayed. Of those whom it asks about it learns every
     session, also later ones; but events only of the sessions in the interval.
     """
-    clocks, held = within_held(store, clocks)
+    cohort_calendar, held = within_held(store, cohort_calendar)
     if sessions and not events:
-        log = _with_column(store, as_activity(store), by, clocks)
+        log = _with_column(store, as_activity(store), by, cohort_calendar)
         known = log.as_of_microseconds
     else:
         only = None if sessions else enough(store, list(events), by)
         log = as_event_log(store, only=only, properties=properties_of(events, by))
         known = log.as_of_microseconds if held is None else min(log.as_of_microseconds, held)
-    return log, replace(clocks, as_of=known if clocks.as_of == UNTOLD else min(clocks.as_of, known))
+    return log, replace(
+        cohort_calendar, as_of=known if cohort_calendar.as_of == NO_AS_OF else min(cohort_calendar.as_of, known)
+    )
 
 
-def within_held(source: EventStore | EventLog, clocks: Clocks) -> tuple[Clocks, int | None]:
+def within_held(source: EventStore | EventLog, cohort_calendar: CohortCalendar) -> tuple[CohortCalendar, int | None]:
     """Let cohorts start where a store, or a log made of one, holds something, and say until when that is.
 
     Where more is asked for a warning says so; for a log that was made of something else nothing changes.
     """
-    span = held_span(source, clocks.start, clocks.end)
+    span = held_span(source, cohort_calendar.start, cohort_calendar.end)
     if span is None:
-        return clocks, None
+        return cohort_calendar, None
     start, end = span
-    begins, ends = clocks.start, clocks.end
-    return replace(clocks, start=start if begins is None else begins, end=end if ends is None else ends), end
+    begins, ends = cohort_calendar.start, cohort_calendar.end
+    return replace(cohort_calendar, start=start if begins is None else begins, end=end if ends is None else ends), end
 
 
-def _with_column(store: EventStore, log: EventLog, by: str | None, clocks: Clocks) -> EventLog:
+def _with_column(store: EventStore, log: EventLog, by: str | None, cohort_calendar: CohortCalendar) -> EventLog:
     """The log of sessions with a column of their events: the value where each session starts."""
     if by is None or by in log.frame.columns:
         return log
-    begins, ends = (None if one is None else instant_of(one) for one in (clocks.start, clocks.end))
+    begins, ends = (None if one is None else instant_of(one) for one in (cohort_calendar.start, cohort_calendar.end))
     events = as_event_log(store, within=(begins, ends), properties=properties_of([], by))
     column = find_column(events, by, "by")
     rows = moments(events).row
-    told = events.frame[[*_KEY, "session_start"]].iloc[events.order[rows]].rename(columns={"session_start": "start"})
-    told[column] = events.values(column, rows).array
+    values = events.frame[[*_KEY, "session_start"]].iloc[events.order[rows]].rename(columns={"session_start": "start"})
+    values[column] = events.values(column, rows).array
     key = [*_KEY, "start"]
-    frame = log.frame.drop(columns=["time", "event"]).merge(told.drop_duplicates(key), how="left", on=key)
+    frame = log.frame.drop(columns=["time", "event"]).merge(values.drop_duplicates(key), how="left", on=key)
     return EventLog.of_sessions(pd.DataFrame(frame), sample=log.sample, as_of=log.as_of_microseconds)

@@ -9,7 +9,7 @@ from nucleus_pandas.analysis.retention.retention import retention
 from nucleus_pandas.analysis.retention.retention_tables import Clock
 from nucleus_pandas.analysis.retention.user_spans import Users, read_lifetimes
 from nucleus_pandas.core.arrays import Ints
-from nucleus_pandas.core.calendar import Freq, WeekStart, day_numbers, period_numbers, period_starts
+from nucleus_pandas.core.calendar import Freq, WeekStart, read_calendar
 from nucleus_pandas.core.instants import When, Zone, instant_of, parse_zone
 from nucleus_pandas.events.eventlog import EventLog
 
@@ -20,7 +20,7 @@ def unbounded_retention(
     freq: Freq = "W",
     periods: int | None = None,
     clock: Clock = "calendar",
-    week_start: WeekStart = "monday",
+    week_start: WeekStart | None = None,
     by: str | None = None,
     top: int = 8,
     start: When | None = None,
@@ -106,10 +106,9 @@ def unbounded_retention(
     )
 
 
-def _begin(created: Ints, freq: Freq, week_start: WeekStart, zone: Zone) -> When | None:
+def _begin(created: Ints, freq: Freq, week_start: WeekStart | None, zone: Zone) -> When | None:
     """When the first period begins in which a user was created: all that are left count."""
     if not len(created):
         return None
-    local = parse_zone(zone)
-    number = period_numbers(day_numbers(created.min(keepdims=True), local), freq, week_start)
-    return instant_of(int(period_starts(number, freq, week_start, local)[0]))
+    calendar = read_calendar(freq, week_start, parse_zone(zone))
+    return instant_of(int(calendar.starts(calendar.of_times(created.min(keepdims=True)))[0]))

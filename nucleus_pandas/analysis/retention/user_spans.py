@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds
+from nucleus_pandas.core.checks import read_span
+from nucleus_pandas.core.instants import When, Zone, microseconds
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.clock_errors import newest, oldest, warn_behind
-from nucleus_pandas.events.log_columns import instants, require, user_values
+from nucleus_pandas.events.log_columns import instants, require
 from nucleus_pandas.events.refusal import how_to_fit
 from nucleus_pandas.events.segments import Segments, rank_segments
+from nucleus_pandas.events.user_list import user_values
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.table_frames import read_users_with_json
 
@@ -42,10 +44,9 @@ class Lifetimes(NamedTuple):
         return rank_segments(user_values(self.frame, by, "by", whose="the list of users"), counted, top)
 
 
-def read_lifetimes(users: Users, start: When | None, end: When | None, zone: Zone, as_of: When | None) -> Lifetimes:
+def read_lifetimes(users: Users, start: When | None, end: When | None, tz: Zone, as_of: When | None) -> Lifetimes:
     """Check the list of users that an analysis was given, and take from it those created in [start, end)."""
-    begins, ends = (None if one is None else microseconds(one) for one in make_interval(start, end, zone))
-    known = None if as_of is None else microseconds(make_instant("as_of", as_of, zone))
+    begins, ends, known, _ = read_span(start, end, tz, as_of)
     sample = 1.0
     if isinstance(users, EventStore):
         info = users.info()
@@ -94,7 +95,7 @@ def _kept(lacks: dict[str, Bools], turned: Bools) -> Bools:
     bad: Bools = np.logical_or.reduce(list(lacks.values()))
     lacks = lacks | {"were seen last more than 48 hours before they were created": turned & ~bad}
     bad |= turned
-    told = [f"{int(lack.sum()):,} {what}" for what, lack in lacks.items() if lack.any()]
-    if told:
-        warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} users are left out: {', '.join(told)}.")
+    reasons = [f"{int(lack.sum()):,} {what}" for what, lack in lacks.items() if lack.any()]
+    if reasons:
+        warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} users are left out: {', '.join(reasons)}.")
     return ~bad

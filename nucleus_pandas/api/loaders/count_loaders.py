@@ -15,7 +15,6 @@ is `settled` 48 hours after its end, as clients that were offline send that late
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -26,8 +25,9 @@ from nucleus_pandas.api.endpoints import Endpoint
 from nucleus_pandas.api.loaders.fanout import fetch_all
 from nucleus_pandas.api.parsing import counts
 from nucleus_pandas.api.windows import Run, Window, make_window, utc_offset_parameter
-from nucleus_pandas.core.calendar import Freq
+from nucleus_pandas.core.calendar import Freq, WeekStart
 from nucleus_pandas.core.instants import When, Zone, next_midnight
+from nucleus_pandas.core.text import did_you_mean, near_names, shown
 from nucleus_pandas.core.warnings import warn_incomplete
 
 # Less says nothing: answers take a while, and the service's clock has whole seconds.
@@ -176,7 +176,13 @@ def load_hours(client: Client, start: When, end: When, *, tz: Zone | None = None
 
 
 def load_dimensions(
-    client: Client, start: When, end: When, *, tz: Zone | None = None, freq: Freq | None = None
+    client: Client,
+    start: When,
+    end: When,
+    *,
+    tz: Zone | None = None,
+    freq: Freq | None = None,
+    week_start: WeekStart | None = None,
 ) -> pd.DataFrame:
     """Get how often each platform, version, country, language and memory size occurs.
 
@@ -187,9 +193,12 @@ def load_dimensions(
         The first and the last day, or instants with a UTC offset.
     tz : str, int or tzinfo, optional
         The zone of the days; by default the client's.
-    freq : {"D", "W", "M"}, optional
-        Count per day, week from Monday, or month: one request each, five a second by
-        default (`requests_per_second` of the client).
+    freq : {"D", "W", "M", "Q"}, optional
+        Count per day, week, month or quarter: one request each, five a second by default (`requests_per_second` of the
+        client). ``"MS"``, ``"ME"``, ``"QS"``, ``"QE"`` and ``"W-SAT"`` (weeks that end on Saturday) mean what they do
+        in pandas.
+    week_start : {"monday", "tuesday", …}, optional
+        The first day of weeks; by default Monday, or what `freq` says.
 
     Returns
     -------
@@ -223,7 +232,7 @@ def load_dimensions(
     ['2026-09-07', '2026-09-14']
     """
     window = window_of(client, start, end, tz)
-    answers, as_of = _ask_periods(client, "daily", window, freq)
+    answers, as_of = _ask_periods(client, "daily", window, freq, week_start)
     return counts.dimensions_frame(answers, as_of)
 
 
@@ -401,6 +410,7 @@ def load_attribute(
     *,
     tz: Zone | None = None,
     freq: Freq | None = None,
+    week_start: WeekStart | None = None,
 ) -> pd.DataFrame:
     """Get how often each value of an event's attribute was sent.
 
@@ -413,9 +423,12 @@ def load_attribute(
         The first and the last day, or instants with a UTC offset.
     tz : str, int or tzinfo, optional
         The zone of the days; by default the client's.
-    freq : {"D", "W", "M"}, optional
-        Count per day, week from Monday, or month: one request each, five a second by
-        default (`requests_per_second` of the client).
+    freq : {"D", "W", "M", "Q"}, optional
+        Count per day, week, month or quarter: one request each, five a second by default (`requests_per_second` of the
+        client). ``"MS"``, ``"ME"``, ``"QS"``, ``"QE"`` and ``"W-SAT"`` (weeks that end on Saturday) mean what they do
+        in pandas.
+    week_start : {"monday", "tuesday", …}, optional
+        The first day of weeks; by default Monday, or what `freq` says.
 
     Returns
     -------
@@ -454,7 +467,7 @@ def load_attribute(
     ['free', 'pro', 'team']
     """
     window = window_of(client, start, end, tz)
-    answers, as_of = _ask_periods(client, "attribute", window, freq, event, attribute)
+    answers, as_of = _ask_periods(client, "attribute", window, freq, week_start, event, attribute)
     frame = counts.attribute_frame(answers, event, attribute, as_of)
     if frame.empty:
         _tell_unknown(ask(client, "event_properties", window).payload, event, attribute)
@@ -507,13 +520,13 @@ def _begun(client: Client, window: Window, as_of: dt.datetime) -> Window:
 
 
 def _ask_periods(
-    client: Client, endpoint: Endpoint, window: Window, freq: Freq | None, *segments: str
+    client: Client, endpoint: Endpoint, window: Window, freq: Freq | None, week_start: WeekStart | None, *segments: str
 ) -> tuple[list[counts.PeriodAnswer], dt.datetime]:
     """The answers for each period of a window, or for the window as a whole."""
     if freq is None:
         answer = ask(client, endpoint, window, *segments)
         return [(answer.payload, None)], answer.as_of
-    periods = window.periods(freq)
+    periods = window.periods(freq, week_start)
 
     harvest = fetch_all(
         lambda number: ask(client, endpoint, periods[number], *segments),
@@ -545,10 +558,8 @@ def _tell_unknown(payload: Any, event: str, attribute: str) -> None:
     name, given, known = ("attribute", attribute, attributes) if attributes else ("event", event, reported["event"])
     if given in set(known):
         return
-    folded = {str(text).casefold(): str(text) for text in known}
-    near = difflib.get_close_matches(given.casefold().strip(), folded, n=3)
-    hint = f" Did you mean {' or '.join(repr(folded[text]) for text in near)}?" if near else ""
+    hint = did_you_mean(near_names(given, map(str, known)))
     warn_incomplete(
-        f"No values: the {name} {given!r} was not reported with attributes in this interval.{hint} "
+        f"No values: the {name} {shown(given)} was not reported with attributes in this interval.{hint} "
         "load_event_properties lists what was."
     )

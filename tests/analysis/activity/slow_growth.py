@@ -31,6 +31,8 @@ def over(date, zone, as_of):
 def first_of(freq, date, week_start=0):
     if freq == "D":
         return date
+    if freq == "Q":
+        return date.replace(month=(date.month - 1) // 3 * 3 + 1, day=1)
     return date.replace(day=1) if freq == "M" else date - (date.weekday() - week_start) % 7 * ONE
 
 

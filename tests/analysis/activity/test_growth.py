@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
+from nucleus_pandas.core.calendar import day_numbers
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
+from nucleus_pandas.events import activity_starts
 from tests.conftest import AUTUMN
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 
@@ -97,7 +99,7 @@ def test_an_event_can_have_a_condition():
 
 def test_new_returning_and_resurrected_users_make_up_the_active_ones():
     frame = log(always=EVERY_DAY, stays=[2, 3], back=[2, 4], gone=[2])
-    table = nu.growth(frame, "D", as_of=LATER).set_index("period").iloc[1:5]
+    table = nu.growth(frame, freq="D", as_of=LATER).set_index("period").iloc[1:5]
     assert table["new"].tolist() == [3, 0, 0, 0]
     assert table["returning"].tolist() == [1, 2, 1, 1]
     assert table["resurrected"].tolist() == [0, 0, 1, 0]
@@ -106,18 +108,18 @@ def test_new_returning_and_resurrected_users_make_up_the_active_ones():
 
 
 def test_the_quick_ratio_is_of_who_comes_to_who_goes():
-    table = nu.growth(log(a=[1, 2], b=[2], c=[3], d=[3], e=[1, 3]), "D", as_of="2026-01-03")
+    table = nu.growth(log(a=[1, 2], b=[2], c=[3], d=[3], e=[1, 3]), freq="D", as_of="2026-01-03")
     # On the 3rd c and d are new and e is back, a and b are gone.
     assert table["quick_ratio"].iloc[2] == pytest.approx(3 / 2)
 
 
 def test_a_quick_ratio_without_anybody_dormant_is_missing():
-    assert np.isnan(nu.growth(log(a=[1, 2]), "D", as_of="2026-01-02")["quick_ratio"].iloc[1])
+    assert np.isnan(nu.growth(log(a=[1, 2]), freq="D", as_of="2026-01-02")["quick_ratio"].iloc[1])
 
 
 def test_what_the_period_before_the_log_would_tell_is_missing():
     # The log begins on a Thursday, so the first week is not there as a whole.
-    table = nu.growth(log(a=EVERY_DAY, b=[1, 8]), "W", as_of=LATER)
+    table = nu.growth(log(a=EVERY_DAY, b=[1, 8]), freq="W", as_of=LATER)
     assert table["complete"].tolist()[:3] == [False, True, True]
     for name in ("new", "returning", "resurrected", "dormant"):
         assert table[name].isna().tolist()[:3] == [True, True, False], name
@@ -126,7 +128,7 @@ def test_what_the_period_before_the_log_would_tell_is_missing():
 
 
 def test_who_is_dormant_is_not_known_before_the_period_is_over():
-    table = nu.growth(log(a=[5, 12, 19], b=[12]), "W", as_of="2026-01-19")
+    table = nu.growth(log(a=[5, 12, 19], b=[12]), freq="W", as_of="2026-01-19")
     assert table["dormant"].isna().tolist() == [True, False, True]
     assert table["returning"].tolist()[-1] == 1
     assert table["complete"].tolist() == [True, True, False]
@@ -134,8 +136,8 @@ def test_who_is_dormant_is_not_known_before_the_period_is_over():
 
 def test_start_and_end_choose_periods_as_a_whole_and_what_lies_before_tells_who_is_new():
     frame = log(a=EVERY_DAY, b=[1, 20])
-    whole = nu.growth(frame, "W", as_of=LATER)
-    part = nu.growth(frame, "W", start="2026-01-21", end="2026-01-22", as_of=LATER)
+    whole = nu.growth(frame, freq="W", as_of=LATER)
+    part = nu.growth(frame, freq="W", start="2026-01-21", end="2026-01-22", as_of=LATER)
     pd.testing.assert_frame_equal(part, whole.iloc[3:4].reset_index(drop=True))
     assert part["resurrected"].tolist() == [1]
 
@@ -150,7 +152,7 @@ def test_clocks_that_are_years_off_neither_make_rows_nor_old_users():
     old = log(e=[1]).assign(time=pd.Timestamp("2019-01-01", tz="UTC").as_unit("us"))
     told = "1 of 134 events lie before 7 days or more without any, from 2019"
     with pytest.warns(nu.IncompleteDataWarning, match=told):
-        table = nu.growth(pd.concat([times, old]), "D", as_of="2026-01-31")
+        table = nu.growth(pd.concat([times, old]), freq="D", as_of="2026-01-31")
     assert table["period"].iloc[0] == pd.Timestamp("2026-01-01")
     assert table.loc[table["period"] == "2026-01-20", "new"].tolist() == [1]
 
@@ -165,7 +167,7 @@ def test_of_users_who_came_before_a_quiet_week_none_is_left_out_where_start_is_g
         **dict.fromkeys(range(2, 9), 0),
         9: 9,
     }
-    assert nu.growth(frame, "D", start="2026-01-01", as_of="2026-01-31")["active"].sum() == len(frame)
+    assert nu.growth(frame, freq="D", start="2026-01-01", as_of="2026-01-31")["active"].sum() == len(frame)
 
 
 def test_a_log_cut_in_time_is_known_from_its_first_event_on_although_a_session_began_earlier():
@@ -176,7 +178,7 @@ def test_a_log_cut_in_time_is_known_from_its_first_event_on_although_a_session_b
     assert by_day(table, "dau") == dict.fromkeys(range(5, 12), 1)
     assert table["wau"].isna().tolist() == [True] * 6 + [False]
     # Of b it is known all the same that they had been there.
-    assert nu.growth(frame, "D", start="2026-01-06")["new"].tolist() == [0] * 6
+    assert nu.growth(frame, freq="D", start="2026-01-06")["new"].tolist() == [0] * 6
 
 
 def test_a_log_asked_about_one_event_begins_with_its_first_of_any_kind():
@@ -186,21 +188,15 @@ def test_a_log_asked_about_one_event_begins_with_its_first_of_any_kind():
         assert nu.active_users(source, event="EXPORT")["wau"].tolist()[6:] == [1, 1, 1]
 
 
-def test_what_a_log_keeps_does_not_grow_with_the_times_that_are_asked_for():
+def test_the_days_of_a_log_are_found_once_for_any_as_of_after_its_end(monkeypatch):
+    lengths = []
+    monkeypatch.setattr(
+        activity_starts, "day_numbers", lambda time, zone: lengths.append(len(time)) or day_numbers(time, zone)
+    )
     ready = nu.EventLog(log(a=EVERY_DAY))
-    nu.growth(ready, as_of="2026-01-10")
-    before = len(ready.kept)
-    for day in range(11, 20):
-        nu.growth(ready, as_of=f"2026-01-{day}")
-    assert len(ready.kept) == before
-
-
-def test_what_is_known_later_than_the_log_ends_is_looked_up_once():
-    ready = nu.EventLog(log(a=EVERY_DAY))
-    nu.growth(ready, as_of="2026-02-10")
-    days = ready.kept["days"]
-    nu.growth(ready, as_of="2026-02-20")
-    assert ready.kept["days"] is days
+    for day in (10, 20):
+        nu.growth(ready, as_of=f"2026-02-{day}")
+    assert lengths == [len(EVERY_DAY)]
 
 
 @pytest.mark.parametrize("ask", [nu.active_users, nu.growth], ids=["active_users", "growth"])
@@ -225,11 +221,11 @@ def test_a_log_sessions_and_a_log_made_ready_give_the_same(ask):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"freq": "Q"}, 'write "D", "W" or "M"'),
-        ({"week_start": "Mon"}, "write one of monday"),
+        ({"freq": "Y"}, 'write one of "D", "W"'),
+        ({"week_start": "Mon"}, 'write one of "monday"'),
         ({"event": "OPNE"}, 'Did you mean "OPEN"'),
         ({"start": "2026-02-01", "end": "2026-01-01"}, "is not before end"),
-        ({"freq": "D", "start": "1970-01-01"}, r"there are 20,\d+ periods; there can be 5,000"),
+        ({"freq": "D", "start": "1970-01-01"}, r"there are 20,\d+ days; there can be 5,000"),
     ],
 )
 def test_a_wrong_value_says_what_to_write(arguments, message):
@@ -281,7 +277,7 @@ def test_of_a_store_days_are_known_from_when_it_was_synced(october):
     table = nu.active_users(october)
     assert table["day"].iloc[0] == pd.Timestamp("2026-10-01")
     assert table["mau"].first_valid_index() == 27
-    assert nu.growth(october, "D")["new"].first_valid_index() == 1
+    assert nu.growth(october, freq="D")["new"].first_valid_index() == 1
     # A day of which only the rest was synced is not known as a whole.
     assert nu.active_users(october, tz="Asia/Kathmandu")["day"].iloc[0] == pd.Timestamp("2026-10-02")
 
@@ -305,7 +301,7 @@ def test_a_log_made_of_a_store_gives_what_the_store_gives(autumn, ask):
 
 
 def test_growth_of_a_log_made_of_a_store_is_that_of_the_store_but_for_who_was_there_before(autumn):
-    of_store, of_log = (nu.growth(one, "D", tz="Europe/Paris") for one in (autumn, nu.EventLog(autumn)))
+    of_store, of_log = (nu.growth(one, freq="D", tz="Europe/Paris") for one in (autumn, nu.EventLog(autumn)))
     same = ["period", "returning", "dormant", "active", "complete", "settled"]
     pd.testing.assert_frame_equal(of_log[same], of_store[same])
     assert (of_log["new"] >= of_store["new"]).dropna().all()

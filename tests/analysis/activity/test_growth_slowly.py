@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.activity.slow_growth import slow_active_users, slow_days_active, slow_growth, slow_usage_interval
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 LOGS = 40
@@ -68,7 +68,7 @@ def check(log, freq, week, days, known):
     columns = ["day", "dau", "wau", "mau", "stickiness", "complete"]
     assert plain(table, columns) == slow_active_users(active, zone, as_of)
 
-    table = nu.growth(frame, freq, week_start=WEEK[week], **asked)
+    table = nu.growth(frame, freq=freq, week_start=WEEK[week], **asked)
     columns = ["period", "new", "returning", "resurrected", "dormant", "active", "complete"]
     assert plain(table, columns) == slow_growth(active, zone, as_of, freq, week)
 
@@ -85,7 +85,7 @@ def check(log, freq, week, days, known):
     assert table["once"].tolist() == [once] * len(users)
 
 
-questions = (logs(), st.sampled_from("DWM"), st.integers(0, 6), st.integers(1, 40), st.sampled_from([1, 1, 2, 9]))
+questions = (logs(), st.sampled_from("DWMQ"), st.integers(0, 6), st.integers(1, 40), st.sampled_from([1, 1, 2, 9]))
 
 
 @given(*questions)

@@ -7,7 +7,7 @@ import pytest
 import nucleus_pandas as nu
 from tests.analysis.activity.test_growth import EVERY_DAY, log
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 

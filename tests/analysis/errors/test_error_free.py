@@ -52,7 +52,7 @@ SESSIONS = pd.DataFrame(
 
 @pytest.mark.parametrize("activity", [LOG, SESSIONS], ids=["events", "sessions"])
 def test_a_session_with_errors_counts_once_and_on_the_day_on_which_it_starts(activity):
-    table = nu.error_free(activity, as_of=NOW)
+    table = nu.error_free(activity, as_of=NOW, freq="D")
     assert table["period"].dt.day.tolist() == [1, 2, 3, 4, 5]
     assert table["sessions"].tolist() == [3, 1, 0, 0, 1]
     assert table["error_sessions"].tolist() == [2, 0, 0, 0, 0]
@@ -91,7 +91,7 @@ def test_what_came_after_as_of_does_not_count():
 
 
 def test_days_are_those_of_the_zone():
-    table = nu.error_free(SESSIONS, tz="+05:45", as_of=NOW)
+    table = nu.error_free(SESSIONS, tz="+05:45", as_of=NOW, freq="D")
     # 20:00 in UTC is 01:45 of the next day.
     assert table["sessions"].tolist() == [2, 2, 0, 0, 1]
 
@@ -110,7 +110,7 @@ def test_events_without_a_session_are_left_out_and_told():
 
 
 def test_start_and_end_bound_the_starts_of_sessions():
-    table = nu.error_free(SESSIONS, start="2026-09-02", end="2026-09-03", as_of=NOW)
+    table = nu.error_free(SESSIONS, start="2026-09-02", end="2026-09-03", as_of=NOW, freq="D")
     assert table["sessions"].tolist() == [1, 0]
 
 
@@ -124,7 +124,7 @@ def test_nothing_in_gives_the_same_columns_and_dtypes(of):
 
 def test_the_log_is_left_as_it_was():
     before = LOG.copy(deep=True)
-    nu.error_free(LOG, by="version")
+    nu.error_free(LOG, by="version", freq="D")
     nu.top_errors(LOG)
     pd.testing.assert_frame_equal(LOG, before)
 
@@ -167,21 +167,21 @@ def test_only_sessions_of_the_interval_are_said_to_be_left_out():
 @pytest.mark.parametrize("errors", [["2", "0", "1", "0", "0"], [True, "x", None, 0, 1]])
 def test_errors_that_are_no_numbers_say_how_to_make_some(errors):
     with pytest.raises(TypeError, match=r"the column errors is of type .*pd\.to_numeric"):
-        nu.error_free(SESSIONS.assign(errors=errors))
+        nu.error_free(SESSIONS.assign(errors=errors), freq="D")
     with pytest.raises(ValueError, match="1 of 5 numbers in the column errors are below 0"):
-        nu.error_free(SESSIONS.assign(errors=[0, 0, -1, 0, 0]))
+        nu.error_free(SESSIONS.assign(errors=[0, 0, -1, 0, 0]), freq="D")
 
 
 def test_what_lacks_says_what_to_pass():
     with pytest.raises(ValueError, match="crash_free needs events"):
-        nu.crash_free(SESSIONS)
+        nu.crash_free(SESSIONS, freq="D")
     with pytest.raises(ValueError, match="no column errors"):
-        nu.error_free(SESSIONS.drop(columns="errors"))
+        nu.error_free(SESSIONS.drop(columns="errors"), freq="D")
     with pytest.raises(ValueError, match="no column session_id"):
-        nu.error_free(LOG.drop(columns="session_id"))
+        nu.error_free(LOG.drop(columns="session_id"), freq="D")
     with pytest.raises(ValueError, match=r"no column \"versoin\".*Did you mean \"version\""):
-        nu.error_free(LOG, by="versoin")
-    with pytest.raises(ValueError, match="freq='H' is not known"):
+        nu.error_free(LOG, by="versoin", freq="D")
+    with pytest.raises(ValueError, match='freq="H" is not known'):
         nu.error_free(LOG, freq="H")
 
 

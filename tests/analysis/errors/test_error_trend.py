@@ -313,11 +313,14 @@ def test_days_that_daily_lacks_have_no_rate_and_a_warning_says_how_many():
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"per": "users"}, "'sessions', 'active_users'"),
+        ({"per": "users"}, '"sessions", "active_users", None'),
         ({"per": "sessions"}, "needs the table of load_daily"),
         ({"top": 0}, "whole number from 1"),
         ({"daily": daily_of([1]).assign(day=pd.Timestamp("2020-01-01"))}, "none of the days of errors"),
-        ({"daily": daily_of([1]).drop(columns="sessions")}, "nu.load_daily: missing sessions"),
+        (
+            {"daily": daily_of([1]).drop(columns="sessions")},
+            "daily: missing sessions; found ",
+        ),
         ({"daily": pd.concat([daily_of([1])] * 2)}, "daily holds days twice"),
     ],
 )

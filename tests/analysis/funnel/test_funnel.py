@@ -7,7 +7,7 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.core.dtypes import COUNT, INSTANT, TEXT
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 NOON = pd.Timestamp("2026-09-01T12:00Z")
@@ -591,18 +591,18 @@ def test_a_sample_is_told_in_every_row():
         (["A"], {"window": ""}, ValueError, "is no duration"),
         (["A"], {"window": np.timedelta64(1, "Y")}, ValueError, "is no duration"),
         (["A"], {"window": "sessions"}, ValueError, "is no duration"),
-        (["A"], {"window": "0h"}, ValueError, "must be longer than nothing"),
+        (["A"], {"window": "0h"}, ValueError, "must be greater than zero"),
         (["A"], {"window": "-1h"}, ValueError, "is no duration"),
         (["A"], {"window": "9999999999w"}, ValueError, "at most 100 years"),
-        (["A"], {"window": pd.Timedelta(-1, "h")}, ValueError, "must be longer than nothing"),
+        (["A"], {"window": pd.Timedelta(-1, "h")}, ValueError, "must be greater than zero"),
         (["A"], {"window": pd.NaT}, TypeError, "window is of type NaTType"),
         (["A"], {"window": np.timedelta64("NaT")}, ValueError, "is no duration"),
         (["A"], {"window": 7}, TypeError, "window is of type int"),
         (["A"], {"window": "session"}, ValueError, 'window="session" needs the column session_id'),
-        (["A"], {"order": "loose"}, ValueError, "order='loose' is not known; write one of 'ordered', 'strict', 'any'"),
-        (["A"], {"entry": "last"}, ValueError, "write one of 'any', 'first'"),
-        (["A"], {"on_exclude": "keep"}, ValueError, "write one of 'drop', 'stop'"),
-        (["A"], {"ties": "no"}, ValueError, "write one of 'either', 'strict'"),
+        (["A"], {"order": "loose"}, ValueError, 'order="loose" is not known; write one of "ordered", "strict", "any"'),
+        (["A"], {"entry": "last"}, ValueError, 'write one of "any", "first"'),
+        (["A"], {"on_exclude": "keep"}, ValueError, 'write one of "drop", "stop"'),
+        (["A"], {"ties": "no"}, ValueError, 'write one of "either", "strict"'),
         (["A", "B"], {"exclude": {"event": "X", "from": 1}}, ValueError, 'exclude has no "from"'),
         (["A", "B"], {"exclude": [{"from_step": 1}]}, ValueError, "exclude lacks an event"),
         (["A", "B"], {"exclude": {"event": "X", "from_step": 2}}, ValueError, "exclude is from step 2 to step 2"),
@@ -617,7 +617,7 @@ def test_a_sample_is_told_in_every_row():
         (["A"], {"by": ["plan"]}, TypeError, "by is of type list; write the name of one column"),
         (["A"], {"by": "event", "top": 0}, ValueError, "top=0 must be a whole number from 1 on"),
         (["A"], {"start": "2026-09-02", "end": "2026-09-01"}, ValueError, "is not before end"),
-        (["A"], {"tz": "Paris"}, ValueError, "Did you mean Europe/Paris"),
+        (["A"], {"tz": "Paris"}, ValueError, 'Did you mean "Europe/Paris"'),
         (["A"], {"as_of": "now"}, ValueError, 'as_of="now"' if False else "as_of='now' is not a date"),
         ([nu.step("A", where={"plan": 1})], {}, ValueError, 'where: the log has no column "plan"'),
         ([nu.step("A", where=lambda rows: True)], {}, ValueError, "step 1: where gave 1 values for 3 rows"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.funnel.slow_funnel import Asked, Event, slow_funnel_users
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row")
 
 LOGS = 400

@@ -44,7 +44,7 @@ TWO_DAYS = log(
 
 
 def test_adoption_gives_shares_of_the_sessions_of_a_day_in_the_order_of_versions():
-    table = nu.version_adoption(TWO_DAYS, as_of=AS_OF)
+    table = nu.version_adoption(TWO_DAYS, as_of=AS_OF, freq="D")
     assert table["version"].tolist() == ["0.9", "0.10", "(none)"] * 2
     assert table["sessions"].tolist() == [6, 2, 2, 1, 3, 0]
     assert table["share"].tolist() == [0.6, 0.2, 0.2, 0.25, 0.75, 0.0]
@@ -55,14 +55,14 @@ def test_adoption_gives_shares_of_the_sessions_of_a_day_in_the_order_of_versions
 def test_a_user_counts_once_a_day_with_the_version_of_the_last_session():
     one, other = sessions("0.9", 0, 1, who="ana"), sessions("0.10", 0, 1, hour=15, who="ana")
     same = [("ana", *row[1:]) for row in one + other]
-    table = nu.version_adoption(log(same, sessions("0.9", 0, 1, who="ben")), per="users", as_of=AS_OF)
+    table = nu.version_adoption(log(same, sessions("0.9", 0, 1, who="ben")), per="users", as_of=AS_OF, freq="D")
     assert table["users"].tolist() == [1, 1]
     assert table["share"].tolist() == [0.5, 0.5]
-    assert nu.version_adoption(log(same), as_of=AS_OF)["sessions"].tolist() == [1, 1]
+    assert nu.version_adoption(log(same), as_of=AS_OF, freq="D")["sessions"].tolist() == [1, 1]
 
 
 def test_versions_beyond_top_are_put_together_after_the_others():
-    table = nu.version_adoption(TWO_DAYS, top=1, as_of=AS_OF)
+    table = nu.version_adoption(TWO_DAYS, top=1, as_of=AS_OF, freq="D")
     assert table["version"].tolist() == ["0.10", "(other)", "(none)"] * 2
     assert table["sessions"].tolist() == [2, 6, 2, 3, 1, 0]
 
@@ -78,17 +78,17 @@ OLD_AND_NEW = log(
 
 
 def test_the_newest_release_has_rows_however_few_sessions_it_has():
-    assert "2.0" in nu.version_adoption(OLD_AND_NEW, top=1, as_of=AS_OF)["version"].tolist()
+    assert "2.0" in nu.version_adoption(OLD_AND_NEW, top=1, as_of=AS_OF, freq="D")["version"].tolist()
 
 
 def test_versions_are_ranked_by_the_last_complete_period_and_not_by_all_of_them():
     # The 3rd is not over, so the 2nd decides; on it nobody used 1.0 and 1.1 any more.
-    table = nu.version_adoption(OLD_AND_NEW, top=3, as_of=FIRST + pd.Timedelta(days=2, hours=20))
+    table = nu.version_adoption(OLD_AND_NEW, top=3, as_of=FIRST + pd.Timedelta(days=2, hours=20), freq="D")
     assert table["version"].unique().tolist() == ["1.2", "1.3", "2.0", "(other)"]
 
 
 def test_versions_of_earlier_periods_fill_the_rows_that_are_left():
-    table = nu.version_adoption(OLD_AND_NEW, top=5, as_of=FIRST + pd.Timedelta(days=2, hours=20))
+    table = nu.version_adoption(OLD_AND_NEW, top=5, as_of=FIRST + pd.Timedelta(days=2, hours=20), freq="D")
     assert table["version"].unique().tolist() == ["1.0", "1.1", "1.2", "1.3", "2.0", "(other)"]
 
 
@@ -97,8 +97,12 @@ def by_few_users(version, users, each):
 
 
 def test_a_share_of_sessions_is_no_more_certain_than_its_users_allow():
-    many = nu.version_adoption(log(by_few_users("1.0", 20, 30), by_few_users("1.1", 20, 30)), as_of=AS_OF).iloc[0]
-    once = nu.version_adoption(log(by_few_users("1.0", 20, 1), by_few_users("1.1", 20, 1)), as_of=AS_OF).iloc[0]
+    many = nu.version_adoption(
+        log(by_few_users("1.0", 20, 30), by_few_users("1.1", 20, 30)), as_of=AS_OF, freq="D"
+    ).iloc[0]
+    once = nu.version_adoption(log(by_few_users("1.0", 20, 1), by_few_users("1.1", 20, 1)), as_of=AS_OF, freq="D").iloc[
+        0
+    ]
     assert many["share"] == once["share"] == 0.5
     assert many["share_low"] <= once["share_low"] < 0.36
     assert many["share_high"] >= once["share_high"] > 0.64
@@ -106,7 +110,7 @@ def test_a_share_of_sessions_is_no_more_certain_than_its_users_allow():
 
 def test_days_without_sessions_are_there_without_a_share_and_a_day_that_is_not_over_has_none():
     gap = log(sessions("1.0", 0, 2), sessions("1.0", 2, 3))
-    table = nu.version_adoption(gap, as_of=FIRST + pd.Timedelta(days=2, hours=13))
+    table = nu.version_adoption(gap, as_of=FIRST + pd.Timedelta(days=2, hours=13), freq="D")
     assert table["sessions"].tolist() == [2, 0, 3]
     assert table["share"].isna().tolist() == [False, True, True]
     assert table["complete"].tolist() == [True, True, False]
@@ -115,7 +119,9 @@ def test_days_without_sessions_are_there_without_a_share_and_a_day_that_is_not_o
 
 def test_weeks_and_months_and_the_zone_are_those_that_were_asked_for():
     late = log(sessions("1.0", 0, 1, hour=23.5))
-    assert nu.version_adoption(late, tz="Europe/Paris", as_of=AS_OF)["period"].tolist() == [pd.Timestamp("2026-09-02")]
+    assert nu.version_adoption(late, tz="Europe/Paris", as_of=AS_OF, freq="D")["period"].tolist() == [
+        pd.Timestamp("2026-09-02")
+    ]
     assert nu.version_adoption(late, freq="W", as_of=AS_OF)["period"].tolist() == [pd.Timestamp("2026-08-31")]
     assert nu.version_adoption(late, freq="M", as_of=AS_OF)["period"].tolist() == [pd.Timestamp("2026-09-01")]
 
@@ -124,11 +130,11 @@ def test_the_version_of_a_session_is_that_of_its_init_or_what_it_told_later():
     rows = log(sessions("0.9", 0, 1, errors=1), sessions(None, 0, 1, errors=1, who="late"))
     errors = rows["event"] == "error:Own"
     rows.loc[errors, "version"] = ["0.10", "1.0"]
-    assert nu.version_adoption(rows, as_of=AS_OF)["version"].tolist() == ["0.9", "1.0"]
+    assert nu.version_adoption(rows, as_of=AS_OF, freq="D")["version"].tolist() == ["0.9", "1.0"]
 
 
 def test_what_starts_outside_the_interval_does_not_count():
-    table = nu.version_adoption(TWO_DAYS, start="2026-09-02", end="2026-09-02", as_of=AS_OF)
+    table = nu.version_adoption(TWO_DAYS, start="2026-09-02", end="2026-09-02", as_of=AS_OF, freq="D")
     assert table["sessions"].tolist() == [1, 3]
 
 
@@ -143,7 +149,7 @@ some = st.lists(
 @settings(max_examples=30)
 def test_the_shares_of_a_day_add_up_to_one_whatever_comes(parts, top, per):
     table = nu.version_adoption(
-        log(*(sessions(*part, who=f"{n}") for n, part in enumerate(parts))), top=top, per=per, as_of=AS_OF
+        log(*(sessions(*part, who=f"{n}") for n, part in enumerate(parts))), top=top, per=per, as_of=AS_OF, freq="D"
     )
     for _, day in table.groupby("period"):
         assert day[per].sum() == 0 or day["share"].sum() == pytest.approx(1, abs=1e-12)
@@ -280,7 +286,7 @@ def test_clocks_that_are_years_behind_do_not_tell_when_a_release_came():
     ]
     rows = log(*(sessions("1.0", day, 100) for day in range(3)), sessions("1.1", 2, 50, hour=15), behind)
     assert of(nu.compare_releases(rows, as_of=AS_OF), "1.1")["first_seen"] == FIRST + pd.Timedelta(days=2, hours=15)
-    assert nu.version_adoption(rows, as_of=AS_OF)["period"].min() == pd.Timestamp("2026-09-01")
+    assert nu.version_adoption(rows, as_of=AS_OF, freq="D")["period"].min() == pd.Timestamp("2026-09-01")
 
 
 def test_the_table_is_the_same_whatever_it_holds():
@@ -291,9 +297,9 @@ def test_the_table_is_the_same_whatever_it_holds():
     assert full.dtypes["first_seen"] == INSTANT
     assert full.columns[-1] == "sample"
     for rows in (BAD, BAD.head(1), BAD.head(0), nu.EventLog(BAD)):
-        assert nu.version_adoption(rows).dtypes.to_dict() == of_adoption
+        assert nu.version_adoption(rows, freq="D").dtypes.to_dict() == of_adoption
         pd.testing.assert_series_equal(nu.compare_releases(rows).dtypes, full.dtypes)
-    assert len(nu.compare_releases(BAD.head(0))) == len(nu.version_adoption(BAD.head(0))) == 0
+    assert len(nu.compare_releases(BAD.head(0))) == len(nu.version_adoption(BAD.head(0), freq="D")) == 0
 
 
 def test_events_without_a_session_are_left_out_and_told_once():
@@ -316,7 +322,7 @@ def test_sessions_without_versions_are_refused_with_what_to_do(analysis):
         analysis(BAD.drop(columns="version"))
     with pytest.raises(ValueError, match="no column session_id"):
         analysis(BAD.drop(columns="session_id"))
-    with pytest.raises(ValueError, match="per='day' is not known; write one of 'sessions', 'users'"):
+    with pytest.raises(ValueError, match='per="day" is not known; write one of "sessions", "users"'):
         analysis(BAD, per="day")
 
 
@@ -332,7 +338,7 @@ def test_sessions_that_tell_their_version_are_compared_by_errors_alone():
 
 def test_the_arguments_stay_as_they_were():
     before = BAD.copy()
-    nu.version_adoption(BAD)
+    nu.version_adoption(BAD, freq="D")
     nu.compare_releases(BAD)
     pd.testing.assert_frame_equal(BAD, before)
 

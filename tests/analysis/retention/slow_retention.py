@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 UTC = dt.UTC
 TICK = dt.timedelta(microseconds=1)
-UNIT = {"D": dt.timedelta(days=1), "W": dt.timedelta(days=7), "M": dt.timedelta(days=30)}
+UNIT = {"D": dt.timedelta(days=1), "W": dt.timedelta(days=7), "M": dt.timedelta(days=30), "Q": dt.timedelta(days=90)}
 WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
@@ -70,6 +70,8 @@ def number(time, asked):
     day = time.astimezone(asked.zone).date()
     if asked.freq == "M":
         return day.year * 12 + day.month
+    if asked.freq == "Q":
+        return day.year * 4 + (day.month - 1) // 3
     if asked.freq == "W":
         return (day.toordinal() - 1 - WEEKDAYS.index(asked.week_start)) // 7
     return day.toordinal()

@@ -296,10 +296,10 @@ def test_the_arguments_stay_as_they_were():
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"freq": "Y"}, "freq='Y' is not known"),
-        ({"clock": "wall"}, "clock='wall' is not known; write one of 'calendar', 'elapsed'"),
-        ({"criterion": "after"}, "criterion='after' is not known"),
-        ({"week_start": "mon"}, "week_start='mon' is not known"),
+        ({"freq": "Y"}, 'freq="Y" is not known; write one of "D", "W"'),
+        ({"clock": "wall"}, 'clock="wall" is not known; write one of "calendar", "elapsed"'),
+        ({"criterion": "after"}, 'criterion="after" is not known'),
+        ({"week_start": "mon"}, 'week_start="mon" is not known; write one of "monday"'),
         ({"periods": 0}, "periods=0 must be a whole number from 1 to 5000"),
         ({"brackets": [(3, 1)]}, r"brackets holds \(3, 1\): periods count from 0"),
         ({"brackets": (1, 7)}, r"write brackets=\[\(1, 7\)\] or brackets=\[1, 7\]"),
@@ -398,7 +398,7 @@ def test_curve_and_trend_of_nothing_are_empty_and_of_another_table_refused():
     nothing = nu.retention(THREE.head(0))
     assert len(nu.retention_curve(nothing)) == len(nu.retention_trend(nothing)) == 0
     for function in (nu.retention_curve, nu.retention_trend):
-        with pytest.raises(ValueError, match=r"is no table of nu\.retention"):
+        with pytest.raises(ValueError, match=r"takes the table of nu\.retention"):
             function(THREE)
         with pytest.raises(TypeError, match="of type list"):
             function([1])

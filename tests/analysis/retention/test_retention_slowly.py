@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from tests.analysis.retention.slow_retention import WEEKDAYS, Asked, Event, number, slow_retention
 
-# Small logs with few times hold such rows; test_dirty_data.py has the warning.
+# Small logs with few times hold such rows; test_row_checks.py has the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:.*repeat another row", "ignore:No user can be counted yet")
 
 LOGS = 80
@@ -24,7 +24,7 @@ HOUR = dt.timedelta(hours=1)
 ZONES = ["UTC", "Europe/Paris", "America/New_York", "Asia/Beirut", "Australia/Lord_Howe", "+05:45"]
 SPRING, AUTUMN = (dt.datetime(2026, month, 24, tzinfo=dt.UTC) for month in (3, 10))
 # How far apart things are, in hours, so that periods of each length are filled.
-SPREAD = {"D": 24 * 8, "W": 24 * 40, "M": 24 * 150}
+SPREAD = {"D": 24 * 8, "W": 24 * 40, "M": 24 * 150, "Q": 24 * 400}
 NAMES = ["A", "B", "nucleus:heartbeat"]
 
 
@@ -41,7 +41,7 @@ def moments(draw, base, spread):
 
 @st.composite
 def questions(draw):
-    freq = draw(st.sampled_from("DWM"))
+    freq = draw(st.sampled_from("DWMQ"))
     base, spread = draw(st.sampled_from([SPRING, AUTUMN])), SPREAD[freq]
     when = moments(base, spread)
     plans = st.sampled_from(["free", "pro", None])

@@ -76,7 +76,7 @@ def test_the_list_stays_as_it_was_and_may_name_its_users_as_it_likes():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"freq": "Q"}, "freq='Q'"), ({"clock": "round"}, "clock='round'"), ({"by": "plam"}, 'Did you mean "plan"')],
+    [({"freq": "Y"}, 'freq="Y"'), ({"clock": "round"}, 'clock="round"'), ({"by": "plam"}, 'Did you mean "plan"')],
 )
 def test_a_wrong_value_says_what_to_write(arguments, message):
     with pytest.raises(ValueError, match=message):
