@@ -7,6 +7,7 @@ from collections.abc import Sized
 from typing import TYPE_CHECKING, Final
 
 from nucleus_pandas.api.client import check_client
+from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.instants import parse_zone
 from nucleus_pandas.core.text import counted, percent
 from nucleus_pandas.exceptions import IncompleteDataWarning
@@ -142,8 +143,7 @@ def periodic_report(
 
 
 def _check(freq: object, funnel: object, attribute: object) -> None:
-    if freq not in _TITLES:
-        raise ValueError(f'freq={freq!r} must be "D", "W" or "M".')
+    check_choice("freq", freq, list(_TITLES))
     if isinstance(funnel, str) or (isinstance(funnel, Sized) and not len(funnel)):
         raise ValueError(f'funnel={funnel!r}: pass its steps, funnel=["init", "PROJECT_CREATED"].')
     pair = isinstance(attribute, tuple | list) and len(attribute) == 2 and set(map(type, attribute)) == {str}

@@ -19,6 +19,7 @@ from nucleus_pandas.analysis.releases.version_adoption import version_adoption
 from nucleus_pandas.analysis.retention.retention import retention, retention_curve
 from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
 from nucleus_pandas.api.windows import Window
+from nucleus_pandas.core.calendar import NOUNS
 from nucleus_pandas.core.instants import first_instant
 from nucleus_pandas.core.text import counted, percent
 from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
@@ -39,7 +40,7 @@ from nucleus_pandas.report.section import Section, table_section
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from nucleus_pandas.core.calendar import NOUNS, Freq
+    from nucleus_pandas.core.calendar import Freq
     from nucleus_pandas.events.steps import StepLike
     from nucleus_pandas.report.report import Report
     from nucleus_pandas.report.report_period import Span

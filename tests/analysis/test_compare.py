@@ -427,8 +427,8 @@ def test_an_argument_that_is_not_a_table_is_refused():
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"rate": "total"}, '"from_start", "from_previous"'),
-        ({"reference": "gold"}, 'there are "free", "pro"'),
+        ({"rate": "from_strat"}, 'rate="from_strat" is not known; write one of "from_start", "from_previous"'),
+        ({"reference": "gold"}, 'reference="gold" is not known; write one of "free", "pro"'),
     ],
 )
 def test_an_unknown_choice_is_refused_with_the_valid_ones(settings, told):

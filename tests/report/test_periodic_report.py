@@ -421,7 +421,7 @@ def test_before_there_was_anybody_there_is_nothing_to_compare_with(app):
         ({"funnel": "init"}, r'pass its steps, funnel=\["init"'),
         ({"funnel": []}, r'pass its steps, funnel=\["init"'),
         ({"title": " "}, "title is empty"),
-        ({"freq": "Y"}, 'freq=\'Y\' must be "D", "W" or "M"'),
+        ({"freq": "Y"}, 'freq="Y" is not known; write one of "D", "W", "M"'),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_asked(app, monkeypatch, given, message):
