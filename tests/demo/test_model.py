@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from nucleus_pandas.demo.build import DEFAULT_END, build_app, end_for
+from nucleus_pandas.demo.planted import truth_of
 from nucleus_pandas.demo.records import DAY_MS, HOUR_MS, WEEK_MS, from_ms, to_ms
 from tests.demo.handmade import two_friends
 
@@ -24,7 +25,7 @@ def app():
 
 @pytest.fixture(scope="module")
 def truth(app):
-    return app.truth()
+    return truth_of(app)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_arguments_out_of_range_are_refused(wrong):
 
 
 def test_other_spans_have_everything_planted_too():
-    truth = build_app(days=60, scale=0.2).truth()
+    truth = truth_of(build_app(days=60, scale=0.2))
     days = (truth.launch_day, truth.outage_day, truth.spike_day)
     assert all(truth.start.date() < day < truth.end.date() for day in days)
 
@@ -277,14 +278,14 @@ def test_funnel_counts_are_those_of_the_deepest_attempt_over_all_entries(app, tr
 
 @pytest.mark.parametrize("seed", range(2, 5))
 def test_the_funnel_comes_out_as_planted_in_every_seed(seed):
-    truth = build_app(seed).truth()
+    truth = truth_of(build_app(seed))
     for plan in ("free", "pro"):
         rates = [n / truth.funnel_counts[plan][0] for n in truth.funnel_counts[plan]]
         assert rates == pytest.approx(truth.funnel_planted[plan], abs=0.01)
 
 
 def test_two_days_after_the_launch_counting_everybody_makes_the_funnel_look_worse(app, truth):
-    then = app.truth(as_of=datetime.combine(truth.launch_day, datetime.min.time(), UTC) + timedelta(days=2))
+    then = truth_of(app, datetime.combine(truth.launch_day, datetime.min.time(), UTC) + timedelta(days=2))
     entered, _, exported = then.funnel_counts_naive["free"]
     assert exported / entered < truth.funnel_planted["free"][2] - 0.05
 
@@ -364,7 +365,7 @@ def test_stacks_name_the_files_of_the_device(app):
 
 
 def test_truth_counts_only_what_was_known_then(app):
-    early = app.truth(as_of=app.start + timedelta(days=10))
+    early = truth_of(app, app.start + timedelta(days=10))
     assert max(early.adoption) < (app.start + timedelta(days=10)).date()
     assert early.retention_counts["free"][1][1] < 60
 

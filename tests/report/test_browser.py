@@ -250,7 +250,7 @@ def weekly(tmp_path_factory) -> Path:
     with DemoClient(DemoService(build_app(scale=0.05, end=dt.date(2026, 11, 22)), as_of=now)) as app:
         store = nu.EventStore(folder / "app.duckdb")
         nu.sync(app, store, "2026-09-14", now, progress=False)
-        report = nu.weekly_report(app, store, funnel=["init", "PROJECT_CREATED"], attribute=("init", "plan"))
+        report = nu.periodic_report(app, store, funnel=["init", "PROJECT_CREATED"], attribute=("init", "plan"))
         return report.save(folder / "week.html")
 
 

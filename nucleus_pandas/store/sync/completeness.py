@@ -5,7 +5,7 @@ action; this module assumes that every event except an error is one, as in the d
 most sessions look incomplete and requesting them again changes nothing; in that case at most `_TRIAL` are requested.
 Repeated events count as received, because the list may count them.
 
-Sessions missing from the list go unnoticed here; `EventStore.reconcile` compares with the service's daily counts.
+Sessions missing from the list go unnoticed here; `nu.reconcile` compares with the service's daily counts.
 """
 
 from __future__ import annotations

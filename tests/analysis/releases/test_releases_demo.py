@@ -10,6 +10,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.planted import truth_of
 
 CLEAR = ("more", "fewer")
 
@@ -34,7 +35,7 @@ def judged(seed, scale):
     """The table of an app, and its truth."""
     app = build_app(seed, scale=scale)
     log = nu.EventLog(events_of(app), as_of=app.end)
-    return log, app.truth()
+    return log, truth_of(app)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
