@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,6 @@ from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.properties import Properties, find_properties, known_keys, require_properties
 from nucleus_pandas.store.sql_query import run_query
 from nucleus_pandas.store.store_info import StoreInfo, as_html, as_text, read_info, summarize
-from nucleus_pandas.store.sync.selection import ids_of_users
 from nucleus_pandas.store.table_frames import condition_on, naive
 
 if TYPE_CHECKING:
@@ -419,6 +418,19 @@ def check_store(store: object) -> EventStore:
     if not isinstance(store, EventStore):
         raise TypeError(f'store is of type {type(store).__name__}; pass nucleus_pandas.EventStore("myapp.duckdb").')
     return store
+
+
+def ids_of_users(name: str, users: pd.DataFrame | Iterable[str]) -> list[str]:
+    """Return the ids of users passed as rows or as ids; of rows the service's id, else the app's."""
+    if isinstance(users, pd.DataFrame):
+        columns = [column for column in ("user_db_id", "user_id") if column in users.columns]
+        if not columns:
+            raise ValueError(f"{name} has neither a column user_id nor user_db_id. Pass rows of store.users(), or ids.")
+        return users[columns].bfill(axis=1).iloc[:, 0].dropna().astype(str).tolist()
+    ids = [] if isinstance(users, str | Mapping) or not isinstance(users, Iterable) else list(users)
+    if isinstance(users, str | Mapping) or not isinstance(users, Iterable) or not all(isinstance(i, str) for i in ids):
+        raise TypeError(f"{name} must be rows of store.users(), or a list of ids that are text.")
+    return ids
 
 
 def _checked_columns(columns: Iterable[str]) -> list[str]:

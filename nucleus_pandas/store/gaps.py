@@ -9,8 +9,8 @@ from nucleus_pandas.core.text import counted
 from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.exceptions import StoreError
+from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.schema import one_row
-from nucleus_pandas.store.sync.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.table_frames import naive
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -216,6 +216,13 @@ def set_meta(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> Non
     """Write an entry about the store as a whole."""
     connection.execute("DELETE FROM kept.meta WHERE key = ?", [key])
     connection.execute("INSERT INTO kept.meta VALUES (?, ?)", [key, value])
+
+
+def drop_users(connection: duckdb.DuckDBPyConnection, users: Iterable[int]) -> None:
+    """Delete everything of these users."""
+    connection.register("gone", {"user_no": np.array(list(users), dtype=np.int32)})
+    for table in ("events", "sessions", "devices", "users"):
+        connection.execute(f"DELETE FROM kept.{table} WHERE user_no IN (FROM gone)")
 
 
 def to_sql(columns: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nucleus_pandas.core.text import counted
+from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.gaps import synced_spans
 from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.schema import get_meta, one_row
-from nucleus_pandas.store.sync.completeness import MISSING, SHORT, USER_SHORT
 
 
 class StoreInfo(NamedTuple):

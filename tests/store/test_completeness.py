@@ -160,7 +160,7 @@ def test_copies_count_as_received(scripted, store):
 def test_a_service_that_counts_actions_in_another_way_is_not_asked_for_everything_over_and_over(
     scripted, store, monkeypatch
 ):
-    from nucleus_pandas.store.sync import completeness
+    from nucleus_pandas.store import completeness
 
     monkeypatch.setattr(completeness, "_TRIAL", 10)
     app = scripted()

@@ -33,7 +33,7 @@ STEPS = {
     "before the service answers": (Client, "delete_user", False),
     "after the service erased": (Client, "delete_user", True),
     "before the store deletes": (tombstones, "clean", False),
-    "once the rows are deleted": (tombstones.writing, "drop_users", True),
+    "once the rows are deleted": (tombstones, "drop_users", True),
     "before the file is rewritten": (Database, "rewrite", False),
     "once the file is rewritten": (Database, "rewrite", True),
     "once the store is clean": (tombstones, "clean", True),

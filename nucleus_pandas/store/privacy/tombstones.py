@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nucleus_pandas.core.files import create_private, find_intruder, sync_folder
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.exceptions import StoreError
-from nucleus_pandas.store.schema import get_meta, set_meta
-from nucleus_pandas.store.sync import writing
+from nucleus_pandas.store.schema import drop_users, get_meta, set_meta
 
 if TYPE_CHECKING:
     import duckdb
@@ -195,7 +194,7 @@ def clean(database: Database, erased: Erased) -> int:
     doomed = {number for person in erased.undeleted for number in person.users}
     numbers = [number for number, *ids in listed if number in doomed or found.keys() & ids]
     with database.writing() as connection:
-        writing.drop_users(connection, numbers)
+        drop_users(connection, numbers)
         set_meta(connection, "erased", str(len(erased.people)))
     for person in erased.undeleted:
         person.in_store, person.users = "deleted", []

@@ -18,10 +18,11 @@ from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
 from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 from nucleus_pandas.exceptions import StoreError
+from nucleus_pandas.store.completeness import USER_SHORT
+from nucleus_pandas.store.eventstore import ids_of_users
 from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.privacy.tombstones import Erased, Person
 from nucleus_pandas.store.schema import BUCKETS, check_app, get_meta
-from nucleus_pandas.store.sync.completeness import USER_SHORT
 
 if TYPE_CHECKING:
     from nucleus_pandas.store.database import Database
@@ -185,19 +186,6 @@ def users_to_refresh(state: StoreState, refresh: Refresh) -> Any:
             "ids, or refresh=True for everybody."
         )
     return known.to_numpy(dtype=bool)
-
-
-def ids_of_users(name: str, users: pd.DataFrame | Iterable[str]) -> list[str]:
-    """Return the ids of users passed as rows or as ids; of rows the service's id, else the app's."""
-    if isinstance(users, pd.DataFrame):
-        columns = [column for column in ("user_db_id", "user_id") if column in users.columns]
-        if not columns:
-            raise ValueError(f"{name} has neither a column user_id nor user_db_id. Pass rows of store.users(), or ids.")
-        return users[columns].bfill(axis=1).iloc[:, 0].dropna().astype(str).tolist()
-    ids = [] if isinstance(users, str | Mapping) or not isinstance(users, Iterable) else list(users)
-    if isinstance(users, str | Mapping) or not isinstance(users, Iterable) or not all(isinstance(i, str) for i in ids):
-        raise TypeError(f"{name} must be rows of store.users(), or a list of ids that are text.")
-    return ids
 
 
 def user_keys(user_id: Any, user_db_id: Any) -> Any:

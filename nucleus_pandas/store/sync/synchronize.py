@@ -19,11 +19,10 @@ from nucleus_pandas.core.durations import Duration
 from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
+from nucleus_pandas.store.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.eventstore import EventStore, check_store
-from nucleus_pandas.store.privacy import forget
-from nucleus_pandas.store.schema import get_meta, one_row, set_meta
-from nucleus_pandas.store.sync import selection, writing
-from nucleus_pandas.store.sync.completeness import MISSING, SHORT, USER_SHORT
+from nucleus_pandas.store.schema import drop_users, get_meta, one_row, set_meta
+from nucleus_pandas.store.sync import selection, unfinished_erasures, writing
 from nucleus_pandas.store.sync.crawl import Crawl, Outcome, UserTask
 from nucleus_pandas.store.sync.plan import SyncRequest, SyncWork, find_work, in_words, read_request
 from nucleus_pandas.store.sync.selection import Listing, Refresh, user_keys
@@ -171,7 +170,7 @@ def sync(
     with database.alone("sync"):
         losses = Losses(PATHS["users"])
         listing = selection.ask_listing(client, losses)
-        erased = forget.finish_in_store(database, client.app_id)
+        erased = unfinished_erasures.finish_in_store(database, client.app_id)
         state = selection.read_state(database, listing, client.app_id)
         request = read_request(client, listing, state, start, end, tz=tz, window=window, sample=sample, seed=seed)
         outdated = selection.users_to_refresh(state, refresh)
@@ -182,7 +181,7 @@ def sync(
         work = find_work(client, database, listing, state, request)
         losses.warn()
         people.tell_of_missing_users(listing.total, listing.came)
-        forget.finish_at_service(client, listing, state)
+        unfinished_erasures.finish_at_service(client, listing, state)
         return _Run(client, database, listing, work, request, erased).go(progress=progress)
 
 
@@ -277,7 +276,7 @@ class _Run:
         numbers = users.loc[users["decision"].eq("forgotten"), "user_no"].tolist()
         connection.register("theirs", {"user_no": np.array(numbers, dtype=np.int32)})
         (deleted,) = one_row(connection, "SELECT count(*) FROM kept.users WHERE user_no IN (FROM theirs)")
-        writing.drop_users(connection, numbers)
+        drop_users(connection, numbers)
         return int(deleted)
 
     def _tasks(self) -> tuple[list[UserTask], dict[int, str]]:
@@ -311,7 +310,7 @@ class _Run:
                 gone = gone + outcome.unsure
             else:
                 outcome.user_failures.update(dict.fromkeys(outcome.unsure, _UNSURE))
-            writing.drop_users(connection, gone)
+            drop_users(connection, gone)
             writing.put_failures(connection, outcome.user_failures, outcome.group_failures)
             condition, values = self.request.interval.condition()
             connection.execute(

@@ -21,8 +21,8 @@ from nucleus_pandas.api.parsing.schemas import DEVICES, USERS
 from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.core.dtypes import TEXT
 from nucleus_pandas.core.units import SESSION_TIMEOUT
+from nucleus_pandas.store.completeness import SHORT, USER_SHORT, due, schedule_retries
 from nucleus_pandas.store.schema import EVENT_COLUMNS, to_sql
-from nucleus_pandas.store.sync.completeness import SHORT, USER_SHORT, due, schedule_retries
 from nucleus_pandas.store.table_frames import naive
 
 if TYPE_CHECKING:
@@ -304,13 +304,6 @@ def mark_outdated(connection: duckdb.DuckDBPyConnection, users: Iterable[int], i
         f" WHERE user_no IN (FROM outdated) AND {condition}",
         values,
     )
-
-
-def drop_users(connection: duckdb.DuckDBPyConnection, users: Iterable[int]) -> None:
-    """Delete everything of these users."""
-    connection.register("gone", {"user_no": np.array(list(users), dtype=np.int32)})
-    for table in ("events", "sessions", "devices", "users"):
-        connection.execute(f"DELETE FROM kept.{table} WHERE user_no IN (FROM gone)")
 
 
 def texts_of(objects: Iterable[Any]) -> Any:
