@@ -43,6 +43,8 @@ def made(folder):
         kept = nu.retention(log)
         by_week = nu.load_attribute(app, "init", "plan", **SPAN, freq="W")
         dimensions = nu.load_dimensions(app, **SPAN)
+        bracketed = nu.retention(log, by="platform", brackets=[1, 7])
+        weekly = nu.error_free(log, freq="W")
         steps = nu.funnel(log, STEPS)
         by_platform = nu.funnel(log, STEPS, by="platform")
         someone = users["user_id"].iloc[0]
@@ -69,7 +71,7 @@ def made(folder):
             "plan_sync": [plan.table],
             "sync": [report.table],
             "sync failures": [report.failures],
-            "EventStore.reconcile": [store.reconcile(app, **SPAN)],
+            "reconcile": [nu.reconcile(app, store, **SPAN)],
             "check_tracking": [nu.check_tracking(store, PLAN)],
             "doctor": [nu.doctor(app)],
             "funnel": [steps, by_platform],
@@ -78,7 +80,7 @@ def made(folder):
             "paths": [nu.paths(log, "init")],
             "retention": [
                 kept,
-                nu.retention(log, by="platform", brackets=[1, 7]),
+                bracketed,
                 nu.retention(log, start_event="init", first_time=False),
             ],
             "retention_curve": [nu.retention_curve(kept), nu.retention_curve(nu.retention(log, brackets=[1, 7]))],
@@ -98,8 +100,16 @@ def made(folder):
             "version_adoption": [nu.version_adoption(log), nu.version_adoption(log, per="users")],
             "compare_releases": [nu.compare_releases(log)],
             "breakdown": [nu.breakdown(plans), nu.breakdown(dimensions), nu.breakdown(by_week)],
-            "compare_breakdowns": [nu.compare_breakdowns(plans, plans), nu.compare_breakdowns(dimensions, dimensions)],
-            "compare_funnels": [nu.compare_funnels(steps, steps), nu.compare_funnels(by_platform)],
+            "compare": [
+                nu.compare(steps, steps),
+                nu.compare(by_platform),
+                nu.compare(kept, kept),
+                nu.compare(bracketed, bracketed),
+                nu.compare(weekly[weekly["period"] == "2026-10-05"], weekly[weekly["period"] == "2026-10-12"]),
+                nu.compare(nu.survival(users), nu.survival(users)),
+                nu.compare(nu.breakdown(plans), nu.breakdown(plans)),
+                nu.compare(nu.breakdown(dimensions), nu.breakdown(dimensions)),
+            ],
             "forget_user": [nu.forget_user(app, someone, confirm=someone)],
         }.items()
 
