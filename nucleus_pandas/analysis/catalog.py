@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.client import Answer, Client
+from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.http.api_request import Answer
 from nucleus_pandas.api.loaders.count_loaders import ask, load_event_properties, window_of
 from nucleus_pandas.api.loaders.fanout import Harvest, fetch_all
 from nucleus_pandas.api.parsing.counts import attribute_frame

@@ -7,6 +7,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.doctor import DOCTOR
+from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
@@ -109,9 +110,8 @@ def test_a_wrong_token_is_found_out_and_nothing_else_is_asked(small_app):
 
 
 def test_a_service_that_is_not_there_is_found_out(small_app):
-    with demo(small_app) as client:
+    with demo(small_app, transport=Transport(sleep=lambda seconds: None)) as client:
         client.service.stop()
-        client._session.get_adapter(client.service.base_url).transport._sleep = lambda seconds: None
         table = examine(client)
     assert table["ok"].tolist()[0] is False
     assert table["ok"].isna().sum() == 5

@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from urllib.parse import quote
 
 import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
+from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.api.parsing import schemas as frames
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
@@ -380,7 +382,7 @@ def test_an_answer_of_another_shape_never_loses_the_others(own_app, monkeypatch)
 
     def answer(endpoint, *segments, params=None):
         found = get(endpoint, *segments, params=params)
-        return found._replace(payload={"user": {}, "sessions": {}}) if segments == (odd,) else found
+        return replace(found, payload={"user": {}, "sessions": {}}) if segments == (odd,) else found
 
     monkeypatch.setattr(own_app, "get", answer)
     with pytest.warns(nu.IncompleteDataWarning, match="1 of 8 users had an answer of another shape"):
@@ -395,7 +397,7 @@ def test_answers_that_are_all_of_another_shape_are_an_error_soon(own_app, monkey
     own_app.service.latency = 0.005
 
     def answer(endpoint, *segments, params=None):
-        return get(endpoint, *segments, params=params)._replace(payload={"login": "please"})
+        return replace(get(endpoint, *segments, params=params), payload={"login": "please"})
 
     monkeypatch.setattr(own_app, "get", answer)
     with pytest.raises(nu.PayloadError, match="no key 'user'"):
@@ -515,8 +517,8 @@ def refusing():
 
     def build(places, reply, *, of_what="users"):
         service = ScriptedService(build_app(scale=0.02, end=dt.date(2026, 11, 22)), as_of=AUTUMN)
-        client = DemoClient(service, max_workers=1)
-        client._session.get_adapter(service.base_url).transport._sleep = lambda seconds: None
+        transport = Transport(requests_per_second=None, sleep=lambda seconds: None)
+        client = DemoClient(service, max_workers=1, transport=transport)
         clients.append(client)
         users = nu.load_users(client)
         odd = {quote(user, safe="") for user in users["user_id"].iloc[places]}

@@ -95,7 +95,7 @@ def decisions(*users, ledger=(), as_of=AUTUMN):
             return as_of
 
         def get(self, *_, **__):
-            from nucleus_pandas.api.client import Answer
+            from nucleus_pandas.api.http.api_request import Answer
 
             return Answer({"total": len(listed), "data": listed}, as_of)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import SplitResult, quote, urlsplit
 
+import requests
+
 from nucleus_pandas.exceptions import ConfigurationError, UnaskableError
 
 DEFAULT_BASE_URL = "https://app.nucleus.sh/api/v1"
@@ -18,7 +20,9 @@ def check_base_url(base_url: str, *, allow_http: bool) -> str:
         parts = urlsplit(base_url.strip())
         host = parts.hostname or ""
         _ = parts.port  # raises for a port that is no number
-    except (ValueError, AttributeError):
+        if host:
+            requests.Request("GET", base_url).prepare()  # its errors quote the address, so that a later one would, too
+    except (ValueError, AttributeError):  # requests' InvalidURL is a ValueError
         raise ConfigurationError("base_url is not a URL; write for example " + DEFAULT_BASE_URL) from None
     if parts.scheme not in ("https", "http") or not host:
         raise ConfigurationError(f"base_url must begin with https://host; write for example {DEFAULT_BASE_URL}")

@@ -53,13 +53,12 @@ class Unpacker:
 
     def __init__(self, encoding: str, *, most: int, before_large: Callable[[], object] = lambda: None) -> None:
         self._encoding = encoding.strip().lower() or "identity"
-        if self._encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
+        if self._encoding not in {"identity", "gzip", "x-gzip"}:
             raise UnknownEncodingError
         self._most = most
         self._before_large: Callable[[], object] | None = before_large
         self._body = io.BytesIO()
         self._stream: Any = None  # zlib's decompressor has no public type
-        self._held = b""
         self._ended = False
 
     def feed(self, piece: bytes) -> None:
@@ -80,7 +79,7 @@ class Unpacker:
                     self._keep(rest)
             except zlib.error:
                 raise BrokenBodyError from None
-            if self._held or not (self._ended or (self._stream and self._stream.eof)):
+            if not (self._stream.eof if self._stream else self._ended):
                 raise BrokenBodyError
         return self._body.getvalue()
 
@@ -89,28 +88,13 @@ class Unpacker:
         return self._body.getvalue()
 
     def _inflate(self, piece: bytes) -> None:
-        piece = self._held + piece
-        self._held = b""
         while piece:
-            if self._stream is None:
-                if len(piece) < 2:
-                    self._held = piece
-                    return
-                self._stream, self._ended = self._start(piece), False
+            # What follows one gzip member must be another.
+            self._stream = self._stream or zlib.decompressobj(wbits=31)
             self._keep(self._stream.decompress(piece, _PIECE))
             piece = self._stream.unconsumed_tail
             if self._stream.eof:
-                piece = self._stream.unused_data
-                self._stream, self._ended = None, True
-
-    def _start(self, piece: bytes) -> Any:
-        if self._encoding != "deflate":
-            return zlib.decompressobj(wbits=31)  # what follows one gzip member must be another
-        if self._ended:
-            raise BrokenBodyError
-        # "deflate" means zlib's format; some servers send the bare stream.
-        zlib_header = piece[0] & 0x0F == 8 and int.from_bytes(piece[:2], "big") % 31 == 0
-        return zlib.decompressobj(wbits=15 if zlib_header else -15)
+                piece, self._stream, self._ended = self._stream.unused_data, None, True
 
     def _keep(self, piece: bytes) -> None:
         if self._body.tell() + len(piece) > self._most:

@@ -21,8 +21,9 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from nucleus_pandas.api.client import Answer, Client, check_client
+from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.endpoints import Endpoint
+from nucleus_pandas.api.http.api_request import Answer
 from nucleus_pandas.api.loaders.fanout import fetch_all
 from nucleus_pandas.api.parsing import counts
 from nucleus_pandas.api.windows import Run, Window, make_window, utc_offset_parameter

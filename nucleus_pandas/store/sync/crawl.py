@@ -17,8 +17,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nucleus_pandas.api.client import Answer, Client
+from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.endpoints import PATHS
+from nucleus_pandas.api.http.api_request import Answer
 from nucleus_pandas.api.loaders.fanout import progress_bar
 from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.schemas import part

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.client import Answer, Client
+from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.endpoints import PATHS
+from nucleus_pandas.api.http.api_request import Answer
 from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.api.parsing.values import Losses
