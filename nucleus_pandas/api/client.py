@@ -1,4 +1,4 @@
-"""`Client`: who asks, of whom, and with which settings. The only place that knows URLs and the token."""
+"""`Client`: the settings, the token and the addresses of one app of the Data API."""
 
 from __future__ import annotations
 
@@ -342,7 +342,7 @@ class Client:
             self._cache.file.empty()
 
     def cache_info(self) -> CacheInfo:
-        """Tell what this app's cache holds.
+        """Return what this app's cache holds.
 
         Returns
         -------

@@ -1,7 +1,7 @@
-"""The file of the cache: one SQLite database an app, which may fail at any time without anybody's being hurt.
+"""The file of the cache: one SQLite database per app, which may fail at any time without harm to a loader.
 
-requests-cache's own SQLite storage waits for a lock, or for a folder to become writable, until the end of time, and
-loses what does not fit on the disk without a word; so this is one of our own.
+requests-cache's own SQLite storage waits forever for a lock, or for a folder to become writable, and silently loses
+what does not fit on the disk.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class CacheInfo(NamedTuple):
 class CacheFile:
     """Keeps values under keys until they expire; safe to share between threads and with other processes.
 
-    Whatever goes wrong is told in one `CacheWarning`. A damaged file is set aside and a fresh one begun; with any
+    The first thing that goes wrong causes a `CacheWarning`. A damaged file is set aside and replaced; with any
     other trouble, and when somebody else holds the file for too long, it goes on as if it were empty.
 
     Parameters
@@ -181,7 +181,7 @@ class CacheFile:
             _warn(f"The cache could not be emptied ({_reason(error)}). Delete the file: {path}")
 
     def info(self) -> CacheInfo:
-        """Tell what there is."""
+        """Return what the file holds."""
         row = self._try(lambda: self._sql("SELECT COUNT(*), MIN(asked) FROM answers").fetchone())
         entries, oldest = row or (0, None)
         when = None
@@ -203,7 +203,7 @@ class CacheFile:
         self._disconnect()
 
     def _try(self, work: Callable[[], T]) -> T | None:
-        """Do something with the open file. None means that it was no use; why is told once."""
+        """Do something with the open file; None if that failed. The first failure causes a warning."""
         with self._lock:
             result, trouble = self._attempt(work)
             trouble = None if self._warned else trouble

@@ -1,4 +1,4 @@
-"""For how long the cache keeps answers."""
+"""How long the cache keeps answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OPEN_WINDOW = dt.timedelta(minutes=5)
 CLOSED_WINDOW = dt.timedelta(hours=24)
 
 
-# None: that of the interval. The live endpoints are missing: what is live is never kept.
+# None: depends on the interval. The live endpoints are missing, as their answers are never kept.
 _KEPT: dict[Endpoint, dt.timedelta | None] = {
     "quick_glance": QUICK_GLANCE,
     "daily": None,
@@ -24,7 +24,7 @@ _KEPT: dict[Endpoint, dt.timedelta | None] = {
     "attribute": None,
     "users": PEOPLE,
     "user": PEOPLE,
-    # A session may still be running, and nothing in the question tells.
+    # A session may still be running.
     "session_events": PEOPLE,
 }
 
@@ -35,7 +35,7 @@ def is_kept(endpoint: Endpoint) -> bool:
 
 
 def lifetime(endpoint: Endpoint, params: Mapping[str, str | int] | None, as_of: dt.datetime) -> dt.timedelta:
-    """For how long an answer may be shown again whose data are known until `as_of`."""
+    """How long an answer whose data are known until `as_of` is used again."""
     if (fixed := _KEPT[endpoint]) is not None:
         return fixed
     end = (params or {}).get("end")

@@ -27,7 +27,7 @@ class BrokenBodyError(Exception):
 
 
 class TooLargeError(Exception):
-    """The body is above a cap; `where` and `most` tell which."""
+    """The body is above a size limit: `most` bytes, `where` they were counted."""
 
     def __init__(self, where: str, most: int) -> None:
         super().__init__(where)

@@ -98,7 +98,7 @@ class Transport:
     Raises
     ------
     ConfigurationError
-        For a setting that cannot be right.
+        For an invalid setting.
     """
 
     def __init__(
