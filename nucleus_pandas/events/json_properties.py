@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.people import most_frequent, property_columns
+from nucleus_pandas.api.parsing.property_columns import most_frequent, property_columns
 from nucleus_pandas.api.parsing.values import Losses, clean
 from nucleus_pandas.core.arrays import Ints
 from nucleus_pandas.events.encoding import encode

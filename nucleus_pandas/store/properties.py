@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from nucleus_pandas.api.parsing.people import MOST_PROPERTIES
+from nucleus_pandas.api.parsing.property_columns import MOST_PROPERTIES
 from nucleus_pandas.api.parsing.values import Losses, clean
 from nucleus_pandas.core.text import is_utf8, shown
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.people import property_columns
+from nucleus_pandas.api.parsing.property_columns import property_columns
 from nucleus_pandas.api.parsing.schemas import DEVICES, EVENT_LOG, SESSIONS, USERS
 from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.core.dtypes import COUNT, INSTANT, TEXT, Schema, make_frame

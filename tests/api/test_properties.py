@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.parsing import people
+from nucleus_pandas.api.parsing.property_columns import property_columns
 from nucleus_pandas.api.parsing.values import Losses
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
@@ -14,7 +14,7 @@ from tests.store.conftest import ScriptedService
 
 
 def columns_of(objects, **more):
-    return people.property_columns("data", objects, Losses("here"), **more)
+    return property_columns("data", objects, Losses("here"), **more)
 
 
 def many(keys):

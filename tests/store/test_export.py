@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.parsing.people import property_columns
+from nucleus_pandas.api.parsing.property_columns import property_columns
 from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.store import export
 from nucleus_pandas.store.database import Database

@@ -157,7 +157,7 @@ class Wire(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **settings: Any) -> urllib3.ProxyManager:
         """Return the manager of connections through a proxy."""
-        context = self._tls_context() if proxy.startswith("https") else None
+        context = self._tls_context() if urlsplit(proxy).scheme == "https" else None
         manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, proxy_ssl_context=context, **settings)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         return manager
@@ -169,9 +169,9 @@ class Wire(HTTPAdapter):
         url = request.url or ""
         scheme = urlsplit(url).scheme
         proxy = self._proxies.get(scheme)
-        secure = "https" in {scheme, proxy and urlsplit(proxy).scheme}
-        settings = {"ssl_context": self._tls_context()} if secure else None
         manager = self.proxy_manager_for(proxy) if proxy else self.poolmanager
+        secure = scheme == "https" or (proxy and urlsplit(proxy).scheme == "https")
+        settings = {"ssl_context": self._tls_context()} if secure else None
         return manager.connection_from_url(url, pool_kwargs=settings)
 
     def cert_verify(self, *_: Any, **__: Any) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.loaders.fanout import Harvest, fetch_all
 from nucleus_pandas.api.parsing import counts, people
+from nucleus_pandas.api.parsing.property_columns import checked_properties
 from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
 from nucleus_pandas.core.warnings import warn_incomplete
@@ -72,7 +73,7 @@ def load_users(client: Client, *, properties: Iterable[str] | None = None) -> pd
     >>> "props.plan" in users.columns
     True
     """
-    wanted = people.checked_properties(properties, "props")
+    wanted = checked_properties(properties, "props")
     return people.users_frame(_user_rows(client), properties=wanted)
 
 
@@ -149,7 +150,7 @@ def load_user(client: Client, user_id: str, *, properties: Iterable[str] | None 
     >>> len(nu.load_user(app, users["user_id"].iloc[0]))
     1
     """
-    wanted = people.checked_properties(properties, "props")
+    wanted = checked_properties(properties, "props")
     user = part(check_client(client).get("user", user_id).payload, "user", dict, "user")
     return people.users_frame([user], "user", wanted)
 
@@ -293,7 +294,7 @@ def load_session_events(
     >>> "init" in set(log["event"])
     True
     """
-    wanted = people.checked_properties(properties, "data")
+    wanted = checked_properties(properties, "data")
     asked = _sessions_to_ask(check_client(client), sessions)
     keys = [_path_column(client), "device_id", "session_id"]
     groups = asked.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
@@ -349,7 +350,7 @@ def load_live_events(client: Client, *, properties: Iterable[str] | None = None)
     >>> list(nu.load_live_events(app))[:2]
     ['user_id', 'user_db_id']
     """
-    wanted = people.checked_properties(properties, "data")
+    wanted = checked_properties(properties, "data")
     return people.live_events_frame(check_client(client).get("live_events").payload, wanted)
 
 
@@ -419,7 +420,7 @@ def _user_rows(client: Client) -> list[Any]:
     """The users as they came; says so when the service counts more."""
     payload = check_client(client).get("users").payload
     rows = part(payload, "data", list, "users")
-    people.tell_of_missing_users(payload.get("total"), len(rows))
+    people.warn_of_missing_users(payload.get("total"), len(rows))
     return rows
 
 

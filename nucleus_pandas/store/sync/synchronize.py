@@ -141,7 +141,7 @@ def sync(
                 writing.mark_outdated(connection, ledger.users.loc[outdated, "user_no"], asked.interval)
         work = find_work(client, database, listing, ledger, asked)
         losses.warn()
-        people.tell_of_missing_users(listing.total, listing.came)
+        people.warn_of_missing_users(listing.total, listing.came)
         unfinished.finish_at_service(client, listing, ledger)
         return _Run(client, database, listing, work, asked, erased).go(progress=progress)
 
