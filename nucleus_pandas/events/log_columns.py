@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.values import Losses, texts
+from nucleus_pandas.api.parsing.values import ParseProblems, texts
 from nucleus_pandas.core.arrays import Bools, Ints, small
 from nucleus_pandas.core.text import shown
 from nucleus_pandas.events.dirty_data import warn_of_ids
@@ -128,7 +128,7 @@ def names(column: pd.Series) -> tuple[Ints, list[str]]:
 def spelled(values: Sequence[Any]) -> list[str]:
     """Write values as text: numbers and booleans as JSON does, and nothing that cannot be shown."""
     plain = [value if isinstance(value, str | bool | int | float) else str(value) for value in values]
-    return [text or "" for text in texts(plain, Losses("event log"))]
+    return [text or "" for text in texts(plain, ParseProblems("event log"))]
 
 
 def ids(frame: pd.DataFrame, rows: Ints | None = None, *, warn: bool = False) -> Ints:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.values import Losses, property_column
+from nucleus_pandas.api.parsing.values import ParseProblems, property_column
 from nucleus_pandas.core.dtypes import COUNT, FLAG, INSTANT, NUMBER, TEXT
 from nucleus_pandas.store.properties import Property
 
@@ -186,7 +186,10 @@ def _mixed(values: pd.Series) -> Any:
     there = [place for place, value in enumerate(told) if value is not None]
     # With a text and a truth value among them, no type is taken for that of all.
     column = property_column(
-        [*there, len(told), len(told) + 1], [*(told[place] for place in there), "", True], len(told) + 3, Losses("data")
+        [*there, len(told), len(told) + 1],
+        [*(told[place] for place in there), "", True],
+        len(told) + 3,
+        ParseProblems("data"),
     )
     return column[np.where(codes < 0, len(told) + 2, codes)]
 

@@ -7,7 +7,7 @@ import pytest
 
 from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing import schemas as frames
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.exceptions import IncompleteDataWarning, PayloadError
 
 USER = {
@@ -441,19 +441,21 @@ def test_ids_that_match_in_no_answer_at_all_are_of_another_kind_and_leave_nothin
 def test_flaws_are_counted_for_the_session_they_came_with(fields):
     answers, sessions = three_sessions()
     answers[1] += [{**EVENT, "user_id": "ben", "duration": 0}, {**EVENT, "user_id": "ben", **fields}]
-    flaws = people.session_event_columns(answers, sessions, range(3), Losses("")).flaws
+    flaws = people.session_event_columns(answers, sessions, range(3), ParseProblems("")).flaws
     assert flaws.tolist() == [0, 1, 0]
 
 
 def test_rows_that_are_no_objects_are_flaws_of_their_answer():
     answers, sessions = three_sessions()
     answers[2] += [None, "text"]
-    assert people.session_event_columns(answers, sessions, range(3), Losses("")).flaws.tolist() == [0, 0, 2]
+    assert people.session_event_columns(answers, sessions, range(3), ParseProblems("")).flaws.tolist() == [0, 0, 2]
 
 
 def test_events_of_a_session_that_is_gone_meanwhile_go_to_nobody_else():
     answers, sessions = three_sessions()
-    found = people.session_event_columns(answers, sessions.iloc[[0, 2]].reset_index(drop=True), [0, 2], Losses(""))
+    found = people.session_event_columns(
+        answers, sessions.iloc[[0, 2]].reset_index(drop=True), [0, 2], ParseProblems("")
+    )
     assert (found.owner.tolist(), found.flaws.tolist()) == ([0, 1], [0, 0])
 
 

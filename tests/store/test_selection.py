@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.store.sync.selection import Ledger, _ledger_frame, ask_listing, bucket_of, choose, decide, user_keys
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
@@ -99,7 +99,7 @@ def decisions(*users, ledger=(), as_of=AUTUMN):
 
             return Answer({"total": len(listed), "data": listed}, as_of)
 
-    listing = ask_listing(Answers(), Losses("users"))
+    listing = ask_listing(Answers(), ParseProblems("users"))
     rows = [(number, who, who, True, asked, seen, None) for number, (who, asked, seen) in enumerate(ledger)]
     return decide(listing, Ledger(_ledger_frame(rows)), START, END, 1.0, 0)["decision"].tolist()
 

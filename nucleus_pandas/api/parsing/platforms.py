@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from nucleus_pandas.api.parsing.values import Losses, text_column
+from nucleus_pandas.api.parsing.values import ParseProblems, text_column
 from nucleus_pandas.core.dtypes import TEXT
 
 # What Node.js, Python, Electron and browsers call a platform, in lower case.
@@ -26,9 +26,9 @@ def platform_name(reported: str) -> str:
     return _PLATFORMS.get(reported.strip().casefold(), reported)
 
 
-def platform_columns(values: Iterable[Any], losses: Losses) -> dict[str, Any]:
+def platform_columns(values: Iterable[Any], problems: ParseProblems) -> dict[str, Any]:
     """The columns platform and, as reported, platform_raw."""
-    raw = text_column(values, losses)
+    raw = text_column(values, problems)
     codes, reported = pd.factorize(raw)
     names = pd.array([platform_name(text) for text in reported], dtype=TEXT)
     return {"platform": names.take(codes, allow_fill=True), "platform_raw": raw}

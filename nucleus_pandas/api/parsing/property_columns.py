@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.values import Losses, clean, property_column, text_column
+from nucleus_pandas.api.parsing.values import ParseProblems, clean, property_column, text_column
 from nucleus_pandas.core.dtypes import TEXT
 from nucleus_pandas.core.warnings import warn
 
@@ -23,7 +23,7 @@ MOST_PROPERTIES = 200
 def property_columns(
     prefix: str,
     objects_: Iterable[Any],
-    losses: Losses,
+    problems: ParseProblems,
     properties: Collection[str] | None = None,
     weights: Any = None,
 ) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def property_columns(
     objects_ : iterable
         One a row, read twice unless `properties` are given. Whoever can send events can make up keys, so there
         can be any number of them.
-    losses : Losses
+    problems : ParseProblems
     properties : collection of str, optional
         Keys to turn into columns; the others are left out, and the column of a key that no object has is missing
         throughout. By default the 200 most frequent. If there are more, the others stay together as JSON in a column
@@ -57,7 +57,7 @@ def property_columns(
         if not row:
             continue
         if type(row) is not dict:
-            losses.add("{} property lists were no objects and are left out")
+            problems.add("{} property lists were no objects and are left out")
             continue
         chosen = [key for key in row if _shown(key) in keys] if by_name else keys.intersection(row)
         for key in chosen:
@@ -69,17 +69,17 @@ def property_columns(
             others = {key: value for key, value in row.items() if key not in keys and value is not None}
             if others:
                 rest[length - 1] = json.dumps(others, ensure_ascii=False, separators=(",", ":"))
-    shown = dict(zip(found, clean(list(found), losses), strict=True))
+    shown = dict(zip(found, clean(list(found), problems), strict=True))
     columns: dict[str, Any] = {}
     for key in sorted(found, key=lambda key: (str(shown[key]), key)):
         name = f"{prefix}.{shown[key]}"
         while name in columns:  # two keys that differ only in characters that cannot be shown
             name += "_"
-        columns[name] = property_column(*found[key], length, losses)
+        columns[name] = property_column(*found[key], length, problems)
     if rest:
         place = np.full(length, -1)
         place[list(rest)] = np.arange(len(rest))
-        columns[prefix] = text_column(rest.values(), losses).take(place, allow_fill=True)
+        columns[prefix] = text_column(rest.values(), problems).take(place, allow_fill=True)
         warn_of_rest(prefix, total)
     if properties is None:
         return columns
@@ -101,7 +101,7 @@ def most_frequent(objects_: Iterable[Any], weights: Any) -> tuple[set[str], int]
 
 
 def _shown(key: str) -> str:
-    return str(clean([key], Losses(""))[0] or "")
+    return str(clean([key], ParseProblems(""))[0] or "")
 
 
 def warn_of_rest(column: str, total: int) -> None:

@@ -15,7 +15,7 @@ from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.http.api_request import Answer
 from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.schemas import part
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
 from nucleus_pandas.core.units import SETTLING_TIME
 from nucleus_pandas.exceptions import StoreError
@@ -88,22 +88,22 @@ class Ledger:
         self.users.loc[users, ["asked_at", "asked_seen"]] = pd.NaT
 
 
-def ask_listing(client: Client, losses: Losses) -> Listing:
+def ask_listing(client: Client, problems: ParseProblems) -> Listing:
     """Ask for the users' list, which takes one request."""
     answer = client.get("users", cached=False)
     rows = part(answer.payload, "data", list, "users")
-    users, properties = people.user_columns(rows, losses)
+    users, properties = people.user_columns(rows, problems)
     total = answer.payload.get("total")
     came = sum(type(row) is dict and bool(row.get("_id") or row.get("userId")) for row in rows)
     as_of, dated = _known_until(answer, users["last_seen"], client.now())
     # Without an id of the service's, two rows can be one user.
     keys = pd.Series(user_keys(users["user_id"], users["user_db_id"]), dtype=object)
     kept = np.flatnonzero(~keys.duplicated())
-    losses.add("{} users came twice and are counted once", len(keys) - len(kept))
+    problems.add("{} users came twice and are counted once", len(keys) - len(kept))
     return Listing(
         {name: values[kept] for name, values in users.items()},
         [properties[row] for row in kept],
-        people.device_columns(rows, Losses(PATHS["users"])),  # what is lost was counted with the users
+        people.device_columns(rows, ParseProblems(PATHS["users"])),  # what is lost was counted with the users
         came,
         total if type(total) is int else came,
         as_of,

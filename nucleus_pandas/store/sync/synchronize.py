@@ -12,7 +12,7 @@ import pandas as pd
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.parsing import people
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.core.durations import Duration
 from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.warnings import warn_incomplete
@@ -129,8 +129,8 @@ def sync(
     check_client(client)
     database = check_store(store).database
     with database.alone("sync"):
-        losses = Losses(PATHS["users"])
-        listing = selection.ask_listing(client, losses)
+        problems = ParseProblems(PATHS["users"])
+        listing = selection.ask_listing(client, problems)
         erased = unfinished.finish_in_store(database, client.app_id)
         ledger = selection.read_ledger(database, listing, client.app_id)
         asked = read_request(client, listing, ledger, start, end, tz=tz, window=window, sample=sample, seed=seed)
@@ -140,7 +140,7 @@ def sync(
             with database.writing() as connection:
                 writing.mark_outdated(connection, ledger.users.loc[outdated, "user_no"], asked.interval)
         work = find_work(client, database, listing, ledger, asked)
-        losses.warn()
+        problems.warn()
         people.warn_of_missing_users(listing.total, listing.came)
         unfinished.finish_at_service(client, listing, ledger)
         return _Run(client, database, listing, work, asked, erased).go(progress=progress)
@@ -187,8 +187,8 @@ class _Run:
         gone, failures = self._finish(number, outcome, seconds, finished=outcome.error is None)
         if deleted + gone:
             self.database.rewrite()
-        for losses in crawl.losses:
-            losses.warn()
+        for problems in crawl.problems:
+            problems.warn()
         if outcome.error is not None:
             raise _ended_early(outcome, outcome.error)
         if len(failures):
