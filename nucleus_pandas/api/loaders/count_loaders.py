@@ -437,7 +437,7 @@ def load_attribute(
     -----
     Source: ``analytics/events/:event/:attr``. Events without the attribute may not be counted, so the counts
     need not add up to those of `load_events`. Only when no value comes is ``analytics/eventsprops`` asked as well, to
-    tell a name that was not reported from an attribute without values.
+    distinguish a name that was not reported from an attribute without values.
 
     Examples
     --------

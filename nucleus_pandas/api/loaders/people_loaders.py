@@ -431,7 +431,7 @@ def _user_rows(client: Client) -> list[Any]:
 
 
 def _users_to_ask(client: Client, users: pd.DataFrame | Iterable[str]) -> pd.DataFrame:
-    """The users with both ids, each once; a plain id stands for itself until the answer tells the other."""
+    """The users with both ids, each once; a plain id stands for itself until an answer has the other."""
     if not isinstance(users, pd.DataFrame):
         ids = list(users) if isinstance(users, Iterable) and not isinstance(users, str | Mapping) else [None]
         if not all(isinstance(user, str) for user in ids):
@@ -493,7 +493,7 @@ def _finish(
     """The frame of what came, or the error with what came and what is still to be asked for."""
     groups = np.arange(len(asked)) if groups is None else groups
     total = int(groups.max(initial=-1)) + 1
-    # Without a single answer, nobody can tell whether all were refused for a reason of their own.
+    # Without a single answer, all may have been refused for the same reason.
     error = harvest.error or (None if harvest.answers else next(iter(harvest.refused.values()), None))
     if error:
         to_do = asked[~np.isin(groups, [*harvest.answers, *harvest.set_apart, *harvest.refused])]
@@ -530,8 +530,8 @@ def _left_out(harvest: Harvest[Any], total: int, what: str) -> str:
         "have an id that no path can carry": harvest.unaskable,
         "had an answer of another shape": harvest.unreadable,
     }
-    told = [f"{len(apart):,} of {total:,} {what} {why} and are left out. " for why, apart in reasons.items() if apart]
-    return "".join(told)
+    parts = [f"{len(apart):,} of {total:,} {what} {why} and are left out. " for why, apart in reasons.items() if apart]
+    return "".join(parts)
 
 
 def _refused(harvest: Harvest[Any], total: int, what: str) -> str:

@@ -274,12 +274,12 @@ def _named_counts(
 
 
 def _read_known_count(value: Any, problems: ParseProblems) -> int | None:
-    """As `read_count`, where null is a loss, too."""
+    """As `read_count`, but null is a problem, too."""
     return read_count(_known(value, problems), problems)
 
 
 def _read_known_difference(value: Any, problems: ParseProblems) -> int | None:
-    """As `read_difference`, where null is a loss, too."""
+    """As `read_difference`, but null is a problem, too."""
     return read_difference(_known(value, problems), problems)
 
 
@@ -289,7 +289,7 @@ def _known(value: Any, problems: ParseProblems) -> Any:
 
 
 def _number_under(data: Mapping[str, Any], key: str, problems: ParseProblems) -> int | None:
-    """The count under a key; it is told when there is none."""
+    """The count under a key; that there is none is a problem."""
     if data.get(key) is None:
         problems.add(f"the answer has no {key!r}, it is missing")
     return read_count(data.get(key), problems)
@@ -351,8 +351,8 @@ def _sum(pieces: Iterable[int | None]) -> int | None:
 def _distinct(pieces: _Pieces, total: int | None, problems: ParseProblems) -> int | None:
     """Users of a local day. A day of 25 hours comes in two pieces, and somebody can be in both.
 
-    The total of the answer, which then covers this day alone, tells how many there were. It is used only if
-    it can be that number: what else it might count is not documented.
+    The total of the answer, which then covers this day alone, is that number. It is used only if it lies
+    between the bounds: what else it might count is not documented.
     """
     most = _sum(pieces.values())
     if most is None:
@@ -362,7 +362,7 @@ def _distinct(pieces: _Pieces, total: int | None, problems: ParseProblems) -> in
         return most
     if total is not None and least <= total <= most:
         return total
-    problems.add("on {} days on which the clocks change, active users could not be told and are missing")
+    problems.add("on {} days on which the clocks change, the number of active users is not known and missing")
     return None
 
 

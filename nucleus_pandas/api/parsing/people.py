@@ -196,7 +196,7 @@ def session_columns(answers: Sequence[list[Any]], problems: ParseProblems) -> tu
 
 
 def fill_identity(users: pd.DataFrame, found: list[dict[str, Any]]) -> pd.DataFrame:
-    """Put the ids that an answer tells about a user where they are not known yet."""
+    """Fill in the ids that are not known yet from the answers."""
     if users.notna().all(axis=None):
         return users
     problems = ParseProblems(PATHS["user"])
@@ -211,8 +211,8 @@ def session_events_frame(
     """One row an event, in the order of the sessions and, within one, as the service sent them.
 
     Session ids are random and repeat, so the answer to one set of ids can hold several sessions: `groups`
-    tells for each row of `sessions` to which answer it belongs. An event is of the latest of them that had
-    begun. What lies farther from it than a session can last is of a session that was not asked for.
+    has the number of the answer for each row of `sessions`. An event belongs to the latest session that had
+    begun; if it is farther from it than a session can last, it belongs to one that was not asked for.
     """
     problems = ParseProblems(PATHS["session_events"])
     once = [without_copies(events) for events in answers]
@@ -365,7 +365,7 @@ def _devices(users: list[dict[str, Any]], problems: ParseProblems) -> tuple[list
 
 
 def _latest(seen: Any, owner: Any, users: int) -> Any:
-    """For each user the row of the device seen last, -1 for none; one that tells no time comes before all others."""
+    """For each user the row of the device seen last, -1 for none; one without a time comes before all others."""
     moments = pd.Series(seen).to_numpy(dtype="datetime64[us]")
     order = np.lexsort((moments.astype("int64"), owner))
     latest = np.full(users, -1)

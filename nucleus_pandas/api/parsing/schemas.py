@@ -1,7 +1,7 @@
 """The standard frames: the columns and dtypes of each, and how an answer is taken apart.
 
 A frame has its columns and dtypes whatever came, also when nothing came. What an answer lacks is missing in
-the frame; what cannot be read is missing too and told in one `IncompleteDataWarning`; an answer that is
+the frame; what cannot be read is missing too, with one `IncompleteDataWarning`; an answer that is
 something else altogether is a `PayloadError`. `counts` and `people` hold the functions that make the frames.
 """
 
@@ -143,7 +143,7 @@ def optional_part(payload: Mapping[str, Any], key: str, kind: type[Container], e
 
 
 def objects(rows: list[Any], problems: ParseProblems) -> list[dict[str, Any]]:
-    """Give the rows that are objects; the others are counted as lost."""
+    """Give the rows that are objects; the others are a problem."""
     kept = [row for row in rows if type(row) is dict]
     problems.add("{} rows were no objects and are left out", len(rows) - len(kept))
     return kept
@@ -167,7 +167,7 @@ def pick_all(rows: list[dict[str, Any]], keys: Sequence[str]) -> dict[str, Seque
 
 
 def inner_list(row: Mapping[str, Any], key: str, problems: ParseProblems) -> list[Any]:
-    """Give the list under a key of one row; where there is none, that is counted as a loss, and the row stays."""
+    """Give the list under a key of one row; where there is none, that is a problem, and the row stays."""
     value = row.get(key)
     if isinstance(value, list):
         return value
@@ -176,7 +176,7 @@ def inner_list(row: Mapping[str, Any], key: str, problems: ParseProblems) -> lis
 
 
 def inner_objects(rows: list[dict[str, Any]], key: str, problems: ParseProblems) -> list[dict[str, Any] | None]:
-    """Give the object under a key of every row, None where there is none; anything but null is counted as a loss."""
+    """Give the object under a key of every row, None where there is none; anything but null is a problem."""
     found = pick(rows, key)
     if set(map(type, found)) <= {dict, type(None)}:
         return found

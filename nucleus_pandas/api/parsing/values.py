@@ -32,7 +32,7 @@ _FIRST, _LAST = (
 
 
 class ParseProblems:
-    """Counts what could not be read while a frame is made, to be told in one warning."""
+    """Counts what could not be read while a frame is made, for one warning."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
@@ -44,10 +44,10 @@ class ParseProblems:
             self._counts[what] += count
 
     def warn(self) -> None:
-        """Warn once, if anything was lost."""
+        """Warn once, if there was any problem."""
         if self._counts:
-            told = "; ".join(what.format(f"{count:,}") for what, count in sorted(self._counts.items()))
-            warn_incomplete(f"{self._endpoint}: {told}.")
+            kinds = "; ".join(what.format(f"{count:,}") for what, count in sorted(self._counts.items()))
+            warn_incomplete(f"{self._endpoint}: {kinds}.")
 
 
 def texts(values: Iterable[Any], problems: ParseProblems) -> list[str | None]:
@@ -87,7 +87,7 @@ def count_column(values: Iterable[Any], problems: ParseProblems) -> Any:
 
 
 def read_count(value: Any, problems: ParseProblems) -> int | None:
-    """Read a whole number from 0 up; anything else is missing, and unless null, counted as lost."""
+    """Read a whole number from 0 up; anything else is missing and, unless null, a problem."""
     count = read_difference(value, problems)
     if count is not None and count < 0:
         problems.add("{} counts were negative and are missing")
@@ -96,7 +96,7 @@ def read_count(value: Any, problems: ParseProblems) -> int | None:
 
 
 def read_difference(value: Any, problems: ParseProblems) -> int | None:
-    """Read a whole number; anything else is missing, and unless null, counted as lost."""
+    """Read a whole number; anything else is missing and, unless null, a problem."""
     if type(value) is int and value in _COUNTS:
         return value
     if type(value) is float and value.is_integer() and int(value) in _COUNTS:
@@ -118,7 +118,7 @@ def number_column(values: Iterable[Any], problems: ParseProblems) -> Any:
 
 
 def read_number(value: Any, problems: ParseProblems) -> float | None:
-    """Read one measure; anything else is counted as lost and missing."""
+    """Read one measure; anything else is missing and, unless null, a problem."""
     if type(value) in (int, float):
         with suppress(OverflowError):
             if math.isfinite(value):
