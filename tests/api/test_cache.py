@@ -667,37 +667,37 @@ def refuse(*_, **__):
 @pytest.mark.parametrize(
     ("pragma", "reason"), [("query_only = ON", "readonly"), ("max_page_count = 1", "full")], ids=["read-only", "full"]
 )
-def test_a_file_that_takes_nothing_any_more_is_done_without_and_told_once(client_of, pragma, reason):
+def test_a_file_that_takes_nothing_any_more_is_done_without_after_one_warning(client_of, pragma, reason):
     # The pragmas make SQLite fail as it does on such disks; tests that run as root can write to any folder.
     with FaultServer(answers({"data": {"E" * 30_000: {}}})) as server:
         client = client_of(server)
         client.cache_info()
         client._cache.file._connection.execute(f"PRAGMA {pragma}")
-        with pytest.warns(nu.CacheWarning, match=reason) as told:
+        with pytest.warns(nu.CacheWarning, match=reason) as caught:
             for _ in range(3):
                 question(client)
-        assert len(told) == 1
+        assert len(caught) == 1
         assert len(server.requests) == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can write to any folder")
-def test_a_folder_that_is_read_only_is_done_without_and_told_once(service, client_of, tmp_path):
+def test_a_folder_that_is_read_only_is_done_without_after_one_warning(service, client_of, tmp_path):
     tmp_path.chmod(0o500)
     client = client_of(service, cache=tmp_path / "cache")
-    with pytest.warns(nu.CacheWarning, match="denied") as told:
+    with pytest.warns(nu.CacheWarning, match="denied") as caught:
         assert question(client) == question(client)
-    assert len(told) == 1
+    assert len(caught) == 1
     tmp_path.chmod(0o700)
 
 
-def test_a_folder_that_cannot_be_made_is_done_without_and_told_once(service, client_of, tmp_path):
+def test_a_folder_that_cannot_be_made_is_done_without_after_one_warning(service, client_of, tmp_path):
     (tmp_path / "file").touch()
     client = client_of(service, cache=tmp_path / "file" / "cache")
-    with pytest.warns(nu.CacheWarning, match="goes on without it") as told:
+    with pytest.warns(nu.CacheWarning, match="goes on without it") as caught:
         assert question(client) == question(client)
         client.clear_cache()
-    assert len(told) == 1
-    assert told[0].filename == __file__
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
     assert client.cache_info().entries == 0
 
 
@@ -725,10 +725,10 @@ def test_a_damaged_file_is_set_aside_and_a_fresh_one_begun(client_of, tmp_path, 
             with contextlib.closing(sqlite3.connect(place)) as connection:
                 connection.executescript(content)
         before = place.read_bytes()
-        with pytest.warns(nu.CacheWarning, match=r"damaged .* set aside as .*\.damaged") as told:
+        with pytest.warns(nu.CacheWarning, match=r"damaged .* set aside as .*\.damaged") as caught:
             for _ in range(3):
                 assert question(client) == EVENTS
-        assert len(told) == 1
+        assert len(caught) == 1
         assert place.with_name(place.name + ".damaged").read_bytes() == before
         assert len(server.requests) == 1
         client.clear_cache()
@@ -742,10 +742,10 @@ def test_a_file_that_is_damaged_while_it_is_in_use_is_set_aside(client_of):
         place = client.cache_info().place
         with place.open("r+b") as file:
             file.write(b"garbage " * (place.stat().st_size // 8))
-        with pytest.warns(nu.CacheWarning, match="damaged") as told:
+        with pytest.warns(nu.CacheWarning, match="damaged") as caught:
             for _ in range(3):
                 assert question(client) == EVENTS
-        assert len(told) == 1
+        assert len(caught) == 1
         assert len(server.requests) == 2
 
 
@@ -840,7 +840,7 @@ def test_many_threads_and_processes_share_a_cache_and_get_right_answers(service,
 # Secrets, settings
 
 
-def test_no_log_record_tells_a_token_or_an_id(client_of, caplog):
+def test_no_log_record_holds_a_token_or_an_id(client_of, caplog):
     caplog.set_level(logging.DEBUG)
     with FaultServer(answers(USER), answers({"data": []}), answers({"data": 1}), answer(status=404)) as server:
         client = client_of(server)
@@ -857,15 +857,15 @@ def test_no_log_record_tells_a_token_or_an_id(client_of, caplog):
             with pytest.raises(nu.NotFoundError):
                 work()
         keys = [row[0] for row in rows(client)]
-    told = "\n".join(
+    logged = "\n".join(
         f"{record.name} {record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records
     )
-    assert "requests_cache" in told
+    assert "requests_cache" in logged
     hidden = [TOKEN, PERSON, quote(PERSON), quote(PERSON, safe=""), "48213", "device-77", *keys]
-    assert not [text for text in hidden if text in told]
+    assert not [text for text in hidden if text in logged]
 
 
-def test_the_cached_session_shows_no_token(client_of):
+def test_neither_client_nor_cache_shows_the_token(client_of):
     with FaultServer(answers(EVENTS)) as server:
         client = client_of(server)
         question(client)
@@ -919,7 +919,7 @@ def test_a_closed_client_gives_nothing_from_its_cache(service, client_of):
         question(client)
 
 
-def test_nothing_is_told_when_all_is_well(service, client_of):
+def test_there_is_no_warning_when_all_is_well(service, client_of):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         client = client_of(service)

@@ -351,7 +351,7 @@ def test_a_made_up_app_that_cannot_be_is_refused(settings, words):
         nu.demo_client(**settings)
 
 
-def test_the_truth_is_told_also_after_a_client_was_made():
+def test_the_truth_is_there_also_after_a_client_was_made():
     with nu.demo_client(scale=0.02):
         assert nu.demo.truth(scale=0.02).bad_release
 

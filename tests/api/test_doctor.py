@@ -140,7 +140,7 @@ def test_no_detail_names_a_person(shared_app):
     assert not any(user in details for user in [*users["user_id"], *users["user_db_id"]])
 
 
-def test_the_cache_is_told_with_its_place_and_who_can_read_it(small_app, tmp_path):
+def test_the_cache_is_reported_with_its_place_and_who_can_read_it(small_app, tmp_path):
     with demo(small_app, cache=tmp_path) as client:
         nu.load_totals(client, "2026-10-01", "2026-10-31")
         place = client.cache_info().place

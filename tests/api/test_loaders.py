@@ -212,7 +212,7 @@ def test_nobody_to_ask_is_an_empty_frame_and_no_request(own_app):
     assert len(own_app.service.requests) == 0
 
 
-def test_a_user_who_vanished_meanwhile_is_skipped_and_told(own_app):
+def test_a_user_who_vanished_meanwhile_is_skipped_with_a_warning(own_app):
     users = nu.load_users(own_app).head(10)
     gone = users["user_id"].iloc[3]
     own_app.delete_user(gone, confirm=gone)
@@ -231,7 +231,7 @@ def test_nobody_known_says_that_the_other_id_may_be_wanted(own_app):
 
 
 @pytest.mark.parametrize(("odd", "words"), [("..", "an id that no path can carry"), (pd.NA, "1 users have no id")])
-def test_an_id_that_no_path_can_carry_is_left_out_and_told(own_app, odd, words):
+def test_an_id_that_no_path_can_carry_is_left_out_with_a_warning(own_app, odd, words):
     users = nu.load_users(own_app).head(2)
     users.loc[1, "user_id"] = odd
     with pytest.warns(nu.IncompleteDataWarning, match=words):
@@ -271,7 +271,7 @@ def _intercept(service, answer):
     service._server.answer = answer
 
 
-def test_a_users_list_shorter_than_its_total_is_told_with_both_numbers(own_app):
+def test_a_users_list_shorter_than_its_total_is_reported_with_both_numbers(own_app):
     total = len(nu.load_users(own_app))
     own_app.service.page_size = 10
     for load in (nu.load_users, nu.load_devices):
@@ -344,7 +344,7 @@ def test_sessions_without_a_time_zone_are_refused(shared_app):
         ("init", "Plan", "the attribute 'Plan' was not reported with attributes in this interval. Did you mean 'plan'"),
     ],
 )
-def test_a_misspelt_name_is_told_with_the_nearest(shared_app, event, attribute, words):
+def test_a_misspelt_name_is_reported_with_the_nearest(shared_app, event, attribute, words):
     with pytest.warns(UserWarning, match=re.escape(words)) as caught:
         frame = nu.load_attribute(shared_app, event, attribute, **SPAN)
     assert frame.empty

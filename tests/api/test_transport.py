@@ -276,7 +276,7 @@ class TestTime:
         assert "leaves no time" in str(fail(ServiceError, make(deadline=1.2), server))
         assert (len(server.requests), time.sleeps) == (2, [0.5])
 
-    def test_nobody_listening_is_told_within_five_tries(self, make, time):
+    def test_nobody_listening_is_reported_after_five_tries(self, make, time):
         class Nobody:
             url = f"http://127.0.0.1:{free_port()}"
 
@@ -285,7 +285,7 @@ class TestTime:
         assert "base_url of Client, or NUCLEUS_BASE_URL" in str(error)
         assert len(time.sleeps) == 4
 
-    def test_an_unknown_host_is_told_as_such(self, make, monkeypatch):
+    def test_an_unknown_host_is_reported_as_such(self, make, monkeypatch):
         def unknown(*args, **kwargs):
             raise socket.gaierror(-2, "Name or service not known")
 
@@ -684,7 +684,7 @@ class TestCertificates:
         server.url = server.url.replace("127.0.0.1", "localhost")
         assert "certificate" in str(fail(NetworkError, make(verify=certificate[0]), server))
 
-    def test_a_file_that_is_missing_is_told_at_once(self, make):
+    def test_a_file_that_is_missing_is_reported_at_once(self, make):
         with pytest.raises(ConfigurationError, match="verify"):
             make(verify="/nowhere/ca.pem")
 
