@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 
 from nucleus_pandas.api.endpoints import Endpoint
 from nucleus_pandas.api.erasure import lists_user, not_confirmed, shows_user, wrong_kind_of_id
-from nucleus_pandas.api.http.addresses import NUCLEUS_URL, check_base_url, segment
-from nucleus_pandas.api.http.api_request import Answer, ApiRequest
-from nucleus_pandas.api.http.authorization import Token, token_of
+from nucleus_pandas.api.http.addresses import NUCLEUS_URL, check_base_url
+from nucleus_pandas.api.http.api_request import Answer, ApiRequest, Token, segment, token_of
 from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.api.windows import Sign
 from nucleus_pandas.core.files import full_path

@@ -21,8 +21,7 @@ import requests
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.client import Client
-from nucleus_pandas.api.http.api_request import ApiRequest
-from nucleus_pandas.api.http.authorization import token_of
+from nucleus_pandas.api.http.api_request import ApiRequest, token_of
 from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nucleus_pandas.api.http.rate_limit import TokenBucket
+from nucleus_pandas.api.http.transport import TokenBucket
 from tests.fault_server import FakeTime
 
 

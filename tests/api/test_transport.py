@@ -20,8 +20,7 @@ from email.utils import formatdate
 
 import pytest
 
-from nucleus_pandas.api.http.api_request import ApiRequest
-from nucleus_pandas.api.http.authorization import token_of
+from nucleus_pandas.api.http.api_request import ApiRequest, token_of
 from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.exceptions import (
     AuthenticationError,

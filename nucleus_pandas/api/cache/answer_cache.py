@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -20,14 +21,36 @@ from requests_cache.models.request import CachedRequest
 from requests_cache.models.response import CachedResponse, OriginalResponse
 
 from nucleus_pandas.api.cache.cache_file import CacheFile
-from nucleus_pandas.api.cache.cache_policy import is_kept, lifetime
+from nucleus_pandas.api.endpoints import Endpoint
 from nucleus_pandas.api.http.api_request import Answer, ApiRequest
 from nucleus_pandas.api.http.decoding import read_json
 from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.api.parsing.shapes import is_whole
+from nucleus_pandas.core.units import SETTLING_TIME
 
 #: Of what is stored, and so of the keys: another version neither finds nor reads the entries of this one.
 VERSION = 2
+
+# How long answers are kept.
+QUICK_GLANCE = dt.timedelta(seconds=60)
+PEOPLE = dt.timedelta(minutes=10)
+OPEN_WINDOW = dt.timedelta(minutes=5)
+CLOSED_WINDOW = dt.timedelta(hours=24)
+
+
+# None: depends on the interval. The live endpoints are missing, as their answers are never kept.
+_KEPT: dict[Endpoint, dt.timedelta | None] = {
+    "quick_glance": QUICK_GLANCE,
+    "daily": None,
+    "events": None,
+    "errors": None,
+    "event_properties": None,
+    "attribute": None,
+    "users": PEOPLE,
+    "user": PEOPLE,
+    # A session may still be running.
+    "session_events": PEOPLE,
+}
 
 
 def default_folder() -> Path:
@@ -62,7 +85,7 @@ class AnswerCache:
 
     def send(self, request: ApiRequest) -> Answer:
         """Return the answer to a request, from the file or from the service."""
-        if not is_kept(request.endpoint):
+        if request.endpoint not in _KEPT:
             return self._transport.send(request)
         with _lock_of(self._key(request)):
             response: Any = self._session.send(request, allow_redirects=False)
@@ -156,7 +179,7 @@ class _Backend(BaseCache):
         answer = response.answer
         if is_whole(request.endpoint, answer.payload):
             # The service's clock decides whether the interval is settled; entries expire by the local clock.
-            expires = request.asked + lifetime(request.endpoint, request.params, answer.as_of)
+            expires = request.asked + _lifetime(request.endpoint, request.params, answer.as_of)
             value = _dumps(request.endpoint, request.asked, expires, answer)
             self._file.write(cache_key, value, request.asked, expires)
 
@@ -187,3 +210,12 @@ def _loads(value: bytes) -> tuple[dt.datetime, dt.datetime, Answer] | None:
     if None in (asked.tzinfo, expires.tzinfo, as_of.tzinfo):
         return None
     return asked, expires, Answer(payload, as_of, body=body, attempts=0)
+
+
+def _lifetime(endpoint: Endpoint, params: Mapping[str, str | int] | None, as_of: dt.datetime) -> dt.timedelta:
+    """How long an answer whose data are known until `as_of` is used again."""
+    if (fixed := _KEPT[endpoint]) is not None:
+        return fixed
+    end = (params or {}).get("end")
+    settled = isinstance(end, int) and end <= (as_of - SETTLING_TIME).timestamp()
+    return CLOSED_WINDOW if settled else OPEN_WINDOW

@@ -1,19 +1,17 @@
-"""Addresses: a base URL that can be trusted with a token, and segments that cannot leave their place."""
+"""Where the service is: a base URL that can be trusted with a token."""
 
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 
-from nucleus_pandas.exceptions import ConfigurationError, UnaskableError
+from nucleus_pandas.exceptions import ConfigurationError
 
 #: The service under its first name, and under the one it has had since; the Data API is the same.
 NUCLEUS_URL = "https://app.nucleus.sh/api/v1"
 ASTROLYTICS_URL = "https://app.astrolytics.io/api/v1"
-# What the placeholders are called where they are passed.
-_ARGUMENTS = {":event": "event", ":attr": "attribute", ":userId": "user_id", ":sessionId": "session_id"}
 
 
 def check_base_url(base_url: str, *, allow_http: bool) -> str:
@@ -56,22 +54,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def segment(name: str, value: object) -> str:
-    """Quote one path segment. The messages name the placeholder, never the value: it can be a person's id."""
-    if not isinstance(value, str):
-        raise UnaskableError(f"{name} is of type {type(value).__name__}; it must be text.")
-    if value in ("", ".", ".."):
-        raise UnaskableError(f'{name} is empty or made of dots ("." or ".."), which no path can carry.')
-    try:
-        return quote(value, safe="")
-    except UnicodeEncodeError:
-        raise UnaskableError(f"{name} holds broken Unicode (half of a surrogate pair).") from None
-
-
-def fill(template: str, segments: tuple[str, ...]) -> str:
-    """Put quoted segments in the places of a template, in order."""
-    values = iter(segments)
-    parts = [segment(_ARGUMENTS[part], next(values)) if part.startswith(":") else part for part in template.split("/")]
-    return "/".join(parts)

@@ -12,8 +12,13 @@ from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError, NameResolutionError, ProxyError, SSLError
 
-from nucleus_pandas.api.http.decoding import BrokenBodyError, TooLargeError, UnknownEncodingError, Unpacker
-from nucleus_pandas.api.http.http_dates import parse_retry_after
+from nucleus_pandas.api.http.decoding import (
+    BrokenBodyError,
+    TooLargeError,
+    UnknownEncodingError,
+    Unpacker,
+    parse_retry_after,
+)
 from nucleus_pandas.api.http.redaction import Redactor
 from nucleus_pandas.exceptions import (
     AuthenticationError,

@@ -22,8 +22,7 @@ from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from nucleus_pandas.api.http.api_request import ApiRequest
-from nucleus_pandas.api.http.authorization import Secret
+from nucleus_pandas.api.http.api_request import ApiRequest, Secret
 from nucleus_pandas.api.http.decoding import HeaderFloodError, TooLargeError
 from nucleus_pandas.exceptions import ConfigurationError
 

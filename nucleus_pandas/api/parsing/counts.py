@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
-from nucleus_pandas.api.parsing.platforms import platform_name
 from nucleus_pandas.api.parsing.schemas import (
     ATTRIBUTE,
     BY_PERIOD,
@@ -37,6 +36,7 @@ from nucleus_pandas.api.parsing.values import (
     ParseProblems,
     clean,
     day_column,
+    platform_name,
     read_count,
     read_difference,
     read_number,

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
-from nucleus_pandas.api.parsing.platforms import platform_columns
 from nucleus_pandas.api.parsing.property_columns import property_columns
 from nucleus_pandas.api.parsing.schemas import (
     DEVICES,
@@ -35,6 +34,7 @@ from nucleus_pandas.api.parsing.values import (
     flag_column,
     instant_column,
     number_column,
+    platform_columns,
     text_column,
     texts,
 )

@@ -30,6 +30,16 @@ _FIRST, _LAST = (
     for moment in (dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC))
 )
 
+# What Node.js, Python, Electron and browsers call a platform, in lower case.
+_SPELLINGS = {
+    "win": ("win", "win32", "windows", "windows_nt"),
+    "mac": ("mac", "macos", "mac os", "mac os x", "darwin", "osx"),
+    "linux": ("linux", "ubuntu", "debian", "fedora"),
+    "ios": ("ios", "ipados"),
+    "android": ("android",),
+}
+_PLATFORMS = {spelling: platform for platform, spellings in _SPELLINGS.items() for spelling in spellings}
+
 
 class ParseProblems:
     """Counts what could not be read while a frame is made, for one warning."""
@@ -79,6 +89,19 @@ def clean(found: list[str | None], problems: ParseProblems) -> list[str | None]:
     changed = sum(old != new for old, new in zip(found, cleaned, strict=True))
     problems.add(f"in {{}} texts, characters that cannot be shown were replaced by {_REPLACEMENT}", changed)
     return cleaned
+
+
+def platform_name(reported: str) -> str:
+    """Return win, mac, linux, ios or android; a platform that is none of these keeps its spelling."""
+    return _PLATFORMS.get(reported.strip().casefold(), reported)
+
+
+def platform_columns(values: Iterable[Any], problems: ParseProblems) -> dict[str, Any]:
+    """The columns platform and, as reported, platform_raw."""
+    raw = text_column(values, problems)
+    codes, reported = pd.factorize(raw)
+    names = pd.array([platform_name(text) for text in reported], dtype=TEXT)
+    return {"platform": names.take(codes, allow_fill=True), "platform_raw": raw}
 
 
 def count_column(values: Iterable[Any], problems: ParseProblems) -> Any:
