@@ -12,7 +12,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.tracking_plan import EventPlan, TrackingPlan, closest, is_of_service, read_plan, type_of
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
-from nucleus_pandas.api.parsing.values import Losses, clean
+from nucleus_pandas.api.parsing.values import ParseProblems, clean
 from nucleus_pandas.core.arrays import Bools, Ints, combine
 from nucleus_pandas.core.dtypes import COUNT, TEXT, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone, make_interval, microseconds, parse_zone
@@ -326,4 +326,4 @@ def _table(rows: list[dict[str, Any]], plan: TrackingPlan, counts: Mapping[str, 
     columns = {name: [row.get(name) for row in rows] for name in _TABLE}
     columns["property"] = [name or None for name in columns["property"]]
     texts = [name for name, dtype in _TABLE.items() if dtype == TEXT]
-    return make_frame(_TABLE, columns | {name: clean(columns[name], Losses("tracking")) for name in texts})
+    return make_frame(_TABLE, columns | {name: clean(columns[name], ParseProblems("tracking")) for name in texts})

@@ -1,4 +1,4 @@
-"""`Client`: who asks, of whom, and with which settings. The only place that knows URLs and the token."""
+"""`Client`: the settings, the token and the addresses of one app of the Data API."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ import datetime as dt
 import os
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Self
-from urllib.parse import urlencode, urlsplit
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
+from urllib.parse import urlsplit
 
-import requests
-
-from nucleus_pandas.api.cache.cache_policy import is_kept
-from nucleus_pandas.api.endpoints import PATHS, Endpoint
+from nucleus_pandas.api.endpoints import Endpoint
 from nucleus_pandas.api.erasure import lists_user, not_confirmed, shows_user, wrong_kind_of_id
-from nucleus_pandas.api.http.adapter import ENDPOINT_HEADER, Ask, NucleusAdapter, known_until, take_payload
-from nucleus_pandas.api.http.addresses import NUCLEUS_URL, check_base_url, fill, segment
-from nucleus_pandas.api.http.authorization import Token, token_of
-from nucleus_pandas.api.http.decoding import parse_json
-from nucleus_pandas.api.http.http_dates import service_time
+from nucleus_pandas.api.http.addresses import NUCLEUS_URL, check_base_url
+from nucleus_pandas.api.http.api_request import Answer, ApiRequest, Token, segment, token_of
 from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.api.windows import Sign
 from nucleus_pandas.core.checks import check_choice
@@ -33,7 +27,8 @@ from nucleus_pandas.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from nucleus_pandas.api.cache.cache_file import CacheFile, CacheInfo
+    from nucleus_pandas.api.cache.answer_cache import AnswerCache
+    from nucleus_pandas.api.cache.cache_file import CacheInfo
 
 UserPath = Literal["user_id", "_id"]
 
@@ -41,18 +36,6 @@ _ENVIRONMENT = {
     "NUCLEUS_APP_ID": "the app's id, as its settings page shows it",
     "NUCLEUS_TOKEN": "the API token of the account",
 }
-
-
-class Answer(NamedTuple):
-    """A parsed answer and the instant until which its data are known.
-
-    That is the service's ``Date``, to the second (`dated`); or the local clock, just before the request was sent, where
-    the service sends none.
-    """
-
-    payload: Any
-    as_of: dt.datetime
-    dated: bool = True
 
 
 class Client:
@@ -98,6 +81,9 @@ class Client:
         this path.
     allow_http : bool
         Send the token over plain http to another machine. Anybody on the way can then read it.
+    transport : Transport, optional
+        What sends the requests, in place of one that is made of the settings from `timeout` to `verify`; for tests.
+        The client closes it.
 
     Raises
     ------
@@ -147,6 +133,7 @@ class Client:
         proxies: Mapping[str, str] | None = None,
         verify: bool | str = True,
         allow_http: bool = False,
+        transport: Transport | None = None,
     ) -> None:
         auth = token if isinstance(token, Token) else token_of(token)
         del token  # a traceback that shows variables must not show this one
@@ -167,18 +154,18 @@ class Client:
         self.user_path: UserPath = user_path
         self.max_workers = max_workers
         self._auth = auth
-        self._transport = Transport(
-            timeout=timeout,
-            deadline=deadline,
-            max_workers=max_workers,
-            requests_per_second=requests_per_second,
-            max_wire_bytes=max_wire_bytes,
-            max_body_bytes=max_body_bytes,
-            proxies=proxies,
-            verify=verify,
-        )
+        settings: dict[str, Any] = {
+            "timeout": timeout,
+            "deadline": deadline,
+            "max_workers": max_workers,
+            "requests_per_second": requests_per_second,
+            "max_wire_bytes": max_wire_bytes,
+            "max_body_bytes": max_body_bytes,
+            "proxies": proxies,
+            "verify": verify,
+        }
+        self._transport = Transport(**settings) if transport is None else _check_transport(transport, settings)
         self._cache = self._make_cache(cache)
-        self._session = _make_session(self._transport, self._cache)
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
@@ -240,8 +227,7 @@ class Client:
         params : mapping, optional
             The query.
         cached : bool
-            Take the answer from the cache if it is there. If not, the service is asked in any case, past cache and
-            requests' session, which together take half the time of a crawl.
+            Take the answer from the cache if it is there. If False, the service is asked in any case.
 
         Returns
         -------
@@ -256,19 +242,16 @@ class Client:
         NucleusError
             For everything that can go wrong on the way; see `nucleus_pandas.exceptions`.
         """
-        if not cached:
-            address, asked = self._address(endpoint, segments, params), self.now()
-            reply = self._transport.send("GET", address, headers=self._auth.header(), endpoint=PATHS[endpoint])
-            payload, date = _no_error(reply.payload, reply.status, PATHS[endpoint]), service_time(reply.headers)
-            return Answer(payload, date or asked, dated=date is not None)
-        ask = self._ask("GET", endpoint, segments, params, cached=True)
-        response = self._session.send(ask, allow_redirects=False)
-        return Answer(_read_payload(response, PATHS[endpoint]), known_until(response))
+        request = self._request("GET", endpoint, segments, params)
+        sender = self._cache if cached and self._cache is not None else self._transport
+        answer = sender.send(request)
+        _check_no_error(answer, request.template)
+        return answer
 
     def service_date(self) -> dt.datetime | None:
-        """Give what the service takes for the present, to the second; None if it does not tell."""
-        ask = self._ask("GET", "quick_glance", (), None, cached=False)
-        return service_time(self._session.send(ask, allow_redirects=False).headers)
+        """Give what the service takes for the present, to the second; None if it sends no date."""
+        answer = self._transport.send(self._request("GET", "quick_glance"))
+        return answer.as_of if answer.dated else None
 
     def delete_user(self, user_id: str, *, confirm: str) -> None:
         """Erase a user and all their data at the service, for good, and empty this app's cache.
@@ -311,29 +294,29 @@ class Client:
                 "confirm is not the same as user_id, so nobody was erased. Pass the id a second time, "
                 "confirm=user_id, if you mean it: this cannot be undone."
             )
-        address = self._address("user", (user_id,), None)
+        request = self._request("DELETE", "user", (user_id,))
         self.clear_cache()
         try:
-            problem = self._erase(address, user_id)
+            problem = self._erase(request, user_id)
         finally:
             self.clear_cache()
         if problem is not None:  # raised out here, so that it has no context whose frames hold the token
             raise problem
 
-    def _erase(self, address: str, user_id: str) -> NucleusError | None:
+    def _erase(self, request: ApiRequest, user_id: str) -> NucleusError | None:
         """Send the request, and give the reason why the user does not count as erased, if there is one."""
         try:
-            reply = self._transport.send("DELETE", address, headers=self._auth.header(), endpoint=PATHS["user"])
+            answer = self._transport.send(request)
         except NotFoundError as unknown:
             return wrong_kind_of_id() if self._lists_user(user_id) else unknown
-        if reply.status == 204 and not reply.already_gone:
+        if answer.status == 204 and not answer.already_gone:
             return None
         there = self._has_user(user_id)
         if there is None:
             there = self._lists_user(user_id)
         if there is False:
             return None
-        return not_confirmed(404 if reply.already_gone else reply.status, there=there is True)
+        return not_confirmed(404 if answer.already_gone else answer.status, there=there is True)
 
     def _has_user(self, user_id: str) -> bool | None:
         try:
@@ -358,10 +341,10 @@ class Client:
             When that cannot be done; it says which file to delete.
         """
         if self._cache is not None:
-            self._cache.empty()
+            self._cache.file.empty()
 
     def cache_info(self) -> CacheInfo:
-        """Tell what this app's cache holds.
+        """Return what this app's cache holds.
 
         Returns
         -------
@@ -372,7 +355,7 @@ class Client:
         """
         from nucleus_pandas.api.cache.cache_file import CacheInfo
 
-        return CacheInfo() if self._cache is None else self._cache.info()
+        return CacheInfo() if self._cache is None else self._cache.file.info()
 
     def give_up(self, threads: Iterable[int]) -> None:
         """End the calls that these threads (by `threading.get_ident`) are making; later calls are not touched."""
@@ -380,7 +363,9 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._transport.close()
+        if self._cache is not None:
+            self._cache.close()
 
     def __enter__(self) -> Self:
         return self
@@ -401,55 +386,29 @@ class Client:
             "A client holds a token and is not pickled. Make one where it is needed, with Client.from_env()."
         )
 
-    def _ask(
+    def _request(
         self,
         method: str,
         endpoint: Endpoint,
-        segments: tuple[str, ...],
-        params: Mapping[str, str | int] | None,
-        *,
-        cached: bool,
-    ) -> Ask:
-        template = PATHS[endpoint]
-        ask = Ask()
-        ask.prepare(method, f"{self._root}/{template}", headers={ENDPOINT_HEADER: template}, auth=self._auth)
-        ask.address = self._address(endpoint, segments, params)
-        ask.endpoint = endpoint
-        ask.asked = self.now()
-        ask.params = params or {}
-        ask.kept = cached and is_kept(endpoint)
-        return ask
+        segments: tuple[str, ...] = (),
+        params: Mapping[str, str | int] | None = None,
+    ) -> ApiRequest:
+        return ApiRequest(method, self._root, endpoint, segments, params, auth=self._auth, asked=self.now())
 
-    def _address(self, endpoint: Endpoint, segments: tuple[str, ...], params: Mapping[str, str | int] | None) -> str:
-        address = f"{self._root}/{fill(PATHS[endpoint], segments)}"
-        return f"{address}?{urlencode(params)}" if params else address
-
-    def _make_cache(self, cache: bool | str | os.PathLike[str]) -> CacheFile | None:
+    def _make_cache(self, cache: bool | str | os.PathLike[str]) -> AnswerCache | None:
         if cache is False:
             return None
         # requests-cache takes longer to import than the rest of this library.
+        from nucleus_pandas.api.cache.answer_cache import AnswerCache, default_folder
         from nucleus_pandas.api.cache.cache_file import CacheFile
-        from nucleus_pandas.api.cache.cached_session import default_folder
 
         if cache is True:
-            return CacheFile(default_folder(), self.app_id, self.now, own_folder=True)
-        if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
+            file = CacheFile(default_folder(), self.app_id, self.now, own_folder=True)
+        elif isinstance(cache, (str, os.PathLike)) and os.fspath(cache):
+            file = CacheFile(full_path("cache", cache), self.app_id, self.now)
+        else:
             raise ConfigurationError(f"cache={cache!r} is not known; write True, False or the path of a folder.")
-        return CacheFile(full_path("cache", cache), self.app_id, self.now)
-
-
-def _make_session(transport: Transport, cache: CacheFile | None) -> requests.Session:
-    if cache is None:
-        session = requests.Session()
-    else:
-        from nucleus_pandas.api.cache.cached_session import CachedSession
-
-        session = CachedSession(cache)
-    # Proxies and ~/.netrc from the environment would see or replace the token, even on loopback.
-    session.trust_env = False
-    for prefix in ("https://", "http://"):
-        session.mount(prefix, NucleusAdapter(transport))
-    return session
+        return AnswerCache(file, self._transport)
 
 
 def check_client(client: object) -> Client:
@@ -462,6 +421,14 @@ def check_client(client: object) -> Client:
     return client
 
 
+def _check_transport(transport: Transport, settings: Mapping[str, object]) -> Transport:
+    """Give back a transport, unless settings were passed that it would not follow."""
+    defaults = Client.__init__.__kwdefaults__ or {}
+    if ignored := [name for name, value in settings.items() if name != "max_workers" and value != defaults[name]]:
+        raise ConfigurationError(f"With transport=, pass these settings to Transport instead: {', '.join(ignored)}.")
+    return transport
+
+
 def _check_timeout(timeout: object) -> None:
     numbers = isinstance(timeout, tuple) and all(type(value) in (int, float) and value > 0 for value in timeout)
     if not numbers or len(timeout) != 2:  # type: ignore[arg-type]  # a tuple by now
@@ -470,29 +437,23 @@ def _check_timeout(timeout: object) -> None:
         )
 
 
-def _read_payload(response: requests.Response, endpoint: str) -> Any:
-    payload = take_payload(response)
-    if payload is None:
-        payload = parse_json(response.content, endpoint=endpoint, allow_list=True)
-    return _no_error(payload, response.status_code, endpoint)
-
-
-def _no_error(payload: Any, status: int, endpoint: str) -> Any:
-    """The payload, unless it is an error in place of data."""
+def _check_no_error(answer: Answer, template: str) -> None:
+    """Raise for an error in place of data, or beside them."""
+    payload = answer.payload
     if not isinstance(payload, dict) or not payload.get("error"):
-        return payload
+        return
     # What a wrong token gets is not documented; it may be a 200 that holds nothing but an error.
     if payload.get("data") is None and payload.get("user") is None:
         raise AuthenticationError(
-            f"The service answered with an error in place of data (HTTP {status} at {endpoint}). If other requests are "
-            "answered, the error concerns this one only; if not, check NUCLEUS_TOKEN and NUCLEUS_APP_ID, which must "
-            "come from the same account.",
-            status=status,
-            endpoint=endpoint,
+            f"The service answered with an error in place of data (HTTP {answer.status} at {template}). If other "
+            "requests are answered, the error concerns this one only; if not, check NUCLEUS_TOKEN and NUCLEUS_APP_ID, "
+            "which must come from the same account.",
+            status=answer.status,
+            endpoint=template,
         )
     raise PayloadError(
-        f"The service answered with an error beside the data (HTTP {status} at {endpoint}), so part of them may be "
-        "missing. Try again later.",
-        status=status,
-        endpoint=endpoint,
+        f"The service answered with an error beside the data (HTTP {answer.status} at {template}), so part of them may "
+        "be missing. Try again later.",
+        status=answer.status,
+        endpoint=template,
     )

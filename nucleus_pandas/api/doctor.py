@@ -37,7 +37,7 @@ _USERS_TRIED = 2
 
 
 class Finding(NamedTuple):
-    """What a check found; `ok` is None where it could not be told."""
+    """What a check found; `ok` is None where it could not decide."""
 
     ok: bool | None
     detail: str
@@ -56,7 +56,7 @@ def doctor(client: Client) -> pd.DataFrame:
         One row a check.
 
         - check: reachable, authorised, clock, utc_offset_sign, user_path, users_total, cache
-        - ok: whether all is well; missing where it could not be told
+        - ok: whether all is well; missing where the check could not decide
         - detail: what was found, and what to set or do
 
     Raises
@@ -67,7 +67,7 @@ def doctor(client: Client) -> pd.DataFrame:
     Notes
     -----
     Sends some ten requests, none of which changes anything. The sign of ``utcOffset`` is found by asking for the two
-    halves of a past UTC day with an offset of 12 hours: on which date a half is counted tells the sign. Nothing in
+    halves of a past UTC day with an offset of 12 hours: the date of a half depends on the sign. Nothing in
     the frame names a person.
 
     Examples
@@ -98,7 +98,7 @@ def _findings(client: Client) -> Iterator[tuple[str, bool | None, str]]:
         except PayloadError as error:
             yield name, False, str(error)
         except NucleusError as error:
-            yield name, None, f"Could not be told: {error}"
+            yield name, None, f"Could not be checked: {error}"
     yield "cache", *_cache(client)
 
 
@@ -134,14 +134,14 @@ def _cache(client: Client) -> Finding:
 
 def _clock(client: Client) -> Finding:
     before = client.now()
-    told = client.service_date()
-    if told is None:
-        return Finding(None, "The service does not tell its time.")
+    service_time = client.service_date()
+    if service_time is None:
+        return Finding(None, "The service sends no date with its answers.")
     # The header has whole seconds, and was written some time between asking and now.
-    skew = max(before - told - dt.timedelta(seconds=1), told - client.now(), dt.timedelta())
+    skew = max(before - service_time - dt.timedelta(seconds=1), service_time - client.now(), dt.timedelta())
     if skew <= _LARGEST_SKEW:
         return Finding(True, "This machine and the service agree on the time.")
-    side = "ahead of" if before > told else "behind"
+    side = "ahead of" if before > service_time else "behind"
     return Finding(
         False,
         f"This machine's clock is {skew / dt.timedelta(minutes=1):,.0f} minutes {side} the service's. Set it right: "
@@ -154,7 +154,7 @@ def _sign(client: Client) -> Finding:
     today = client.now().replace(hour=0, minute=0, second=0, microsecond=0)
     usage = _usage(client, today - _PROBE_DAYS * ONE_DAY, today - 2 * ONE_DAY, 0)
     if not usage:
-        return Finding(None, f"There is no session in the last {_PROBE_DAYS} days to tell by.")
+        return Finding(None, f"There is no session in the last {_PROBE_DAYS} days to decide by.")
     day = dt.datetime.fromisoformat(max(usage, key=lambda key: usage[key])).replace(tzinfo=dt.UTC)
     morning = _usage(client, day, day + _HALF_DAY, _PROBE_MINUTES)
     afternoon = _usage(client, day + _HALF_DAY, day + ONE_DAY, _PROBE_MINUTES)
@@ -166,7 +166,7 @@ def _sign(client: Client) -> Finding:
     elif morning and afternoon:
         return Finding(False, 'The service does not heed utcOffset: its days are those of UTC. Use tz="UTC" only.')
     if found is None:
-        return Finding(None, "The sessions of the last weeks do not tell; try again on a busier day.")
+        return Finding(None, "The sessions of the last weeks do not settle it; try again on a busier day.")
     if found == client.utc_offset_sign:
         return Finding(
             True, f'The service counts utcOffset positive to the {found}, as utc_offset_sign="{found}" says.'
@@ -204,21 +204,21 @@ def _date_of(usage: Counter[str]) -> str | None:
 
 def _user_path(client: Client) -> Finding:
     users = [user for user in _users(client)[0] if isinstance(user, dict)]
-    told_apart = [
+    distinct = [
         (user["userId"], user["_id"])
         for user in users
         if isinstance(user.get("userId"), str) and isinstance(user.get("_id"), str) and user["userId"] != user["_id"]
     ]
     works: set[str] = set()
     refused: set[str] = set()
-    for user_id, db_id in told_apart[:_USERS_TRIED]:
+    for user_id, db_id in distinct[:_USERS_TRIED]:
         for name, value in (("user_id", user_id), ("_id", db_id)):
             try:
                 works |= {name} if _knows(client, value) else set()
             except (AuthenticationError, RateLimitError, ServiceError, PayloadError) as error:
                 refused.add(str(error))  # of this user only, or of this kind of id
-    if not told_apart:
-        return Finding(None, "No user has an id of the app's own to tell by; the service's is used.")
+    if not distinct:
+        return Finding(None, "No user has an id of the app's own to decide by; the service's is used.")
     if not works and refused:
         return Finding(None, f"The service answered for none of the users that were tried: {sorted(refused)[0]}")
     if not works:
@@ -245,7 +245,7 @@ def _knows(client: Client, user_id: str) -> bool:
 def _users_total(client: Client) -> Finding:
     rows, total = _users(client)
     if not isinstance(total, int):
-        return Finding(None, f"The service sends {len(rows):,} users and does not tell how many there are.")
+        return Finding(None, f"The service sends {len(rows):,} users without a total.")
     if total > len(rows):
         return Finding(
             False,

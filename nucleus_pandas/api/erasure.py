@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nucleus_pandas.api.endpoints import PATHS
-from nucleus_pandas.api.parsing.values import Losses, texts
+from nucleus_pandas.api.parsing.values import ParseProblems, texts
 from nucleus_pandas.exceptions import ServiceError
 
 
@@ -62,5 +62,5 @@ def _ids(user: Any) -> set[str]:
 
 def _spellings(value: Any) -> set[str]:
     """An id as it is, and as the loaders give it."""
-    spelled = {value, *texts([value], Losses(PATHS["users"]))} if isinstance(value, str | int | float) else set()
+    spelled = {value, *texts([value], ParseProblems(PATHS["users"]))} if isinstance(value, str | int | float) else set()
     return {text for text in spelled if isinstance(text, str) and text}

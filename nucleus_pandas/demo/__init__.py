@@ -33,8 +33,9 @@ class DemoClient(Client):
             raise port_problem(service.port, error) from None
         self._stop = weakref.finalize(self, _stop_soon, service)
         self._stop.atexit = False  # the service ends with the program in any case
-        # There is nobody to be polite to.
-        settings.setdefault("requests_per_second", None)
+        if "transport" not in settings:
+            # There is nobody to be polite to.
+            settings.setdefault("requests_per_second", None)
         # Nor anything to be kept: it is all on this machine, and asking takes no longer.
         settings.setdefault("cache", False)
         try:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.people import most_frequent, property_columns
-from nucleus_pandas.api.parsing.values import Losses, clean
+from nucleus_pandas.api.parsing.property_columns import most_frequent, property_columns
+from nucleus_pandas.api.parsing.values import ParseProblems, clean
 from nucleus_pandas.core.arrays import Ints
 from nucleus_pandas.events.log_columns import encode
 
@@ -40,7 +40,7 @@ class JsonProperties:
         """The 200 most frequent keys, in alphabetical order."""
         rows = np.bincount(self.code, minlength=len(self.words) + 1)
         frequent, _ = most_frequent(self._objects(None), rows)
-        return sorted({str(key) for key in clean(list(frequent), Losses(self.prefix))})
+        return sorted({str(key) for key in clean(list(frequent), ParseProblems(self.prefix))})
 
     def column(self, name: str) -> tuple[str, Any] | None:
         """Return the name and the values of the column of a property, or None if no row has it.
@@ -49,7 +49,7 @@ class JsonProperties:
         """
         for key in dict.fromkeys([name.removeprefix(f"{self.prefix}."), name]):
             column = f"{self.prefix}.{key}"
-            found = property_columns(self.prefix, self._objects(key), Losses(self.prefix), [key])[column]
+            found = property_columns(self.prefix, self._objects(key), ParseProblems(self.prefix), [key])[column]
             if not pd.isna(found).all():
                 return column, found.take(self.code)
         return None
@@ -57,7 +57,7 @@ class JsonProperties:
     @cached_property
     def columns(self) -> dict[str, Any]:
         """The columns of `keys` for the different texts, with a type that fits all of them."""
-        return property_columns(self.prefix, self._objects(None), Losses(self.prefix), self.keys)
+        return property_columns(self.prefix, self._objects(None), ParseProblems(self.prefix), self.keys)
 
     def rows(self, places: Ints) -> pd.DataFrame:
         """Give the columns of `keys` for some rows."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.values import Losses, texts
+from nucleus_pandas.api.parsing.values import ParseProblems, texts
 from nucleus_pandas.core.arrays import Bools, Ints, small
 from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.text import did_you_mean, near_names, shown
@@ -110,7 +110,7 @@ def names(column: pd.Series) -> tuple[Ints, list[str]]:
 def spelled(values: Sequence[Any]) -> list[str]:
     """Write values as text: numbers and booleans as JSON does, and nothing that cannot be shown."""
     plain = [value if isinstance(value, str | bool | int | float) else str(value) for value in values]
-    return [text or "" for text in texts(plain, Losses("event log"))]
+    return [text or "" for text in texts(plain, ParseProblems("event log"))]
 
 
 def ids(frame: pd.DataFrame, rows: Ints | None = None, *, warn: bool = False) -> Ints:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.values import Losses, clean
+from nucleus_pandas.api.parsing.values import ParseProblems, clean
 from nucleus_pandas.core.files import open_private
 
 # Spreadsheets for Chinese, Japanese and Korean also take the full-width forms for operators. Tabs and line ends count
@@ -81,5 +81,5 @@ def _text(value: Any) -> Any:
     """A text that is not a formula and can be encoded; other values unchanged."""
     if not isinstance(value, str):
         return value
-    shown = clean([value], Losses("csv"))[0] or ""
+    shown = clean([value], ParseProblems("csv"))[0] or ""
     return f"'{shown}" if _FORMULA.match(shown) else shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.values import Losses, property_column
+from nucleus_pandas.api.parsing.values import ParseProblems, property_column
 from nucleus_pandas.core.dtypes import COUNT, FLAG, INSTANT, NUMBER, TEXT
 from nucleus_pandas.store.properties import Property
 
@@ -189,7 +189,7 @@ def _mixed(values: pd.Series) -> Any:
         [*there, len(parsed), len(parsed) + 1],
         [*(parsed[place] for place in there), "", True],
         len(parsed) + 3,
-        Losses("data"),
+        ParseProblems("data"),
     )
     return column[np.where(codes < 0, len(parsed) + 2, codes)]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.people import checked_properties
+from nucleus_pandas.api.parsing.property_columns import checked_properties
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.files import full_path
 from nucleus_pandas.core.instants import When, Zone, make_interval

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pandas as pd
 
-from nucleus_pandas.api.parsing.people import tell_rest
+from nucleus_pandas.api.parsing.property_columns import warn_of_rest
 from nucleus_pandas.api.parsing.schemas import DEVICES, EVENT_LOG, SESSIONS, USERS
 from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.dtypes import INSTANT
@@ -177,7 +177,7 @@ def _columns_of(
     found = find_properties(connection, "kept.events" if table == "events" else table, column, names)
     more = names is None and found.total > len(found.chosen)
     if more:
-        tell_rest(column, found.total)
+        warn_of_rest(column, found.total)
     if format == "csv":
         chosen = without_clashes(found.chosen)
         return _Columns(fixed, column, chosen, the_rest(column, chosen) if more else "")

@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from nucleus_pandas.api.parsing.people import MOST_PROPERTIES
-from nucleus_pandas.api.parsing.values import Losses, clean
+from nucleus_pandas.api.parsing.property_columns import MOST_PROPERTIES
+from nucleus_pandas.api.parsing.values import ParseProblems, clean
 from nucleus_pandas.core.text import did_you_mean, is_utf8, near_names, shown
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def require_properties(names: Collection[str], *finds: Find) -> None:
 def _named(rows: Sequence[tuple[object, ...]], prefix: str) -> list[Property]:
     found = []
     for key, flags, whole, fractions, texts, too_large, odd, *_ in sorted(rows, key=lambda row: str(row[0])):
-        (name,) = clean([f"{prefix}.{key}"], Losses(prefix))
+        (name,) = clean([f"{prefix}.{key}"], ParseProblems(prefix))
         types = bool(flags) + bool(whole or fractions) + bool(texts)
         kind = "BOOLEAN" if flags else "VARCHAR" if texts else "DOUBLE" if fractions else "BIGINT"
         if types > 1 or too_large:

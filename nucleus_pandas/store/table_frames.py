@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.parsing.people import property_columns
+from nucleus_pandas.api.parsing.property_columns import property_columns
 from nucleus_pandas.api.parsing.schemas import DEVICES, EVENT_LOG, SESSIONS, USERS
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.core.dtypes import COUNT, INSTANT, TEXT, Schema, make_frame
 from nucleus_pandas.store.properties import some_as_json
 from nucleus_pandas.store.schema import EVENT_COLUMNS, one_row
@@ -162,7 +162,7 @@ def _properties(prefix: str, texts: pd.Series, properties: Collection[str] | Non
     row_of = np.full(len(codes), len(used))
     row_of[codes >= 0] = place
     weights = np.bincount(row_of, minlength=len(used) + 1)
-    columns = property_columns(prefix, _Objects(words[used]), Losses(prefix), properties, weights)
+    columns = property_columns(prefix, _Objects(words[used]), ParseProblems(prefix), properties, weights)
     return {name: values.take(row_of) for name, values in columns.items()}
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.client import Answer
+from nucleus_pandas.api.http.api_request import Answer
 from nucleus_pandas.api.parsing import schemas as frames
 from nucleus_pandas.api.parsing.shapes import is_whole
 from tests.api.published import (

@@ -21,6 +21,8 @@ import requests
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.http.api_request import ApiRequest, token_of
+from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
@@ -28,13 +30,6 @@ from tests.conftest import AUTUMN
 from tests.fault_server import FaultServer, answer
 
 TOKEN = "s3cr3t-t0ken"
-
-
-def without_sleep(client):
-    """Keep a client from waiting between its attempts; gives the list of its waits."""
-    slept = []
-    client._session.get_adapter(client.service.base_url).transport._sleep = slept.append
-    return slept
 
 
 def client_of(service, token=None, **settings):
@@ -73,6 +68,8 @@ def test_a_missing_variable_is_named_with_the_way_to_set_it(monkeypatch, missing
         ("https://app.nucleus.sh/api?key=1", "a query"),
         ("https://app.nucleus.sh/api#top", "fragment"),
         ("https://app.nucleus.sh:port/", "is not a URL"),
+        ("https://app.nucl eus.sh/", "is not a URL"),
+        ("https://*.nucleus.sh/", "is not a URL"),
         (None, "is not a URL"),
     ],
 )
@@ -114,6 +111,11 @@ def test_a_setting_that_cannot_be_right_is_refused_with_the_valid_ones(settings,
     assert words in str(caught.value)
 
 
+def test_settings_beside_a_transport_that_would_not_follow_them_are_refused():
+    with pytest.raises(nu.ConfigurationError, match="Transport instead: deadline, verify"):
+        Client("app", TOKEN, deadline=5, verify=False, max_workers=2, transport=Transport())
+
+
 @pytest.mark.parametrize("token", ["", "  \n", "two words", "t\u00f6ken", "a\nb", 5])
 def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token):
     with pytest.raises(nu.ConfigurationError) as caught:
@@ -123,30 +125,29 @@ def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token):
 
 def test_the_token_is_in_no_repr_and_no_pickle(own_app):
     with client_of(own_app.service) as client:
-        shown = [repr(client), str(client), f"{vars(client)}", f"{vars(client._session)}"]
+        shown = [repr(client), str(client), f"{vars(client)}", f"{vars(a_request(client))}"]
         assert not any(own_app.service.token in text for text in shown)
         with pytest.raises(TypeError, match="not pickled"):
             pickle.dumps(client)
 
 
+def a_request(client):
+    root = f"{client.service.base_url}/apps/{client.app_id}" if isinstance(client, DemoClient) else "https://x/apps/a"
+    return ApiRequest("GET", root, "users", auth=token_of(TOKEN), asked=AUTUMN)
+
+
 HOLDERS = {
     "client": lambda client: client,
-    "token": lambda client: client._auth,
-    "header": lambda client: client._auth.header(),
-    "session": lambda client: client._session,
-    "adapter": lambda client: client._session.get_adapter("https://"),
-    "transport": lambda client: client._session.get_adapter("https://").transport,
-    "request": lambda client: an_ask(client),
-    "copy of a request": lambda client: an_ask(client).copy(),
-    "headers of a request": lambda client: dict(an_ask(client).headers),
-    "response": lambda client: client._session.send(an_ask(client)),
-    "error of requests": lambda client: requests.HTTPError(request=an_ask(client)),
+    "variables of a client": vars,
+    "token": lambda client: token_of(TOKEN),
+    "header": lambda client: token_of(TOKEN).header(),
+    "request": a_request,
+    "copy of a request": lambda client: a_request(client).copy(),
+    "headers of a request": lambda client: dict(a_request(client).headers),
+    "answer": lambda client: client.get("users"),
+    "error of requests": lambda client: requests.HTTPError(request=a_request(client)),
     "service": lambda client: client.service,
 }
-
-
-def an_ask(client):
-    return client._ask("GET", "users", (), None, cached=True)
 
 
 @pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
@@ -162,13 +163,6 @@ def test_no_pickle_holds_the_token_not_even_an_unfinished_one(tmp_path, holder, 
                 pickler(file, protocol).dump(held)
             assert TOKEN.encode() not in file.getvalue()
             assert base64.b64encode(TOKEN.encode()) not in file.getvalue()
-
-
-def test_a_cached_answer_can_be_pickled_and_holds_no_token(own_app, tmp_path):
-    with client_of(own_app.service, cache=tmp_path) as client:
-        for _ in range(2):
-            response = client._session.send(an_ask(client))
-        assert own_app.service.token.encode() not in pickle.dumps(response)
 
 
 def test_a_netrc_entry_does_not_replace_the_token(monkeypatch, tmp_path, own_app):
@@ -255,10 +249,13 @@ def test_an_unknown_user_is_a_not_found_error_without_the_id(own_app):
 
 def test_a_service_that_is_not_there_is_a_network_error_without_the_path(own_app):
     own_app.service.stop()
-    slept = without_sleep(own_app)
+    slept = []
     person = "ana@example.org"
-    with pytest.raises(nu.NetworkError) as caught:
-        nu.load_user(own_app, person)
+    with (
+        client_of(own_app.service, cache=False, transport=Transport(sleep=slept.append)) as client,
+        pytest.raises(nu.NetworkError) as caught,
+    ):
+        nu.load_user(client, person)
     assert caught.value.retryable
     assert len(slept) == 4
     assert person not in "".join(traceback.format_exception(caught.value))
@@ -353,7 +350,7 @@ def test_a_made_up_app_that_cannot_be_is_refused(settings, words):
         nu.demo_client(**settings)
 
 
-def test_the_truth_is_told_also_after_a_client_was_made():
+def test_the_truth_is_there_also_after_a_client_was_made():
     with nu.demo_client(scale=0.02):
         assert nu.demo.truth(scale=0.02).bad_release
 

@@ -97,7 +97,7 @@ def test_what_the_daily_answer_lacks_is_missing_not_zero(data):
 
 
 @pytest.mark.parametrize("count", ["12", 1.5, True, [1], 2**63])
-def test_a_count_that_is_no_whole_number_is_missing_and_told(count):
+def test_a_count_that_is_no_whole_number_is_missing_with_a_warning(count):
     payload = {"data": {**PUBLISHED_DAILY["data"], "usage": {"2024-03-09": count, "2024-03-10": 7}}}
     with pytest.warns(IncompleteDataWarning, match="1 counts were no whole numbers"):
         frame = daily(payload)
@@ -105,14 +105,14 @@ def test_a_count_that_is_no_whole_number_is_missing_and_told(count):
     assert frame["sessions"].tolist()[1:] == [7, 0]
 
 
-def test_a_day_that_is_no_date_is_left_out_and_told():
+def test_a_day_that_is_no_date_is_left_out_with_a_warning():
     payload = {"data": {**PUBLISHED_DAILY["data"], "usage": {"yesterday": 5, "2024-13-01": 5, "2024-03-10": 7}}}
     with pytest.warns(IncompleteDataWarning, match="2 entries have no date"):
         frame = daily(payload)
     assert frame["sessions"].tolist() == [0, 7, 0]
 
 
-def test_a_day_outside_the_window_is_left_out_and_told():
+def test_a_day_outside_the_window_is_left_out_with_a_warning():
     payload = {"data": {**PUBLISHED_DAILY["data"], "usage": {"2024-03-08": 5, "2024-03-12": 0}}}
     with pytest.warns(IncompleteDataWarning, match="1 entries are for days outside the interval"):
         frame = daily(payload)
@@ -268,7 +268,7 @@ def test_totals_are_one_row():
     assert frame.to_numpy().tolist() == [[89, 48]]
 
 
-def test_totals_that_the_answer_lacks_are_missing_and_told():
+def test_totals_that_the_answer_lacks_are_missing_with_a_warning():
     with pytest.warns(IncompleteDataWarning, match="has no 'users'"):
         frame = counts.totals_frame({"data": {"totalNumbers": None}})
     assert dtypes(frame) == frames.TOTALS

@@ -8,6 +8,7 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.api.doctor import DOCTOR
 from nucleus_pandas.api.http.addresses import name_service
+from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
@@ -120,9 +121,8 @@ def test_a_wrong_token_is_found_out_and_nothing_else_is_asked(small_app):
 
 
 def test_a_service_that_is_not_there_is_found_out(small_app):
-    with demo(small_app) as client:
+    with demo(small_app, transport=Transport(sleep=lambda seconds: None)) as client:
         client.service.stop()
-        client._session.get_adapter(client.service.base_url).transport._sleep = lambda seconds: None
         table = examine(client)
     assert table["ok"].tolist()[0] is False
     assert table["ok"].isna().sum() == 5
@@ -140,7 +140,7 @@ def test_no_detail_names_a_person(shared_app):
     assert not any(user in details for user in [*users["user_id"], *users["user_db_id"]])
 
 
-def test_the_cache_is_told_with_its_place_and_who_can_read_it(small_app, tmp_path):
+def test_the_cache_is_reported_with_its_place_and_who_can_read_it(small_app, tmp_path):
     with demo(small_app, cache=tmp_path) as client:
         nu.load_totals(client, "2026-10-01", "2026-10-31")
         place = client.cache_info().place

@@ -6,6 +6,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.http.transport import Transport
 from tests.fault_server import LOST, FaultServer, answer
 
 ANA = "ana@example.org"
@@ -83,10 +84,8 @@ def erase(request):
 
     def run(*steps, user_id=ANA, **settings):
         server = request.getfixturevalue("serve")(*script(*steps))
-        with Client(
-            "demo", "a-token", base_url=server.url, requests_per_second=None, cache=False, **settings
-        ) as client:
-            client._transport._sleep = lambda _: None
+        transport = Transport(requests_per_second=None, sleep=lambda seconds: None)
+        with Client("demo", "a-token", base_url=server.url, cache=False, transport=transport, **settings) as client:
             client.delete_user(user_id, confirm=user_id)
         return server
 

@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from urllib.parse import quote
 
 import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
+from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.api.parsing import schemas as frames
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
@@ -234,7 +236,7 @@ def test_nobody_to_ask_is_an_empty_frame_and_no_request(own_app):
     assert len(own_app.service.requests) == 0
 
 
-def test_a_user_who_vanished_meanwhile_is_skipped_and_told(own_app):
+def test_a_user_who_vanished_meanwhile_is_skipped_with_a_warning(own_app):
     users = nu.load_users(own_app).head(10)
     gone = users["user_id"].iloc[3]
     own_app.delete_user(gone, confirm=gone)
@@ -253,7 +255,7 @@ def test_nobody_known_says_that_the_other_id_may_be_wanted(own_app):
 
 
 @pytest.mark.parametrize(("odd", "words"), [("..", "an id that no path can carry"), (pd.NA, "1 users have no id")])
-def test_an_id_that_no_path_can_carry_is_left_out_and_told(own_app, odd, words):
+def test_an_id_that_no_path_can_carry_is_left_out_with_a_warning(own_app, odd, words):
     users = nu.load_users(own_app).head(2)
     users.loc[1, "user_id"] = odd
     with pytest.warns(nu.IncompleteDataWarning, match=words):
@@ -293,7 +295,7 @@ def _intercept(service, answer):
     service._server.answer = answer
 
 
-def test_a_users_list_shorter_than_its_total_is_told_with_both_numbers(own_app):
+def test_a_users_list_shorter_than_its_total_is_reported_with_both_numbers(own_app):
     total = len(nu.load_users(own_app))
     own_app.service.page_size = 10
     for load in (nu.load_users, nu.load_devices):
@@ -366,7 +368,7 @@ def test_sessions_without_a_time_zone_are_refused(shared_app):
         ("init", "Plan", 'the attribute "Plan" was not reported with attributes in this interval. Did you mean "plan"'),
     ],
 )
-def test_a_misspelt_name_is_told_with_the_nearest(shared_app, event, attribute, words):
+def test_a_misspelt_name_is_reported_with_the_nearest(shared_app, event, attribute, words):
     with pytest.warns(UserWarning, match=re.escape(words)) as caught:
         frame = nu.load_attribute(shared_app, event, attribute, **SPAN)
     assert frame.empty
@@ -404,7 +406,7 @@ def test_an_answer_of_another_shape_never_loses_the_others(own_app, monkeypatch)
 
     def answer(endpoint, *segments, params=None):
         found = get(endpoint, *segments, params=params)
-        return found._replace(payload={"user": {}, "sessions": {}}) if segments == (odd,) else found
+        return replace(found, payload={"user": {}, "sessions": {}}) if segments == (odd,) else found
 
     monkeypatch.setattr(own_app, "get", answer)
     with pytest.warns(nu.IncompleteDataWarning, match="1 of 8 users had an answer of another shape"):
@@ -419,7 +421,7 @@ def test_answers_that_are_all_of_another_shape_are_an_error_soon(own_app, monkey
     own_app.service.latency = 0.005
 
     def answer(endpoint, *segments, params=None):
-        return get(endpoint, *segments, params=params)._replace(payload={"login": "please"})
+        return replace(get(endpoint, *segments, params=params), payload={"login": "please"})
 
     monkeypatch.setattr(own_app, "get", answer)
     with pytest.raises(nu.PayloadError, match="no key 'user'"):
@@ -541,8 +543,8 @@ def refusing():
 
     def build(places, reply, *, of_what="users"):
         service = ScriptedService(build_app(scale=0.02, end=dt.date(2026, 11, 22)), as_of=AUTUMN)
-        client = DemoClient(service, max_workers=1)
-        client._session.get_adapter(service.base_url).transport._sleep = lambda seconds: None
+        transport = Transport(requests_per_second=None, sleep=lambda seconds: None)
+        client = DemoClient(service, max_workers=1, transport=transport)
         clients.append(client)
         users = nu.load_users(client)
         odd = {quote(user, safe="") for user in users["user_id"].iloc[places]}

@@ -124,7 +124,7 @@ def test_an_inclusive_end_adds_nothing_to_a_day(autumn_app):
         )
 
 
-def test_the_wrong_sign_is_told(autumn_app):
+def test_the_wrong_sign_is_reported(autumn_app):
     with (
         _client(autumn_app, utc_offset_sign="west") as client,
         pytest.warns(nu.IncompleteDataWarning, match="utc_offset_sign"),

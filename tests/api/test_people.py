@@ -7,7 +7,7 @@ import pytest
 
 from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing import schemas as frames
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.exceptions import IncompleteDataWarning, PayloadError
 
 USER = {
@@ -96,13 +96,13 @@ def test_users_whose_id_is_that_of_another_one_in_quotation_marks_are_reported_a
     assert frame["user_id"].tolist() == ["ana", '"ana"', '"ben"', '"', "4"]
 
 
-def test_who_has_no_id_at_all_is_left_out_and_told():
+def test_who_has_no_id_at_all_is_left_out_with_a_warning():
     with pytest.warns(IncompleteDataWarning, match="1 rows have no id"):
         frame = people.users_frame([{"props": {}}, USER])
     assert len(frame) == 1
 
 
-def test_a_user_who_comes_twice_counts_once_and_it_is_told():
+def test_a_user_who_comes_twice_counts_once_with_a_warning():
     with pytest.warns(IncompleteDataWarning, match="1 users came twice"):
         frame = people.users_frame([USER, ANOTHER, USER])
     assert frame["user_db_id"].tolist() == ["64a0", "64a1"]
@@ -209,7 +209,7 @@ def test_clocks_that_are_centuries_off_are_kept(text):
 
 
 @pytest.mark.parametrize("value", [1710000000, "yesterday", "2024-13-40T00:00:00Z", [], True])
-def test_a_time_that_cannot_be_read_is_missing_and_told(value):
+def test_a_time_that_cannot_be_read_is_missing_with_a_warning(value):
     with pytest.warns(IncompleteDataWarning, match="1 times could not be read"):
         assert people.users_frame([{**USER, "createdAt": value}])["created_at"].isna().all()
 
@@ -351,7 +351,7 @@ def test_an_event_a_little_before_its_session_belongs_to_it():
     assert frame["session_start"].tolist() == [stamp("2024-05-01T12:00")]
 
 
-def test_events_of_a_session_that_was_not_asked_for_are_left_out_and_told():
+def test_events_of_a_session_that_was_not_asked_for_are_left_out_with_a_warning():
     with pytest.warns(IncompleteDataWarning, match="1 events of other sessions"):
         frame = event_log([EVENT, {**EVENT, "time": "2024-05-01T12:00:00.000Z"}], SPAN)
     assert len(frame) == 1
@@ -441,19 +441,21 @@ def test_ids_that_match_in_no_answer_at_all_are_of_another_kind_and_leave_nothin
 def test_flaws_are_counted_for_the_session_they_came_with(fields):
     answers, sessions = three_sessions()
     answers[1] += [{**EVENT, "user_id": "ben", "duration": 0}, {**EVENT, "user_id": "ben", **fields}]
-    flaws = people.session_event_columns(answers, sessions, range(3), Losses("")).flaws
+    flaws = people.session_event_columns(answers, sessions, range(3), ParseProblems("")).flaws
     assert flaws.tolist() == [0, 1, 0]
 
 
 def test_rows_that_are_no_objects_are_flaws_of_their_answer():
     answers, sessions = three_sessions()
     answers[2] += [None, "text"]
-    assert people.session_event_columns(answers, sessions, range(3), Losses("")).flaws.tolist() == [0, 0, 2]
+    assert people.session_event_columns(answers, sessions, range(3), ParseProblems("")).flaws.tolist() == [0, 0, 2]
 
 
 def test_events_of_a_session_that_is_gone_meanwhile_go_to_nobody_else():
     answers, sessions = three_sessions()
-    found = people.session_event_columns(answers, sessions.iloc[[0, 2]].reset_index(drop=True), [0, 2], Losses(""))
+    found = people.session_event_columns(
+        answers, sessions.iloc[[0, 2]].reset_index(drop=True), [0, 2], ParseProblems("")
+    )
     assert (found.owner.tolist(), found.flaws.tolist()) == ([0, 1], [0, 0])
 
 

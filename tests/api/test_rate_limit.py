@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import threading
-
 import pytest
 
-from nucleus_pandas.api.http.rate_limit import TokenBucket, Turnstile
+from nucleus_pandas.api.http.transport import TokenBucket
 from tests.fault_server import FakeTime
 
 
@@ -84,59 +82,3 @@ def test_the_rate_has_a_floor(time):
     for _ in range(50):
         pace.slow_down(pace.take(patience=1e9))
     assert pace.rate == 4 / 32
-
-
-def test_the_turnstile_serves_in_the_order_of_arrival():
-    gate, order = Turnstile(1), []
-    gate.enter(1)
-
-    def pass_through(name):
-        gate.enter(5)
-        order.append(name)
-        gate.leave()
-
-    threads = [threading.Thread(target=pass_through, args=(name,)) for name in range(6)]
-    for n, thread in enumerate(threads, 1):
-        thread.start()
-        while len(gate._waiting) < n:
-            pass
-    gate.leave()
-    for thread in threads:
-        thread.join(5)
-    assert order == list(range(6))
-
-
-def test_who_comes_straight_back_does_not_overtake():
-    gate = Turnstile(1)
-    gate.enter(1)
-    waiting = threading.Thread(target=gate.enter, args=(5,))
-    waiting.start()
-    while not gate._waiting:
-        pass
-    gate.leave()
-    assert not gate.enter(0)
-    waiting.join(5)
-    assert not waiting.is_alive()
-
-
-def test_who_gives_up_leaves_no_gap_in_the_queue():
-    gate = Turnstile(1)
-    gate.enter(1)
-    assert not gate.enter(0)
-    gate.leave()
-    assert gate.enter(0)
-
-
-def test_an_interrupted_wait_costs_no_place(monkeypatch):
-    gate = Turnstile(1)
-    gate.enter(1)
-
-    def interrupt(event, timeout):
-        gate.leave()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(threading.Event, "wait", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        gate.enter(1)
-    monkeypatch.undo()
-    assert gate.enter(0)

@@ -3,6 +3,7 @@
 import pytest
 
 import nucleus_pandas as nu
+from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.api.refusals import Refusals, may_concern_one
 from tests.fault_server import FaultServer, answer
 
@@ -17,8 +18,8 @@ def refusals_of():
 
     def build(*script):
         servers.append(FaultServer(*script).__enter__())
-        client = nu.Client("app", "t0ken", base_url=servers[-1].url, cache=False)
-        client._transport._sleep = lambda seconds: None
+        transport = Transport(sleep=lambda seconds: None)
+        client = nu.Client("app", "t0ken", base_url=servers[-1].url, cache=False, transport=transport)
         return Refusals(client), servers[-1]
 
     yield build

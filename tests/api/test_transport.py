@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import gzip
 import http.client
 import itertools
@@ -15,11 +16,11 @@ import subprocess
 import threading
 import traceback
 import tracemalloc
-import zlib
 from email.utils import formatdate
 
 import pytest
 
+from nucleus_pandas.api.http.api_request import ApiRequest, token_of
 from nucleus_pandas.api.http.transport import Transport
 from nucleus_pandas.exceptions import (
     AuthenticationError,
@@ -49,6 +50,10 @@ TOKEN = "tok-Zq7+/x=9"
 PERSON = "ana@example.org"
 PATH = "/apps/5f3e/users/ana%40example.org?device=k%2B9%2Fq%3D"
 ENDPOINT = "users/:userId"
+EVENTS = ("events", (), {})
+#: Its errors are shown with what the service said, unlike those of a user.
+SHOWN = ("attribute", (PERSON, "plan"))
+ASKED = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture
@@ -90,18 +95,29 @@ def make(time):
         transport.close()
 
 
-def get(transport, server, method="GET", path=PATH, endpoint=ENDPOINT, **headers):
-    headers = {"Authorization": TOKEN} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return transport.send(method, server.url + path, headers=headers, endpoint=endpoint)
+def to(server, method="GET", endpoint="user", segments=(PERSON,), params=None):
+    return ApiRequest(
+        method,
+        f"{server.url}/apps/5f3e",
+        endpoint,
+        segments,
+        {"device": "k+9/q="} if params is None else params,
+        auth=token_of(TOKEN),
+        asked=ASKED,
+    )
+
+
+def get(transport, server, method="GET", *where):
+    return transport.send(to(server, method, *where))
 
 
 def delete(transport, server):
     return get(transport, server, "DELETE")
 
 
-def fail(kind, transport, server, method="GET", **more):
+def fail(kind, transport, server, method="GET", *where):
     with pytest.raises(NucleusError) as caught:
-        get(transport, server, method, **more)
+        get(transport, server, method, *where)
     assert type(caught.value) is kind
     return caught.value
 
@@ -113,20 +129,25 @@ def free_port():
 
 
 class TestWhole:
-    def test_an_answer_comes_back_parsed_with_its_bytes_and_headers(self, serve, make):
-        reply = get(make(), serve(answer(headers=[("X-Plan", "pro")])))
+    def test_an_answer_comes_back_parsed_and_as_it_was_sent(self, serve, make):
+        reply = get(make(), serve(answer()))
         assert (reply.status, reply.body, reply.payload) == (200, OK, {"data": {"installs": 31}})
-        assert (reply.headers["x-plan"], reply.attempts) == ("pro", 1)
+        assert (reply.attempts, reply.as_of, reply.dated) == (1, ASKED, False)
 
-    def test_the_path_is_sent_as_it_is_given(self, serve, make):
+    def test_an_answer_is_as_of_the_service_s_date(self, serve, make):
+        reply = get(make(), serve(answer(headers=[("Date", "Fri, 20 Nov 2026 11:00:00 GMT")])))
+        assert (reply.as_of, reply.dated) == (ASKED - dt.timedelta(hours=1), True)
+
+    def test_the_address_is_sent_with_every_segment_quoted_by_itself(self, serve, make):
         server = serve(answer())
-        path = "/apps/5f3e/a//b/%2e%2E/caf%C3%A9?device=&x=%7e"
-        get(make(), server, path=path)
+        segments = ("../a//b ?%2e~caf\u00e9", "..%2F")
+        get(make(), server, "GET", "session_events", segments, {"device": "", "x": "~+ /"})
+        path = "/apps/5f3e/users/..%2Fa%2F%2Fb%20%3F%252e~caf%C3%A9/session/..%252F?device=&x=~%2B+%2F"
         assert server.lines == [f"GET {path} HTTP/1.1"]
 
-    def test_only_gzip_is_asked_for_whatever_the_caller_says(self, serve, make):
+    def test_only_gzip_is_asked_for(self, serve, make):
         server = serve(gzipped())
-        assert get(make(), server, Accept_Encoding="br, zstd").payload == json.loads(OK)
+        assert get(make(), server).payload == json.loads(OK)
         assert server.header("Accept-Encoding") == "gzip"
 
     def test_calls_share_a_connection(self, serve, make):
@@ -158,9 +179,6 @@ class TestWhole:
             pytest.param(encoded(gzip.compress(OK) + b"junk"), id="gzip with something after it"),
             pytest.param(encoded(gzip.compress(OK) + b"\0"), id="gzip with one byte after it"),
             pytest.param(encoded(OK), id="gzip that is none"),
-            pytest.param(encoded(zlib.compress(OK)[:-1], "deflate"), id="deflate cut"),
-            pytest.param(encoded(zlib.compress(OK) + b"junk", "deflate"), id="deflate with something after it"),
-            pytest.param(encoded(zlib.compress(b"{") + zlib.compress(b"}"), "deflate"), id="deflate twice"),
             pytest.param(answer(OK[:-1], framed=False), id="cut where only the end of the connection ends it"),
             pytest.param(answer(OK[:-3]), id="JSON cut by somebody who set the length anew"),
             pytest.param(answer(b""), id="empty"),
@@ -196,8 +214,6 @@ class TestWhole:
             ),
             pytest.param(encoded(gzip.compress(OK[:9]) + gzip.compress(OK[9:])), id="two gzip members"),
             pytest.param(encoded(gzip.compress(OK), "X-GZip"), id="the old name of gzip"),
-            pytest.param(encoded(zlib.compress(OK), "deflate"), id="deflate"),
-            pytest.param(encoded(zlib.compress(OK)[2:-4], "deflate"), id="bare deflate"),
             pytest.param(encoded(OK, "identity"), id="identity"),
             pytest.param(answer(framed=False), id="until the connection ends"),
             pytest.param(Answer(b"HTTP/1.1 100 Continue\r\n\r\n" + answer().data), id="after 100 Continue"),
@@ -208,8 +224,9 @@ class TestWhole:
         assert get(make(), server).body == OK
         assert len(server.requests) == 1
 
-    def test_a_compression_that_was_not_asked_for_is_named_as_such(self, serve, make):
-        server = serve(encoded(b"whatever", "br"))
+    @pytest.mark.parametrize("coding", ["br", "deflate"])
+    def test_a_compression_that_was_not_asked_for_is_named_as_such(self, serve, make, coding):
+        server = serve(encoded(b"whatever", coding))
         assert "compressed" in str(fail(PayloadError, make(), server))
         assert len(server.requests) == 1
 
@@ -258,7 +275,7 @@ class TestTime:
         assert "leaves no time" in str(fail(ServiceError, make(deadline=1.2), server))
         assert (len(server.requests), time.sleeps) == (2, [0.5])
 
-    def test_nobody_listening_is_told_within_five_tries(self, make, time):
+    def test_nobody_listening_is_reported_after_five_tries(self, make, time):
         class Nobody:
             url = f"http://127.0.0.1:{free_port()}"
 
@@ -267,7 +284,7 @@ class TestTime:
         assert "base_url of Client, or NUCLEUS_BASE_URL" in str(error)
         assert len(time.sleeps) == 4
 
-    def test_an_unknown_host_is_told_as_such(self, make, monkeypatch):
+    def test_an_unknown_host_is_reported_as_such(self, make, monkeypatch):
         def unknown(*args, **kwargs):
             raise socket.gaierror(-2, "Name or service not known")
 
@@ -317,16 +334,16 @@ class TestSize:
         assert len(server.requests) == 1
 
     @pytest.mark.parametrize(
-        ("endpoint", "words"),
+        ("where", "words"),
         [
-            ("users", "Raise max_wire_bytes of Client, for example to 4,000 bytes"),
-            ("users/:userId", "Raise max_wire_bytes of Client"),
-            ("analytics/events", "Ask for a shorter interval, or raise max_wire_bytes of Client"),
+            (("users", (), {}), "Raise max_wire_bytes of Client, for example to 4,000 bytes"),
+            (("user",), "Raise max_wire_bytes of Client"),
+            (EVENTS, "Ask for a shorter interval, or raise max_wire_bytes of Client"),
         ],
     )
-    def test_advice_on_a_size_limit_is_what_applies_to_the_endpoint(self, serve, make, endpoint, words):
+    def test_advice_on_a_size_limit_is_what_applies_to_the_endpoint(self, serve, make, where, words):
         server = serve(answer(b"x" * 3000))
-        error = fail(PayloadError, make(max_wire_bytes=2000), server, path="/x", endpoint=endpoint)
+        error = fail(PayloadError, make(max_wire_bytes=2000), server, "GET", *where)
         assert words in str(error)
 
     def test_advice_on_the_unpacked_size_names_its_setting(self, serve, make):
@@ -482,38 +499,6 @@ class TestRetries:
         assert (caught.value.status, caught.value.retryable, caught.value.retry_after) == (status, False, 1.0)
         assert len(server.requests) == 1
 
-    def test_a_dead_service_is_asked_until_the_budget_of_500_is_used_up(self, serve, make):
-        server, transport = serve(answer(status=503)), make()
-        for _ in range(25):
-            fail(ServiceError, transport, server)
-        assert len(server.requests) == 125
-        for _ in range(75):
-            assert "too many requests" in str(fail(ServiceError, transport, server))
-        assert len(server.requests) == 200
-
-    def test_a_retry_after_a_timeout_costs_twice_as_much(self, serve, make):
-        server, transport = serve(SILENCE), make(timeout=(5, 0.005))
-        for _ in range(14):
-            fail(NetworkError, transport, server)
-        assert server.arrived(14 + 50)
-
-    def test_a_success_gives_back_what_its_last_retry_cost(self, serve, make):
-        good = [answer(status=503), answer()] * 130
-        server, transport = serve(*good), make()
-        for _ in range(130):
-            assert get(transport, server).attempts == 2
-        assert len(server.requests) == 260
-
-    def test_easy_successes_fill_the_budget_one_by_one(self, serve, make):
-        dead = [answer(status=503)] * 125
-        server, transport = serve(*dead, *[answer()] * 5, answer(status=503)), make()
-        for _ in range(25):
-            fail(ServiceError, transport, server)
-        for _ in range(5):
-            get(transport, server)
-        fail(ServiceError, transport, server)
-        assert len(server.requests) == 125 + 5 + 2
-
 
 class TestRedirects:
     @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
@@ -630,46 +615,17 @@ class TestEnvironment:
             make(proxies=proxies)
 
     @pytest.mark.parametrize(
-        "url",
-        [
-            "http://eve:pw@127.0.0.1/x",
-            "ftp://h/x",
-            "//h/x",
-            "h/x",
-            "http:///x",
-            "http://h/a b",
-            "http://h/é",
-            "http://h/x#y",
-            "http://h\n/x",
-        ],
-    )
-    def test_an_address_with_a_user_name_or_unencoded_text_is_refused_unseen(self, make, url):
-        with pytest.raises(ConfigurationError) as caught:
-            make().send("GET", url, headers={}, endpoint=ENDPOINT)
-        assert "eve" not in str(caught.value)
-
-    def test_a_header_that_would_end_early_is_refused_unseen(self, make):
-        with pytest.raises(ConfigurationError) as caught:
-            make().send("GET", "http://h/", headers={"Authorization": f"{TOKEN}\r\nX: y"}, endpoint=ENDPOINT)
-        assert TOKEN not in leaks(caught.value)
-
-    def test_only_get_and_delete_are_sent(self, make):
-        with pytest.raises(ValueError, match="POST"):
-            make().send("POST", "http://h/", headers={}, endpoint=ENDPOINT)
-
-    @pytest.mark.parametrize(
         "setting", [{"deadline": 0}, {"max_workers": 0}, {"timeout": (5, -1)}, {"requests_per_second": 0}]
     )
     def test_settings_that_stop_everything_are_refused(self, make, setting):
         with pytest.raises(ConfigurationError, match="above 0"):
             make(**setting)
 
-    def test_cookies_are_neither_kept_nor_sent(self, serve, make):
+    def test_cookies_are_not_sent_back(self, serve, make):
         server, transport = serve(answer(headers=[("Set-Cookie", "sid=1; Path=/")])), make()
-        reply = get(transport, server)
-        assert "set-cookie" not in reply.headers
-        get(transport, server, Cookie="own=1")
-        assert [server.header("Cookie", n) for n in range(2)] == [None, None]
+        get(transport, server)
+        get(transport, server)
+        assert server.header("Cookie") is None
 
     def test_close_closes_the_connections_and_ends_the_client(self, serve, make):
         server, transport = serve(answer()), make()
@@ -727,7 +683,7 @@ class TestCertificates:
         server.url = server.url.replace("127.0.0.1", "localhost")
         assert "certificate" in str(fail(NetworkError, make(verify=certificate[0]), server))
 
-    def test_a_file_that_is_missing_is_told_at_once(self, make):
+    def test_a_file_that_is_missing_is_reported_at_once(self, make):
         with pytest.raises(ConfigurationError, match="verify"):
             make(verify="/nowhere/ca.pem")
 
@@ -860,18 +816,21 @@ class TestSecrets:
         ],
     )
     def test_an_error_body_that_echoes_a_secret_is_shown_without_it(self, serve, make, echo):
-        error = fail(ServiceError, make(), serve(answer(f"[{echo}]".encode(), 400)))
+        error = fail(ServiceError, make(), serve(answer(f"[{echo}]".encode(), 400)), "GET", *SHOWN)
+        assert "It said: [" in str(error)
         assert_clean(str(error))
         whole = base64.b64encode(TOKEN.encode()).decode()[:12]
         assert whole not in str(error)
 
     def test_an_error_body_that_breaks_off_in_a_secret_does_not_show_its_half(self, serve, make):
-        server = serve(answer(b"unknown token: " + TOKEN[:-2].encode(), 400, length=500, close=True))
-        assert TOKEN[:7] not in str(fail(ServiceError, make(), server))
+        server = serve(answer(b"unknown token " * 9 + TOKEN[:-2].encode(), 400, length=500, close=True))
+        error = fail(ServiceError, make(), server, "GET", *SHOWN)
+        assert "unknown" in str(error)
+        assert TOKEN[:7] not in str(error)
 
     def test_of_an_error_body_at_most_200_clean_characters_are_shown(self, serve, make):
         page = b"<html><style>p{}</style><p>Down\x1b[31m for\r\n\x07 \xe2\x80\xaerepair &amp; rest</p>" + b" zz" * 500
-        error = fail(ServiceError, make(), serve(answer(page, 400)), path="/x", endpoint="analytics/events")
+        error = fail(ServiceError, make(), serve(answer(page, 400)), "GET", *EVENTS)
         said = str(error).split("It said: ")[1]
         assert said.startswith("Down[31m for repair & rest zz")
         assert len(said) == 200

@@ -19,7 +19,7 @@ import requests
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.http.decoding import read_json
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.demo.answers import event_row
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.store.sync import writing
@@ -161,7 +161,7 @@ def test_bytes_to_store(benchmark, documents, tmp_path):
             sessions.setdefault(number % 997, []).append(row | {"start": span[0], "end": span[1]})
             groups.append(SessionGroup(number % 997, "x", session.device.device_id, f"s{number}"))
         answers = [UserAnswer(user, rows, as_of) for user, rows in sessions.items()]
-        writing.put_sessions(connection, answers, Losses("users"))
+        writing.put_sessions(connection, answers, ParseProblems("users"))
 
     def run():
         tally = Tally()
@@ -171,7 +171,7 @@ def test_bytes_to_store(benchmark, documents, tmp_path):
                 EventsAnswer(group, read_json(body, allow_list=True)[0]["data"], as_of) for group, (_, body) in batch
             ]
             with store.database.writing() as connection:
-                writing.put_events(connection, came, Losses("events"), tally)
+                writing.put_events(connection, came, ParseProblems("events"), tally)
         return tally.events
 
     assert benchmark.pedantic(run, rounds=2) >= 100_000

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
-from nucleus_pandas.api import client as client_module
+from nucleus_pandas.api.http import transport
 from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
@@ -315,7 +315,7 @@ def test_a_local_clock_that_is_30_days_ahead_makes_nobody_final(scripted, store,
     app = scripted(app=app_of(who))
     monkeypatch.setattr(app, "now", lambda: AUTUMN + dt.timedelta(days=30))
     if not dated:
-        monkeypatch.setattr(client_module, "service_time", lambda headers: None)
+        monkeypatch.setattr(transport, "service_time", lambda headers: None)
     asked = Asked(app.service)
     quiet_sync(app, store)
     asked.new()
@@ -438,7 +438,7 @@ def test_a_date_that_is_years_ahead_makes_nobody_final(scripted, store, monkeypa
     who = user("a1", "ana", "11-20 10:00")
     session(who, "1", "11-20 10:00")
     app = scripted(app=app_of(who))
-    monkeypatch.setattr(client_module, "service_time", lambda headers: AUTUMN + dt.timedelta(days=2000))
+    monkeypatch.setattr(transport, "service_time", lambda headers: AUTUMN + dt.timedelta(days=2000))
     quiet_sync(app, store)
     assert store.info().as_of <= AUTUMN
     asked = Asked(app.service)

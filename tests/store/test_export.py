@@ -16,8 +16,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.parsing.people import property_columns
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.property_columns import property_columns
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.store import export
 from nucleus_pandas.store.database import Database
 from nucleus_pandas.store.duckdb_columns import ColumnRequest, fetch
@@ -325,7 +325,7 @@ OBJECTS = st.lists(st.dictionaries(st.sampled_from(["plan", "", "a/b~c", "q\"'",
 def test_properties_out_of_sql_are_those_of_the_loaders(objects):
     assume(any(value is not None for row in objects for value in row.values()))
     texts = [None if text is pd.NA else text for text in texts_of(objects)]
-    by_loaders = property_columns("data", objects, Losses("here"))
+    by_loaders = property_columns("data", objects, ParseProblems("here"))
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE events (data VARCHAR)")
         connection.executemany("INSERT INTO events VALUES (?)", [[text] for text in texts])

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nucleus_pandas as nu
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.store.sync.selection import (
     StoreState,
     _user_frame,
@@ -103,11 +103,11 @@ def decisions(*users, ledger=(), as_of=AUTUMN):
             return as_of
 
         def get(self, *_, **__):
-            from nucleus_pandas.api.client import Answer
+            from nucleus_pandas.api.http.api_request import Answer
 
             return Answer({"total": len(listed), "data": listed}, as_of)
 
-    listing = ask_listing(Answers(), Losses("users"))
+    listing = ask_listing(Answers(), ParseProblems("users"))
     rows = [(number, who, who, True, asked, seen, None) for number, (who, asked, seen) in enumerate(ledger)]
     return decide(listing, StoreState(_user_frame(rows)), START, END, 1.0, 0)["decision"].tolist()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.analysis.errors.day_tables import checked_days
-from nucleus_pandas.api.parsing.values import Losses, clean
+from nucleus_pandas.api.parsing.values import ParseProblems, clean
 from nucleus_pandas.core.checks import check_choice, checked_number
 from nucleus_pandas.core.dtypes import COUNT, DAY, FLAG, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.text import MISSING, OTHER, counted
@@ -237,7 +237,7 @@ def _by_day(errors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _named(column: pd.Series) -> Any:
     names: list[str | None] = [MISSING if pd.isna(name) else str(name) for name in column.array]
     # Before pandas 3, names are taken for one another behind a NUL or half of a surrogate pair.
-    return np.array([name or "" for name in clean(names, Losses("errors"))], dtype=object)
+    return np.array([name or "" for name in clean(names, ParseProblems("errors"))], dtype=object)
 
 
 def _days(frame: pd.DataFrame) -> tuple[pd.DatetimeIndex, pd.DataFrame]:

@@ -1,7 +1,7 @@
-"""The file of the cache: one SQLite database an app, which may fail at any time without anybody's being hurt.
+"""The file of the cache: one SQLite database per app, which may fail at any time without harm to a loader.
 
-requests-cache's own SQLite storage waits for a lock, or for a folder to become writable, until the end of time, and
-loses what does not fit on the disk without a word; so this is one of our own.
+requests-cache's own SQLite storage waits forever for a lock, or for a folder to become writable, and silently loses
+what does not fit on the disk.
 """
 
 from __future__ import annotations
@@ -22,10 +22,6 @@ from nucleus_pandas.core.files import create_private, find_intruder
 from nucleus_pandas.core.warnings import warn
 from nucleus_pandas.exceptions import CacheWarning
 
-#: What the entries of an app may take.
-MOST_BYTES = 500_000_000
-#: Seconds that others are waited for. SQLite waits twice at worst, for the right to write and for the readers to leave.
-PATIENCE = 2.0
 _QUICK = 0.1
 # Who stands between the caller and a warning; collections is in requests-cache's storage.
 
@@ -34,8 +30,8 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS answers"
     " (key TEXT PRIMARY KEY, value BLOB NOT NULL, asked REAL NOT NULL, expires REAL NOT NULL)",
     "CREATE INDEX IF NOT EXISTS answers_expires ON answers (expires)",
-    "CREATE TABLE IF NOT EXISTS mark (id INTEGER PRIMARY KEY CHECK (id = 1), salt BLOB NOT NULL, era BLOB NOT NULL)",
-    "INSERT OR IGNORE INTO mark VALUES (1, randomblob(16), randomblob(16))",
+    "CREATE TABLE IF NOT EXISTS generation (id INTEGER PRIMARY KEY CHECK (id = 1), value BLOB NOT NULL)",
+    "INSERT OR IGNORE INTO generation VALUES (1, randomblob(16))",
     "COMMIT",
 )
 # The newest that fit are kept.
@@ -45,18 +41,6 @@ _SHRINK = (
 )
 
 T = TypeVar("T")
-
-
-class Mark(NamedTuple):
-    """What the keys of a file are salted with, and a number that changes when the file is emptied."""
-
-    salt: bytes
-    era: bytes
-
-    @classmethod
-    def random(cls) -> Mark:
-        """Make one that no file has."""
-        return cls(secrets.token_bytes(16), secrets.token_bytes(16))
 
 
 class CacheInfo(NamedTuple):
@@ -89,7 +73,7 @@ class CacheInfo(NamedTuple):
 class CacheFile:
     """Keeps values under keys until they expire; safe to share between threads and with other processes.
 
-    Whatever goes wrong is told in one `CacheWarning`. A damaged file is set aside and a fresh one begun; with any
+    The first thing that goes wrong causes a `CacheWarning`. A damaged file is set aside and replaced; with any
     other trouble, and when somebody else holds the file for too long, it goes on as if it were empty.
 
     Parameters
@@ -102,33 +86,52 @@ class CacheFile:
         The present instant: values expire by it.
     own_folder : bool
         The folder is for the cache alone, so that its mode is put right if it is there already.
+    most_bytes : int
+        The largest file; beyond it, the newest values are kept.
+    patience : float
+        Seconds to wait for others who use the file. SQLite waits twice at worst, for the right to write and for the
+        readers to leave.
+    clock : callable
+        Monotonic seconds; for tests.
     """
 
-    def __init__(self, folder: Path, app_id: str, now: Callable[[], dt.datetime], *, own_folder: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        app_id: str,
+        now: Callable[[], dt.datetime],
+        *,
+        own_folder: bool = False,
+        most_bytes: int = 500_000_000,
+        patience: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         # Hexadecimal: an app's id may hold what no file name can.
         self.path = folder / f"{hashlib.sha256(app_id.encode()).hexdigest()[:32]}.sqlite"
         self.unreadable = 0
         self.problem: str | None = None
         self.now = now
         self._own_folder = own_folder
-        self._patience_left = PATIENCE
+        self._most_bytes = most_bytes
+        self._patience = self._patience_left = patience
+        self._clock = clock
         self._deadline = 0.0
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, ...] | None = None
         self._warned = False
-        self._no_mark = Mark.random()
+        self._no_generation = secrets.token_bytes(16)
 
-    def mark(self) -> Mark:
-        """Give the present mark: `write` takes only what was asked for under it."""
+    def generation(self) -> bytes:
+        """Return the 16 random bytes that change when the file is emptied; keys begin with them, in hexadecimal."""
 
-        def work() -> Mark:
-            salt, era = self._sql("SELECT salt, era FROM mark").fetchone() or (None, None)
-            if not (isinstance(salt, bytes) and isinstance(era, bytes)):
-                raise sqlite3.DatabaseError("it has no mark")
-            return Mark(salt, era)
+        def work() -> bytes:
+            (value,) = self._sql("SELECT value FROM generation").fetchone() or (None,)
+            if not isinstance(value, bytes):
+                raise sqlite3.DatabaseError("it has no generation")
+            return value
 
-        return self._try(work) or self._no_mark
+        return self._try(work) or self._no_generation
 
     def read(self, key: str) -> bytes | None:
         """Give the value of a key, expired or not."""
@@ -137,29 +140,18 @@ class CacheFile:
             return b""  # somebody has written there: not a value that can be read
         return row and row[0]
 
-    def write(
-        self, key: str, value: bytes, asked: dt.datetime, expires: dt.datetime, *, era: bytes | None = None
-    ) -> None:
-        """Keep a value, unless the file was emptied since `era`: it may tell of somebody who is erased by now."""
+    def write(self, key: str, value: bytes, asked: dt.datetime, expires: dt.datetime) -> None:
+        """Keep a value, unless the file was emptied since its key was made: it may be about an erased user."""
 
         def work() -> None:
             self._sql(
-                "INSERT OR REPLACE INTO answers SELECT ?, ?, ?, ? FROM mark WHERE era = IFNULL(?, era)",
-                *(key, value, asked.timestamp(), expires.timestamp(), era),
+                "INSERT OR REPLACE INTO answers SELECT ?, ?, ?, ? FROM generation WHERE value = ?",
+                *(key, value, asked.timestamp(), expires.timestamp(), bytes.fromhex(key[:32])),
             )
-            if self._used() > MOST_BYTES:
+            if self._used() > self._most_bytes:
                 self._prune()
 
         self._try(work)
-
-    def delete(self, key: str) -> bool:
-        """Drop a value; tells whether there was one."""
-        return bool(self._try(lambda: self._sql("DELETE FROM answers WHERE key = ?", key).rowcount))
-
-    def keys(self) -> list[str]:
-        """Give the keys of all values."""
-        rows = self._try(lambda: self._sql("SELECT key FROM answers").fetchall()) or []
-        return [bytes(key).decode("ascii", "replace") for (key,) in rows]
 
     def empty(self) -> None:
         """Leave nothing of what was kept, neither entries nor their bytes, whatever it takes."""
@@ -167,12 +159,12 @@ class CacheFile:
         def work() -> bool:
             self._sql("BEGIN IMMEDIATE")
             self._sql("DELETE FROM answers")
-            self._sql("UPDATE mark SET era = randomblob(16)")
+            self._sql("UPDATE generation SET value = randomblob(16)")
             self._sql("COMMIT")
             self._vacuum()
             return True
 
-        self._no_mark = Mark.random()
+        self._no_generation = secrets.token_bytes(16)
         doomed = [self._beside(".damaged")]
         if not self._try(work):
             # Those who have the file open see that it is gone before they use it the next time.
@@ -187,7 +179,7 @@ class CacheFile:
             warn(f"The cache could not be emptied ({_reason(error)}). Delete the file: {path}", CacheWarning)
 
     def info(self) -> CacheInfo:
-        """Tell what there is."""
+        """Return what the file holds."""
         row = self._try(lambda: self._sql("SELECT COUNT(*), MIN(asked) FROM answers").fetchone())
         entries, oldest = row or (0, None)
         when = None
@@ -209,7 +201,7 @@ class CacheFile:
         self._disconnect()
 
     def _try(self, work: Callable[[], T]) -> T | None:
-        """Do something with the open file. None means that it was no use; why is told once."""
+        """Do something with the open file; None if that failed. The first failure causes a warning."""
         with self._lock:
             result, trouble = self._attempt(work)
             trouble = None if self._warned else trouble
@@ -223,7 +215,7 @@ class CacheFile:
         for last in (False, True):
             if self.problem:
                 break
-            start = time.monotonic()
+            start = self._clock()
             self._deadline = start + self._patience_left
             try:
                 self._connect()
@@ -238,15 +230,15 @@ class CacheFile:
                 self._disconnect()  # Ctrl-C in the middle must not leave the file locked
                 raise
             else:
-                waited = time.monotonic() - start
+                waited = self._clock() - start
                 # So that many waits in a row do not add up.
-                self._patience_left = PATIENCE if waited < _QUICK else self._patience_left - waited
+                self._patience_left = self._patience if waited < _QUICK else self._patience_left - waited
                 return result, trouble
         return None, trouble
 
     def _sql(self, text: str, *values: Any, patience: float | None = None) -> sqlite3.Cursor:
         assert self._connection is not None  # noqa: S101 - only called by _attempt, which connects
-        left = self._deadline - time.monotonic() if patience is None else patience
+        left = self._deadline - self._clock() if patience is None else patience
         self._connection.execute(f"PRAGMA busy_timeout = {max(0, int(left * 1000))}")
         return self._connection.execute(text, values)
 
@@ -266,7 +258,7 @@ class CacheFile:
         self._sql("PRAGMA temp_store = MEMORY")
         # A cache need not outlive a power cut; one that is damaged by it is set aside.
         self._sql("PRAGMA synchronous = OFF")
-        tables = self._sql("SELECT COUNT(*) FROM sqlite_master WHERE name IN ('answers', 'mark')").fetchone()
+        tables = self._sql("SELECT COUNT(*) FROM sqlite_master WHERE name IN ('answers', 'generation')").fetchone()
         if tables != (2,):
             for statement in _TABLES:
                 self._sql(statement)
@@ -313,8 +305,8 @@ class CacheFile:
         # Asked first, as to delete nothing also takes the right to write.
         if self._sql("SELECT 1 FROM answers WHERE expires <= ? LIMIT 1", now).fetchone():
             self._sql("DELETE FROM answers WHERE expires <= ?", now)
-        if self._used() > MOST_BYTES:
-            self._sql(_SHRINK, MOST_BYTES * 3 // 4)
+        if self._used() > self._most_bytes:
+            self._sql(_SHRINK, self._most_bytes * 3 // 4)
             self._vacuum()
 
     def _vacuum(self) -> None:

@@ -1,17 +1,17 @@
-"""Addresses: a base URL that can be trusted with a token, and segments that cannot leave their place."""
+"""Where the service is: a base URL that can be trusted with a token."""
 
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from nucleus_pandas.exceptions import ConfigurationError, UnaskableError
+import requests
+
+from nucleus_pandas.exceptions import ConfigurationError
 
 #: The service under its first name, and under the one it has had since; the Data API is the same.
 NUCLEUS_URL = "https://app.nucleus.sh/api/v1"
 ASTROLYTICS_URL = "https://app.astrolytics.io/api/v1"
-# What the placeholders are called where they are passed.
-_ARGUMENTS = {":event": "event", ":attr": "attribute", ":userId": "user_id", ":sessionId": "session_id"}
 
 
 def check_base_url(base_url: str, *, allow_http: bool) -> str:
@@ -20,7 +20,9 @@ def check_base_url(base_url: str, *, allow_http: bool) -> str:
         parts = urlsplit(base_url.strip())
         host = parts.hostname or ""
         _ = parts.port  # raises for a port that is no number
-    except (ValueError, AttributeError):
+        if host:
+            requests.Request("GET", base_url).prepare()  # its errors quote the address, so that a later one would, too
+    except (ValueError, AttributeError):  # requests' InvalidURL is a ValueError
         raise ConfigurationError("base_url is not a URL; write for example " + NUCLEUS_URL) from None
     if parts.scheme not in ("https", "http") or not host:
         raise ConfigurationError(f"base_url must begin with https://host; write for example {NUCLEUS_URL}")
@@ -52,22 +54,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def segment(name: str, value: object) -> str:
-    """Quote one path segment. The messages name the placeholder, never the value: it can be a person's id."""
-    if not isinstance(value, str):
-        raise UnaskableError(f"{name} is of type {type(value).__name__}; it must be text.")
-    if value in ("", ".", ".."):
-        raise UnaskableError(f'{name} is empty or made of dots ("." or ".."), which no path can carry.')
-    try:
-        return quote(value, safe="")
-    except UnicodeEncodeError:
-        raise UnaskableError(f"{name} holds broken Unicode (half of a surrogate pair).") from None
-
-
-def fill(template: str, segments: tuple[str, ...]) -> str:
-    """Put quoted segments in the places of a template, in order."""
-    values = iter(segments)
-    parts = [segment(_ARGUMENTS[part], next(values)) if part.startswith(":") else part for part in template.split("/")]
-    return "/".join(parts)

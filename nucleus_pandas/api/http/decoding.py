@@ -1,14 +1,16 @@
-"""From bytes on the wire to a whole body, and from a body to JSON that means one thing only."""
+"""From bytes on the wire to a whole body, from a body to JSON that means one thing only, and from headers to dates."""
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import math
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from nucleus_pandas.exceptions import PayloadError
@@ -20,6 +22,9 @@ LARGE = 8 << 20
 # What json may still hold in its hands when a text ends too early, apart from strings.
 _UNFINISHED = re.compile(r"\s*(-|[.eE][-+]?|u[0-9a-fA-F]{0,4}|t|tr|tru|f|fa|fal|fals|n|nu|nul)?")
 _PIECE = 1 << 18
+# A date outside of these years comes from a server whose clock was never set.
+_YEARS = range(2000, 2200)
+_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?")
 
 
 class BrokenBodyError(Exception):
@@ -27,7 +32,7 @@ class BrokenBodyError(Exception):
 
 
 class TooLargeError(Exception):
-    """The body is above a cap; `where` and `most` tell which."""
+    """The body is above a size limit: `most` bytes, `where` they were counted."""
 
     def __init__(self, where: str, most: int) -> None:
         super().__init__(where)
@@ -53,13 +58,12 @@ class Unpacker:
 
     def __init__(self, encoding: str, *, most: int, before_large: Callable[[], object] = lambda: None) -> None:
         self._encoding = encoding.strip().lower() or "identity"
-        if self._encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
+        if self._encoding not in {"identity", "gzip", "x-gzip"}:
             raise UnknownEncodingError
         self._most = most
         self._before_large: Callable[[], object] | None = before_large
         self._body = io.BytesIO()
         self._stream: Any = None  # zlib's decompressor has no public type
-        self._held = b""
         self._ended = False
 
     def feed(self, piece: bytes) -> None:
@@ -80,7 +84,7 @@ class Unpacker:
                     self._keep(rest)
             except zlib.error:
                 raise BrokenBodyError from None
-            if self._held or not (self._ended or (self._stream and self._stream.eof)):
+            if not (self._stream.eof if self._stream else self._ended):
                 raise BrokenBodyError
         return self._body.getvalue()
 
@@ -89,28 +93,13 @@ class Unpacker:
         return self._body.getvalue()
 
     def _inflate(self, piece: bytes) -> None:
-        piece = self._held + piece
-        self._held = b""
         while piece:
-            if self._stream is None:
-                if len(piece) < 2:
-                    self._held = piece
-                    return
-                self._stream, self._ended = self._start(piece), False
+            # What follows one gzip member must be another.
+            self._stream = self._stream or zlib.decompressobj(wbits=31)
             self._keep(self._stream.decompress(piece, _PIECE))
             piece = self._stream.unconsumed_tail
             if self._stream.eof:
-                piece = self._stream.unused_data
-                self._stream, self._ended = None, True
-
-    def _start(self, piece: bytes) -> Any:
-        if self._encoding != "deflate":
-            return zlib.decompressobj(wbits=31)  # what follows one gzip member must be another
-        if self._ended:
-            raise BrokenBodyError
-        # "deflate" means zlib's format; some servers send the bare stream.
-        zlib_header = piece[0] & 0x0F == 8 and int.from_bytes(piece[:2], "big") % 31 == 0
-        return zlib.decompressobj(wbits=15 if zlib_header else -15)
+                piece, self._stream, self._ended = self._stream.unused_data, None, True
 
     def _keep(self, piece: bytes) -> None:
         if self._body.tell() + len(piece) > self._most:
@@ -217,3 +206,35 @@ def _is_cut(error: json.JSONDecodeError) -> bool:
         return False
     unfinished = _UNFINISHED.fullmatch(error.doc, error.pos) is not None
     return unfinished or error.msg.startswith("Unterminated string")
+
+
+def parse_http_date(text: str | None) -> dt.datetime | None:
+    """Read a date such as ``Fri, 20 Nov 2026 12:00:00 GMT``; None for anything else."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return moment.astimezone(dt.UTC) if moment.tzinfo else None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def service_time(headers: Mapping[str, str]) -> dt.datetime | None:
+    """Give the instant at which the service answered by its own clock, to the second; None if it sent no usable one."""
+    moment = parse_http_date(headers.get("Date"))
+    return moment if moment is not None and moment.year in _YEARS else None
+
+
+def parse_retry_after(value: str | None, *, date: str | None, now: Callable[[], float]) -> float | None:
+    """Read a Retry-After header: seconds to wait, or None for none and for junk.
+
+    A point in time is measured from the service's own `date` header where there is one, so that a wrong
+    clock on this side does not matter.
+    """
+    if value is None:
+        return None
+    if _SECONDS.fullmatch(value.strip()):
+        return float(value)
+    moment = parse_http_date(value)
+    if moment is None:
+        return None
+    start = parse_http_date(date)
+    return max(0.0, moment.timestamp() - (now() if start is None else start.timestamp()))

@@ -12,8 +12,13 @@ from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError, NameResolutionError, ProxyError, SSLError
 
-from nucleus_pandas.api.http.decoding import BrokenBodyError, TooLargeError, UnknownEncodingError, Unpacker
-from nucleus_pandas.api.http.rate_limit import RETRY_COST, parse_retry_after
+from nucleus_pandas.api.http.decoding import (
+    BrokenBodyError,
+    TooLargeError,
+    UnknownEncodingError,
+    Unpacker,
+    parse_retry_after,
+)
 from nucleus_pandas.api.http.redaction import Redactor
 from nucleus_pandas.exceptions import (
     AuthenticationError,
@@ -44,8 +49,6 @@ class Failure:
         Whether this call tries again by itself.
     retryable : bool
         Whether the user may.
-    cost : int
-        What another attempt takes from the retry budget.
     maybe_done : bool
         Whether the service may have done what it was asked to.
     """
@@ -59,7 +62,6 @@ class Failure:
     again: bool = False
     retryable: bool = False
     retry_after: float | None = None
-    cost: int = RETRY_COST
     maybe_done: bool = False
 
     def error(self, name: str, endpoint: str, attempts: int, note: str) -> NucleusError:
@@ -131,7 +133,7 @@ def refused(response: Any, redact: Redactor, now: Callable[[], float]) -> Failur
     )
 
 
-def lost(problem: Exception, host: str, *, sent: bool, cost: int) -> Failure:
+def lost(problem: Exception, host: str, *, sent: bool) -> Failure:
     """Judge a failure of the network, in our own words: urllib3's may quote addresses and headers."""
     if isinstance(problem, SSLError) and isinstance(problem.args[0], ssl.SSLCertVerificationError):
         advice = "Check base_url, the clock of this machine, and verify."
@@ -146,7 +148,7 @@ def lost(problem: Exception, host: str, *, sent: bool, cost: int) -> Failure:
     else:
         what = "The connection was lost, or the answer damaged, before it was whole"
         advice = "Try again later."
-    return Failure(NetworkError, what, advice, again=True, retryable=True, cost=cost, maybe_done=sent)
+    return Failure(NetworkError, what, advice, again=True, retryable=True, maybe_done=sent)
 
 
 def _meaning(status: int) -> tuple[type[NucleusError], str, str]:

@@ -1,27 +1,25 @@
-"""The one place where requests are sent: whole bodies only, retries, a deadline, caps and a pace.
-
-The policy sits on urllib3. `Transport.send` is for code that makes many calls; `adapter.NucleusAdapter` gives
-a `requests.Session` (and so a cached one) the same policy.
-"""
+"""The one place where requests are sent: whole bodies only, retries, a deadline, size limits and a rate limit."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import logging
+import math
 import random as _random
-import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from nucleus_pandas.api.http.api_request import Answer, ApiRequest
 from nucleus_pandas.api.http.decoding import (
     BrokenBodyError,
     HeaderFloodError,
@@ -29,20 +27,12 @@ from nucleus_pandas.api.http.decoding import (
     UnknownEncodingError,
     Unpacker,
     read_json,
+    service_time,
     web_page,
 )
 from nucleus_pandas.api.http.failures import Failure, flawed, header_flood, lost, refused, too_large
-from nucleus_pandas.api.http.rate_limit import (
-    EASY_SUCCESS,
-    RETRY_COST,
-    TIMEOUT_COST,
-    RetryBudget,
-    TokenBucket,
-    Turnstile,
-    backoff,
-)
 from nucleus_pandas.api.http.redaction import Redactor, secrets_in
-from nucleus_pandas.api.http.wire import Exchange, Managers, current
+from nucleus_pandas.api.http.wire import Exchange, Wire
 from nucleus_pandas.exceptions import (
     ConfigurationError,
     NetworkError,
@@ -53,6 +43,9 @@ from nucleus_pandas.exceptions import (
 
 MAX_ATTEMPTS = 5
 LONGEST_RETRY_AFTER = 60.0
+# After a 429 the rate is halved, at most to this part of the setting, and is back from half in a minute.
+SLOWEST = 1 / 32
+RECOVERY_SECONDS = 120.0
 
 _MIB = 1 << 20
 _PIECE = 1 << 16
@@ -60,71 +53,27 @@ _TICK = 0.1
 # A few bytes can unpack to hundreds of MB. So large bodies are unpacked and parsed one at a time in this process: who
 # holds the lock waits for nobody else but the network, and not beyond the deadline.
 _LARGE_BODY = threading.Lock()
-_ADDRESS = re.compile(r"(https?://[^/?#@\\\s]+)(/[!-~]*)?", re.ASCII)
-_OWN_HEADERS = {"accept": "application/json", "user-agent": "nucleus-pandas", "accept-encoding": "gzip"}
-_NOT_SENT = {"accept-encoding", "cookie", "host"}
-# What described the wire does not describe the unpacked body; cookies are not kept.
-_NOT_KEPT = {
-    "content-encoding",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "set-cookie",
-    "set-cookie2",
-}
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A whole answer: status 200, or any 2xx after DELETE.
-
-    Attributes
-    ----------
-    headers : mapping
-        Case-insensitive; without cookies and without what described the wire.
-    body : bytes
-        Decompressed.
-    payload : dict or list or None
-        The parsed body of a GET.
-    attempts : int
-        How many requests it took.
-    already_gone : bool
-        A DELETE whose answer was lost was tried again and found nothing; the status is then 204.
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    payload: Any = field(repr=False)
-    attempts: int
-    already_gone: bool = False
 
 
 @dataclass(repr=False)
 class _Call:
     """One call, over all its attempts. No repr: it holds the token and the path."""
 
-    method: str
-    endpoint: str
-    origin: str
-    target: str
-    headers: dict[str, str]
+    request: ApiRequest
     left: Callable[[], float]
     given_up: threading.Event = field(default_factory=threading.Event)
     exchange: Exchange | None = None
     attempts: int = 0
-    spent: int = 0
     maybe_done: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.method} {self.endpoint}"
+        return f"{self.request.method} {self.request.template}"
 
-    def redactor(self) -> Redactor:
-        tokens = [self.headers[name] for name in self.headers if name.endswith("authorization")]
-        return Redactor(secrets_in(self.target, self.endpoint, tokens))
+    @property
+    def deletes(self) -> bool:
+        return self.request.method == "DELETE"
 
 
 class Transport:
@@ -152,7 +101,7 @@ class Transport:
     Raises
     ------
     ConfigurationError
-        For a setting that cannot be right.
+        For an invalid setting.
     """
 
     def __init__(
@@ -187,11 +136,9 @@ class Transport:
         self._clock, self._random, self._now = clock, random, now
         self._calls: dict[int, _Call] = {}  # by the thread that makes it
         self._sleep = sleep or self._wait
-        self._turnstile = Turnstile(max_workers)
+        self._places = threading.Semaphore(max_workers)
         self._bucket = TokenBucket(requests_per_second, clock=clock, sleep=lambda wait: self._sleep(wait))
-        self._budget = RetryBudget()
-        self._managers = Managers(proxies=proxies, verify=verify, max_workers=max_workers)
-        self._no_retries = urllib3.Retry(total=False, redirect=False)
+        self._wire = Wire(proxies=proxies, verify=verify, max_workers=max_workers)
         self._closed = False
 
     @property
@@ -199,53 +146,44 @@ class Transport:
         """Requests a second, as things stand; infinity for no limit."""
         return self._bucket.rate
 
-    def send(self, method: str, url: str, *, headers: Mapping[str, str], endpoint: str) -> Reply:
-        """Send GET or DELETE, again if need be, and return the whole answer.
-
-        Parameters
-        ----------
-        url : str
-            Sent as it is, not normalised: percent-encode what needs it.
-        headers : mapping
-            Cookies are left out, and the only compression asked for is gzip.
-        endpoint : str
-            The template, such as ``users/:userId``: the only name of the call in messages and logs.
+    def send(self, request: ApiRequest) -> Answer:
+        """Send a request, again if need be, and return the whole answer.
 
         Raises
         ------
         AuthenticationError, NotFoundError
             At 401 and 403; at 404.
         RateLimitError
-            At 429, and when the service asks for a wait that is too long; `retry_after` tells.
+            At 429, and when the service asks for a wait that is too long, which `retry_after` holds.
         ServiceError
             At any other status, redirects included.
         NetworkError
-            No whole answer came within the attempts, the retry budget and the deadline.
+            No whole answer came within the attempts and the deadline.
         PayloadError
-            The answer is no JSON, or larger than the caps.
+            The answer is no JSON, or above a size limit.
         """
-        call = self._prepare(method, url, headers, endpoint)
-        del url, headers  # a traceback that shows variables must not show these
-        if isinstance(call, Exception):
-            raise call
-        self._calls[threading.get_ident()] = call
+        if self._closed:
+            raise ConfigurationError("This client is closed. Make another one to go on.")
+        end = self._clock() + self._deadline
+        call = _Call(request, lambda: end - self._clock())
+        thread = threading.get_ident()
+        self._calls[thread] = call
         try:
             return self._answer(call)
         finally:
-            del self._calls[threading.get_ident()]
+            del self._calls[thread]
 
-    def _answer(self, call: _Call) -> Reply:
+    def _answer(self, call: _Call) -> Answer:
         while True:
             outcome = self._attempt(call)
-            if isinstance(outcome, Reply):
-                self._budget.refund(call.spent or EASY_SUCCESS)
+            if isinstance(outcome, Answer):
                 return outcome
             wait, note = self._plan_retry(call, outcome)
             if wait is None:
-                if call.method == "DELETE" and call.maybe_done:
+                if call.deletes and call.maybe_done:
                     note += " It may have been done all the same: look whether the user is still there."
                 # Outside any except block, so without a context: the frames of a cause hold the token.
-                raise outcome.error(call.name, call.endpoint, call.attempts, note.strip())
+                raise outcome.error(call.name, call.request.template, call.attempts, note.strip())
             logger.debug("%s: attempt %d failed, again in %.2f s", call.name, call.attempts, wait)
             self._sleep(wait)
 
@@ -264,31 +202,11 @@ class Transport:
     def close(self) -> None:
         """Close the connections; no call can follow."""
         self._closed = True
-        self._managers.close()
+        self._wire.close()
 
-    def _prepare(self, method: str, url: str, headers: Mapping[str, str], endpoint: str) -> _Call | Exception:
-        """Check what is to be sent; an error says what is wrong with it, without quoting it."""
-        if self._closed:
-            return ConfigurationError("This client is closed. Make another one to go on.")
-        if method not in {"GET", "DELETE"}:
-            return ValueError(f"method is {method!r}; the Data API knows 'GET' and 'DELETE'.")
-        address = _ADDRESS.fullmatch(url)
-        if not address or not address[1].isascii() or "#" in url:
-            what = "The address must be http(s)://host/path, percent-encoded and without a user name"
-            return ConfigurationError(f"{what} ({endpoint}).", endpoint=endpoint)
-        kept = dict(_OWN_HEADERS)
-        for name, value in headers.items():
-            if not re.fullmatch(r"[\t -~\xa0-\xff]*", value):
-                what = f"The value of the header {name} holds a character that cannot be sent"
-                return ConfigurationError(f"{what} ({endpoint}).", endpoint=endpoint)
-            if name.lower() not in _NOT_SENT:
-                kept[name.lower()] = value
-        end = self._clock() + self._deadline
-        return _Call(method, endpoint, address[1], address[2] or "/", kept, lambda: end - self._clock())
-
-    def _attempt(self, call: _Call) -> Reply | Failure:
+    def _attempt(self, call: _Call) -> Answer | Failure:
         """Wait for a turn, send once, judge what came."""
-        if not self._turnstile.enter(call.left()):
+        if not self._places.acquire(timeout=max(call.left(), 0)):
             return self._no_turn()
         try:
             ticket = self._bucket.take(patience=call.left())
@@ -299,7 +217,7 @@ class Transport:
             call.attempts += 1
             outcome = self._exchange(call)
         finally:
-            self._turnstile.leave()
+            self._places.release()
         if isinstance(outcome, Failure):
             call.maybe_done = call.maybe_done or outcome.maybe_done
             if outcome.status == 429:
@@ -326,68 +244,52 @@ class Transport:
             return None, f"It asks to wait {asked:,.0f} s, longer than a call waits: try again after that."
         if call.attempts >= MAX_ATTEMPTS:
             return None, ""
-        wait = asked or backoff(call.attempts, self._random)
+        # Full jitter below 1, 2, 4 and 8 seconds.
+        wait = asked or self._random() * 2.0 ** (call.attempts - 1)
         if wait >= call.left():
             return None, f"The deadline of {self._deadline:g} s leaves no time for another attempt."
-        if not self._budget.spend(failure.cost):
-            return None, "Not tried again: too many requests of this client failed lately."
-        call.spent = failure.cost
         return wait, ""
 
-    def _exchange(self, call: _Call) -> Reply | Failure:
-        exchange = Exchange(call.origin, call.target, call.left, self._read_timeout, self._max_wire_bytes)
+    def _exchange(self, call: _Call) -> Answer | Failure:
+        exchange = Exchange(call.request, call.left, self._read_timeout, self._max_wire_bytes)
         call.exchange = exchange
-        before = current.set(exchange)
+        left = max(call.left(), 0.001)
         try:
-            return self._receive(call)
+            response = self._wire.exchange(exchange, (min(self._connect_timeout, left), min(self._read_timeout, left)))
+            try:
+                return self._judge(call, response)
+            finally:
+                # A body read to its end has given its connection back by now; any other is not fit for reuse.
+                response.close()
         except TooLargeError as problem:
-            return too_large(problem, call.endpoint)
+            return too_large(problem, call.request.template)
         except HeaderFloodError:
             return header_flood()
         except UnknownEncodingError:
             return Failure(PayloadError, "The answer is compressed in a way that was not asked for")
         except (HTTPError, http.client.HTTPException, OSError, ValueError, BrokenBodyError) as problem:
-            # ValueError comes from http.client when a chunk claims a negative size.
+            # requests' errors are OSErrors; ValueError comes from http.client when a chunk claims a negative size.
             return self._lost(call, exchange, problem)
-        finally:
-            current.reset(before)
 
-    def _receive(self, call: _Call) -> Reply | Failure:
-        left = max(call.left(), 0.001)
-        response = self._managers.urlopen(
-            call.method,
-            call.origin,
-            f"/{call.endpoint}",
-            headers=call.headers,
-            retries=self._no_retries,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-            timeout=urllib3.Timeout(connect=min(self._connect_timeout, left), read=min(self._read_timeout, left)),
-        )
-        try:
-            return self._judge(call, response)
-        finally:
-            # A body read to its end has given its connection back by now; any other is not fit for reuse.
-            response.close()
-
-    def _judge(self, call: _Call, response: Any) -> Reply | Failure:
-        status, headers = response.status, _kept_headers(response)
-        if status == 404 and call.method == "DELETE" and call.maybe_done:
-            return Reply(204, headers, b"", None, call.attempts, already_gone=True)
+    def _judge(self, call: _Call, response: urllib3.BaseHTTPResponse) -> Answer | Failure:
+        status = response.status
+        date = service_time(response.headers)
+        answered = Answer(None, date or call.request.asked, date is not None, status, attempts=call.attempts)
+        if status == 404 and call.deletes and call.maybe_done:
+            return replace(answered, status=204, already_gone=True)
         if status // 100 != 2:
-            return refused(response, call.redactor(), self._now)
-        if call.method == "GET" and status != 200:
+            return refused(response, Redactor(secrets_in(call.request)), self._now)
+        if not call.deletes and status != 200:
             return Failure(ServiceError, "The service answered in a way it is not known to", status=status)
         payload: Any = None
         with contextlib.ExitStack() as until_parsed:
             body = self._whole_body(response, lambda: self._wait_for_memory(call, until_parsed))
             flaw = web_page(body)
-            if call.method == "GET":
+            if not call.deletes:
                 payload, flaw = read_json(body, allow_list=True)
         if flaw:
             return flawed(f"The answer {flaw.text}", status, cut=flaw.cut)
-        return Reply(status, headers, body, payload, call.attempts)
+        return replace(answered, payload=payload, body=body)
 
     def _wait_for_memory(self, call: _Call, until_parsed: contextlib.ExitStack) -> None:
         """Wait until no other large body is in memory."""
@@ -411,27 +313,80 @@ class Transport:
         return unpacker.finish()
 
     def _lost(self, call: _Call, exchange: Exchange, problem: Exception) -> Failure:
-        # urllib3 counts a refused connection among the time-outs.
-        timeout = isinstance(problem, urllib3.exceptions.TimeoutError) and not isinstance(
-            problem, urllib3.exceptions.NewConnectionError
-        )
-        host = urlsplit(call.origin).hostname or ""
+        if isinstance(problem, requests.RequestException) and problem.args and isinstance(problem.args[0], Exception):
+            problem = problem.args[0]  # urllib3's, which says more
+        host = urlsplit(call.request.url or "").hostname or ""
         if call.left() <= 0:
             what = "No whole answer" if exchange.sent else f"No connection to {host}"
             what += f" within the deadline of {self._deadline:g} s"
             return Failure(NetworkError, what, "Try again later.", retryable=True)
-        failure = lost(problem, host, sent=exchange.sent, cost=TIMEOUT_COST if timeout else RETRY_COST)
-        if timeout and exchange.sent:
+        failure = lost(problem, host, sent=exchange.sent)
+        if isinstance(problem, urllib3.exceptions.TimeoutError) and exchange.sent:
             failure.what = f"The service fell silent for {self._read_timeout:g} s before its answer was whole"
         return failure
+
+
+class TokenBucket:
+    """`rate` requests a second for all threads together, after a burst of one second's worth.
+
+    The count may fall below zero: such a debt is a place in the queue, so turns go in the order of asking
+    and nobody has to be woken. None as `rate` means no limit.
+    """
+
+    def __init__(self, rate: float | None, *, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+        self._full_rate = self._rate = math.inf if rate is None else rate
+        self._capacity = max(1.0, self._full_rate)
+        self._tokens = self._capacity
+        self._clock = clock
+        self._sleep = sleep
+        self._then = clock()
+        self._slowdowns = 0
+        self._lock = threading.Lock()
+
+    @property
+    def rate(self) -> float:
+        """Requests a second, as things stand."""
+        with self._lock:
+            self._catch_up()
+            return self._rate
+
+    def take(self, *, patience: float) -> int | None:
+        """Wait for a turn; None, at once, if that would take longer than `patience` seconds.
+
+        The number that is returned goes into `slow_down`, should the answer be 429.
+        """
+        with self._lock:
+            self._catch_up()
+            wait = max(0.0, (1.0 - self._tokens) / self._rate)
+            if wait > patience:
+                return None
+            self._tokens -= 1.0
+            slowdowns = self._slowdowns
+        if wait:
+            self._sleep(wait)
+        return slowdowns
+
+    def slow_down(self, taken: int) -> None:
+        """Halve the rate, once for all the requests that were on their way together."""
+        with self._lock:
+            if taken != self._slowdowns or math.isinf(self._rate):
+                return
+            self._catch_up()
+            self._slowdowns += 1
+            self._rate = max(self._rate / 2, self._full_rate * SLOWEST)
+            self._tokens = min(self._tokens, 0.0)
+
+    def _catch_up(self) -> None:
+        now = self._clock()
+        passed, self._then = max(0.0, now - self._then), now
+        if math.isinf(self._rate):
+            self._tokens = self._capacity
+            return
+        self._tokens = min(self._capacity, self._tokens + passed * self._rate)
+        self._rate = min(self._full_rate, self._rate + passed * self._full_rate / RECOVERY_SECONDS)
 
 
 def _check_above_zero(**settings: object) -> None:
     for name, value in settings.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise ConfigurationError(f"{name} is {value!r}; it must be a number above 0.")
-
-
-def _kept_headers(response: Any) -> Mapping[str, str]:
-    kept = ((name, value) for name, value in response.headers.items() if name.lower() not in _NOT_KEPT)
-    return urllib3.HTTPHeaderDict(kept)

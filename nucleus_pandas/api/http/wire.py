@@ -1,4 +1,4 @@
-"""urllib3, kept to a deadline and kept from knowing whom a request is about.
+"""requests' adapter, kept to a deadline and kept from knowing whom a request is about.
 
 urllib3 logs the path of each request at DEBUG and puts it into its exceptions. So it is given the
 endpoint's template as path, and the connection puts the real one in its place while the request line is
@@ -10,19 +10,19 @@ from __future__ import annotations
 import http.client
 import io
 import ssl
-import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import certifi
 import urllib3
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util import make_headers
 
-from nucleus_pandas.api.http.authorization import Secret
+from nucleus_pandas.api.http.api_request import ApiRequest, Secret
 from nucleus_pandas.api.http.decoding import HeaderFloodError, TooLargeError
 from nucleus_pandas.exceptions import ConfigurationError
 
@@ -31,8 +31,7 @@ from nucleus_pandas.exceptions import ConfigurationError
 class Exchange:
     """One request on the wire, as the connection that carries it has to know it."""
 
-    origin: str
-    target: str
+    request: ApiRequest
     left: Callable[[], float]
     read_timeout: float
     max_wire_bytes: int
@@ -108,7 +107,8 @@ class _Connection(HTTPConnection):
         exchange.sent = True
         exchange.sock = self.sock
         # A proxy for plain http is sent whole addresses, anybody else paths.
-        real = exchange.target if url.startswith("/") else exchange.origin + exchange.target
+        request = exchange.request
+        real = request.path_url if url.startswith("/") else request.url or ""
         super().putrequest(method, real, skip_host, skip_accept_encoding)
 
 
@@ -124,82 +124,80 @@ class _TLSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
-class Managers:
-    """A urllib3 manager for each of ``http`` and ``https``; nothing is read from the environment."""
+class Wire(HTTPAdapter):
+    """requests' adapter with the connections above; nothing is read from the environment.
+
+    What a session passes as ``verify``, ``cert`` and ``proxies`` comes from the environment as likely as from the
+    caller, so it is ignored: these are settings of the adapter.
+    """
 
     def __init__(self, *, proxies: Mapping[str, str] | None, verify: bool | str, max_workers: int) -> None:
         if set(proxies or {}) - {"http", "https"}:
             raise ConfigurationError("proxies has the keys 'http' and 'https', each with a proxy's address.")
-        self._proxies = {scheme: _Proxy(address) for scheme, address in (proxies or {}).items()}
+        self._proxies = {scheme: _check_proxy(address) for scheme, address in (proxies or {}).items()}
         self._verify = verify
-        self._max_workers = max_workers
         # One context for all connections, as reading certificates takes longer than a request; and none
         # before it is needed, for the same reason. A file of the user's is read at once: it may be missing.
         self._context = _ssl_context(verify) if isinstance(verify, str) else None
-        self._made: dict[str, urllib3.PoolManager] = {}
-        self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
-        self._lock = threading.Lock()
+        super().__init__(pool_maxsize=max_workers, max_retries=urllib3.Retry(total=False, redirect=False))
 
-    def __getitem__(self, scheme: str) -> urllib3.PoolManager:
-        with self._lock:
-            if scheme not in self._made:
-                self._made[scheme] = self._make(scheme)
-            return self._made[scheme]
+    def exchange(self, exchange: Exchange, timeout: tuple[float, float]) -> urllib3.BaseHTTPResponse:
+        """Send, and return the answer with its body still to be read."""
+        before = current.set(exchange)
+        try:
+            return self.send(exchange.request, stream=True, timeout=timeout).raw
+        finally:
+            current.reset(before)
 
-    def urlopen(self, method: str, origin: str, path: str, **settings: Any) -> urllib3.BaseHTTPResponse:
-        """Send to an origin; without a proxy straight over its pool, which a manager looks up anew for each request."""
-        scheme = origin.partition(":")[0]
-        if self._proxies.get(scheme):
-            return self[scheme].urlopen(method, origin + path, **settings)
-        pool = self._pools.get(origin)
-        if pool is None:
-            pool = self._pools[origin] = self[scheme].connection_from_url(origin)
-        return pool.urlopen(method, path, **settings)
+    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+        """Make the manager of connections without a proxy."""
+        super().init_poolmanager(*args, **settings)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
-    def close(self) -> None:
-        """Close all connections that are at rest; the others close when their request ends."""
-        with self._lock:
-            self._pools.clear()
-            for manager in self._made.values():
-                for key in manager.pools.keys():  # noqa: SIM118  # not a dict: it cannot be iterated over
-                    if pool := manager.pools.get(key):
-                        pool.close()
-                manager.clear()
-
-    def _make(self, scheme: str) -> urllib3.PoolManager:
-        proxy = self._proxies.get(scheme)
-        settings: dict[str, Any] = {"maxsize": self._max_workers}
-        if "https" in {scheme, proxy and proxy.scheme}:
-            self._context = settings["ssl_context"] = self._context or _ssl_context(self._verify)
-        if proxy is None:
-            manager = urllib3.PoolManager(**settings)
-        else:
-            context = self._context if proxy.scheme == "https" else None
-            manager = urllib3.ProxyManager(
-                proxy.address, proxy_headers=proxy.headers, proxy_ssl_context=context, **settings
-            )
+    def proxy_manager_for(self, proxy: str, **settings: Any) -> urllib3.ProxyManager:
+        """Return the manager of connections through a proxy."""
+        context = self._tls_context() if urlsplit(proxy).scheme == "https" else None
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, proxy_ssl_context=context, **settings)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         return manager
 
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, *_: Any, **__: Any
+    ) -> urllib3.HTTPConnectionPool:
+        """Return the pool of connections to a request's host, with the adapter's own proxies and certificates."""
+        url = request.url or ""
+        scheme = urlsplit(url).scheme
+        proxy = self._proxies.get(scheme)
+        manager = self.proxy_manager_for(proxy) if proxy else self.poolmanager
+        secure = scheme == "https" or (proxy and urlsplit(proxy).scheme == "https")
+        settings = {"ssl_context": self._tls_context()} if secure else None
+        return manager.connection_from_url(url, pool_kwargs=settings)
 
-class _Proxy:
-    """A proxy's address, with the login taken out of it."""
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """Leave the pool as it is: its context knows the certificates."""
 
-    def __init__(self, address: str) -> None:
-        try:
-            parts = urlsplit(address)
-            port = parts.port
-        except ValueError:
-            parts, port = urlsplit(""), None
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigurationError("A proxy is given as 'http://host:port', or 'http://user:password@host:port'.")
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        self.scheme = parts.scheme
-        self.address = f"{parts.scheme}://{host}" + (f":{port}" if port else "")
-        self.headers: dict[str, str] = {}
-        if parts.username is not None:
-            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self.headers = {name: Secret(value) for name, value in make_headers(proxy_basic_auth=login).items()}
+    def request_url(self, request: PreparedRequest, *_: Any, **__: Any) -> str:
+        """Return what urllib3 may know of the address, see above."""
+        template = f"/{request.template}" if isinstance(request, ApiRequest) else "/"
+        parts = urlsplit(request.url or "")
+        through_proxy = parts.scheme == "http" and "http" in self._proxies
+        return f"http://{parts.netloc}{template}" if through_proxy else template
+
+    def _tls_context(self) -> ssl.SSLContext:
+        self._context = self._context or _ssl_context(self._verify)
+        return self._context
+
+
+def _check_proxy(address: str) -> Secret:
+    """Return the address, which may hold a login."""
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError("A proxy is given as 'http://host:port', or 'http://user:password@host:port'.")
+    return Secret(address)
 
 
 def _ssl_context(verify: bool | str) -> ssl.SSLContext:

@@ -14,24 +14,17 @@ is `settled` 48 hours after its end, as clients that were offline send that late
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
-from nucleus_pandas.api.client import Answer, Client, check_client
-from nucleus_pandas.api.endpoints import Endpoint
-from nucleus_pandas.api.loaders.fanout import fetch_all
+from nucleus_pandas.api.client import Client, check_client
+from nucleus_pandas.api.loaders.intervals import ask, ask_periods, ask_runs, window_of
 from nucleus_pandas.api.parsing import counts
-from nucleus_pandas.api.windows import Run, Window, make_window, utc_offset_parameter
 from nucleus_pandas.core.calendar import Freq, WeekStart
-from nucleus_pandas.core.instants import When, Zone, next_midnight
+from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.text import did_you_mean, near_names, shown
 from nucleus_pandas.core.warnings import warn_incomplete
-
-# Less says nothing: answers take a while, and the service's clock has whole seconds.
-_LARGEST_SKEW = dt.timedelta(minutes=2)
 
 
 def load_quick_glance(client: Client) -> pd.DataFrame:
@@ -123,7 +116,7 @@ def load_daily(client: Client, start: When, end: When, *, tz: Zone | None = None
     30
     """
     window = window_of(client, start, end, tz)
-    answers, window, as_of = _ask_each(client, "daily", window, window.runs)
+    answers, window, as_of = ask_runs(client, "daily", window, window.runs)
     return counts.daily_frame(answers, window, as_of)
 
 
@@ -171,7 +164,7 @@ def load_hours(client: Client, start: When, end: When, *, tz: Zone | None = None
     720
     """
     window = window_of(client, start, end, tz)
-    answers, window, as_of = _ask_each(client, "daily", window, window.hour_runs)
+    answers, window, as_of = ask_runs(client, "daily", window, window.hour_runs)
     return counts.hours_frame(answers, window, as_of)
 
 
@@ -232,7 +225,7 @@ def load_dimensions(
     ['2026-09-07', '2026-09-14']
     """
     window = window_of(client, start, end, tz)
-    answers, as_of = _ask_periods(client, "daily", window, freq, week_start)
+    answers, as_of = ask_periods(client, "daily", window, freq, week_start)
     return counts.dimensions_frame(answers, as_of)
 
 
@@ -314,7 +307,7 @@ def load_event_counts(client: Client, start: When, end: When, *, tz: Zone | None
     [30]
     """
     window = window_of(client, start, end, tz)
-    answers, window, as_of = _ask_each(client, "events", window, window.runs)
+    answers, window, as_of = ask_runs(client, "events", window, window.runs)
     return counts.event_counts_frame(answers, window, as_of)
 
 
@@ -358,7 +351,7 @@ def load_error_counts(client: Client, start: When, end: When, *, tz: Zone | None
     [30]
     """
     window = window_of(client, start, end, tz)
-    answers, window, as_of = _ask_each(client, "errors", window, window.runs)
+    answers, window, as_of = ask_runs(client, "errors", window, window.runs)
     return counts.error_counts_frame(answers, window, as_of)
 
 
@@ -457,7 +450,7 @@ def load_attribute(
     -----
     Source: ``analytics/events/:event/:attr``. Events without the attribute may not be counted, so the counts
     need not add up to those of `load_event_counts`. Only when no value comes is ``analytics/eventsprops`` asked as
-    well, to tell a name that was not reported from an attribute without values.
+    well, to distinguish a name that was not reported from an attribute without values.
 
     Examples
     --------
@@ -467,91 +460,14 @@ def load_attribute(
     ['free', 'pro', 'team']
     """
     window = window_of(client, start, end, tz)
-    answers, as_of = _ask_periods(client, "attribute", window, freq, week_start, event, attribute)
+    answers, as_of = ask_periods(client, "attribute", window, freq, week_start, event, attribute)
     frame = counts.attribute_frame(answers, event, attribute, as_of)
     if frame.empty:
-        _tell_unknown(ask(client, "event_properties", window).payload, event, attribute)
+        _warn_of_unknown(ask(client, "event_properties", window).payload, event, attribute)
     return frame
 
 
-class _Span(Protocol):
-    @property
-    def start(self) -> dt.datetime: ...
-    @property
-    def end(self) -> dt.datetime: ...
-    @property
-    def offset_minutes(self) -> int: ...
-
-
-def window_of(client: Client, start: When, end: When, tz: Zone | None) -> Window:
-    """Give the window that is asked about, in the client's zone where no other is given."""
-    return make_window(start, end, check_client(client).tz if tz is None else tz, now=client.now())
-
-
-def ask(client: Client, endpoint: Endpoint, span: _Span, *segments: str) -> Answer:
-    """Ask an endpoint about a window, a run of days or a period."""
-    params = {
-        "start": int(span.start.timestamp()),
-        "end": int(span.end.timestamp()),
-        "utcOffset": utc_offset_parameter(span.offset_minutes, client.utc_offset_sign),
-    }
-    return client.get(endpoint, *segments, params=params)
-
-
-def _ask_each(
-    client: Client, endpoint: Endpoint, window: Window, runs: Sequence[Run]
-) -> tuple[list[counts.RunAnswer], Window, dt.datetime]:
-    """The answers for runs of days, the days that had begun, and the instant up to which all answers are known."""
-    answers = [ask(client, endpoint, run) for run in runs]
-    # An answer about today is never older than today; one about earlier days may come from the cache.
-    begun = _begun(client, window, max(answer.as_of for answer in answers))
-    return [(answer.payload, run) for answer, run in zip(answers, runs, strict=True)], begun, _known_until(answers)
-
-
-def _begun(client: Client, window: Window, as_of: dt.datetime) -> Window:
-    """The days that had begun by the service's clock; warns when a slow clock on this machine left some out."""
-    slow = as_of - client.now()
-    if slow > _LARGEST_SKEW and window.end == next_midnight(client.now(), window.zone):
-        warn_incomplete(
-            f"This machine's clock is {slow / dt.timedelta(hours=1):,.1f} hours behind the service's, so the days "
-            f"after {window.days[-1].date} are missing. Set the clock and load them again."
-        )
-    return window.begun(as_of)
-
-
-def _ask_periods(
-    client: Client, endpoint: Endpoint, window: Window, freq: Freq | None, week_start: WeekStart | None, *segments: str
-) -> tuple[list[counts.PeriodAnswer], dt.datetime]:
-    """The answers for each period of a window, or for the window as a whole."""
-    if freq is None:
-        answer = ask(client, endpoint, window, *segments)
-        return [(answer.payload, None)], answer.as_of
-    periods = window.periods(freq, week_start)
-
-    harvest = fetch_all(
-        lambda number: ask(client, endpoint, periods[number], *segments),
-        len(periods),
-        client,
-        label="periods",
-        progress=True,
-        all_needed=True,
-    )
-    for error in (harvest.error, *harvest.set_apart.values()):
-        if error is not None:
-            raise error
-    answers = list(harvest.answers.values())
-    begun = _begun(client, window, max(answer.as_of for answer in answers))
-    pairs: list[counts.PeriodAnswer] = [
-        (answer.payload, period) for answer, period in zip(answers, periods, strict=True) if period.start < begun.end
-    ]
-    return pairs, _known_until(answers)
-
-
-def _known_until(answers: Sequence[Answer]) -> dt.datetime:
-    return min(answer.as_of for answer in answers)
-
-
-def _tell_unknown(payload: Any, event: str, attribute: str) -> None:
+def _warn_of_unknown(payload: Any, event: str, attribute: str) -> None:
     """Warn of a name that was not reported in the interval, with the nearest ones: most likely it is misspelt."""
     reported = counts.event_properties_frame(payload)
     attributes = reported.loc[reported["event"] == event, "attribute"].tolist()

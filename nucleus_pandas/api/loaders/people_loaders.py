@@ -14,6 +14,7 @@ import pandas as pd
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.loaders.fanout import Harvest, fetch_all
 from nucleus_pandas.api.parsing import counts, people
+from nucleus_pandas.api.parsing.property_columns import checked_properties
 from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
@@ -73,7 +74,7 @@ def load_users(client: Client, *, properties: Iterable[str] | None = None) -> pd
     >>> "props.plan" in users.columns
     True
     """
-    wanted = people.checked_properties(properties, "props")
+    wanted = checked_properties(properties, "props")
     return people.users_frame(_user_rows(client), properties=wanted)
 
 
@@ -155,7 +156,7 @@ def load_user(client: Client, user_id: str, *, properties: Iterable[str] | None 
     >>> len(nu.load_user(app, users["user_id"].iloc[0]))
     1
     """
-    wanted = people.checked_properties(properties, "props")
+    wanted = checked_properties(properties, "props")
     user = part(check_client(client).get("user", user_id).payload, "user", dict, "user")
     return people.users_frame([user], "user", wanted)
 
@@ -300,7 +301,7 @@ def load_session_events(
     >>> "init" in set(log["event"])
     True
     """
-    wanted = people.checked_properties(properties, "data")
+    wanted = checked_properties(properties, "data")
     asked = _sessions_to_ask(check_client(client), sessions)
     keys = [_path_column(client), "device_id", "session_id"]
     groups = asked.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
@@ -356,7 +357,7 @@ def load_live_events(client: Client, *, properties: Iterable[str] | None = None)
     >>> list(nu.load_live_events(app))[:2]
     ['user_id', 'user_db_id']
     """
-    wanted = people.checked_properties(properties, "data")
+    wanted = checked_properties(properties, "data")
     return people.live_events_frame(check_client(client).get("live_events").payload, wanted)
 
 
@@ -426,12 +427,12 @@ def _user_rows(client: Client) -> list[Any]:
     """The users as they came; says so when the service counts more."""
     payload = check_client(client).get("users").payload
     rows = part(payload, "data", list, "users")
-    people.tell_of_missing_users(payload.get("total"), len(rows))
+    people.warn_of_missing_users(payload.get("total"), len(rows))
     return rows
 
 
 def _users_to_ask(client: Client, users: pd.DataFrame | Iterable[str]) -> pd.DataFrame:
-    """The users with both ids, each once; a plain id stands for itself until the answer tells the other."""
+    """The users with both ids, each once; a plain id stands for itself until an answer has the other."""
     if not isinstance(users, pd.DataFrame):
         ids = list(users) if isinstance(users, Iterable) and not isinstance(users, str | Mapping) else [None]
         if not all(isinstance(user, str) for user in ids):
@@ -482,7 +483,7 @@ def _finish(
     """The frame of what came, or the error with what came and what is still to be asked for."""
     groups = np.arange(len(asked)) if groups is None else groups
     total = int(groups.max(initial=-1)) + 1
-    # Without a single answer, nobody can tell whether all were refused for a reason of their own.
+    # Without a single answer, all may have been refused for the same reason.
     error = harvest.error or (None if harvest.answers else next(iter(harvest.refused.values()), None))
     if error:
         to_do = asked[~np.isin(groups, [*harvest.answers, *harvest.set_apart, *harvest.refused])]
@@ -519,8 +520,8 @@ def _left_out(harvest: Harvest[Any], total: int, what: str) -> str:
         "have an id that no path can carry": harvest.unaskable,
         "had an answer of another shape": harvest.unreadable,
     }
-    told = [f"{len(apart):,} of {total:,} {what} {why} and are left out. " for why, apart in reasons.items() if apart]
-    return "".join(told)
+    parts = [f"{len(apart):,} of {total:,} {what} {why} and are left out. " for why, apart in reasons.items() if apart]
+    return "".join(parts)
 
 
 def _refused(harvest: Harvest[Any], total: int, what: str) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
-from nucleus_pandas.api.parsing.platforms import platform_name
 from nucleus_pandas.api.parsing.schemas import (
     ATTRIBUTE,
     BY_PERIOD,
@@ -34,9 +33,10 @@ from nucleus_pandas.api.parsing.schemas import (
     wrong_shape,
 )
 from nucleus_pandas.api.parsing.values import (
-    Losses,
+    ParseProblems,
     clean,
     day_column,
+    platform_name,
     read_count,
     read_difference,
     read_number,
@@ -74,35 +74,35 @@ _DIMENSIONS = {
 
 def quick_glance_frame(payload: Any) -> pd.DataFrame:
     """One row a metric: the last 24 hours and the 24 hours before."""
-    losses = Losses(PATHS["quick_glance"])
+    problems = ParseProblems(PATHS["quick_glance"])
     data = part(payload, "data", dict, "quick_glance")
     rows = []
     for metric, key in _METRICS.items():
-        current = _number_under(data, key[0].lower() + key[1:], losses)
-        previous = _number_under(data, f"previous{key}", losses)
+        current = _number_under(data, key[0].lower() + key[1:], problems)
+        previous = _number_under(data, f"previous{key}", problems)
         change = None if current is None or previous is None else current - previous
         ratio = change / previous if change is not None and previous else float("nan")
         rows.append((metric, current, previous, change, ratio))
-    losses.warn()
+    problems.warn()
     return make_frame(QUICK_GLANCE, dict(zip(QUICK_GLANCE, zip(*rows, strict=True), strict=True)))
 
 
 def daily_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime) -> pd.DataFrame:
     """One row a day of the window."""
-    losses = Losses(PATHS["daily"])
+    problems = ParseProblems(PATHS["daily"])
     rows: dict[dt.date, _DailyRow] = {}
     for payload, run in answers:
         data = part(payload, "data", dict, "daily")
         sessions, new, active = (
-            _pieces(_field(data, key, losses), run, losses, _read_known_count)
+            _pieces(_field(data, key, problems), run, problems, _read_known_count)
             for key in ("usage", "newUsers", "activeUsers")
         )
         # Below zero in the published example.
-        returning = _pieces(_field(data, "nonNewUsers", losses), run, losses, _read_known_difference)
-        averages = _pieces(_field(data, "avgSessionDuration", losses), run, losses, read_number)
-        total = read_count((optional_part(data, "totalNumbers", dict, "daily") or {}).get("users"), losses)
+        returning = _pieces(_field(data, "nonNewUsers", problems), run, problems, _read_known_difference)
+        averages = _pieces(_field(data, "avgSessionDuration", problems), run, problems, read_number)
+        total = read_count((optional_part(data, "totalNumbers", dict, "daily") or {}).get("users"), problems)
         for day in dict.fromkeys(run.labels.values()):
-            distinct = _distinct(active[day], total, losses)
+            distinct = _distinct(active[day], total, problems)
             rows[day] = (
                 _sum(new[day].values()),
                 distinct,
@@ -110,25 +110,25 @@ def daily_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
                 _sum(sessions[day].values()),
                 _mean_duration(averages[day], sessions[day]),
             )
-    losses.warn()
+    problems.warn()
     columns = zip(*(rows[day.date] for day in window.days), strict=True)
     return _by_day(DAILY, window, as_of, dict(zip(list(DAILY)[1:6], columns, strict=True)))
 
 
 def hours_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime) -> pd.DataFrame:
     """One row a local hour that exists, lies in the window and had begun."""
-    losses = Losses(PATHS["daily"])
+    problems = ParseProblems(PATHS["daily"])
     totals: dict[tuple[dt.date, int], int | None] = {}
     begun = {day.date for day in window.days}
     for payload, run in answers:
-        hours = _field(part(payload, "data", dict, "daily"), "hours", losses)
+        hours = _field(part(payload, "data", dict, "daily"), "hours", problems)
         fallback = None if hours is None else 0
         for slot in _hours_begun(run, as_of):
             totals.setdefault(slot, fallback)
-        for label, counts in _dated(hours or {}, run, losses):
+        for label, counts in _dated(hours or {}, run, problems):
             day = run.labels[label]
             if counts is None:
-                losses.add("{} days of 'hours' are null; their counts are missing")
+                problems.add("{} days of 'hours' are null; their counts are missing")
                 totals |= dict.fromkeys([slot for slot in totals if slot[0] == day])
                 continue
             if not isinstance(counts, list):
@@ -140,11 +140,11 @@ def hours_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
                     endpoint=PATHS["daily"],
                 )
             for hour, value in enumerate(counts):
-                count = _read_known_count(value, losses)
+                count = _read_known_count(value, problems)
                 # A zero for an hour that does not exist, or has not come yet, is no row.
                 if day in begun and (count or (day, hour) in totals):
                     totals[day, hour] = _sum([totals.get((day, hour), 0), count])
-    losses.warn()
+    problems.warn()
     slots = sorted(totals)
     marks = {day.date: states([day], as_of) for day in window.days}
     return make_frame(
@@ -171,66 +171,68 @@ def error_counts_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.d
 
 def dimensions_frame(answers: Sequence[PeriodAnswer], as_of: dt.datetime) -> pd.DataFrame:
     """One row a dimension and value (and period)."""
-    losses = Losses(PATHS["daily"])
+    problems = ParseProblems(PATHS["daily"])
     tables: list[Table] = []
     for payload, period in answers:
         data = part(payload, "data", dict, "daily")
         lists = {dimension: optional_part(data, key, list, "daily") for dimension, key in _DIMENSIONS.items()}
         for dimension, rows in lists.items():
-            losses.add(
+            problems.add(
                 f"answers without {_DIMENSIONS[dimension]!r}, the counts of which are missing: {{}}", int(rows is None)
             )
-        counted = {dimension: _values(rows, losses) for dimension, rows in lists.items()}
+        counted = {dimension: _values(rows, problems) for dimension, rows in lists.items()}
         counted = {"platform": None, "platform_raw": counted["platform"]} | counted
         counted["platform"] = _by_platform(counted["platform_raw"])
         tables.append((period, {(dimension,): values for dimension, values in counted.items()}))
-    losses.warn()
+    problems.warn()
     return _one_row_a_value(DIMENSIONS, tables, as_of)
 
 
 def attribute_frame(answers: Sequence[PeriodAnswer], event: str, attribute: str, as_of: dt.datetime) -> pd.DataFrame:
     """One row a value of an event's attribute (and period)."""
-    losses = Losses(PATHS["attribute"])
+    problems = ParseProblems(PATHS["attribute"])
     tables: list[Table] = [
-        (period, {(event, attribute): _values(part(payload, "data", list, "attribute"), losses)})
+        (period, {(event, attribute): _values(part(payload, "data", list, "attribute"), problems)})
         for payload, period in answers
     ]
-    losses.warn()
+    problems.warn()
     return _one_row_a_value(ATTRIBUTE, tables, as_of)
 
 
 def totals_frame(payload: Any) -> pd.DataFrame:
     """One row: users and installs of the window as a whole."""
-    losses = Losses(PATHS["daily"])
+    problems = ParseProblems(PATHS["daily"])
     totals = optional_part(part(payload, "data", dict, "daily"), "totalNumbers", dict, "daily") or {}
-    columns = {name: [_number_under(totals, name, losses)] for name in TOTALS}
-    losses.warn()
+    columns = {name: [_number_under(totals, name, problems)] for name in TOTALS}
+    problems.warn()
     return make_frame(TOTALS, columns)
 
 
 def event_properties_frame(payload: Any) -> pd.DataFrame:
     """One row an event, attribute and type."""
-    losses = Losses(PATHS["event_properties"])
-    rows = objects(part(payload, "data", list, "event_properties"), losses)
-    count_absent(rows, ("event", "type"), losses)
+    problems = ParseProblems(PATHS["event_properties"])
+    rows = objects(part(payload, "data", list, "event_properties"), problems)
+    count_absent(rows, ("event", "type"), problems)
     found = [
-        (row.get("event"), attribute, row.get("type")) for row in rows for attribute in inner_list(row, "keys", losses)
+        (row.get("event"), attribute, row.get("type"))
+        for row in rows
+        for attribute in inner_list(row, "keys", problems)
     ]
     columns = zip(*found, strict=True) if found else [(), (), ()]
-    cleaned = [text_column(values, losses) for values in columns]
-    losses.warn()
+    cleaned = [text_column(values, problems) for values in columns]
+    problems.warn()
     frame = make_frame(EVENT_PROPERTIES, dict(zip(EVENT_PROPERTIES, cleaned, strict=True)))
     return frame.drop_duplicates().sort_values(list(EVENT_PROPERTIES), ignore_index=True)
 
 
 def live_user_count_frame(payload: Any, as_of: dt.datetime) -> pd.DataFrame:
     """One row: the instant of asking and the users online."""
-    losses = Losses(PATHS["live_user_count"])
+    problems = ParseProblems(PATHS["live_user_count"])
     value = payload.get("data") if isinstance(payload, dict) else payload
     if type(value) not in (int, float):
         raise wrong_shape("live_user_count", "the key 'data'", "a number", value)
-    users = read_count(value, losses)
-    losses.warn()
+    users = read_count(value, problems)
+    problems.warn()
     return make_frame(LIVE_USER_COUNT, {"time": [pd.Timestamp(as_of).as_unit("us")], "users": [users]})
 
 
@@ -243,20 +245,20 @@ def _named_counts(
     schema: Schema,
 ) -> pd.DataFrame:
     """Counts per name and day: every name has every day, 0 where the service has no entry."""
-    losses = Losses(PATHS[endpoint])
+    problems = ParseProblems(PATHS[endpoint])
     days = [day.date for day in window.days]
     totals: dict[str | None, dict[dt.date, int | None]] = {}
     for payload, run in answers:
         data = part(payload, "data", dict, endpoint)
-        for name, field in zip(clean(list(data), losses), data.values(), strict=True):
+        for name, field in zip(clean(list(data), problems), data.values(), strict=True):
             if not isinstance(field, dict | None):
                 raise wrong_shape(endpoint, "the entry of each name", "an object of days", field)
-            losses.add("{} names have null in place of days; their counts are missing", int(field is None))
+            problems.add("{} names have null in place of days; their counts are missing", int(field is None))
             row = totals.setdefault(name, dict.fromkeys(days, 0))
-            for day, pieces in _pieces(field, run, losses, _read_known_count).items():
+            for day, pieces in _pieces(field, run, problems, _read_known_count).items():
                 if day in row:
                     row[day] = _sum([row[day], *pieces.values()])
-    losses.warn()
+    problems.warn()
     marks = states(window.days, as_of)
     names = sorted(totals, key=str)
     return make_frame(
@@ -271,39 +273,39 @@ def _named_counts(
     )
 
 
-def _read_known_count(value: Any, losses: Losses) -> int | None:
-    """As `read_count`, where null is a loss, too."""
-    return read_count(_known(value, losses), losses)
+def _read_known_count(value: Any, problems: ParseProblems) -> int | None:
+    """As `read_count`, but null is a problem, too."""
+    return read_count(_known(value, problems), problems)
 
 
-def _read_known_difference(value: Any, losses: Losses) -> int | None:
-    """As `read_difference`, where null is a loss, too."""
-    return read_difference(_known(value, losses), losses)
+def _read_known_difference(value: Any, problems: ParseProblems) -> int | None:
+    """As `read_difference`, but null is a problem, too."""
+    return read_difference(_known(value, problems), problems)
 
 
-def _known(value: Any, losses: Losses) -> Any:
-    losses.add("{} counts are null and missing", int(value is None))
+def _known(value: Any, problems: ParseProblems) -> Any:
+    problems.add("{} counts are null and missing", int(value is None))
     return value
 
 
-def _number_under(data: Mapping[str, Any], key: str, losses: Losses) -> int | None:
-    """The count under a key; it is told when there is none."""
+def _number_under(data: Mapping[str, Any], key: str, problems: ParseProblems) -> int | None:
+    """The count under a key; that there is none is a problem."""
     if data.get(key) is None:
-        losses.add(f"the answer has no {key!r}, it is missing")
-    return read_count(data.get(key), losses)
+        problems.add(f"the answer has no {key!r}, it is missing")
+    return read_count(data.get(key), problems)
 
 
-def _field(data: Mapping[str, Any], key: str, losses: Losses) -> dict[str, Any] | None:
+def _field(data: Mapping[str, Any], key: str, problems: ParseProblems) -> dict[str, Any] | None:
     """The object of days under a key; None where the answer has none, so that its counts are missing."""
     field = data.get(key)
     if field is None:
-        losses.add(f"the answer has no {key!r}, its column is missing")
+        problems.add(f"the answer has no {key!r}, its column is missing")
     elif not isinstance(field, dict):
         raise wrong_shape("daily", f"the key {key!r}", "an object of days", field)
     return field
 
 
-def _dated(field: Mapping[str, Any], run: Run, losses: Losses) -> Iterator[tuple[dt.date, Any]]:
+def _dated(field: Mapping[str, Any], run: Run, problems: ParseProblems) -> Iterator[tuple[dt.date, Any]]:
     """The entries of an object of days that the run was asked for."""
     for key, value in field.items():
         try:
@@ -311,25 +313,28 @@ def _dated(field: Mapping[str, Any], run: Run, losses: Losses) -> Iterator[tuple
         except ValueError:
             label = None
         if label is None:
-            losses.add("{} entries have no date as key and are left out")
+            problems.add("{} entries have no date as key and are left out")
         elif label in run.labels:
             yield label, value
         elif value not in (None, 0) and value != [0] * len(value if isinstance(value, list) else ()):
-            losses.add(
+            problems.add(
                 "{} entries are for days outside the interval and are left out. If days begin at the wrong hour, "
                 "the service counts utcOffset the other way: doctor(client) finds out which utc_offset_sign to set"
             )
 
 
 def _pieces(
-    field: Mapping[str, Any] | None, run: Run, losses: Losses, read: Callable[[Any, Losses], Number | None]
+    field: Mapping[str, Any] | None,
+    run: Run,
+    problems: ParseProblems,
+    read: Callable[[Any, ParseProblems], Number | None],
 ) -> dict[dt.date, dict[dt.date, Number | None]]:
     """What the service has for each local day, by the date it puts it under: two where the offset changes."""
     pieces: dict[dt.date, dict[dt.date, Number | None]] = {day: {} for day in run.labels.values()}
     if field is None:
         return {day: {day: None} for day in pieces}
-    for label, value in _dated(field, run, losses):
-        pieces[run.labels[label]][label] = read(value, losses)
+    for label, value in _dated(field, run, problems):
+        pieces[run.labels[label]][label] = read(value, problems)
     return pieces
 
 
@@ -343,11 +348,11 @@ def _sum(pieces: Iterable[int | None]) -> int | None:
     return total
 
 
-def _distinct(pieces: _Pieces, total: int | None, losses: Losses) -> int | None:
+def _distinct(pieces: _Pieces, total: int | None, problems: ParseProblems) -> int | None:
     """Users of a local day. A day of 25 hours comes in two pieces, and somebody can be in both.
 
-    The total of the answer, which then covers this day alone, tells how many there were. It is used only if
-    it can be that number: what else it might count is not documented.
+    The total of the answer, which then covers this day alone, is that number. It is used only if it lies
+    between the bounds: what else it might count is not documented.
     """
     most = _sum(pieces.values())
     if most is None:
@@ -357,7 +362,7 @@ def _distinct(pieces: _Pieces, total: int | None, losses: Losses) -> int | None:
         return most
     if total is not None and least <= total <= most:
         return total
-    losses.add("on {} days on which the clocks change, active users could not be told and are missing")
+    problems.add("on {} days on which the clocks change, the number of active users is not known and missing")
     return None
 
 
@@ -400,19 +405,19 @@ def _hours_begun(run: Run, as_of: dt.datetime) -> Iterator[tuple[dt.date, int]]:
         moment = moment.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1)
 
 
-def _values(rows: list[Any] | None, losses: Losses) -> Counted | None:
+def _values(rows: list[Any] | None, problems: ParseProblems) -> Counted | None:
     """The count of each value in a list of them; None where there is no list."""
     if rows is None:
         return None
-    came = objects(rows, losses)
+    came = objects(rows, problems)
     # As text, since True and 1 are equal.
     kept = list({json.dumps(row, sort_keys=True): row for row in came}.values())
-    losses.add("{} copies of rows are left out", len(came) - len(kept))
+    problems.add("{} copies of rows are left out", len(came) - len(kept))
     again = len(kept) - len({json.dumps(row.get("value"), sort_keys=True) for row in kept})
-    losses.add("{} values came with several counts, which are added up", again)
+    problems.add("{} values came with several counts, which are added up", again)
     totals: Counted = {}
-    for value, row in zip(texts(pick(kept, "value"), losses), kept, strict=True):
-        totals[value] = _sum([totals.get(value, 0), _read_known_count(row.get("count"), losses)])
+    for value, row in zip(texts(pick(kept, "value"), problems), kept, strict=True):
+        totals[value] = _sum([totals.get(value, 0), _read_known_count(row.get("count"), problems)])
     return totals
 
 

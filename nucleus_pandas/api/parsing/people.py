@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
 import json
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
-from nucleus_pandas.api.parsing.platforms import platform_columns
+from nucleus_pandas.api.parsing.property_columns import property_columns
 from nucleus_pandas.api.parsing.schemas import (
     DEVICES,
     EVENT_LOG,
@@ -32,23 +29,19 @@ from nucleus_pandas.api.parsing.schemas import (
 )
 from nucleus_pandas.api.parsing.shapes import is_duration, is_properties
 from nucleus_pandas.api.parsing.values import (
-    Losses,
-    clean,
+    ParseProblems,
     count_column,
     flag_column,
     instant_column,
     number_column,
-    property_column,
+    platform_columns,
     text_column,
     texts,
 )
-from nucleus_pandas.core.dtypes import COUNT, TEXT, make_frame
+from nucleus_pandas.core.dtypes import COUNT, make_frame
 from nucleus_pandas.core.units import SESSION_TIMEOUT
-from nucleus_pandas.core.warnings import warn, warn_incomplete
+from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.exceptions import PayloadError
-
-#: How many properties, the most frequent, get a column each unless somebody names those that are wanted.
-MOST_PROPERTIES = 200
 
 #: When no event of so many answers has the id that was asked for, the two are ids of different kinds.
 _OTHER_KIND = 3
@@ -85,41 +78,41 @@ def users_frame(
     rows: list[Any], endpoint: Endpoint = "users", properties: Collection[str] | None = None
 ) -> pd.DataFrame:
     """One row a user."""
-    losses = Losses(PATHS[endpoint])
-    columns, came = user_columns(rows, losses)
-    columns |= property_columns("props", came, losses, properties)
-    losses.warn()
+    problems = ParseProblems(PATHS[endpoint])
+    columns, came = user_columns(rows, problems)
+    columns |= property_columns("props", came, problems, properties)
+    problems.warn()
     return make_frame(USERS, columns)
 
 
-def user_columns(rows: list[Any], losses: Losses) -> tuple[dict[str, Any], list[Any]]:
+def user_columns(rows: list[Any], problems: ParseProblems) -> tuple[dict[str, Any], list[Any]]:
     """The columns of USERS, and for each user the object of properties as it came."""
-    users, identity = _identified(_once(objects(rows, losses), losses), losses)
-    count_absent(users, ("createdAt", "lastSeen"), losses)
-    losses.add(
+    users, identity = _identified(_once(objects(rows, problems), problems), problems)
+    count_absent(users, ("createdAt", "lastSeen"), problems)
+    problems.add(
         "{} users have the id of another one in quotation marks, as astrolytics-desktop reports it after a restart; "
         "each is counted as a user of their own",
         _count_quoted(identity["user_id"]),
     )
-    devices, owner = _devices(users, losses)
-    seen = instant_column(pick(devices, "lastSeen"), losses)
-    platforms = platform_columns(pick(devices, "platform"), losses)
+    devices, owner = _devices(users, problems)
+    seen = instant_column(pick(devices, "lastSeen"), problems)
+    platforms = platform_columns(pick(devices, "platform"), problems)
     listed = [isinstance(user.get("devices"), list) for user in users]
     latest = _latest(seen, owner, len(users))
     columns = {
         **identity,
-        "created_at": instant_column(pick(users, "createdAt"), losses),
-        "last_seen": instant_column(pick(users, "lastSeen"), losses),
+        "created_at": instant_column(pick(users, "createdAt"), problems),
+        "last_seen": instant_column(pick(users, "lastSeen"), problems),
         "devices": pd.array(np.bincount(owner, minlength=len(users)), dtype=COUNT).take(
             np.where(listed, np.arange(len(users)), -1), allow_fill=True
         ),
         **{name: values.take(latest, allow_fill=True) for name, values in platforms.items()},
-        "version": text_column(pick(devices, "version"), losses).take(latest, allow_fill=True),
+        "version": text_column(pick(devices, "version"), problems).take(latest, allow_fill=True),
     }
-    return columns, inner_objects(users, "props", losses)
+    return columns, inner_objects(users, "props", problems)
 
 
-def tell_of_missing_users(total: object, came: int) -> None:
+def warn_of_missing_users(total: object, came: int) -> None:
     """Say so when the service counts more users than it sent."""
     if isinstance(total, int) and total > came:
         warn_incomplete(
@@ -130,29 +123,29 @@ def tell_of_missing_users(total: object, came: int) -> None:
 
 def devices_frame(rows: list[Any]) -> pd.DataFrame:
     """One row a device of a user."""
-    losses = Losses(PATHS["users"])
-    columns = device_columns(rows, losses)
-    losses.warn()
+    problems = ParseProblems(PATHS["users"])
+    columns = device_columns(rows, problems)
+    problems.warn()
     return make_frame(DEVICES, columns)
 
 
-def device_columns(rows: list[Any], losses: Losses) -> dict[str, Any]:
+def device_columns(rows: list[Any], problems: ParseProblems) -> dict[str, Any]:
     """The columns of DEVICES."""
-    users, identity = _identified(_once(objects(rows, losses), losses), losses)
-    devices, owner = _devices(users, losses)
+    users, identity = _identified(_once(objects(rows, problems), problems), problems)
+    devices, owner = _devices(users, problems)
     return {
         **{name: values.take(owner) for name, values in identity.items()},
-        "device_id": text_column(pick(devices, "_id"), losses),
-        **platform_columns(pick(devices, "platform"), losses),
-        "os_version": text_column(pick(devices, "osVersion"), losses),
-        "version": text_column(pick(devices, "version"), losses),
-        "last_seen": instant_column(pick(devices, "lastSeen"), losses),
+        "device_id": text_column(pick(devices, "_id"), problems),
+        **platform_columns(pick(devices, "platform"), problems),
+        "os_version": text_column(pick(devices, "osVersion"), problems),
+        "version": text_column(pick(devices, "version"), problems),
+        "last_seen": instant_column(pick(devices, "lastSeen"), problems),
     }
 
 
 def is_about(user: dict[str, Any], user_id: Any, user_db_id: Any) -> bool:
     """Whether an answer is about the user who was asked for, as far as both have ids of the same kind."""
-    came = texts((user.get("_id"), user.get("userId")), Losses(PATHS["user"]))
+    came = texts((user.get("_id"), user.get("userId")), ParseProblems(PATHS["user"]))
     for found, asked in zip(came, (user_db_id, user_id), strict=True):
         if found and isinstance(asked, str) and asked:
             return found == asked
@@ -161,54 +154,54 @@ def is_about(user: dict[str, Any], user_id: Any, user_db_id: Any) -> bool:
 
 def warn_of_empty_lists(users: Sequence[dict[str, Any]], answers: Sequence[list[Any]]) -> None:
     """Warn of users, as they came, who have a device but no sessions."""
-    losses = Losses(PATHS["user"])
+    problems = ParseProblems(PATHS["user"])
     empty = sum(bool(user.get("devices")) and not sessions for user, sessions in zip(users, answers, strict=True))
-    losses.add("{} users have a device, but their list of sessions came empty", empty)
-    losses.warn()
+    problems.add("{} users have a device, but their list of sessions came empty", empty)
+    problems.warn()
 
 
 def sessions_frame(answers: Sequence[list[Any]], users: pd.DataFrame) -> pd.DataFrame:
     """One row a session; `users` has a row for each list of sessions, with user_id and user_db_id."""
-    losses = Losses(PATHS["user"])
-    owner, columns = session_columns(answers, losses)
+    problems = ParseProblems(PATHS["user"])
+    owner, columns = session_columns(answers, problems)
     columns |= {name: users[name].array.take(owner) for name in ("user_id", "user_db_id")}
     columns["duration_seconds"] = (columns["end"] - columns["start"]).total_seconds()
-    losses.warn()
+    problems.warn()
     # The service sends sessions in no order.
     frame = make_frame(SESSIONS, columns).assign(owner=owner)
     by = ["owner", "start", "device_id", "session_id"]
     return frame.sort_values(by, kind="stable", ignore_index=True).drop(columns="owner")
 
 
-def session_columns(answers: Sequence[list[Any]], losses: Losses) -> tuple[Any, dict[str, Any]]:
+def session_columns(answers: Sequence[list[Any]], problems: ParseProblems) -> tuple[Any, dict[str, Any]]:
     """For each session the row of its answer, and the columns of SESSIONS that came with it."""
     once = [without_copies(rows) for rows in answers]
-    losses.add("{} copies of sessions are left out", sum(map(len, answers)) - sum(map(len, once)))
-    found = [objects(rows, losses) for rows in once]
+    problems.add("{} copies of sessions are left out", sum(map(len, answers)) - sum(map(len, once)))
+    found = [objects(rows, problems) for rows in once]
     owner = np.repeat(np.arange(len(found)), [len(of_user) for of_user in found])
     flat = [session for of_user in found for session in of_user]
-    count_absent(flat, ("device", "session", "start", "end", "actions", "errors"), losses)
+    count_absent(flat, ("device", "session", "start", "end", "actions", "errors"), problems)
     columns: dict[str, Any] = {
-        "device_id": text_column(pick(flat, "device"), losses),
-        "session_id": text_column(pick(flat, "session"), losses),
-        "start": instant_column(pick(flat, "start"), losses),
-        "end": instant_column(pick(flat, "end"), losses),
-        "actions": count_column(pick(flat, "actions"), losses),
-        "errors": count_column(pick(flat, "errors"), losses),
+        "device_id": text_column(pick(flat, "device"), problems),
+        "session_id": text_column(pick(flat, "session"), problems),
+        "start": instant_column(pick(flat, "start"), problems),
+        "end": instant_column(pick(flat, "end"), problems),
+        "actions": count_column(pick(flat, "actions"), problems),
+        "errors": count_column(pick(flat, "errors"), problems),
     }
     backwards = np.asarray(columns["end"] < columns["start"])
     columns["end"] = pd.Series(columns["end"]).mask(backwards).array
-    losses.add("{} sessions end before they start; their end is missing", int(backwards.sum()))
+    problems.add("{} sessions end before they start; their end is missing", int(backwards.sum()))
     return owner, columns
 
 
 def fill_identity(users: pd.DataFrame, found: list[dict[str, Any]]) -> pd.DataFrame:
-    """Put the ids that an answer tells about a user where they are not known yet."""
+    """Fill in the ids that are not known yet from the answers."""
     if users.notna().all(axis=None):
         return users
-    losses = Losses(PATHS["user"])
-    db_ids = users["user_db_id"].fillna(pd.Series(text_column(pick(found, "_id"), losses), index=users.index))
-    user_ids = users["user_id"].fillna(pd.Series(text_column(pick(found, "userId"), losses), index=users.index))
+    problems = ParseProblems(PATHS["user"])
+    db_ids = users["user_db_id"].fillna(pd.Series(text_column(pick(found, "_id"), problems), index=users.index))
+    user_ids = users["user_id"].fillna(pd.Series(text_column(pick(found, "userId"), problems), index=users.index))
     return users.assign(user_db_id=db_ids, user_id=user_ids.fillna(db_ids))
 
 
@@ -218,13 +211,13 @@ def session_events_frame(
     """One row an event, in the order of the sessions and, within one, as the service sent them.
 
     Session ids are random and repeat, so the answer to one set of ids can hold several sessions: `groups`
-    tells for each row of `sessions` to which answer it belongs. An event is of the latest of them that had
-    begun. What lies farther from it than a session can last is of a session that was not asked for.
+    has the number of the answer for each row of `sessions`. An event belongs to the latest session that had
+    begun; if it is farther from it than a session can last, it belongs to one that was not asked for.
     """
-    losses = Losses(PATHS["session_events"])
+    problems = ParseProblems(PATHS["session_events"])
     once = [without_copies(events) for events in answers]
-    losses.add("{} copies of events are left out", sum(map(len, answers)) - sum(map(len, once)))
-    owner, columns, came, _ = session_event_columns(once, sessions, groups, losses)
+    problems.add("{} copies of events are left out", sum(map(len, answers)) - sum(map(len, once)))
+    owner, columns, came, _ = session_event_columns(once, sessions, groups, problems)
     if {"actions", "errors"} <= set(sessions.columns):
         copies = np.array([len(all_) - len(one) for all_, one in zip(answers, once, strict=True)], dtype=np.intp)
         received = count_received(owner, columns["kind"], copies[groups])
@@ -232,30 +225,30 @@ def session_events_frame(
             sessions[name].to_numpy(np.float64, na_value=np.nan) for name in ("actions", "errors")
         )
         short = missing_events(actions, listed_errors, *received) > 0
-        losses.add("{} sessions came with fewer events than their list of sessions counts", int(short.sum()))
+        problems.add("{} sessions came with fewer events than their list of sessions counts", int(short.sum()))
     names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
     names |= {"session_id": "session_id", "session_start": "start"}
     columns |= {name: sessions[column].array.take(owner) for name, column in names.items()}
-    columns |= property_columns("data", came, losses, properties)
-    losses.warn()
+    columns |= property_columns("data", came, problems, properties)
+    problems.warn()
     return make_frame(EVENT_LOG, columns)
 
 
 def session_event_columns(
-    answers: Sequence[list[Any]], sessions: pd.DataFrame, groups: Any, losses: Losses
+    answers: Sequence[list[Any]], sessions: pd.DataFrame, groups: Any, problems: ParseProblems
 ) -> SessionEvents:
     """Take the events of `session_events_frame` apart.
 
     `sessions` has the columns user_id, user_db_id, device_id, session_id, start and end.
     """
     groups = np.asarray(groups, dtype=np.intp)
-    found = [objects(rows, losses) for rows in answers]
+    found = [objects(rows, problems) for rows in answers]
     flat = [event for of_group in found for event in of_group]
-    time = instant_column(pick(flat, "time"), losses)
+    time = instant_column(pick(flat, "time"), problems)
     group = np.repeat(np.arange(len(found)), [len(of_group) for of_group in found])
     owner, inside = _sessions_of(time, group, sessions, groups)
-    foreign = _foreign(flat, owner, group, sessions, losses)
-    losses.add("{} events of other sessions with the same id are left out", int((~inside & ~foreign).sum()))
+    foreign = _foreign(flat, owner, group, sessions, problems)
+    problems.add("{} events of other sessions with the same id are left out", int((~inside & ~foreign).sum()))
     flawed = np.bincount(owner[foreign | (inside & _flawed(flat, time))], minlength=len(sessions))
     first, answer = np.unique(groups, return_index=True)
     flawed[answer] += np.array([len(rows) for rows in answers], dtype=np.intp)[first]
@@ -263,9 +256,9 @@ def session_event_columns(
     kept = np.flatnonzero(inside & ~foreign)
     kept = kept[np.argsort(owner[kept], kind="stable")]
     events = [flat[row] for row in kept.tolist()]
-    count_absent(events, ("time",), losses)
-    columns = {"time": time[kept], **_event_columns(events, losses)}
-    return SessionEvents(owner[kept], columns, inner_objects(events, "data", losses), flawed)
+    count_absent(events, ("time",), problems)
+    columns = {"time": time[kept], **_event_columns(events, problems)}
+    return SessionEvents(owner[kept], columns, inner_objects(events, "data", problems), flawed)
 
 
 def count_received(owner: Any, kinds: Sequence[str | None], copies: Any) -> tuple[Any, Any]:
@@ -302,58 +295,58 @@ def without_copies(rows: list[Any]) -> list[Any]:
 
 def live_events_frame(payload: Any, properties: Collection[str] | None = None) -> pd.DataFrame:
     """One row an event; the shape of this endpoint is not documented, so any list in the answer is taken."""
-    losses = Losses(PATHS["live_events"])
-    events = objects(_any_list(payload), losses)
+    problems = ParseProblems(PATHS["live_events"])
+    events = objects(_any_list(payload), problems)
     identity = {
-        "user_id": text_column(pick(events, "user_id"), losses),
-        "user_db_id": text_column([None] * len(events), losses),
-        "device_id": text_column(pick(events, "machine_id"), losses),
-        "session_id": text_column(pick(events, "session_id"), losses),
-        "session_start": instant_column([None] * len(events), losses),
-        "time": instant_column(pick(events, "time"), losses),
+        "user_id": text_column(pick(events, "user_id"), problems),
+        "user_db_id": text_column([None] * len(events), problems),
+        "device_id": text_column(pick(events, "machine_id"), problems),
+        "session_id": text_column(pick(events, "session_id"), problems),
+        "session_start": instant_column([None] * len(events), problems),
+        "time": instant_column(pick(events, "time"), problems),
     }
-    count_absent(events, ("time",), losses)
-    columns = identity | _event_columns(events, losses)
-    columns |= property_columns("data", inner_objects(events, "data", losses), losses, properties)
-    losses.warn()
+    count_absent(events, ("time",), problems)
+    columns = identity | _event_columns(events, problems)
+    columns |= property_columns("data", inner_objects(events, "data", problems), problems, properties)
+    problems.warn()
     return make_frame(EVENT_LOG, columns)
 
 
 def live_users_frame(rows: list[Any]) -> pd.DataFrame:
     """One row a user who is online."""
-    losses = Losses(PATHS["live_users"])
-    users, identity = _identified([{**row, "_id": row.get("userDbId")} for row in objects(rows, losses)], losses)
+    problems = ParseProblems(PATHS["live_users"])
+    users, identity = _identified([{**row, "_id": row.get("userDbId")} for row in objects(rows, problems)], problems)
     columns = {
         **identity,
-        "device_id": text_column(pick(users, "deviceId"), losses),
-        **platform_columns(pick(users, "platform"), losses),
-        "os_version": text_column(pick(users, "osVersion"), losses),
-        "country": text_column(pick(users, "country"), losses),
-        "last_seen": instant_column(pick(users, "lastSeen"), losses),
+        "device_id": text_column(pick(users, "deviceId"), problems),
+        **platform_columns(pick(users, "platform"), problems),
+        "os_version": text_column(pick(users, "osVersion"), problems),
+        "country": text_column(pick(users, "country"), problems),
+        "last_seen": instant_column(pick(users, "lastSeen"), problems),
     }
-    losses.warn()
+    problems.warn()
     return make_frame(LIVE_USERS, columns)
 
 
-def _once(rows: list[dict[str, Any]], losses: Losses) -> list[dict[str, Any]]:
+def _once(rows: list[dict[str, Any]], problems: ParseProblems) -> list[dict[str, Any]]:
     """Each user once, by the service's id: pages of a list that grows overlap."""
     seen: dict[Any, dict[str, Any]] = {}
     for number, row in enumerate(rows):
         db_id = row.get("_id")
         seen.setdefault(db_id if isinstance(db_id, str) and db_id else number, row)
-    losses.add("{} users came twice and are counted once", len(rows) - len(seen))
+    problems.add("{} users came twice and are counted once", len(rows) - len(seen))
     return list(seen.values())
 
 
-def _identified(rows: list[dict[str, Any]], losses: Losses) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _identified(rows: list[dict[str, Any]], problems: ParseProblems) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The rows with an id, and their columns user_id (the app's, else the service's) and user_db_id."""
-    given = texts(pick(rows, "userId"), losses)
-    db_ids = texts(pick(rows, "_id"), losses)
+    given = texts(pick(rows, "userId"), problems)
+    db_ids = texts(pick(rows, "_id"), problems)
     known = [row for row, name, db_id in zip(rows, given, db_ids, strict=True) if name or db_id]
-    losses.add("{} rows have no id and are left out", len(rows) - len(known))
+    problems.add("{} rows have no id and are left out", len(rows) - len(known))
     pairs = [(name or db_id, db_id) for name, db_id in zip(given, db_ids, strict=True) if name or db_id]
     ids, services = zip(*pairs, strict=True) if pairs else ((), ())
-    return known, {"user_id": text_column(ids, losses), "user_db_id": text_column(services, losses)}
+    return known, {"user_id": text_column(ids, problems), "user_db_id": text_column(services, problems)}
 
 
 def _count_quoted(ids: Iterable[str]) -> int:
@@ -362,17 +355,17 @@ def _count_quoted(ids: Iterable[str]) -> int:
     return sum(f'"{user_id}"' in known for user_id in known)
 
 
-def _devices(users: list[dict[str, Any]], losses: Losses) -> tuple[list[dict[str, Any]], Any]:
+def _devices(users: list[dict[str, Any]], problems: ParseProblems) -> tuple[list[dict[str, Any]], Any]:
     """All devices, and for each the row of its user."""
-    of_users = [objects(inner_list(user, "devices", losses), losses) for user in users]
+    of_users = [objects(inner_list(user, "devices", problems), problems) for user in users]
     owner = np.repeat(np.arange(len(users)), [len(devices) for devices in of_users])
     flat = [device for devices in of_users for device in devices]
-    count_absent(flat, ("_id", "lastSeen"), losses)
+    count_absent(flat, ("_id", "lastSeen"), problems)
     return flat, owner
 
 
 def _latest(seen: Any, owner: Any, users: int) -> Any:
-    """For each user the row of the device seen last, -1 for none; one that tells no time comes before all others."""
+    """For each user the row of the device seen last, -1 for none; one without a time comes before all others."""
     moments = pd.Series(seen).to_numpy(dtype="datetime64[us]")
     order = np.lexsort((moments.astype("int64"), owner))
     latest = np.full(users, -1)
@@ -412,7 +405,9 @@ def _sessions_of(time: Any, group: Any, sessions: pd.DataFrame, groups: Any) -> 
     return order[place], asked & ~outside(place)
 
 
-def _foreign(events: list[dict[str, Any]], owner: Any, group: Any, sessions: pd.DataFrame, losses: Losses) -> Any:
+def _foreign(
+    events: list[dict[str, Any]], owner: Any, group: Any, sessions: pd.DataFrame, problems: ParseProblems
+) -> Any:
     """Whether each event belongs to another device, session or user than was asked for, by the ids that it carries."""
     foreign = np.zeros(len(events), dtype=bool)
     if not len(sessions):
@@ -421,17 +416,19 @@ def _foreign(events: list[dict[str, Any]], owner: Any, group: Any, sessions: pd.
         given, there = _given(events, key)
         same = there & (given == _wanted(sessions, column)[owner])
         if not same.any() and len(np.unique(group[there])) >= _OTHER_KIND:
-            losses.add(f"{{}} events have a {key} of another kind than their sessions; they are kept", int(there.sum()))
+            problems.add(
+                f"{{}} events have a {key} of another kind than their sessions; they are kept", int(there.sum())
+            )
             continue
         foreign |= there & ~same
-    losses.add("{} events of another device or session are left out", int(foreign.sum()))
+    problems.add("{} events of another device or session are left out", int(foreign.sum()))
     given, there = _given(events, "user_id")
     ids = [_wanted(sessions, column) for column in ("user_id", "user_db_id")]
     other = there & ~foreign & (given != ids[0][owner]) & (given != ids[1][owner])
     asked = set(ids[0]) | set(ids[1])
     of_another = other & np.array([name in asked for name in given], dtype=bool)
-    losses.add("{} events of other users among those asked for are left out", int(of_another.sum()))
-    losses.add(
+    problems.add("{} events of other users among those asked for are left out", int(of_another.sum()))
+    problems.add(
         "{} events carry the id of a user who was not asked for; they are kept, as apps rename users",
         int((other & ~of_another).sum()),
     )
@@ -440,7 +437,7 @@ def _foreign(events: list[dict[str, Any]], owner: Any, group: Any, sessions: pd.
 
 def _given(events: list[dict[str, Any]], key: str) -> tuple[Any, Any]:
     """The ids under a key, and whether there is one."""
-    given = np.array([*texts(pick(events, key), Losses("")), None], dtype=object)[:-1]
+    given = np.array([*texts(pick(events, key), ParseProblems("")), None], dtype=object)[:-1]
     return given, given.astype(bool)
 
 
@@ -458,27 +455,29 @@ def _flawed(events: list[dict[str, Any]], time: Any) -> Any:
     return flawed
 
 
-def _event_columns(events: list[dict[str, Any]], losses: Losses) -> dict[str, Any]:
+def _event_columns(events: list[dict[str, Any]], problems: ParseProblems) -> dict[str, Any]:
     """The columns of EVENT_LOG but for ids, times and attributes."""
     as_text = ("os_version", "version", "locale", "country", "arch", "error_hash")
     came = pick_all(events, ("platform", *as_text, "type", "avail_ram", "first_time", "duration"))
     # The published example has the event's name in `type`; should a `name` come, it is the more specific.
-    types = texts(came["type"], losses)
-    names = texts(pick(events, "name"), losses)
+    types = texts(came["type"], problems)
+    names = texts(pick(events, "name"), problems)
     kinds = {pair: kind_of(*pair) for pair in set(zip(names, types, strict=True))}
     called = [name or type_ for name, type_ in zip(names, types, strict=True)]
-    losses.add("{} events have no name", called.count(None))
+    problems.add("{} events have no name", called.count(None))
     raw = [event.get("name") or event.get("type") for event in events]
-    losses.add("{} events have a name that is no text", sum(name is not None and type(name) is not str for name in raw))
-    durations = number_column(came["duration"], losses)
-    losses.add("{} durations are negative and missing", int((durations < 0).sum()))
+    problems.add(
+        "{} events have a name that is no text", sum(name is not None and type(name) is not str for name in raw)
+    )
+    durations = number_column(came["duration"], problems)
+    problems.add("{} durations are negative and missing", int((durations < 0).sum()))
     return {
         "event": called,
         "kind": [kinds[pair] for pair in zip(names, types, strict=True)],
-        **platform_columns(came["platform"], losses),
-        **{name: text_column(came[name], losses) for name in as_text},
-        "ram_gb": number_column(came["avail_ram"], losses),
-        "first_time": flag_column(came["first_time"], losses),
+        **platform_columns(came["platform"], problems),
+        **{name: text_column(came[name], problems) for name in as_text},
+        "ram_gb": number_column(came["avail_ram"], problems),
+        "first_time": flag_column(came["first_time"], problems),
         "duration_seconds": np.where(durations < 0, np.nan, durations),
     }
 
@@ -495,118 +494,6 @@ def kind_of(name: str | None, type_: str | None = None) -> str | None:
         if text and (text.startswith("nucleus:") or text in _SYSTEM):
             return "system"
     return "custom" if name or type_ else None
-
-
-def property_columns(
-    prefix: str,
-    objects_: Iterable[Any],
-    losses: Losses,
-    properties: Collection[str] | None = None,
-    weights: Any = None,
-) -> dict[str, Any]:
-    """Turn keys of the objects into columns, in alphabetical order.
-
-    Parameters
-    ----------
-    prefix : str
-        What the names of the columns begin with.
-    objects_ : iterable
-        One a row, read twice unless `properties` are given. Whoever can send events can make up keys, so there
-        can be any number of them.
-    losses : Losses
-    properties : collection of str, optional
-        Keys to turn into columns; the others are left out, and the column of a key that no object has is missing
-        throughout. By default the 200 most frequent. If there are more, the others stay together as JSON in a column
-        named `prefix`, with a warning.
-    weights : array of int, optional
-        How many rows each object stands for.
-    """
-    total = 0
-    if properties is None:
-        keys, total = most_frequent(objects_, weights)
-    else:
-        keys = _as_shown(properties)
-    by_name = properties is not None and any("\N{REPLACEMENT CHARACTER}" in name for name in keys)
-    found: dict[str, tuple[list[int], list[Any]]] = {}
-    rest: dict[int, str] = {}
-    length = 0
-    for length, row in enumerate(objects_, 1):
-        if not row:
-            continue
-        if type(row) is not dict:
-            losses.add("{} property lists were no objects and are left out")
-            continue
-        chosen = [key for key in row if _shown(key) in keys] if by_name else keys.intersection(row)
-        for key in chosen:
-            if row[key] is not None:
-                rows, values = found.setdefault(key, ([], []))
-                rows.append(length - 1)
-                values.append(row[key])
-        if total > len(keys):
-            others = {key: value for key, value in row.items() if key not in keys and value is not None}
-            if others:
-                rest[length - 1] = json.dumps(others, ensure_ascii=False, separators=(",", ":"))
-    shown = dict(zip(found, clean(list(found), losses), strict=True))
-    columns: dict[str, Any] = {}
-    for key in sorted(found, key=lambda key: (str(shown[key]), key)):
-        name = f"{prefix}.{shown[key]}"
-        while name in columns:  # two keys that differ only in characters that cannot be shown
-            name += "_"
-        columns[name] = property_column(*found[key], length, losses)
-    if rest:
-        place = np.full(length, -1)
-        place[list(rest)] = np.arange(len(rest))
-        columns[prefix] = text_column(rest.values(), losses).take(place, allow_fill=True)
-        tell_rest(prefix, total)
-    if properties is None:
-        return columns
-    nothing = pd.array([None] * length, dtype=TEXT)
-    return {name: columns.get(name, nothing) for name in sorted(f"{prefix}.{key}" for key in properties)}
-
-
-def most_frequent(objects_: Iterable[Any], weights: Any) -> tuple[set[str], int]:
-    """Count the keys of the objects: the 200 that most rows have, and how many different ones there are."""
-    counts: Counter[str] = Counter()
-    numbers = itertools.repeat(1) if weights is None else weights.tolist()
-    for row, number in zip(objects_, numbers, strict=False):
-        if type(row) is dict:
-            for key, value in row.items():
-                if value is not None:
-                    counts[key] += number
-    ranked = heapq.nsmallest(MOST_PROPERTIES, counts.items(), key=lambda item: (-item[1], item[0]))
-    return {key for key, _ in ranked}, len(counts)
-
-
-def _shown(key: str) -> str:
-    return str(clean([key], Losses(""))[0] or "")
-
-
-def tell_rest(column: str, total: int) -> None:
-    """Say that there are more properties than columns."""
-    warn(
-        f"{column}: there are {total:,} different properties. The {MOST_PROPERTIES} most frequent have a column each; "
-        f"the other {total - MOST_PROPERTIES:,} are in the column {column!r} as JSON. To choose the columns, pass "
-        'properties=["name", ...].',
-        UserWarning,
-    )
-
-
-def checked_properties(properties: object, prefix: str) -> list[str] | None:
-    """Check the names of properties, which may be written as those of their columns; None for all."""
-    if properties is None:
-        return None
-    names = [properties] if isinstance(properties, str) else properties
-    if isinstance(names, Mapping) or not isinstance(names, Iterable):
-        names = [None]
-    given = list(names)
-    if not all(isinstance(name, str) for name in given):
-        raise TypeError('properties must be a list of names, for example properties=["plan", "locale"].')
-    return list(dict.fromkeys(name.removeprefix(f"{prefix}.") for name in given))
-
-
-def _as_shown(properties: Collection[str]) -> set[str]:
-    """The names, and those to which an underscore was added as another key looks the same."""
-    return {*properties, *(name.rstrip("_") for name in properties if "\N{REPLACEMENT CHARACTER}" in name)}
 
 
 def _any_list(payload: Any) -> list[Any]:

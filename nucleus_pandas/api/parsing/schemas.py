@@ -1,7 +1,7 @@
 """The standard frames: the columns and dtypes of each, and how an answer is taken apart.
 
 A frame has its columns and dtypes whatever came, also when nothing came. What an answer lacks is missing in
-the frame; what cannot be read is missing too and told in one `IncompleteDataWarning`; an answer that is
+the frame; what cannot be read is missing too, with one `IncompleteDataWarning`; an answer that is
 something else altogether is a `PayloadError`. `counts` and `people` hold the functions that make the frames.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.core.dtypes import COUNT, DAY, FLAG, INSTANT, NUMBER, TEXT, Schema
 from nucleus_pandas.exceptions import PayloadError
 
@@ -142,10 +142,10 @@ def optional_part(payload: Mapping[str, Any], key: str, kind: type[Container], e
     return None if payload.get(key) is None else part(payload, key, kind, endpoint)
 
 
-def objects(rows: list[Any], losses: Losses) -> list[dict[str, Any]]:
-    """Give the rows that are objects; the others are counted as lost."""
+def objects(rows: list[Any], problems: ParseProblems) -> list[dict[str, Any]]:
+    """Give the rows that are objects; the others are a problem."""
     kept = [row for row in rows if type(row) is dict]
-    losses.add("{} rows were no objects and are left out", len(rows) - len(kept))
+    problems.add("{} rows were no objects and are left out", len(rows) - len(kept))
     return kept
 
 
@@ -166,32 +166,32 @@ def pick_all(rows: list[dict[str, Any]], keys: Sequence[str]) -> dict[str, Seque
     return dict(zip(keys, zip(*picked, strict=True), strict=True)) if picked else dict.fromkeys(keys, ())
 
 
-def inner_list(row: Mapping[str, Any], key: str, losses: Losses) -> list[Any]:
-    """Give the list under a key of one row; where there is none, that is counted as a loss, and the row stays."""
+def inner_list(row: Mapping[str, Any], key: str, problems: ParseProblems) -> list[Any]:
+    """Give the list under a key of one row; where there is none, that is a problem, and the row stays."""
     value = row.get(key)
     if isinstance(value, list):
         return value
-    losses.add(f"{{}} rows have no list under {key!r}")
+    problems.add(f"{{}} rows have no list under {key!r}")
     return []
 
 
-def inner_objects(rows: list[dict[str, Any]], key: str, losses: Losses) -> list[dict[str, Any] | None]:
-    """Give the object under a key of every row, None where there is none; anything but null is counted as a loss."""
+def inner_objects(rows: list[dict[str, Any]], key: str, problems: ParseProblems) -> list[dict[str, Any] | None]:
+    """Give the object under a key of every row, None where there is none; anything but null is a problem."""
     found = pick(rows, key)
     if set(map(type, found)) <= {dict, type(None)}:
         return found
-    losses.add(
+    problems.add(
         f"{{}} rows have something other than an object under {key!r}",
         sum(type(value) not in (dict, type(None)) for value in found),
     )
     return [value if type(value) is dict else None for value in found]
 
 
-def count_absent(rows: list[dict[str, Any]], keys: Iterable[str], losses: Losses) -> None:
+def count_absent(rows: list[dict[str, Any]], keys: Iterable[str], problems: ParseProblems) -> None:
     """Count the rows that have nothing under a key that every row should have."""
     for key in keys:
         absent = sum(value is None or value == "" for value in pick(rows, key))
-        losses.add(f"{{}} rows have no {key!r}", absent)
+        problems.add(f"{{}} rows have no {key!r}", absent)
 
 
 def wrong_shape(endpoint: Endpoint, where: str, wanted: str, got: object) -> PayloadError:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nucleus_pandas.api.endpoints import Endpoint
-from nucleus_pandas.api.parsing.values import Losses, is_instant, read_count, read_difference, read_number
+from nucleus_pandas.api.parsing.values import ParseProblems, is_instant, read_count, read_difference, read_number
 
 _Check = Callable[[Any], bool]
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SCALARS = {str, int, float, bool, type(None)}
-_UNTOLD = Losses("")
+_UNREPORTED = ParseProblems("")
 
 
 def is_whole(endpoint: str, payload: Any) -> bool:
@@ -36,16 +36,16 @@ def _id(value: Any) -> bool:
 
 
 def _count(value: Any) -> bool:
-    return read_count(value, _UNTOLD) is not None
+    return read_count(value, _UNREPORTED) is not None
 
 
 def _measure(value: Any) -> bool:
-    return value is None or read_number(value, _UNTOLD) is not None
+    return value is None or read_number(value, _UNREPORTED) is not None
 
 
 def is_duration(value: Any) -> bool:
     """Whether a value is a length of time, or none."""
-    return value is None or ((number := read_number(value, _UNTOLD)) is not None and number >= 0)
+    return value is None or ((number := read_number(value, _UNREPORTED)) is not None and number >= 0)
 
 
 def _flag(value: Any) -> bool:
@@ -124,7 +124,7 @@ _USERS = _object(data=_list(_user))
 _DAILY: Mapping[str, _Check] = {
     "totalNumbers": _object(users=_count, installs=_count),
     **dict.fromkeys(("usage", "newUsers", "activeUsers"), _days(_count)),
-    "nonNewUsers": _days(lambda value: read_difference(value, _UNTOLD) is not None),
+    "nonNewUsers": _days(lambda value: read_difference(value, _UNREPORTED) is not None),
     "avgSessionDuration": _days(_measure),
     "hours": _days(lambda hours: _list(_count)(hours) and len(hours) <= 24),
     **dict.fromkeys(("platforms", "ram", "languages", "versions", "countries"), _VALUES),

@@ -30,35 +30,45 @@ _FIRST, _LAST = (
     for moment in (dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC))
 )
 
+# What Node.js, Python, Electron and browsers call a platform, in lower case.
+_SPELLINGS = {
+    "win": ("win", "win32", "windows", "windows_nt"),
+    "mac": ("mac", "macos", "mac os", "mac os x", "darwin", "osx"),
+    "linux": ("linux", "ubuntu", "debian", "fedora"),
+    "ios": ("ios", "ipados"),
+    "android": ("android",),
+}
+_PLATFORMS = {spelling: platform for platform, spellings in _SPELLINGS.items() for spelling in spellings}
 
-class Losses:
-    """Counts what could not be read while a frame is made, to be told in one warning."""
+
+class ParseProblems:
+    """Counts what could not be read while a frame is made, for one warning."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
         self._counts: Counter[str] = Counter()
 
     def add(self, what: str, count: int = 1) -> None:
-        """Note `count` losses of a kind; `what` holds a ``{}`` for the number and nothing from the data."""
+        """Note `count` problems of a kind; `what` holds a ``{}`` for the number and nothing from the data."""
         if count:
             self._counts[what] += count
 
     def warn(self) -> None:
-        """Warn once, if anything was lost."""
+        """Warn once, if there was any problem."""
         if self._counts:
-            told = "; ".join(what.format(f"{count:,}") for what, count in sorted(self._counts.items()))
-            warn_incomplete(f"{self._endpoint}: {told}.")
+            kinds = "; ".join(what.format(f"{count:,}") for what, count in sorted(self._counts.items()))
+            warn_incomplete(f"{self._endpoint}: {kinds}.")
 
 
-def texts(values: Iterable[Any], losses: Losses) -> list[str | None]:
+def texts(values: Iterable[Any], problems: ParseProblems) -> list[str | None]:
     """Text as it is, numbers and booleans as JSON spells them; null and the empty text are missing."""
     spelled = list(values)
     if not set(map(type, spelled)) <= {str, type(None)}:
         spelled = [_spell(value) for value in spelled]
-    return clean([text or None for text in spelled], losses)
+    return clean([text or None for text in spelled], problems)
 
 
-def text_column(values: Iterable[Any], losses: Losses) -> Any:
+def text_column(values: Iterable[Any], problems: ParseProblems) -> Any:
     """`texts` as a column."""
     given = list(values)
     if set(map(type, given)) <= {str, type(None)}:
@@ -67,46 +77,59 @@ def text_column(values: Iterable[Any], losses: Losses) -> Any:
         if _UNPRINTABLE.search("".join(filter(None, codes))) is None:
             place = np.fromiter(map(codes.__getitem__, given), dtype=np.intp, count=len(given))
             return pd.array([text or None for text in codes], dtype=TEXT).take(place)
-    return pd.array(texts(given, losses), dtype=TEXT)
+    return pd.array(texts(given, problems), dtype=TEXT)
 
 
-def clean(found: list[str | None], losses: Losses) -> list[str | None]:
+def clean(found: list[str | None], problems: ParseProblems) -> list[str | None]:
     """Put U+FFFD where a character cannot be shown or stored."""
     # One search over all the text is cheaper than one a value, and hardly ever finds anything.
     if not _UNPRINTABLE.search("".join([text for text in found if text])):
         return found
     cleaned = [text and _UNPRINTABLE.sub(_REPLACEMENT, text) for text in found]
     changed = sum(old != new for old, new in zip(found, cleaned, strict=True))
-    losses.add(f"in {{}} texts, characters that cannot be shown were replaced by {_REPLACEMENT}", changed)
+    problems.add(f"in {{}} texts, characters that cannot be shown were replaced by {_REPLACEMENT}", changed)
     return cleaned
 
 
-def count_column(values: Iterable[Any], losses: Losses) -> Any:
+def platform_name(reported: str) -> str:
+    """Return win, mac, linux, ios or android; a platform that is none of these keeps its spelling."""
+    return _PLATFORMS.get(reported.strip().casefold(), reported)
+
+
+def platform_columns(values: Iterable[Any], problems: ParseProblems) -> dict[str, Any]:
+    """The columns platform and, as reported, platform_raw."""
+    raw = text_column(values, problems)
+    codes, reported = pd.factorize(raw)
+    names = pd.array([platform_name(text) for text in reported], dtype=TEXT)
+    return {"platform": names.take(codes, allow_fill=True), "platform_raw": raw}
+
+
+def count_column(values: Iterable[Any], problems: ParseProblems) -> Any:
     """Whole numbers from 0 up; null, and anything else, is missing."""
-    return pd.array([read_count(value, losses) for value in values], dtype=COUNT)
+    return pd.array([read_count(value, problems) for value in values], dtype=COUNT)
 
 
-def read_count(value: Any, losses: Losses) -> int | None:
-    """Read a whole number from 0 up; anything else is missing, and unless null, counted as lost."""
-    count = read_difference(value, losses)
+def read_count(value: Any, problems: ParseProblems) -> int | None:
+    """Read a whole number from 0 up; anything else is missing and, unless null, a problem."""
+    count = read_difference(value, problems)
     if count is not None and count < 0:
-        losses.add("{} counts were negative and are missing")
+        problems.add("{} counts were negative and are missing")
         return None
     return count
 
 
-def read_difference(value: Any, losses: Losses) -> int | None:
-    """Read a whole number; anything else is missing, and unless null, counted as lost."""
+def read_difference(value: Any, problems: ParseProblems) -> int | None:
+    """Read a whole number; anything else is missing and, unless null, a problem."""
     if type(value) is int and value in _COUNTS:
         return value
     if type(value) is float and value.is_integer() and int(value) in _COUNTS:
         return int(value)
     if value is not None:
-        losses.add("{} counts were no whole numbers and are missing")
+        problems.add("{} counts were no whole numbers and are missing")
     return None
 
 
-def number_column(values: Iterable[Any], losses: Losses) -> Any:
+def number_column(values: Iterable[Any], problems: ParseProblems) -> Any:
     """Measures as float64; null, and what is no number, is NaN."""
     given = list(values)
     if set(map(type, given)) <= {float, int, type(None)}:
@@ -114,26 +137,26 @@ def number_column(values: Iterable[Any], losses: Losses) -> Any:
             numbers = np.array(given, dtype=NUMBER)
             if not np.isinf(numbers).any():
                 return numbers
-    return np.array([read_number(value, losses) for value in given], dtype=NUMBER)
+    return np.array([read_number(value, problems) for value in given], dtype=NUMBER)
 
 
-def read_number(value: Any, losses: Losses) -> float | None:
-    """Read one measure; anything else is counted as lost and missing."""
+def read_number(value: Any, problems: ParseProblems) -> float | None:
+    """Read one measure; anything else is missing and, unless null, a problem."""
     if type(value) in (int, float):
         with suppress(OverflowError):
             if math.isfinite(value):
                 return float(value)
     if value is not None:
-        losses.add("{} measures were no numbers and are missing")
+        problems.add("{} measures were no numbers and are missing")
     return None
 
 
-def flag_column(values: Iterable[Any], losses: Losses) -> Any:
+def flag_column(values: Iterable[Any], problems: ParseProblems) -> Any:
     """Booleans; anything else is missing."""
     flags = list(values)
     if not set(map(type, flags)) <= {bool, type(None)}:
         readable = [value if type(value) is bool else None for value in flags]
-        losses.add(
+        problems.add(
             "{} values were neither true nor false and are missing",
             sum(value is not None and flag is None for value, flag in zip(flags, readable, strict=True)),
         )
@@ -146,7 +169,7 @@ def day_column(values: Iterable[dt.date | None]) -> Any:
     return np.array(list(values), dtype=DAY)
 
 
-def instant_column(values: Iterable[Any], losses: Losses) -> Any:
+def instant_column(values: Iterable[Any], problems: ParseProblems) -> Any:
     """ISO 8601 instants in UTC; null, and what is no such text, is NaT."""
     given = list(values)
     readable = [text if type(text) is str and _ISO_DATE.match(text) else None for text in given]
@@ -160,11 +183,11 @@ def instant_column(values: Iterable[Any], losses: Losses) -> Any:
         # Nanoseconds, which pandas 2 reads through, end in the year 2262; wrong clocks do not.
         instants.iloc[row] = moment = _read_instant(readable[row])
         if moment is pd.NaT:
-            losses.add("{} times could not be read and are missing")
+            problems.add("{} times could not be read and are missing")
     return instants.array
 
 
-def property_column(rows: Sequence[int], values: Sequence[Any], length: int, losses: Losses) -> Any:
+def property_column(rows: Sequence[int], values: Sequence[Any], length: int, problems: ParseProblems) -> Any:
     """A property that the app made up: `values` stand in `rows`, everywhere else it is missing.
 
     The type is that of the values: text, boolean, Int64 or float64, and object where they are mixed.
@@ -175,7 +198,7 @@ def property_column(rows: Sequence[int], values: Sequence[Any], length: int, los
         values = [value if _is_plain(value) else _spell(value) for value in values]
     kinds = set(map(type, values))
     if str in kinds:
-        cleaned = clean([value if type(value) is str else None for value in values], losses)
+        cleaned = clean([value if type(value) is str else None for value in values], problems)
         values = [text if type(value) is str else value for text, value in zip(cleaned, values, strict=True)]
     place = np.full(length, -1)
     place[list(rows)] = np.arange(len(values))

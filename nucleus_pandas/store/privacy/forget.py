@@ -16,9 +16,9 @@ import pandas as pd
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.erasure import lists_user, shows_user, wrong_kind_of_id
-from nucleus_pandas.api.http.addresses import segment
+from nucleus_pandas.api.http.api_request import segment
 from nucleus_pandas.api.parsing.schemas import inner_list, objects, part
-from nucleus_pandas.api.parsing.values import Losses, clean
+from nucleus_pandas.api.parsing.values import ParseProblems, clean
 from nucleus_pandas.core.dtypes import COUNT, TEXT, make_frame
 from nucleus_pandas.exceptions import NotFoundError, NucleusError, StoreError
 from nucleus_pandas.store.eventstore import check_store
@@ -198,7 +198,7 @@ def _columns(client: Client) -> tuple[str, str]:
 
 def _as_stored(text: str) -> str:
     """An id as tables hold it, without the characters that they cannot."""
-    return str(clean([text], Losses(PATHS["user"]))[0])
+    return str(clean([text], ParseProblems(PATHS["user"]))[0])
 
 
 def _add_from_store(connection: duckdb.DuckDBPyConnection, client: Client, user_id: str, person: _Person) -> None:
@@ -270,10 +270,10 @@ def _at_service(client: Client, user_id: str) -> _Person:
     if not shows_user(payload, user_id):
         return person  # no ids, or those of another user
     with contextlib.suppress(NucleusError):
-        user, losses = part(payload, "user", dict, "user"), Losses(PATHS["user"])
+        user, problems = part(payload, "user", dict, "user"), ParseProblems(PATHS["user"])
         person.ids.update(text for name in ("_id", "userId") if isinstance(text := user.get(name), str) and text)
-        devices = [device.get("_id") for device in objects(inner_list(user, "devices", losses), losses)]
-        sessions = [session.get("device") for session in objects(part(payload, "sessions", list, "user"), losses)]
+        devices = [device.get("_id") for device in objects(inner_list(user, "devices", problems), problems)]
+        sessions = [session.get("device") for session in objects(part(payload, "sessions", list, "user"), problems)]
         person.devices.update(text for text in (*devices, *sessions) if isinstance(text, str) and text)
     return person
 

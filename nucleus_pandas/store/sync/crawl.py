@@ -17,12 +17,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nucleus_pandas.api.client import Answer, Client
+from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.endpoints import PATHS
+from nucleus_pandas.api.http.api_request import Answer
 from nucleus_pandas.api.loaders.fanout import progress_bar
 from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.schemas import part
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.api.refusals import Refusals, may_concern_one
 from nucleus_pandas.core.units import ONE_DAY
 from nucleus_pandas.exceptions import (
@@ -162,7 +163,7 @@ class Crawl:
         progress: bool,
     ) -> None:
         self.outcome = Outcome()
-        self.losses = (Losses(PATHS["user"]), Losses(PATHS["session_events"]))
+        self.problems = (ParseProblems(PATHS["user"]), ParseProblems(PATHS["session_events"]))
         self._client, self._database, self._interval = client, database, interval
         self._now, self._dated = now, dated
         self._path_column = "user_db_id" if client.user_path == "_id" else "user_id"
@@ -348,8 +349,8 @@ class Crawl:
         numbers = [*(answer.user_no for answer in users), *others]
         with self._patiently() as connection:
             tally = Tally()
-            writing.put_sessions(connection, users, self.losses[0])
-            writing.put_events(connection, events, self.losses[1], tally)
+            writing.put_sessions(connection, users, self.problems[0])
+            writing.put_events(connection, events, self.problems[1], tally)
             groups = writing.groups_to_fetch(connection, numbers, self._interval, self._path_column, self._now)
         with self._lock:
             self._written = []

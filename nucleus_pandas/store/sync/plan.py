@@ -11,7 +11,7 @@ import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.endpoints import PATHS
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.api.windows import make_window
 from nucleus_pandas.core.dtypes import COUNT, TEXT, make_frame
 from nucleus_pandas.core.durations import Duration, read_duration
@@ -159,8 +159,8 @@ def plan_sync(
     True
     """
     database = check_store(store).database
-    losses = Losses(PATHS["users"])
-    listing = selection.ask_listing(check_client(client), losses)
+    problems = ParseProblems(PATHS["users"])
+    listing = selection.ask_listing(check_client(client), problems)
     state = selection.read_state(database, listing, client.app_id)
     request = read_request(client, listing, state, start, end, tz=tz, window=window, sample=sample, seed=seed)
     state.ask_again(selection.users_to_refresh(state, refresh))

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.client import Answer, Client
+from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.endpoints import PATHS
+from nucleus_pandas.api.http.api_request import Answer
 from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.schemas import part
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
 from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 from nucleus_pandas.exceptions import StoreError
@@ -88,22 +89,22 @@ class StoreState:
         self.users.loc[users, ["asked_at", "asked_seen"]] = pd.NaT
 
 
-def ask_listing(client: Client, losses: Losses) -> Listing:
+def ask_listing(client: Client, problems: ParseProblems) -> Listing:
     """Request the users' list, which takes one request."""
     answer = client.get("users", cached=False)
     rows = part(answer.payload, "data", list, "users")
-    users, properties = people.user_columns(rows, losses)
+    users, properties = people.user_columns(rows, problems)
     total = answer.payload.get("total")
     came = sum(type(row) is dict and bool(row.get("_id") or row.get("userId")) for row in rows)
     as_of, dated = _known_until(answer, users["last_seen"], client.now())
     # Without the service's id, two rows can be the same user.
     keys = pd.Series(user_keys(users["user_id"], users["user_db_id"]), dtype=object)
     kept = np.flatnonzero(~keys.duplicated())
-    losses.add("{} users are on the list twice and are counted once", len(keys) - len(kept))
+    problems.add("{} users are on the list twice and are counted once", len(keys) - len(kept))
     return Listing(
         {name: values[kept] for name, values in users.items()},
         [properties[row] for row in kept],
-        people.device_columns(rows, Losses(PATHS["users"])),  # problems were counted with the users
+        people.device_columns(rows, ParseProblems(PATHS["users"])),  # problems were counted with the users
         came,
         total if type(total) is int else came,
         as_of,

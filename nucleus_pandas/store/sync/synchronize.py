@@ -13,7 +13,7 @@ import pandas as pd
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.parsing import people
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.core.dtypes import COUNT, TEXT, make_frame
 from nucleus_pandas.core.durations import Duration
 from nucleus_pandas.core.instants import When, Zone
@@ -168,8 +168,8 @@ def sync(
     check_client(client)
     database = check_store(store).database
     with database.alone("sync"):
-        losses = Losses(PATHS["users"])
-        listing = selection.ask_listing(client, losses)
+        problems = ParseProblems(PATHS["users"])
+        listing = selection.ask_listing(client, problems)
         erased = unfinished_erasures.finish_in_store(database, client.app_id)
         state = selection.read_state(database, listing, client.app_id)
         request = read_request(client, listing, state, start, end, tz=tz, window=window, sample=sample, seed=seed)
@@ -179,8 +179,8 @@ def sync(
             with database.writing() as connection:
                 writing.mark_outdated(connection, state.users.loc[outdated, "user_no"], request.interval)
         work = find_work(client, database, listing, state, request)
-        losses.warn()
-        people.tell_of_missing_users(listing.total, listing.came)
+        problems.warn()
+        people.warn_of_missing_users(listing.total, listing.came)
         unfinished_erasures.finish_at_service(client, listing, state)
         return _Run(client, database, listing, work, request, erased).go(progress=progress)
 
@@ -226,8 +226,8 @@ class _Run:
         gone, failures = self._finish(number, outcome, seconds, finished=outcome.error is None)
         if deleted + gone:
             self.database.rewrite()
-        for losses in crawl.losses:
-            losses.warn()
+        for problems in crawl.problems:
+            problems.warn()
         if outcome.error is not None:
             raise _ended_early(outcome, outcome.error)
         if len(failures):

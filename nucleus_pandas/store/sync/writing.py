@@ -18,7 +18,7 @@ import pandas as pd
 
 from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.schemas import DEVICES, USERS
-from nucleus_pandas.api.parsing.values import Losses
+from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.core.dtypes import TEXT
 from nucleus_pandas.core.units import SESSION_TIMEOUT
 from nucleus_pandas.store.completeness import SHORT, USER_SHORT, due, schedule_retries
@@ -180,7 +180,7 @@ def put_users(
     connection.execute("INSERT INTO kept.devices BY NAME SELECT * FROM came")
 
 
-def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAnswer], losses: Losses) -> None:
+def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAnswer], problems: ParseProblems) -> None:
     """Put the sessions of users in place of what was known of them.
 
     A session that has grown is stale, however old it is: the clock of its device may be wrong. A session that the
@@ -192,7 +192,7 @@ def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAn
     """
     if not answers:
         return
-    owner, columns = people.session_columns([answer.sessions for answer in answers], losses)
+    owner, columns = people.session_columns([answer.sessions for answer in answers], problems)
     numbers = np.array([answer.user_no for answer in answers], dtype=np.int32)
     sessions = pd.DataFrame(
         {name: columns[name] for name in ("device_id", "session_id", "start", "end", "actions", "errors")}
@@ -211,7 +211,7 @@ def put_sessions(connection: duckdb.DuckDBPyConnection, answers: Sequence[UserAn
 
 
 def put_events(
-    connection: duckdb.DuckDBPyConnection, answers: Sequence[EventsAnswer], losses: Losses, tally: Tally
+    connection: duckdb.DuckDBPyConnection, answers: Sequence[EventsAnswer], problems: ParseProblems, tally: Tally
 ) -> None:
     """Put the events of sessions in place of what was there of the same ones.
 
@@ -236,7 +236,7 @@ def put_events(
     ).df()
     events = [people.without_copies(answer.events) for answer in answers]
     copies = np.array([len(answer.events) for answer in answers]) - np.array([len(of_group) for of_group in events])
-    owner, columns, properties, flawed = people.session_event_columns(events, sessions, sessions["number"], losses)
+    owner, columns, properties, flawed = people.session_event_columns(events, sessions, sessions["number"], problems)
     received = people.count_received(owner, columns["kind"], copies[sessions["number"]])
     short = people.missing_events(sessions["actions"], sessions["errors"], *received) > 0
     came = np.bincount(owner, minlength=len(sessions))
