@@ -73,7 +73,8 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
         the value that is wanted, or a list of values of which any will do; None is a missing one, or an empty text. All
         of them must hold. Or a function that takes a frame, the rows of these events, and returns a truth value for
         each: a Series, which is aligned on the index of the frame, or an array in the order of its rows; missing is
-        false. Of a store, the frame has columns for the 200 most frequent properties.
+        false. The index is that of the log or, where labels repeat in it, the number of each row in the log. Of a
+        store, the frame has columns for the 200 most frequent properties.
 
     Returns
     -------
@@ -298,6 +299,11 @@ def _is_beyond_arrays(value: object) -> bool:
 
 def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, place: str) -> Bools:
     frame = log.rows_frame(rows)
+    if not frame.index.is_unique:
+        frame.index = pd.Index(log.order[rows])
+    elif isinstance(frame.index, pd.RangeIndex):
+        frame.index = pd.Index(frame.index.to_numpy())  # so that one that was reset can be told from it
+    labels = frame.index
     given = where(frame)
     if np.ndim(given) > 1:
         raise TypeError(
@@ -311,25 +317,21 @@ def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, pl
     ):
         raise TypeError(f"{place}: where gave values of type {answer.dtype}; it must give True or False a row.")
     if isinstance(given, pd.Series):
-        answer = _aligned(answer, frame.index, place)
+        answer = _aligned(answer, labels, place)
     return answer.astype("boolean").fillna(False).to_numpy(dtype=np.bool_)
 
 
-def _aligned(answer: pd.Series, index: pd.Index, place: str) -> pd.Series:
+def _aligned(answer: pd.Series, labels: pd.Index, place: str) -> pd.Series:
     """Put an answer in the order of the rows that were passed: a function may have sorted them."""
-    if answer.index.equals(index):
-        return answer
-    if not index.is_unique:
-        raise ValueError(
-            f"{place}: where gave the rows in another order, and labels that occur twice cannot tell it. Give the log "
-            "an index of its own with reset_index(drop=True), or keep the order."
-        )
-    if not answer.index.is_unique or not index.isin(answer.index).all():
+    other = answer.index
+    # A reset index has the labels of other rows where the rows were sorted before.
+    reset = isinstance(other, pd.RangeIndex) and len(other) > 0
+    if reset or not other.is_unique or other.nlevels != labels.nlevels or not labels.isin(other).all():
         raise ValueError(
             f"{place}: where gave a Series with another index than its frame. Keep the index, or return an array in "
             "the order of the rows."
         )
-    return answer.reindex(index)
+    return answer.reindex(labels)
 
 
 def find_column(log: EventLog, name: str, argument: str) -> str:
