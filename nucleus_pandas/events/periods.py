@@ -12,7 +12,7 @@ from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.calendar import MOST_ROWS, Freq
 from nucleus_pandas.core.instants import instant_of, microseconds
 from nucleus_pandas.core.units import DAY
-from nucleus_pandas.events.clock_errors import Times, oldest
+from nucleus_pandas.events.clock_errors import Times, oldest, warn_behind
 
 # Longer than any period, so that no period at the edge of the data is cut.
 _MARGIN = dt.timedelta(days=40)
@@ -29,12 +29,12 @@ class Calendar:
 
 
 def make_calendar(
-    freq: Freq, times: Ints | Times, start: int | None, end: int | None, as_of: int, zone: dt.tzinfo
+    freq: Freq, times: Ints | Times, start: int | None, end: int | None, as_of: int, zone: dt.tzinfo, what: str
 ) -> Calendar:
     """Cut [start, end) into periods; where it is open, as far as there are times in it that can be right.
 
-    Where there are none, the periods from `start` go as far as the data are known. Times that are thinned lie in
-    [start, end) already.
+    Those that cannot be right are warned of; `what` names them. Where there are none, the periods from `start` go as
+    far as the data are known. Times that are thinned lie in [start, end) already.
     """
     times = times if isinstance(times, Times) else Times(times)
     times = times if start is None else times.since(start)
@@ -60,6 +60,8 @@ def make_calendar(
         ) from None
     periods = [one for one in window if microseconds(one.end) > low and microseconds(one.start) < high]
     edges = [microseconds(period.start) for period in periods] + [microseconds(periods[-1].end)]
+    if start is None:
+        warn_behind(times, edges[0], what)
     return Calendar(
         [period.label for period in periods],
         np.array(edges, dtype=np.int64),

@@ -317,7 +317,7 @@ def funnel_trend(
     Warns
     -----
     IncompleteDataWarning
-        As `funnel`.
+        As `funnel`; and when entries lie years before all others.
 
     Notes
     -----
@@ -360,7 +360,7 @@ def funnel_trend(
     found = None if whole is None else look_up(whole, asked)
     times = answer(EntryTimes(asked), log) if found is None else entry_times(found, asked)
     zone = parse_zone("UTC" if tz is None else tz)
-    calendar = make_calendar(freq, times, asked.start, asked.end, asked.as_of, zone)
+    calendar = make_calendar(freq, times, asked.start, asked.end, asked.as_of, zone, "entries")
     if len(calendar.edges):
         asked = replace(asked, start=int(calendar.edges[0]), end=int(calendar.edges[-1]))
     table = FunnelTable(asked, by, top, log.sample, calendar)

@@ -17,7 +17,7 @@ from nucleus_pandas.core.dtypes import COUNT, INSTANT, NUMBER, TEXT, Schema, mak
 from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.text import MISSING, OTHER
 from nucleus_pandas.core.units import DAY
-from nucleus_pandas.events.error_events import error_rows
+from nucleus_pandas.events.error_events import error_rows, warn_without_errors
 from nucleus_pandas.events.eventlog import Events
 from nucleus_pandas.stats.intervals import LOW_N
 from nucleus_pandas.stats.rate_ratio import RateRatio, rate_ratio
@@ -122,7 +122,9 @@ def compare_releases(
     Warns
     -----
     IncompleteDataWarning
-        When events have no session: they are left out.
+        When events have no session, or sessions start years before all others: they are left out.
+    UserWarning
+        When no event is an error, see `error_free`.
 
     Notes
     -----
@@ -157,6 +159,7 @@ def compare_releases(
     check_unit(per)
     top = checked_number("top", top, None, "how many versions get rows")
     read = read_versions(events, "compare_releases", start, end, tz, as_of, everything=True)
+    warn_without_errors(read.log)
     asked = read.only(read.inside())
     named, lives = _rows(asked, top), _lives(read)
     shares = _Shares(np.sort(read.found.time), read)

@@ -155,7 +155,7 @@ def find_grid(times: Times, clocks: Clocks) -> Grid:
 def _low(times: Times, clocks: Clocks) -> int:
     """The first instant of the oldest cohort that can be right: all starts of it count. A warning tells of others."""
     low = int(clocks.edges(clocks.periods(np.array([oldest(times)])))[0])
-    warn_behind(times, low, "starts of users", "If that is wrong, and to be rid of this warning, pass start=.")
+    warn_behind(times, low, "starts of users")
     return low
 
 
