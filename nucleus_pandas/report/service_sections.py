@@ -39,7 +39,7 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     """The most frequent events, and those that changed most."""
     table = event_table(loaded)
     found = int((table["count"] > 0).sum())
-    young = "" if span.settled else f" Changes are of the judged days, {_written(span.judged)}."
+    young = "" if span.settled else f" Changes are of settled days, {_written(span.compared)}."
     note = (
         f"The most frequent of {counted(found, 'event')} with a name of the app's. Rates are per 100 sessions, so that "
         f"more sessions alone change nothing.{young}"
@@ -47,7 +47,7 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     report.sections.append(_events_section("Events", table[table["count"] > 0].head(_TOP), note, loaded, level=2))
     if loaded.before is None:
         return
-    many = table[["count_judged", "count_before"]].max(axis=1) >= _MANY
+    many = table[["count_compared", "count_before"]].max(axis=1) >= _MANY
     unlike = (table["ratio"] - 1).abs() >= _MUCH
     movers = table[many & unlike & (table["verdict"] == Verdict.CLEAR)]
     movers = movers.iloc[np.argsort(-np.abs(np.log(movers["ratio"])).to_numpy(), kind="stable")].head(_TOP)
@@ -64,29 +64,29 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
 
 
 def event_table(loaded: Loaded) -> pd.DataFrame:
-    """A row an event, the most frequent first: count and rate per 100 sessions, now, on the judged days and before.
+    """A row an event, the most frequent first: count and rate per 100 sessions, now, on the compared days and before.
 
-    `ratio` is the rate of the judged days divided by the one before, and `verdict` is that of this change; only
+    `ratio` is the rate of the compared days divided by the one before, and `verdict` is that of this change; only
     frequent events are tested.
     """
     counts = pd.DataFrame({place: _of_events(one) for place, one in enumerate(loaded.periods)})
     before = 0.0 if loaded.before is None else _of_events(loaded.before)
-    table = pd.DataFrame({"count": _of_events(loaded.now), "count_judged": counts[0], "count_before": before})
+    table = pd.DataFrame({"count": _of_events(loaded.now), "count_compared": counts[0], "count_before": before})
     table = table.join(counts.drop(columns=0)).fillna(0.0)
-    table = table[table[["count", "count_judged", "count_before"]].max(axis=1) > 0]
+    table = table[table[["count", "count_compared", "count_before"]].max(axis=1) > 0]
     table = table.rename_axis("event").reset_index()
     bases = [glance.sessions(one) for one in loaded.periods]
     base_before = np.nan if loaded.before is None else glance.sessions(loaded.before)
-    base_of = {"": glance.sessions(loaded.now), "_judged": bases[0], "_before": base_before}
+    base_of = {"": glance.sessions(loaded.now), "_compared": bases[0], "_before": base_before}
     for name, base in base_of.items():
         table[f"rate{name}"] = 100 * table[f"count{name}"] / (base or np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        table["ratio"] = table["rate_judged"] / table["rate_before"]
-    frequent = table[["count_judged", "count_before"]].max(axis=1) >= _MANY
+        table["ratio"] = table["rate_compared"] / table["rate_before"]
+    frequent = table[["count_compared", "count_before"]].max(axis=1) >= _MANY
     p_values = np.full(len(table), np.nan)
     for place, row in zip(np.flatnonzero(frequent), table[frequent].to_dict("records"), strict=True):
         earlier = [Measured(row[number], base) for number, base in enumerate(bases) if number]
-        both = Measured(row["count_judged"], bases[0]), Measured(row["count_before"], base_before)
+        both = Measured(row["count_compared"], bases[0]), Measured(row["count_before"], base_before)
         p_values[place] = p_of_change(*both, earlier)
     table["verdict"] = verdicts_of(p_values) if len(table) else pd.Series(dtype=object)
     return table.sort_values(["count", "event"], ascending=[False, True], ignore_index=True)
@@ -103,10 +103,10 @@ def _events_section(heading: str, table: pd.DataFrame, note: str, loaded: Loaded
         "Per 100 sessions": table["rate"],
     }
     if loaded.before is not None:
-        rows = table[["count_judged", "count_before", "ratio", "verdict"]].itertuples(index=False)
-        judged = {} if loaded.judged is loaded.now else {"Per 100, judged days": table["rate_judged"]}
-        columns |= judged | {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
-    tenths = ("Per 100 sessions", "Per 100, judged days", "Per 100 before")
+        rows = table[["count_compared", "count_before", "ratio", "verdict"]].itertuples(index=False)
+        settled = {} if loaded.compared is loaded.now else {"Per 100, settled days": table["rate_compared"]}
+        columns |= settled | {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
+    tenths = ("Per 100 sessions", "Per 100, settled days", "Per 100 before")
     return table_section(heading, columns, note, level=level, tenths=tenths)
 
 
@@ -133,19 +133,17 @@ def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
     report.add("Errors", f"{told} Every report counts: one session can report many.")
     columns = ["day", "error", "count", "base", "rate", "expected", "low", "high", "spike"]
     report.add("Rate by day", plot_error_trend, data=trend, numbers=trend.loc[days, columns], level=3)
-    first, last = span.judged
-    _add_spikes(report, trend[trend["day"].between(pd.Timestamp(first), pd.Timestamp(last))], span)
+    _add_spikes(report, trend[trend["day"].isin(pd.DatetimeIndex(span.judged))], span)
     _add_new(report, loaded, span)
 
 
 def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
     spikes = trend[trend["spike"].fillna(value=False).astype(bool)]
-    judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any())
-    first, last = span.judged
-    told = [] if span.settled else [f"Judged: {_written(span.judged)}. The next report judges the days after that."]
+    judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any()).astype(bool)
+    told = [_judged(span)]
     if left_out := int((~judged).sum()):
-        days = counted((last - first).days + 1, "day")
-        told.append(f"{left_out} of {days} not judged: without sessions, or with fewer than four weeks before.")
+        days = counted(len(judged), "day")
+        told.append(f"{left_out} of these {days} could not be judged: no sessions, or fewer than four weeks before.")
     note = " ".join(told)
     if len(spikes):
         columns = {
@@ -159,16 +157,32 @@ def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
         note = f"Above the range to be expected from the same weekday of the 8 weeks before. {note}".strip()
         report.sections.append(table_section("Spikes", columns, note, level=3))
     elif judged.any():
-        report.add("Spikes", "No error was above the range to be expected on any day.", note, level=3)
+        report.add("Spikes", "No error was above the range to be expected on any judged day.", note, level=3)
     else:
         report.add("Spikes", "Too early to say: no day can be judged yet.", note, level=3)
 
 
+def _judged(span: Span) -> str:
+    """Name the days that are judged, and those that a later report will judge."""
+    told = []
+    if span.judged:
+        days = _written((span.judged[0], span.judged[-1]))
+        told.append(f"Judged: {days}, all that have settled since the report before.")
+    if span.unsettled:
+        later = ", ".join(f"{day} (settles on {then:%Y-%m-%d})" for day, then in span.unsettled.items())
+        kind = {"D": "daily", "W": "weekly", "M": "monthly"}[span.freq]
+        told.append(f"Not judged yet: {later}. The first {kind} report that is made after that judges them.")
+    return " ".join(told)
+
+
 def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
-    if not loaded.now.errors["count"].sum() or loaded.errors["day"].nunique() <= span.days:
+    # What was sent late for days before the period is new as well.
+    first = min([*span.judged[:1], span.first])
+    days = (span.until - first).days + 1
+    if not loaded.now.errors["count"].sum() or loaded.errors["day"].nunique() <= days:
         return
-    new = new_errors(loaded.errors, days=span.days)
-    before = counted((span.first - span.since).days, "day")
+    new = new_errors(loaded.errors, days=days)
+    before = counted((first - span.since).days, "day")
     if len(new):
         columns = {"Error": new["error"], "First seen": new["first_seen"], "Count": new["count"]}
         report.sections.append(table_section("New errors", columns, f"Not reported in the {before} before.", level=3))
@@ -220,9 +234,9 @@ def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
         if column in users.columns and users[column].notna().any()
     ]
     values = pd.concat(tables) if tables else people.head(0).assign(dimension="", value="")
-    if span.judged_before is None:
+    if span.compared_with is None:
         return breakdown(_created(values, span.first, span.until, span))
-    return compare_breakdowns(_created(values, *span.judged_before, span), _created(values, *span.judged, span))
+    return compare_breakdowns(_created(values, *span.compared_with, span), _created(values, *span.compared, span))
 
 
 def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span) -> None:
@@ -230,7 +244,7 @@ def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span
     if not len(table):
         return
     shown: dict[str, Any]
-    if span.judged_before is None:
+    if span.compared_with is None:
         shown = {
             "Value": table["value"],
             "New users": table["count"],
@@ -251,7 +265,7 @@ def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span
             "Change": words_of(table),
         }
         note = (
-            f"Users created in {_written(span.judged)} beside those created in {_written(span.judged_before)}, each "
+            f"Users created in {_written(span.compared)} beside those created in {_written(span.compared_with)}, each "
             "counted once. Bounds: 95 % for all tables of new users together."
         )
     tenths = [name for name in shown if name not in ("Value", "New users", "Change")]

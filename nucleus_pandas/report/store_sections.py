@@ -153,11 +153,12 @@ def add_retention(report: Report, people: People | None, users: pd.DataFrame, sp
     if people is not None:
         days = people.periods(first)
         table = _until(retention(people.store, users=people.store.users(properties=[]), freq=freq, **days), span)
+        table = _settled(table, span, days["as_of"] or people.as_of)
         cells, note = heatmap_of(table)
         told = f"{note} A user starts when the account is created."
     else:
         found = unbounded_retention(users, freq=freq, start=first, end=span.until, tz=span.zone, as_of=span.now)
-        table = _until(found, span)
+        table = _settled(_until(found, span), span, span.now)
         cells, note = heatmap_of(table)
         more = _with_store(f"how many came in each {NOUNS[freq]}, whether or not they came later.")
         told = f"{note} Recent rates are too low and still rise: who is away may be back. {more}"
@@ -172,12 +173,23 @@ def _until(table: pd.DataFrame, span: Span) -> pd.DataFrame:
     return table[~np.asarray(later, dtype=bool)].reset_index(drop=True)
 
 
+def _settled(table: pd.DataFrame, span: Span, as_of: dt.datetime) -> pd.DataFrame:
+    """Add the state that the period of each cell has in the other sections, too."""
+    freq = "M" if span.freq == "M" else "W"
+    after = table["cohort"].dt.to_period(freq) + table["period"].astype("int64").to_numpy() + 1
+    last = {one: first_instant(one.start_time.date(), span.zone) + SETTLING_TIME <= as_of for one in after.unique()}
+    return table.assign(settled=after.map(last).astype(bool))
+
+
 def _pooled(table: pd.DataFrame) -> list[str]:
-    """Say what share of all cohorts together came back, in the first period and in the last with enough users."""
-    curve = retention_curve(table)
+    """Say what share of all cohorts together came back, in the first period and in the last with enough users.
+
+    Only of settled periods: the others may still change.
+    """
+    curve = retention_curve(table[table["settled"]])
     told = curve[(curve["period"] > 0) & curve["rate"].notna() & ~curve["low_n"].astype(bool)]
     if not len(told):
-        return ["No later period is over for 30 users or more."]
+        return ["No later period has settled for 30 users or more."]
     return [_told(row) for row in told.iloc[list(dict.fromkeys([0, len(told) - 1]))].to_dict("records")]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def cards_of(loaded: Loaded, *, settled: bool) -> list[Card]:
-    """Make five cards: users, new users, sessions, their length, errors; and how the judged days differ from before."""
+    """Make five cards: users, new users, sessions, their length, errors; and how settled days differ from before."""
     kinds: list[tuple[str, Number, str, Callable[[Counts], Measured]]] = [
         ("Active users", active_users, "{:,.0f}", lambda one: Measured(active_users(one), len(one.daily))),
         ("New users", new_users, "{:,.0f}", lambda one: Measured(new_users(one), len(one.daily))),
@@ -33,17 +33,19 @@ def cards_of(loaded: Loaded, *, settled: bool) -> list[Card]:
     verdicts = verdicts_of([p_of(loaded, measured) for *_, measured in kinds])
     cards = []
     for (name, number, written, _), verdict in zip(kinds, verdicts, strict=True):
-        judged, before = number(loaded.judged), number(loaded.before)
-        told = change_of(judged, before, written=_write(before, written), verdict=verdict)
-        told = told if settled else f"judged days {_write(judged, written)}: {told}"
+        compared, before = number(loaded.compared), number(loaded.before)
+        told = change_of(compared, before, written=_write(before, written), verdict=verdict)
+        told = told if settled else f"settled days {_write(compared, written)}: {told}"
         cards.append(Card(name, _write(number(loaded.now), written), told))
     return cards
 
 
 def p_of(loaded: Loaded, measured: Callable[[Counts], Measured]) -> float:
-    """How often the judged days and those before differ as much, as far as earlier periods tell."""
+    """How often the compared days and those before differ as much, as far as earlier periods tell."""
     assert loaded.before is not None  # noqa: S101 - asked where there is one
-    return p_of_change(measured(loaded.judged), measured(loaded.before), [measured(one) for one in loaded.periods[1:]])
+    return p_of_change(
+        measured(loaded.compared), measured(loaded.before), [measured(one) for one in loaded.periods[1:]]
+    )
 
 
 def active_users(counts: Counts) -> float:
