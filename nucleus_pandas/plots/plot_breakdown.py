@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.text import MISSING, OTHER, percent
+from nucleus_pandas.core.text import MISSING, OTHER, percent, points
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import NOBODY, percent_axis
@@ -159,7 +159,11 @@ def plot_breakdown_change(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="y", labelsize=size)
     definition = [
         "Hollow: share before. Full: share after. Beside: the difference in percentage points"
-        + (". No bounds, as totals do not tell users." if np.isnan(low).all() else ", with its 95 % bounds."),
+        + (
+            ". No bounds, as totals do not tell users."
+            if np.isnan(low).all()
+            else ", with its bounds, 95 % for all rows together."
+        ),
         "Grey: no clear change.",
         "Fewer than 30 were counted before or after." if table["low_n"].any() else "",
     ]
@@ -252,8 +256,8 @@ def _points(difference: float, low: float, high: float) -> str:
     """A difference in percentage points with its bounds."""
     if np.isnan(difference):
         return "nothing to compare"
-    bounds = "" if np.isnan(low) else f" ({100 * low:+.1f} to {100 * high:+.1f})"
-    return f"{100 * difference:+.1f}{bounds}".replace("-", "−")
+    bounds = "" if np.isnan(low) else f" ({points(low)} to {points(high)})"
+    return f"{points(difference)}{bounds}"
 
 
 def _name_rows(ax: Axes, values: pd.Series) -> tuple[list[str], float]:

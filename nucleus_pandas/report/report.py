@@ -10,21 +10,22 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
 from nucleus_pandas.core.files import full_path, write_private
+from nucleus_pandas.core.text import points
 from nucleus_pandas.plots.style import figures_for_page
 from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.heatmap import SHADES
 from nucleus_pandas.report.mail import make_mail
 from nucleus_pandas.report.pictures import DARK, png_of, safe, svg_of
 from nucleus_pandas.report.svg_minify import shared_styles
-from nucleus_pandas.report.table_cells import MOST_COLUMNS, Cells, cells_of
+from nucleus_pandas.report.table_cells import MOST_COLUMNS, Cells, Format, cells_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from email.message import EmailMessage
 
     from jinja2 import Template
@@ -272,11 +273,20 @@ def check_page(path: str | os.PathLike[str]) -> Path:
     return target
 
 
+#: Columns of differences of shares, with their bounds.
+POINTS: Final[dict[str, Format]] = dict.fromkeys(("Difference, points", "Bounds from", "to"), points)
+
+
 def table_section(
-    heading: str, columns: Mapping[str, Any], note: str = "", *, level: int = 2, tenths: Collection[str] = ()
+    heading: str,
+    columns: Mapping[str, Any],
+    note: str = "",
+    *,
+    level: int = 2,
+    formats: Mapping[str, Format] | None = None,
 ) -> Section:
-    """Make a section of columns; `tenths`: those written with one digit behind the point, as per cent are."""
-    return Section(heading, note, level, cells=cells_of(pd.DataFrame(columns).reset_index(drop=True), tenths=tenths))
+    """Make a section of columns; `formats`: how numbers of some columns are written."""
+    return Section(heading, note, level, cells=cells_of(pd.DataFrame(columns).reset_index(drop=True), formats=formats))
 
 
 def _written(section: Section, content: pd.DataFrame | str) -> Section:

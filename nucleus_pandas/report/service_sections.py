@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,19 +11,21 @@ import pandas as pd
 from nucleus_pandas.analysis.breakdown.breakdown import breakdown, compare_breakdowns
 from nucleus_pandas.analysis.errors.error_trend import error_trend, new_errors
 from nucleus_pandas.core.instants import first_instant
-from nucleus_pandas.core.text import counted
+from nucleus_pandas.core.text import counted, percent_number, rounded
 from nucleus_pandas.plots.plot_error_trend import plot_error_trend
 from nucleus_pandas.report import summary_cards as glance
 from nucleus_pandas.report.changes import Measured, p_of_change, percent_of, words_of
-from nucleus_pandas.report.report import table_section
+from nucleus_pandas.report.report import POINTS, table_section
 from nucleus_pandas.stats.significance import Verdict, verdicts_of
 
 if TYPE_CHECKING:
     from nucleus_pandas.report.report import Report, Section
     from nucleus_pandas.report.report_period import Span
     from nucleus_pandas.report.service_tables import Counts, Loaded
+    from nucleus_pandas.report.table_cells import Format
 
 _TOP = 10
+_PERCENT: Final[dict[str, Format]] = dict.fromkeys(("Share, %", "Before, %", "95 % from"), percent_number)
 _TOTALS = (
     "Shares of all that the service counted under the heading. These are totals, which do not tell how many users they "
     "are of: no bounds, no verdict."
@@ -106,8 +108,8 @@ def _events_section(heading: str, table: pd.DataFrame, note: str, loaded: Loaded
         rows = table[["count_compared", "count_before", "ratio", "verdict"]].itertuples(index=False)
         settled = {} if loaded.compared is loaded.now else {"Per 100, settled days": table["rate_compared"]}
         columns |= settled | {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
-    tenths = ("Per 100 sessions", "Per 100, settled days", "Per 100 before")
-    return table_section(heading, columns, note, level=level, tenths=tenths)
+    formats = dict.fromkeys(("Per 100 sessions", "Per 100, settled days", "Per 100 before"), rounded)
+    return table_section(heading, columns, note, level=level, formats=formats)
 
 
 def _change(count: float, before: float, ratio: float, verdict: Verdict) -> str:
@@ -129,7 +131,7 @@ def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
     number = int(loaded.now.errors["count"].sum())
     told = f"{counted(number, 'error')} {'was' if number == 1 else 'were'} reported"
     rate = glance.error_rate(loaded.now)
-    told += "." if np.isnan(rate) else f", {rate:,.2f} per 100 sessions."
+    told += "." if np.isnan(rate) else f", {rounded(rate, 2)} per 100 sessions."
     report.add("Errors", f"{told} Every report counts: one session can report many.")
     columns = ["day", "error", "count", "base", "rate", "expected", "low", "high", "spike"]
     report.add("Rate by day", plot_error_trend, data=trend, numbers=trend.loc[days, columns], level=3)
@@ -212,17 +214,16 @@ def _add_totals(report: Report, heading: str, now: pd.DataFrame | None, before: 
     table = breakdown(now) if before is None else compare_breakdowns(before, now)
     shown: dict[str, Any]
     if before is None:
-        shown = {"Value": table["value"], "Count": table["count"], "Share, %": 100 * table["share"]}
+        shown = {"Value": table["value"], "Count": table["count"], "Share, %": table["share"]}
     else:
         shown = {
             "Value": table["value"],
             "Count": table["count_after"],
-            "Share, %": 100 * table["share_after"],
-            "Before, %": 100 * table["share_before"],
+            "Share, %": table["share_after"],
+            "Before, %": table["share_before"],
         }
-    tenths = [name for name in shown if name not in ("Value", "Count")]
     note = _TOTALS if now["count"].sum() else "Nothing was counted under this heading in these days."
-    report.sections.append(table_section(heading, shown, note, tenths=tenths))
+    report.sections.append(table_section(heading, shown, note, formats=_PERCENT))
 
 
 def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
@@ -244,32 +245,33 @@ def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span
     if not len(table):
         return
     shown: dict[str, Any]
+    bounds: dict[str, Format]
     if span.compared_with is None:
         shown = {
             "Value": table["value"],
             "New users": table["count"],
-            "Share, %": 100 * table["share"],
-            "95 % from": 100 * table["low"],
-            "to": 100 * table["high"],
+            "Share, %": table["share"],
+            "95 % from": table["low"],
+            "to": table["high"],
         }
-        note = "Users created in these days."
+        note, bounds = "Users created in these days.", {"to": percent_number}
     else:
         shown = {
             "Value": table["value"],
             "New users": table["count_after"],
-            "Share, %": 100 * table["share_after"],
-            "Before, %": 100 * table["share_before"],
-            "Difference, points": 100 * table["difference"],
-            "Bounds from": 100 * table["low"],
-            "to": 100 * table["high"],
+            "Share, %": table["share_after"],
+            "Before, %": table["share_before"],
+            "Difference, points": table["difference"],
+            "Bounds from": table["low"],
+            "to": table["high"],
             "Change": words_of(table),
         }
         note = (
             f"Users created in {_written(span.compared)} beside those created in {_written(span.compared_with)}, each "
             "counted once. Bounds: 95 % for all tables of new users together."
         )
-    tenths = [name for name in shown if name not in ("Value", "New users", "Change")]
-    report.sections.append(table_section(heading, shown, note, level=3, tenths=tenths))
+        bounds = POINTS
+    report.sections.append(table_section(heading, shown, note, level=3, formats=_PERCENT | bounds))
 
 
 def _written(days: tuple[dt.date, dt.date]) -> str:

@@ -20,7 +20,7 @@ from nucleus_pandas.analysis.retention.retention import retention, retention_cur
 from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
 from nucleus_pandas.api.windows import Window
 from nucleus_pandas.core.instants import first_instant
-from nucleus_pandas.core.text import counted
+from nucleus_pandas.core.text import counted, percent_number, rounded
 from nucleus_pandas.core.units import SETTLING_TIME
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.eventlog import EventLog
@@ -35,7 +35,7 @@ from nucleus_pandas.plots.plot_releases import plot_adoption
 from nucleus_pandas.plots.plot_retention import NOUNS
 from nucleus_pandas.report.changes import percent_of, words_of
 from nucleus_pandas.report.heatmap import heatmap_of
-from nucleus_pandas.report.report import Section, table_section
+from nucleus_pandas.report.report import POINTS, Section, table_section
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from nucleus_pandas.events.steps import StepLike
     from nucleus_pandas.report.report import Report
     from nucleus_pandas.report.report_period import Span
+    from nucleus_pandas.report.table_cells import Format
     from nucleus_pandas.store.eventstore import EventStore
 
 _DAY = dt.timedelta(days=1)
@@ -235,15 +236,16 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
     before = funnel(people.log, list(steps), start=earlier, end=first - _DAY, **known)
     compared = compare_funnels(before, table)
     rates = {
-        "Of those who entered, %": 100 * compared["rate_b"],
-        "Before, %": 100 * compared["rate_a"],
-        "Difference, points": 100 * compared["difference"],
-        "Bounds from": 100 * compared["low"],
-        "to": 100 * compared["high"],
+        "Of those who entered, %": compared["rate_b"],
+        "Before, %": compared["rate_a"],
+        "Difference, points": compared["difference"],
+        "Bounds from": compared["low"],
+        "to": compared["high"],
     }
     columns = {"Step": compared["event"], "Users": compared["users_b"], **rates, "Change": words_of(compared)}
+    formats = dict.fromkeys(rates, percent_number) | POINTS
     note = f"Entries of {earlier} to {first - _DAY}. Positive: higher than before. Bounds: 95 % for all steps together."
-    report.sections.append(table_section("Beside the 28 days before", columns, note, level=3, tenths=rates))
+    report.sections.append(table_section("Beside the 28 days before", columns, note, level=3, formats=formats))
 
 
 def _judged_until(people: People) -> dt.date:
@@ -267,14 +269,15 @@ def add_error_free(report: Report, people: People | None) -> None:
     crashes = crash_free(people.log, freq=None, by="version", **days)
     table = errors.merge(crashes[["segment", "crash_free_sessions"]], on="segment")
     rates = {
-        "Without an error, %": 100 * table["error_free_sessions"],
-        "95 % from": 100 * table["error_free_sessions_low"],
-        "to": 100 * table["error_free_sessions_high"],
-        "Without a crash, %": 100 * table["crash_free_sessions"],
-        "Users without an error, %": 100 * table["error_free_users"],
+        "Without an error, %": table["error_free_sessions"],
+        "95 % from": table["error_free_sessions_low"],
+        "to": table["error_free_sessions_high"],
+        "Without a crash, %": table["crash_free_sessions"],
+        "Users without an error, %": table["error_free_users"],
     }
     columns = {"Version": table["segment"], "Sessions": table["sessions"], "Users": table["users"], **rates}
-    report.sections.append(table_section("Sessions without an error, by version", columns, level=3, tenths=rates))
+    formats = dict.fromkeys(rates, percent_number)
+    report.sections.append(table_section("Sessions without an error, by version", columns, level=3, formats=formats))
 
 
 def add_releases(report: Report, people: People | None, versions: pd.DataFrame | None) -> None:
@@ -306,7 +309,7 @@ def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> Non
         "First seen": seen.where(came),
         "Sessions": releases["sessions"],
         "Hours to 50 %": releases["hours_to_50"].where(came),
-        "Last share, %": 100 * releases["latest_share"],
+        "Last share, %": releases["latest_share"],
         "Days side by side": releases["days"],
         "Error sessions, times as before": releases["error_ratio"].mask(few),
         "95 % from": releases["error_low"].mask(few),
@@ -320,8 +323,8 @@ def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> Non
         "before, on the days on which both were in use, from 30 sessions on. Who takes a release first is not like the "
         "others: take more as a reason to look."
     )
-    tenths = ("Hours to 50 %", "Last share, %")
-    report.sections.append(table_section("Releases", columns, note, level=3, tenths=tenths))
+    formats: dict[str, Format] = {"Hours to 50 %": rounded, "Last share, %": percent_number}
+    report.sections.append(table_section("Releases", columns, note, level=3, formats=formats))
 
 
 def _with_store(what: str) -> str:

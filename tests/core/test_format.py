@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nucleus_pandas.core.text import percent
+from nucleus_pandas.core.text import percent, points, rounded
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,34 @@ def test_a_share_never_looks_like_none_or_all_unless_it_is(share, written):
 @pytest.mark.parametrize(("share", "written"), [(0.004, "< 1 %"), (0.996, "> 99 %"), (0.5, "50 %"), (0, "0 %")])
 def test_without_decimals_the_bound_is_a_whole_number(share, written):
     assert percent(share, decimals=0) == written
+
+
+@pytest.mark.parametrize(
+    ("difference", "written"),
+    [
+        (0.3, "+30.0"),
+        (-0.031, "−3.1"),
+        (-0.0004, "−0.04"),
+        (0.0000012, "+0.0001"),
+        (0.0, "0"),
+        (1 - 0.7 - 0.3, "0"),
+        (-12.5, "−1,250.0"),
+    ],
+)
+def test_a_difference_that_is_not_0_never_looks_like_0(difference, written):
+    assert points(difference) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "written"),
+    [
+        (0.04, 1, "< 0.1"),
+        (-0.04, 1, "> −0.1"),
+        (0, 1, "0.0"),
+        (-0.0, 1, "0.0"),
+        (0.06, 1, "0.1"),
+        (-1234.5, 1, "−1,234.5"),
+    ],
+)
+def test_a_number_that_is_not_0_never_looks_like_0(value, decimals, written):
+    assert rounded(value, decimals) == written

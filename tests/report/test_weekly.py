@@ -77,7 +77,13 @@ def numbers(values):
 
 
 def tenths(values):
-    return [f"{100 * value:,.1f}".replace("-0.0", "0.0").replace("-", "−") for value in values]
+    """Per cent, with 0 and 100 as whole numbers."""
+    return [f"{100 * value:,.1f}" if value not in (0, 1) else f"{100 * value:.0f}" for value in values]
+
+
+def signed(values):
+    """Percentage points of differences of at least a tenth."""
+    return [f"{100 * value:+,.1f}".replace("-", "−") for value in values]
 
 
 @pytest.mark.parametrize("kind", ["full", "plain"])
@@ -170,7 +176,7 @@ def test_the_funnel_is_of_28_days_that_all_have_had_the_window_beside_the_28_bef
     assert column(full, "Funnel", "users") == numbers(now["users"])
     assert "Entries of 2026-10-12 to 2026-11-08, 28 days" in section(full, "Funnel").note
     assert column(full, "Beside the 28 days before", "Users") == numbers(compared["users_b"])
-    assert column(full, "Beside the 28 days before", "Difference, points") == tenths(compared["difference"])
+    assert column(full, "Beside the 28 days before", "Difference, points") == signed(compared["difference"])
 
 
 def test_events_are_the_most_frequent_with_their_rates(app, full):
@@ -274,7 +280,7 @@ def test_new_users_are_compared_with_those_before_and_all_tables_of_them_are_jud
         table, heading = compared[compared["dimension"] == dimension], f"New users by {dimension}"
         assert column(full, heading, "Value") == table["value"].tolist()
         assert column(full, heading, "New users") == numbers(table["count_after"])
-        assert column(full, heading, "Bounds from") == tenths(table["low"])
+        assert column(full, heading, "Bounds from") == signed(table["low"])
         assert set(column(full, heading, "Change")) <= {"higher", "lower", "within normal variation"}
 
 
