@@ -11,6 +11,9 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.demo.build import build_app
 
+# Some clocks of the app are years behind.
+pytestmark = pytest.mark.filterwarnings("ignore:.*clocks that are behind")
+
 CLEAR = ("more", "fewer")
 
 
