@@ -36,6 +36,7 @@ from nucleus_pandas.plots.plot_retention import NOUNS
 from nucleus_pandas.report.changes import percent_of, words_of
 from nucleus_pandas.report.heatmap import heatmap_of
 from nucleus_pandas.report.report import POINTS, Section, table_section
+from nucleus_pandas.report.table_cells import number
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -302,7 +303,6 @@ def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> Non
     seen = releases["first_seen"].dt.tz_convert(people.span.zone).dt.tz_localize(None).dt.normalize()
     # What was there when the store begins, came before; of days outside its interval it knows some users only.
     came = releases["first_seen"] >= first_instant(people.begin + _DAY, people.span.zone)
-    few = releases["low_n"].astype("boolean").fillna(value=True).astype(bool)
     columns = {
         "Version": releases["version"],
         "Before": releases["before"],
@@ -311,20 +311,24 @@ def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> Non
         "Hours to 50 %": releases["hours_to_50"].where(came),
         "Last share, %": releases["latest_share"],
         "Days side by side": releases["days"],
-        "Error sessions, times as before": releases["error_ratio"].mask(few),
-        "95 % from": releases["error_low"].mask(few),
-        "to": releases["error_high"].mask(few),
-        "Errors": releases["error_change"],
-        "Crashes": releases["crash_change"],
     }
+    for failure, name in (("error", "Error"), ("crash", "Crash")):
+        measured = (releases[f"{failure}_{column}"].astype("float64") for column in ("ratio", "low", "high"))
+        columns[f"{name} sessions, times as before (95 %)"] = [_ratio(*one) for one in zip(*measured, strict=True)]
+        columns[{"error": "Errors", "crash": "Crashes"}[failure]] = releases[f"{failure}_change"]
     note = (
         f"Sessions since {people.since}. First seen is empty for what was there when the store begins, "
         f"{people.begin}. Last share: of the 24 hours to the end of {people.until}. Each beside the release "
-        "before, on the days on which both were in use, from 30 sessions on. Who takes a release first is not like the "
-        "others: take more as a reason to look."
+        "before, on the days on which both were in use. In brackets: bounds, 95 % for errors and crashes of all rows "
+        "together. Who takes a release first is not like the others: take more as a reason to look."
     )
     formats: dict[str, Format] = {"Hours to 50 %": rounded, "Last share, %": percent_number}
     report.sections.append(table_section("Releases", columns, note, level=3, formats=formats))
+
+
+def _ratio(ratio: float, low: float, high: float) -> str | None:
+    """A ratio with its bounds; of what cannot be compared there is none, and its bounds say nothing."""
+    return None if np.isnan(ratio) else f"{number(ratio)} ({number(low)} to {number(high)})"
 
 
 def _with_store(what: str) -> str:

@@ -84,7 +84,7 @@ def _written(value: Any, form: Format | None = None) -> str:
     if isinstance(value, Integral):
         return f"{int(value):,}"
     if isinstance(value, Real):
-        return _number(float(value))
+        return number(float(value))
     if isinstance(value, dt.datetime):
         if value.tzinfo is not None:
             return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
@@ -92,7 +92,8 @@ def _written(value: Any, form: Format | None = None) -> str:
     return plain(value, _WIDTH)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Write a number with three digits."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0

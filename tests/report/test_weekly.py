@@ -216,6 +216,16 @@ def test_releases_stand_beside_those_before(log, full):
     assert column(full, "Releases", "Last share, %") == tenths(releases["latest_share"])
 
 
+def test_every_verdict_of_a_release_has_its_bounds_beside_it(full):
+    for ratio, verdict in (("Error", "Errors"), ("Crash", "Crashes")):
+        ratios = column(full, "Releases", f"{ratio} sessions, times as before (95 %)")
+        verdicts = column(full, "Releases", verdict)
+        assert {"more", "fewer", "within normal variation"} & set(verdicts)
+        for bounds, word in zip(ratios, verdicts, strict=True):
+            assert (" to " in bounds) or word in ("too little history", "–")
+    assert "95 % for errors and crashes of all rows together" in section(full, "Releases").note
+
+
 def test_what_came_before_the_store_begins_was_not_seen_first_in_it(log, full):
     seen = dict(zip(column(full, "Releases", "Version"), column(full, "Releases", "First seen"), strict=True))
     planted = nu.demo.truth(scale=0.1, as_of=NOW).releases

@@ -419,6 +419,17 @@ def test_bounds_of_releases_are_for_all_of_them_together():
     assert beside["error_high"] > alone["error_high"]
 
 
+def test_bounds_of_errors_and_crashes_are_for_both_together():
+    def compared(error):
+        parts = (sessions("1.0", day, 40, 6, error=error) for day in range(3))
+        others = (sessions("1.1", day, 40, 5, hour=3, error=error) for day in range(3))
+        return of(nu.compare_releases(log(*parts, *others), as_of=AS_OF), "1.1")
+
+    errors, crashes = compared("error:Own"), compared("error:uncaughtException")
+    assert crashes["error_low"] == crashes["crash_low"] < errors["error_low"]
+    assert crashes["error_high"] == crashes["crash_high"] > errors["error_high"]
+
+
 def test_when_a_release_came_does_not_depend_on_the_interval():
     lives = ["before", "first_seen", "hours_to_50", "hours_to_90", "peak_share", "latest_share"]
     whole = nu.compare_releases(staged(), as_of=AS_OF)
