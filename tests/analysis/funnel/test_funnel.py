@@ -514,6 +514,10 @@ def test_a_function_that_gives_another_index_is_refused(labels):
         (pd.array([1, 2, None], dtype="Int64"), True, "holds numbers"),
         (pd.array(["a", "b", None], dtype="string"), 3, "holds text"),
         ([True, False, True], 1, "holds True and False"),
+        (np.array([1, 2, None], dtype=object), "3", "holds numbers"),
+        (np.array([1, 2.5, 3], dtype=object), ["3"], "holds numbers"),
+        (np.array([True, None, False], dtype=object), "True", "holds True and False"),
+        (pd.Categorical([1, 2, 3]), "3", "holds numbers"),
     ],
 )
 def test_a_value_of_another_type_than_the_column_is_refused(values, wanted, words):
@@ -536,11 +540,29 @@ def test_a_tuple_as_a_value_is_refused(wanted):
         (pd.array([0.1, 0.2, None], dtype="Float32"), [0.1, 0.2], {"ana", "ben"}),
         (pd.array(["", "b", None], dtype="string"), None, {"ana", "cyd"}),
         (pd.Series(["", "b", None], dtype=object), None, {"ana", "cyd"}),
+        (pd.Series(["", "b", None], dtype=object), "", {"ana", "cyd"}),
+        (pd.array(["", "b", None], dtype="string"), ["", "x"], {"ana", "cyd"}),
+        (pd.Categorical(["", "b", None]), "", {"ana", "cyd"}),
+        (pd.Categorical(np.array([0.1, 0.2, 0.3], dtype=np.float32)), 0.1, {"ana"}),
+        (pd.Categorical([1.5, 2.5, None]), 2.5, {"ben"}),
+        (np.array([0.1, 0.2, 0.3], dtype=np.float16), [0.1, 0.3], {"ana", "cyd"}),
+        (np.array([1, 2, "3"], dtype=object), "3", {"cyd"}),
+        ([1.0, 2.0, np.nan], "", {"cyd"}),
     ],
 )
 def test_a_value_is_found_whatever_the_column_is_made_of(values, wanted, users):
     events = log("ana: A1\nben: A2\ncyd: A3").assign(x=np.asarray(values) if isinstance(values, pd.Series) else values)
     assert set(who(events, [nu.step("A", where={"x": wanted})])) == users
+
+
+@pytest.mark.parametrize("dtype", ["halffloat[pyarrow]", "float[pyarrow]", "double[pyarrow]"])
+def test_a_number_is_found_in_arrow_columns_of_any_width(dtype):
+    pytest.importorskip("pyarrow")
+    values = pd.Series(
+        pd.array(np.array([0.1, 0.2, np.nan], dtype=np.float16 if "half" in dtype else None), dtype=dtype)
+    )
+    events = log("ana: A1\nben: A2\ncyd: A3").assign(x=values)
+    assert set(who(events, [nu.step("A", where={"x": 0.1})])) == {"ana"}
 
 
 @pytest.mark.filterwarnings("ignore:No user can be counted yet")
