@@ -76,7 +76,8 @@ def compare_funnels(
         - ``p_adjusted``: `p_value` raised for being one of several (Holm, over all rows of this table): the more
           you compare, the more differences chance will show you.
         - ``verdict``: ``clear change`` if ``p_adjusted`` is below 0.05 and 0 is outside the bounds, else
-          ``within normal variation``; ``too little history`` where a base is 0.
+          ``within normal variation``; ``too little history`` where a base is 0, or both are so small that no
+          difference could be clear.
         - ``low_n``: a base below 30 users.
         - ``sample``: the fraction of users in the log, the smaller one of two.
 

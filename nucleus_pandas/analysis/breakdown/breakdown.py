@@ -152,8 +152,9 @@ def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.Da
         - p_value: how often a difference at least as large comes about by chance where there is none
         - p_adjusted: `p_value` raised for being one of several (Holm, over all rows of this table)
         - verdict: ``clear change`` if p_adjusted is below 0.05 and 0 is outside the bounds, else ``within normal
-          variation``; ``too little history`` where one of the tables counts nothing
-        - low_n: fewer than 30 were counted in one of the tables
+          variation``; ``too little history`` where one of the tables counts nothing, or both so few that no
+          difference could be clear
+        - low_n: one of the tables is of fewer than 30 users; where it does not tell users, it counts fewer than 30
 
         Bounds, p-values and verdicts count users, see `breakdown`. They are missing where one of the tables does not
         tell users.
@@ -208,7 +209,7 @@ def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.Da
         "count_after": b,
         **shares,
         **compared,
-        "low_n": ~((base_a >= LOW_N) & (base_b >= LOW_N)),
+        "low_n": (_sizes(both, totals) < LOW_N).any(axis=1)[group],
     }
     schema = dict.fromkeys(both.by, TEXT) | COMPARED
     return make_frame(schema, {name: columns.get(name, [None] * len(a)) for name in schema})
@@ -246,6 +247,16 @@ def _compared(kept: list[Kept], shares: dict[str, Any]) -> dict[str, Any]:
     ]
     hits = [np.nan_to_num(share) * number for share, number in zip(shares.values(), effective, strict=True)]
     return compare_rates(hits[0], effective[0], hits[1], effective[1])._asdict()
+
+
+def _sizes(both: Counted, totals: Any) -> Any:
+    """How many users each group has in both tables; where these are not known, how many were counted."""
+    if both.user is None:
+        return totals
+    once = np.unique(np.column_stack([both.group, both.period, both.user])[both.count > 0], axis=0)
+    sizes = np.zeros_like(totals)
+    np.add.at(sizes, (once[:, 0], once[:, 1]), 1)
+    return sizes
 
 
 def _names(counted: Counted, group: Any) -> dict[str, Any]:

@@ -268,6 +268,19 @@ def test_what_nobody_was_counted_in_is_too_little_to_compare():
     assert nu.compare_breakdowns(by_user(a=5), by_user())["verdict"].tolist() == ["too little history"]
 
 
+def test_so_few_users_that_no_difference_could_be_clear_are_too_little_to_compare():
+    table = nu.compare_breakdowns(by_user(500, a=1), by_user(500, b=2))
+    assert set(table["verdict"]) == {"too little history"}
+    assert set(nu.compare_breakdowns(by_user(a=20), by_user(b=20))["verdict"]) == {"clear change"}
+
+
+def test_few_users_are_flagged_however_much_they_count():
+    assert nu.compare_breakdowns(by_user(500, a=10, b=19), by_user(500, a=40))["low_n"].all()
+    assert not nu.compare_breakdowns(by_user(500, a=10, b=20), by_user(500, a=40))["low_n"].any()
+    assert not nu.compare_breakdowns(counts(a=10, b=20), counts(a=40))["low_n"].any()
+    assert nu.compare_breakdowns(counts(a=10, b=19), counts(a=40))["low_n"].all()
+
+
 def test_the_top_of_a_comparison_is_by_share_not_by_count():
     table = nu.compare_breakdowns(counts(a=1, b=9), counts(a=300, c=900), top=2)
     assert table["value"].tolist() == ["b", "c", "(other)"]
