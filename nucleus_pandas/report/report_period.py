@@ -141,6 +141,10 @@ def make_span(freq: Freq, day: When | None, zone: dt.tzinfo, now: dt.datetime, c
     first = _first(freq, _first(freq, today) - _DAY if day is None else make_date(argument, day, zone))
     last = _next(freq, first) - _DAY
     until = min(last, today - _DAY)
+    if until < first and freq == "D":
+        raise ValueError(
+            f"day={str(day)!r}: that day is not over yet. Pass an earlier one, or none for the latest that is over."
+        )
     if until < first:
         raise ValueError(
             f"{argument}={str(day)!r}: no day of that {argument} is over yet. Pass an earlier {argument}, or none for "

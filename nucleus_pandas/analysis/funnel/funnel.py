@@ -305,9 +305,9 @@ def funnel_trend(
         - order, window, include_pending: what was asked
         - sample: the fraction of users that the log holds
 
-        Periods without entrants are there. Without `start`, the first is that of the oldest entry that is not years
-        before the others, as of clocks that are wrong: one before 7 days without any, with less than 1 % of the entries
-        before them.
+        Periods without entrants are there. Without `start`, the first is that of the oldest entry that is not long
+        before the others, as of clocks that are wrong, by the rule of `EventLog`: at most 1 % before 7 days without
+        any, 10 % before 2 years, half before 10 years.
 
     Raises
     ------

@@ -130,6 +130,12 @@ def require_retention(table: object, function: str) -> None:
     missing = [name for name in RETENTION if name not in table.columns]
     if missing:
         raise ValueError(f"table is no table of nu.retention: it has no column {', '.join(missing)}.")
+    for name in ("period", "users", "eligible", "retained"):
+        if not pd.api.types.is_numeric_dtype(table[name].dtype) and len(table):
+            raise ValueError(
+                f"{function}: the column {name} has dtype {table[name].dtype} and must hold whole numbers: "
+                f'table.assign({name}=pd.to_numeric(table["{name}"])).'
+            )
     for name in _ASKED:
         told = list(dict.fromkeys(table[name].tolist()))
         if len(told) > 1:

@@ -547,7 +547,9 @@ def _tell_unknown(payload: Any, event: str, attribute: str) -> None:
     folded = {str(text).casefold(): str(text) for text in known}
     near = difflib.get_close_matches(given.casefold().strip(), folded, n=3)
     hint = f" Did you mean {' or '.join(repr(folded[text]) for text in near)}?" if near else ""
+    where = f"of the event {event!r} was" if attributes else "was"
+    what = "" if attributes else " with attributes"
     warn_incomplete(
-        f"No values: the {name} {given!r} was not reported with attributes in this interval.{hint} "
+        f"No values: the {name} {given!r} {where} not reported{what} in this interval.{hint} "
         "load_event_properties lists what was."
     )

@@ -213,7 +213,7 @@ def test_the_types_are_those_of_the_standard_tables():
         (PLATFORMS.rename(columns={"value": "platform"}), 'missing value; found "platform", "count"'),
         (PLATFORMS.assign(count=[0.1, 0.6, 0.3]), "not shares"),
         (PLATFORMS.assign(count=[-1, 0, 3]), "from 0 on"),
-        (PLATFORMS.assign(count=["1", "2", "3"]), "the column count of counts is of type .* not whole numbers"),
+        (PLATFORMS.assign(count=["1", "2", "3"]), "the column count of counts has dtype .* must hold whole numbers"),
         (PLATFORMS.assign(period="2026-09-01"), "days without a zone"),
         (pd.DataFrame({"a": [1], "b": [2]}).value_counts(), "combinations of several columns"),
     ],
@@ -387,3 +387,10 @@ def test_differences_of_shares_add_up_to_nothing(before, after, top):
     if a["count"].sum() and b["count"].sum():
         assert table["difference"].sum() == pytest.approx(0, abs=1e-12)
         assert table["share_after"].sum() == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize(("column", "advice"), [("period", "pd.to_datetime"), ("count", "pd.to_numeric")])
+def test_a_column_that_a_file_turned_into_text_is_named_with_its_dtype_and_what_to_write(column, advice):
+    table = weekly({"a": 3}, {"a": 4})
+    with pytest.raises(ValueError, match=f"the column {column} of counts has dtype .* must hold .*{advice}"):
+        nu.breakdown(table.assign(**{column: table[column].astype(str)}))
