@@ -9,6 +9,9 @@ Start with `demo_client` (a made-up app on this machine) or `Client.from_env` (y
     nu.plot_daily(daily)
 """
 
+from typing import TYPE_CHECKING, Any
+
+from nucleus_pandas import demo
 from nucleus_pandas.analysis.activity.growth import active_users, growth
 from nucleus_pandas.analysis.activity.habits import days_active, usage_interval
 from nucleus_pandas.analysis.breakdown.breakdown import breakdown, compare_breakdowns
@@ -25,8 +28,10 @@ from nucleus_pandas.analysis.releases.version_adoption import adoption
 from nucleus_pandas.analysis.retention.retention import retention, retention_curve, retention_trend
 from nucleus_pandas.analysis.retention.survival import survival
 from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
+from nucleus_pandas.analysis.tracking import check_tracking
 from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.doctor import doctor
+from nucleus_pandas.api.http.addresses import ASTROLYTICS_URL, NUCLEUS_URL
 from nucleus_pandas.api.loaders.count_loaders import (
     load_attribute,
     load_daily,
@@ -101,9 +106,14 @@ from nucleus_pandas.store.privacy.subject_access import export_user
 from nucleus_pandas.store.sync.plan import plan_sync
 from nucleus_pandas.store.sync.synchronize import sync
 
+if TYPE_CHECKING:
+    from nucleus_pandas.sandbox import Sandbox
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "ASTROLYTICS_URL",
+    "NUCLEUS_URL",
     "AuthenticationError",
     "Buckets",
     "CacheWarning",
@@ -118,6 +128,7 @@ __all__ = [
     "PayloadError",
     "RateLimitError",
     "Report",
+    "Sandbox",
     "ServiceError",
     "StoreError",
     "StoreLockedError",
@@ -125,6 +136,7 @@ __all__ = [
     "adoption",
     "attribute_catalog",
     "breakdown",
+    "check_tracking",
     "compare_breakdowns",
     "compare_funnels",
     "compare_releases",
@@ -200,3 +212,16 @@ __all__ = [
     "usage_interval",
     "weekly_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs a server and a database only when somebody asks for it."""
+    if name == "Sandbox":
+        from nucleus_pandas.sandbox import Sandbox
+
+        return Sandbox
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -33,7 +33,7 @@ import pandas as pd
 import nucleus_pandas as nu
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
-from nucleus_pandas.demo.server import JsonServer, _Handler
+from nucleus_pandas.demo.server import JsonHandler, JsonServer
 from nucleus_pandas.demo.service import DemoService
 
 ROOT = Path(__file__).parents[1]
@@ -145,13 +145,13 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-class _FaultyHandler(_Handler):
+class _FaultyHandler(JsonHandler):
     """Sends what the fault makes of a good answer."""
 
-    def _send(self, status: int, answer: dict[str, Any] | None) -> None:
+    def send_json(self, status: int, answer: dict[str, Any] | None, *headers: str) -> None:
         fault = self.server.service.fault_of(self.command, self.path)
         if fault is None or answer is None or status >= 300:
-            super()._send(status, answer)
+            super().send_json(status, answer, *headers)
             return
         data = fault(status, answer)
         if data is None:
@@ -339,7 +339,7 @@ ERASURES: dict[str, tuple[bytes | None, bool]] = {
 }
 
 
-class _ErasingHandler(_Handler):
+class _ErasingHandler(JsonHandler):
     def do_DELETE(self) -> None:  # noqa: N802 - http.server's name
         data, erases = self.server.erasure
         if erases:

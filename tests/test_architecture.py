@@ -5,7 +5,7 @@ import sys
 
 
 def test_importing_the_library_brings_in_nothing_that_is_not_needed_yet():
-    heavy = ["matplotlib", "duckdb", "jinja2", "requests_cache", "sqlite3", "tqdm", "http.server"]
+    heavy = ["matplotlib", "duckdb", "jinja2", "requests_cache", "sqlite3", "tqdm", "http.server", "websockets"]
     code = f"import sys, nucleus_pandas; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,9 +7,11 @@ import pytest
 
 import nucleus_pandas as nu
 
-# An error explains itself; everything else that is public shows how it is used.
+# An error or an address explains itself; everything else that is public shows how it is used.
 PUBLIC = [
-    name for name in nu.__all__ if not inspect.ismodule(getattr(nu, name)) and not name.endswith(("Error", "Warning"))
+    name
+    for name in nu.__all__
+    if not inspect.ismodule(getattr(nu, name)) and not name.endswith(("Error", "Warning", "_URL"))
 ]
 
 

@@ -15,7 +15,7 @@ from nucleus_pandas.api.cache.cache_policy import is_kept
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
 from nucleus_pandas.api.erasure import lists_user, not_confirmed, shows_user, wrong_kind_of_id
 from nucleus_pandas.api.http.adapter import ENDPOINT_HEADER, Ask, NucleusAdapter, known_until, take_payload
-from nucleus_pandas.api.http.addresses import DEFAULT_BASE_URL, check_base_url, fill, segment
+from nucleus_pandas.api.http.addresses import NUCLEUS_URL, check_base_url, fill, segment
 from nucleus_pandas.api.http.authorization import Token, token_of
 from nucleus_pandas.api.http.decoding import parse_json
 from nucleus_pandas.api.http.http_dates import service_time
@@ -65,7 +65,8 @@ class Client:
         The API token. White space around it is dropped. It is sent in the ``Authorization`` header and
         shown nowhere.
     base_url : str
-        Where the API lives. https, unless the host is this machine or `allow_http` is set.
+        Where the API lives: `nucleus_pandas.NUCLEUS_URL`, `nucleus_pandas.ASTROLYTICS_URL`, or another address, with
+        https unless the host is this machine or `allow_http` is set. Use the one that your account is at.
     tz : str, int or tzinfo
         The zone that loaders use when they are given none: an IANA name, an offset such as ``"+05:45"``,
         or minutes east.
@@ -131,7 +132,7 @@ class Client:
         app_id: str,
         token: str | Token,
         *,
-        base_url: str = DEFAULT_BASE_URL,
+        base_url: str = NUCLEUS_URL,
         tz: Zone = "UTC",
         utc_offset_sign: Sign = "east",
         user_path: UserPath = "user_id",
@@ -157,7 +158,8 @@ class Client:
         if not isinstance(max_workers, int) or max_workers < 1:
             raise ConfigurationError(f"max_workers={max_workers!r} must be a whole number from 1 up.")
         parse_zone(tz)
-        self._root = f"{check_base_url(base_url, allow_http=allow_http)}/apps/{segment('app_id', app_id)}"
+        self.base_url = check_base_url(base_url, allow_http=allow_http)
+        self._root = f"{self.base_url}/apps/{segment('app_id', app_id)}"
         self.app_id = app_id
         self.tz = tz
         self.utc_offset_sign: Sign = utc_offset_sign

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
+from nucleus_pandas.api.http.addresses import name_service
 from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.api.windows import Sign, utc_offset_parameter
 from nucleus_pandas.core.dtypes import FLAG, TEXT, Schema, make_frame
@@ -102,16 +103,17 @@ def _findings(client: Client) -> Iterator[tuple[str, bool | None, str]]:
 
 
 def _access(client: Client) -> tuple[Finding, Finding]:
+    reached = Finding(True, f"{name_service(client.base_url)} answers.")
     unknown = Finding(None, "Not checked, as the service could not be reached.")
     try:
         part(client.get("quick_glance", cached=False).payload, "data", dict, "quick_glance")
     except (NetworkError, PayloadError) as error:
         return Finding(False, str(error)), unknown
     except AuthenticationError as error:
-        return Finding(True, "The service answers."), Finding(False, str(error))
+        return reached, Finding(False, str(error))
     except NucleusError as error:
-        return Finding(True, "The service answers."), Finding(False, f"No data came: {error}")
-    return Finding(True, "The service answers."), Finding(True, "The token opens this app.")
+        return reached, Finding(False, f"No data came: {error}")
+    return reached, Finding(True, "The token opens this app.")
 
 
 def _cache(client: Client) -> Finding:

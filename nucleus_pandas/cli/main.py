@@ -1,6 +1,7 @@
 """The command ``nucleus-pandas``: results on stdout, progress and errors on stderr.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 incomplete: the same command goes on where it ended.
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 incomplete: the same command goes on where it ended. With tracking-check, 1
+says that the plan is not met, and 2 also that it failed.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import pandas as pd
 import nucleus_pandas as nu
 from nucleus_pandas.cli.export_command import add_export
 from nucleus_pandas.cli.report_command import add_report
+from nucleus_pandas.cli.sandbox_command import add_sandbox
 from nucleus_pandas.cli.settings import add_app, client_of
-from nucleus_pandas.cli.shell_messages import in_shell_terms
+from nucleus_pandas.cli.shell_messages import tell
 from nucleus_pandas.cli.store_commands import add_store_commands
+from nucleus_pandas.cli.tracking_command import add_tracking_check
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with _printing_anything(sys.stdout), _printing_anything(sys.stderr), warnings.catch_warnings():
         parsed = _parser().parse_args(_with_offsets(sys.argv[1:] if arguments is None else arguments))
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: _tell(message)
+        warnings.showwarning = lambda message, *_, **__: tell(message)
         return _run(parsed)
 
 
@@ -58,10 +61,6 @@ def _printing_anything(stream: TextIO) -> Iterator[None]:
         stream.reconfigure(errors=before)
 
 
-def _tell(message: object) -> None:
-    print(f"nucleus-pandas: {in_shell_terms(str(message))}", file=sys.stderr)
-
-
 def _run(parsed: argparse.Namespace) -> int:
     """Run what was parsed, with errors in a sentence instead of a traceback."""
     try:
@@ -70,14 +69,13 @@ def _run(parsed: argparse.Namespace) -> int:
         print("Stopped.", file=sys.stderr)
         return 1
     except nu.NucleusError as error:
-        _tell(error)
+        tell(error)
         return 2 if isinstance(error, nu.ConfigurationError) else 1
     except ValueError as error:
-        _tell(error)
+        tell(error)
         return 2
     except OSError as error:
-        # Its own text begins with a number: [Errno 13].
-        _tell(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error)
+        tell(error)
         return 1
 
 
@@ -99,8 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", type=int, default=0, help="default: any that is free")
     demo.add_argument("--scale", type=float, default=1.0, help="1 is some 2,500 users and 100,000 events")
     demo.set_defaults(run=_demo)
+    add_sandbox(commands)
     add_export(commands)
     add_store_commands(commands)
+    add_tracking_check(commands)
     doctor = commands.add_parser(
         "doctor",
         help="check the settings and the service",

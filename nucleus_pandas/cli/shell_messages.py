@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 
 _OPTIONS = {name: name for name in ("start", "end", "tz", "window", "sample", "port", "scale", "funnel", "attribute")}
-_OPTIONS |= {"compare": "compare", "title": "title", "day": "day", "week": "day", "month": "day"}
+_OPTIONS |= {"app_id": "app-id", "compare": "compare", "title": "title", "day": "day", "week": "day", "month": "day"}
 _VALUE = r"""\[[^]]*\]|\([^)]*\)|"[^"]*"|'[^']*'|[\w.+:-]*\w"""
 _ARGUMENT = re.compile(rf"(?<![\w-])({'|'.join(_OPTIONS)})=({_VALUE})")
 _QUOTED = re.compile(r"""^["']([\w.+:/-]+)["']$""")
@@ -16,12 +17,21 @@ _PHRASES = {
     "load_event_properties lists what was": "event_properties.csv of nucleus-pandas export lists what was",
     "Call forget_user again": "Run nucleus-pandas forget again",
     "base_url of Client, or NUCLEUS_BASE_URL": "NUCLEUS_BASE_URL",
+    "Leave out the host for": "Leave out --host for",
     "base_url": "NUCLEUS_BASE_URL",
     "the setting user_path of Client": "NUCLEUS_USER_PATH",
     "user_path of Client": "NUCLEUS_USER_PATH",
     "user_path": "NUCLEUS_USER_PATH",
     "utc_offset_sign": "NUCLEUS_UTC_OFFSET_SIGN",
 }
+
+
+def tell(message: object) -> None:
+    """Write a warning, or the sentence of an error, on stderr."""
+    if isinstance(message, OSError) and message.filename and message.strerror:
+        # Its own text begins with a number: [Errno 13].
+        message = f"{message.filename}: {message.strerror}."
+    print(f"nucleus-pandas: {in_shell_terms(str(message))}", file=sys.stderr)
 
 
 def in_shell_terms(message: str) -> str:

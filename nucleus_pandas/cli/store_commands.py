@@ -12,7 +12,7 @@ import pandas as pd
 
 import nucleus_pandas as nu
 from nucleus_pandas.cli.settings import INCOMPLETE, add_app, add_days, check_days, client_of, days_of, store_at
-from nucleus_pandas.cli.shell_messages import in_shell_terms
+from nucleus_pandas.cli.shell_messages import tell
 
 _T = TypeVar("_T")
 
@@ -67,7 +67,7 @@ def _sync(arguments: argparse.Namespace) -> int:
             print("Stopped. What came is kept; the same command goes on.", file=sys.stderr)
             return INCOMPLETE
         except (nu.NetworkError, nu.ServiceError, nu.RateLimitError) as error:
-            print(f"nucleus-pandas: {in_shell_terms(str(error))}", file=sys.stderr)
+            tell(error)
             return INCOMPLETE
     print(report)
     return INCOMPLETE if len(report.failures) else 0

@@ -10,13 +10,14 @@ MISSING, OTHER = "(none)", "(other)"
 
 def shown(name: object) -> str:
     """Write a name from the data in a message: quoted, escaped, and cut where it is long."""
+    return f'"{one_line(name)}"'
+
+
+def one_line(name: object) -> str:
+    """Cut a name from the data where it is long, and escape what could break its line or turn it around."""
     text = str(name)
-    return ascii_controls(text if len(text) <= 60 else f"{text[:40]}…{text[-15:]}")
-
-
-def ascii_controls(text: str) -> str:
-    """Quote a text so that nothing in it can break a line or turn it around."""
-    return '"' + "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text) + '"'
+    text = text if len(text) <= 60 else f"{text[:40]}…{text[-15:]}"
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import socket
 import threading
 import weakref
 from functools import lru_cache
@@ -29,7 +30,7 @@ class DemoClient(Client):
         try:
             self.service = service.start()
         except OSError as error:
-            raise _port_problem(service.port, error) from None
+            raise port_problem(service.port, error) from None
         self._stop = weakref.finalize(self, _stop_soon, service)
         self._stop.atexit = False  # the service ends with the program in any case
         # There is nobody to be polite to.
@@ -58,14 +59,24 @@ def _stop_soon(service: DemoService) -> None:
     threading.Thread(target=service.stop, name="nucleus-demo-stop", daemon=True).start()
 
 
-def _port_problem(port: int, error: OSError) -> ConfigurationError:
+def port_problem(port: int, error: OSError, host: str = "") -> ConfigurationError:
     """Say why a port cannot be listened on, and what to do."""
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return ConfigurationError(
+            f"{host} is not an address of this machine. Leave out the host for this machine only."
+        )
     reasons = {
-        errno.EADDRINUSE: "is taken: another program, or another demo client, listens on it",
+        errno.EADDRINUSE: "is taken: another program, perhaps another of these services, listens on it",
         errno.EACCES: "needs the rights of an administrator",
     }
     reason = reasons.get(error.errno or 0, f"cannot be used ({error.strerror})")
     return ConfigurationError(f"Port {port} {reason}. Choose another one, or 0 for any that is free.")
+
+
+def check_port(port: object) -> None:
+    """Raise for what is no port."""
+    if not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ValueError(f"port={port!r} must be a whole number from 0 to 65535; 0 is any that is free.")
 
 
 def demo_client(
@@ -138,8 +149,7 @@ def _check(seed: object, scale: object, as_of: object, port: object = 0) -> None
         raise ValueError(f"scale={scale!r} must be a number above 0 and up to {_LARGEST_SCALE}; 1 is some 2,500 users.")
     if as_of is not None and (not isinstance(as_of, dt.datetime) or as_of.tzinfo is None):
         raise ValueError(f"as_of={as_of!r} must be a datetime with a UTC offset: datetime(2026, 11, 1, tzinfo=UTC).")
-    if not isinstance(port, int) or not 0 <= port <= 65535:
-        raise ValueError(f"port={port!r} must be a whole number from 0 to 65535; 0 is any that is free.")
+    check_port(port)
 
 
 @lru_cache(maxsize=2)

@@ -1,10 +1,10 @@
-"""The answers of the demo service's endpoints, shaped as the Data API's reference shows them.
+"""The answers of the Data API's endpoints over a ledger, shaped as the Data API's reference shows them.
 
 What the reference leaves open is settled here as follows. A session counts on the day on which it starts, with all
 its length; the active users of a day are those who start a session in it; new users are accounts created in it.
 ``nonNewUsers`` is the difference of the two and is negative when more signed up than came. ``totalNumbers.users`` are
 distinct users with a session start in the interval, ``installs`` accounts created in it. Platforms, versions,
-languages, countries and RAM count sessions; unknown values are left out, and only Windows from 0.10.0 on reports RAM.
+languages, countries and RAM count sessions; unknown values are left out.
 A session's ``actions`` are its events that are no errors.
 """
 
@@ -16,13 +16,12 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from nucleus_pandas.demo.ledger import DeviceRecord, Ledger, SessionRecord, UserRecord, ram_gb
-from nucleus_pandas.demo.records import DAY_MS, ERROR_PREFIX, HOUR_MS, DemoEvent, from_ms, is_custom
+from nucleus_pandas.demo.ledger import DeviceRecord, Ledger, SessionRecord, Sighting, UserRecord
+from nucleus_pandas.demo.records import DAY_MS, ERROR_PREFIX, HOUR_MS, Event, from_ms, is_custom
 
 Answer: TypeAlias = dict[str, Any]
 
 LIVE_MS = 5 * 60_000
-MODULE_VERSION = "2.6.0"
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
@@ -232,7 +231,7 @@ def session_events(record: UserRecord, session_id: str, device_id: str, app_id: 
     return {"data": [event_row(event, app_id) for event in found]} if found else None
 
 
-def event_row(event: DemoEvent, app_id: str) -> Answer:
+def event_row(event: Event, app_id: str) -> Answer:
     """Return an event; platform, version, locale and country come with ``init`` and errors only."""
     session = event.session
     user, device = session.user, session.device
@@ -244,10 +243,10 @@ def event_row(event: DemoEvent, app_id: str) -> Answer:
         "user_id": user.user_id,
         "machine_id": device.device_id,
         "version": session.version if told else None,
-        "locale": user.locale if told else None,
+        "locale": session.locale if told else None,
         "renderer": None,
-        "module_version": MODULE_VERSION,
-        "avail_ram": ram_gb(session) if told else None,
+        "module_version": session.module_version,
+        "avail_ram": session.ram_gb if told else None,
         "type": event.type,
         "time": iso(event.time_ms),
         "country": user.country if told else None,
@@ -273,18 +272,17 @@ def live_events(ledger: Ledger, now_ms: int, app_id: str) -> Answer:
 
 
 def live_users(ledger: Ledger, now_ms: int) -> Answer:
-    """Return the users of those events, each with the device used last."""
-    latest = {event.session.user.db_id: event for event in ledger.received_since(now_ms - LIVE_MS)}
-    return {"data": [_live_user(event) for event in latest.values()]}
+    """Return the users who were heard of in the last five minutes, each with the device used last."""
+    return {"data": [_live_user(sighting) for sighting in ledger.online_since(now_ms - LIVE_MS)]}
 
 
 def live_user_count(ledger: Ledger, now_ms: int) -> Answer:
     """Return how many users `live_users` would list."""
-    return {"data": len({event.session.user.db_id for event in ledger.received_since(now_ms - LIVE_MS)})}
+    return {"data": len(ledger.online_since(now_ms - LIVE_MS))}
 
 
-def _live_user(event: DemoEvent) -> Answer:
-    user, device = event.session.user, event.session.device
+def _live_user(sighting: Sighting) -> Answer:
+    user, device, received_ms = sighting
     return {
         "userDbId": user.db_id,
         "userId": user.user_id,
@@ -292,5 +290,5 @@ def _live_user(event: DemoEvent) -> Answer:
         "platform": device.platform,
         "osVersion": device.os_version,
         "country": user.country,
-        "lastSeen": iso(event.received_ms),
+        "lastSeen": iso(received_ms),
     }

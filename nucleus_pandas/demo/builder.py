@@ -115,7 +115,7 @@ class Builder:
         if number % 11 == 0:
             init["beta"] = number % 2 == 0
         anon_id = None if user_id else digest[24:36]
-        return DemoUser(digest[:24], user_id, anon_id, created, plan, country, locale, offset, props, init)
+        return DemoUser(digest[:24], user_id, anon_id, created, country, props, plan, locale, offset, init)
 
     def _user_id(self, number: int) -> str | None:
         """Return an address for most, nothing for the anonymous; every fortieth is awkward."""

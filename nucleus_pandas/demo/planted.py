@@ -57,7 +57,7 @@ class Truth:
     launch_day, outage_day : date
         Day with most new users; day without any session or event.
     releases : dict of version to datetime
-        From when each version was handed out.
+        From when each version was handed out. A few developers run the app from its source and report 0.0.0.
     rollout_planted : dict of int to float
         Days after a release: share of the older devices that has been offered it and takes it at its next start.
     adoption : dict of date to dict of version to int

@@ -30,79 +30,58 @@ def is_custom(kind: str) -> bool:
 
 
 @dataclass(slots=True, eq=False)
-class DemoDevice:
-    """A machine: 15 characters of Base64 for an id, what it runs on, when it took which release.
-
-    ``releases`` holds (from when in ms, version), newest first.
-    """
+class Device:
+    """A machine, and what it runs on."""
 
     device_id: str
-    platform: str
-    os_version: str
-    arch: str
-    ram_gb: int
-    releases: tuple[tuple[int, str], ...] = field(repr=False)
+    platform: str | None
+    os_version: str | None
+    arch: str | None
 
 
 @dataclass(slots=True, eq=False)
-class DemoUser:
-    """A person, or a machine that runs unattended (plan ``team``).
+class User:
+    """A user: ``db_id`` is the service's ``_id``; ``user_id`` is what the app calls them, None for the anonymous.
 
-    ``db_id`` is the service's ``_id``; ``user_id`` is what the app calls them, None for the anonymous, who have an
-    ``anon_id``. ``created_ms`` is the start of the first session; a few signed up on the web and have none.
-    ``sessions`` are in order of their true start.
+    ``created_ms`` is the start of the first session, or when they signed up on the web.
     """
 
     db_id: str
     user_id: str | None
     anon_id: str | None
     created_ms: int
-    plan: str
     country: str | None
-    locale: str
-    offset_minutes: int
     props: dict[str, Scalar] = field(repr=False)
-    init_data: Payload = field(repr=False)
-    devices: list[DemoDevice] = field(default_factory=list, repr=False)
-    sessions: list["DemoSession"] = field(default_factory=list, repr=False)
 
 
 @dataclass(slots=True, eq=False)
-class DemoSession:
-    """A run of the app on one device; its id has four digits and comes again.
+class Session:
+    """A run of the app on one device; its id is random and comes again.
 
     ``clock_ms`` is by how much the device's clock was wrong: every event time of the session is off by it. Start
     and end are those of its events, so they are off too, as they are at the service.
     """
 
-    user: DemoUser = field(repr=False)
-    device: DemoDevice = field(repr=False)
+    user: User = field(repr=False)
+    device: Device = field(repr=False)
     session_id: str
-    version: str
+    version: str | None
     first: bool
     clock_ms: int
-    events: list["DemoEvent"] = field(default_factory=list, repr=False)
-
-    @property
-    def start_ms(self) -> int:
-        """The time of the first event, by the device's clock."""
-        return self.events[0].time_ms
-
-    @property
-    def end_ms(self) -> int:
-        """The time of the last event, by the device's clock."""
-        return self.events[-1].time_ms
+    locale: str | None = None
+    ram_gb: float | None = None
+    module_version: str | None = None
 
 
 @dataclass(slots=True, eq=False)
-class DemoEvent:
+class Event:
     """An event: ``type`` is its name, ``error:<name>`` for an error.
 
     ``time_ms`` is by the device's clock, ``received_ms`` by the service's: later, by up to 48 h, unless the
     device's clock was wrong. ``data`` is shared between events: read it only. ``duration`` is in seconds.
     """
 
-    session: DemoSession = field(repr=False)
+    session: Session = field(repr=False)
     type: str
     time_ms: int
     received_ms: int
@@ -118,6 +97,60 @@ class DemoEvent:
     def is_custom(self) -> bool:
         """Whether it is one of the app's own."""
         return is_custom(self.type)
+
+
+@dataclass(slots=True, eq=False)
+class DemoDevice(Device):
+    """A machine of the made-up app; ``releases`` holds (from when in ms, version), newest first.
+
+    The id is 15 characters of Base64 or 64 hexadecimal digits, as the tracking clients make them.
+    """
+
+    platform: str
+    ram_gb: float
+    releases: tuple[tuple[int, str], ...] = field(repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class DemoUser(User):
+    """A person, or a machine that runs unattended (plan ``team``); the anonymous have an ``anon_id``.
+
+    A few signed up on the web and have no session. ``sessions`` are in order of their true start.
+    """
+
+    plan: str
+    locale: str
+    offset_minutes: int
+    init_data: Payload = field(repr=False)
+    devices: list[DemoDevice] = field(default_factory=list, repr=False)
+    sessions: list["DemoSession"] = field(default_factory=list, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class DemoSession(Session):
+    """A session of the made-up app, with all its events; its id has one to six digits."""
+
+    user: DemoUser = field(repr=False)
+    device: DemoDevice = field(repr=False)
+    version: str
+    events: list["DemoEvent"] = field(default_factory=list, repr=False)
+
+    @property
+    def start_ms(self) -> int:
+        """The time of the first event, by the device's clock."""
+        return self.events[0].time_ms
+
+    @property
+    def end_ms(self) -> int:
+        """The time of the last event, by the device's clock."""
+        return self.events[-1].time_ms
+
+
+@dataclass(slots=True, eq=False)
+class DemoEvent(Event):
+    """An event of the made-up app."""
+
+    session: DemoSession = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

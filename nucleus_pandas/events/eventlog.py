@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.api.parsing.people import kind_of
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.arrays import Bools, Ints, begins, combine, small
 from nucleus_pandas.core.instants import When, make_instant, microseconds
@@ -18,7 +19,7 @@ from nucleus_pandas.events.clock_errors import newest
 from nucleus_pandas.events.dirty_data import warn_of_backward_sessions, warn_of_duplicates
 from nucleus_pandas.events.encoding import encode, sort_rows
 from nucleus_pandas.events.json_properties import JsonProperties
-from nucleus_pandas.events.log_columns import column_of, ids, instants, names, require
+from nucleus_pandas.events.log_columns import column_of, ids, instants, names, require, spelled
 from nucleus_pandas.events.refusal import Parted, refuse_parts
 from nucleus_pandas.events.row_checks import by_code, checked_sample, in_order_received, kept_rows
 from nucleus_pandas.exceptions import StoreError
@@ -26,7 +27,7 @@ from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.properties import known_keys
 
 #: What comes with `init` and errors only: filled forward within a session before it is used.
-CONTEXT = ("platform", "os_version", "version", "locale", "country", "arch", "ram_gb")
+CONTEXT = ("platform", "platform_raw", "os_version", "version", "locale", "country", "arch", "ram_gb")
 
 
 class EventLog:
@@ -95,8 +96,8 @@ class EventLog:
     user_id, if that is one user only; otherwise user_id tells who it is. The empty text is missing.
 
     A *session* is a user, device_id, session_id and session_start, as far as the frame has these columns; session_id it
-    must have. What comes with `init` and errors only (platform, os_version, version, locale, country, arch, ram_gb) is
-    filled forward within a session when it is asked for.
+    must have. What comes with `init` and errors only (platform, platform_raw, os_version, version, locale, country,
+    arch, ram_gb) is filled forward within a session when it is asked for.
 
     The *order received*, which counts among events of a user at one instant, is that of the rows; or of the column
     event_no, if there is one of whole numbers, as in exports.
@@ -289,9 +290,7 @@ class EventLog:
     @cached_property
     def system(self) -> Bools:
         """Whether an event is the service's own: by its kind, or by its name where it has none."""
-        by_name = np.array(
-            [name.startswith("nucleus:") and name != "nucleus:view" for name in self.names], dtype=np.bool_
-        )
+        by_name = np.array([kind_of(name) == "system" for name in self.names], dtype=np.bool_)
         found = by_name[self.event] if len(self) else np.empty(0, dtype=np.bool_)
         if "kind" not in self.frame.columns:
             return found
@@ -334,6 +333,16 @@ class EventLog:
         more = self._json.keys if self._json is not None else self._elsewhere() if self._elsewhere else []
         return [*known, *(name for name in (f"data.{key}" for key in more) if name not in set(known))]
 
+    @property
+    def all_in_json(self) -> bool:
+        """Whether the column data holds all properties of the events, as JSON."""
+        return self._expands
+
+    @property
+    def lacks_properties(self) -> bool:
+        """Whether the log was made with some of the properties of its store only."""
+        return self._elsewhere is not None and not self._expands
+
     @cached_property
     def _json(self) -> JsonProperties | None:
         return JsonProperties.of(self.frame, "data")
@@ -345,6 +354,15 @@ class EventLog:
             places = self._filled(column)[rows]
         found = self.frame[column].iloc[np.maximum(places, 0)].reset_index(drop=True)
         return found.mask(places < 0) if (places < 0).any() else found
+
+    def texts(self, name: str, rows: Ints) -> list[str | None]:
+        """Give the values of a column as text, None where there is none; the column need not be there."""
+        column = self.find(name)
+        if column is None:
+            return [None] * len(rows)
+        codes, values = encode(self.values(column, rows))
+        written = [*spelled(values), None]
+        return [written[code] for code in codes.tolist()]
 
     def rows_frame(self, rows: Ints) -> pd.DataFrame:
         """Give some rows of the log as a frame of its own, the context filled forward."""

@@ -69,11 +69,12 @@ class JsonProperties:
         plain = key is not None and key.isascii() and key.isprintable() and not {'"', "\\"} & set(key)
         needle = f'"{key}"' if plain else ""
         for word in self.words:
-            yield _object(word) if needle in word else {}
+            yield parse_object(word) if needle in word else {}
         yield {}
 
 
-def _object(text: str) -> dict[str, Any]:
+def parse_object(text: str) -> dict[str, Any]:
+    """Read a JSON object; what is none has no properties."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):  # a column of that name may be somebody else's

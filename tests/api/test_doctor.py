@@ -7,6 +7,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.api.doctor import DOCTOR
+from nucleus_pandas.api.http.addresses import name_service
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
@@ -42,6 +43,16 @@ def test_a_client_that_fits_its_service_is_well(shared_app):
         "cache",
     ]
     assert table["ok"].all()
+
+
+def test_it_says_which_service_answered(shared_app):
+    assert examine(shared_app).loc["reachable", "detail"] == "The service at 127.0.0.1 answers."
+
+
+@pytest.mark.parametrize(("url", "name"), [(nu.NUCLEUS_URL, "Nucleus"), (nu.ASTROLYTICS_URL, "Astrolytics")])
+def test_it_knows_both_names_of_the_service(url, name):
+    client = nu.Client("app", "token", base_url=url, cache=False)
+    assert name_service(client.base_url).startswith(f"{name} (app.")
 
 
 def test_it_takes_a_dozen_requests_at_most(shared_app):

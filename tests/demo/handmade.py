@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from nucleus_pandas.demo.model import DemoApp, DemoDevice, DemoEvent, DemoSession, DemoUser
 from nucleus_pandas.demo.records import Planted, to_ms
+from nucleus_pandas.demo.session_generator import reported_ram
 
 START = datetime(2026, 10, 23, tzinfo=UTC)
 END = datetime(2026, 10, 28, tzinfo=UTC)
@@ -33,7 +34,9 @@ def user(db_id, user_id, created, **fields):
 
 def session(who, session_id, start, *events, late_hours=0, version="1.0.0"):
     """Add a session: an ``init`` at its start, then (seconds after it, type, data)."""
-    made = DemoSession(who, who.devices[0], session_id, version, not who.sessions, 0)
+    device = who.devices[0]
+    ram_gb = reported_ram(device, version)
+    made = DemoSession(who, device, session_id, version, not who.sessions, 0, who.locale, ram_gb, "2.6.0")
     late_ms = late_hours * 3_600_000 or 100
     for seconds, kind, data in ((0, "init", who.init_data), *events):
         time_ms = at(start) + int(seconds * 1000)

@@ -14,7 +14,7 @@ from nucleus_pandas.demo.records import DAY_MS, HOUR_MS, WEEK_MS, from_ms, to_ms
 from tests.demo.handmade import two_friends
 
 PARIS = ZoneInfo("Europe/Paris")
-DIGEST = "30891ecb60a8e774b318fe1d0cdb03111bb8e68afa9759246439f7e6cb0dddc5"
+DIGEST = "455910be0a7edaa145f2bbe5f32aa836664668e70083c3e1aa8f4c8cd3c13e0d"
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,8 @@ def test_use_is_heavy_tailed(app):
 
 
 def test_there_are_all_platforms_plans_and_many_countries(app):
-    assert {d.platform for u in app.users for d in u.devices} == {"win", "mac", "linux"}
+    spelled = {d.platform for u in app.users for d in u.devices}
+    assert spelled == {"win", "win32", "Windows_NT", "mac", "Darwin", "linux", "Linux"}
     assert {u.plan for u in app.users} == {"free", "pro", "team"}
     assert len({u.country for u in app.users}) > 8
 
@@ -168,9 +169,9 @@ def test_two_user_ids_differ_in_nothing_but_how_their_accent_is_composed(app):
     assert same.most_common(1) == [("café@example.org", 2)]
 
 
-def test_device_ids_are_15_characters_of_base64_with_all_its_signs(app):
+def test_device_ids_are_64_hexadecimal_digits_or_15_characters_of_base64_with_all_its_signs(app):
     ids = [device.device_id for user in app.users for device in user.devices]
-    assert {len(device_id) for device_id in ids} == {15}
+    assert {len(device_id) for device_id in ids} == {15, 64}
     assert len(ids) == len(set(ids))
     assert set("+/=") <= set("".join(ids))
 
@@ -179,8 +180,8 @@ def test_some_users_have_several_devices(app):
     assert sum(len(user.devices) > 1 for user in app.users) > 50
 
 
-def test_session_ids_have_four_digits_and_repeat_even_on_one_device(app):
-    assert all(session.session_id.isdigit() and len(session.session_id) == 4 for session in app.sessions)
+def test_session_ids_are_random_numbers_up_to_a_million_and_repeat_even_on_one_device(app):
+    assert all(1 <= int(session.session_id) <= 1_000_000 for session in app.sessions)
     on_device = Counter((s.device.device_id, s.session_id) for s in app.sessions)
     assert sum(n > 1 for n in on_device.values()) > 10
 
@@ -337,7 +338,29 @@ def test_a_release_takes_over_in_stages(truth):
 
 
 def test_no_release_is_used_before_its_day(honest, truth):
-    assert all(session.start_ms >= to_ms(truth.releases[session.version]) for session in honest)
+    released = [session for session in honest if session.version != "0.0.0"]
+    assert all(session.start_ms >= to_ms(truth.releases[session.version]) for session in released)
+
+
+def test_a_few_developers_run_the_app_from_its_source_and_report_no_version(app):
+    of_source = [session for session in app.sessions if session.version == "0.0.0"]
+    assert 0 < len({session.user.db_id for session in of_source}) < 10
+    assert len(of_source) < len(app.sessions) / 100
+
+
+def test_some_sessions_report_no_locale_but_c(app):
+    assert 0 < sum(session.locale == "C" for session in app.sessions) < len(app.sessions) / 20
+
+
+def test_memory_is_reported_in_whole_gigabytes_or_in_fractions(app):
+    reported = {session.ram_gb for session in app.sessions if session.ram_gb is not None}
+    assert 4 in reported
+    assert 15.875 in reported
+
+
+def test_stacks_name_the_files_of_the_device(app):
+    stacks = {e.data["stack"] for s in app.sessions for e in s.events if e.is_error and "stack" in e.data}
+    assert all("/home/ana/" in stack for stack in stacks)
 
 
 def test_truth_counts_only_what_was_known_then(app):

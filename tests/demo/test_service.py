@@ -571,7 +571,7 @@ def test_a_method_http_does_not_know_gets_json_too(tiny):
 
 def test_a_bug_is_answered_and_kept():
     service = DemoService(two_friends())
-    service._route = None
+    service._routes = None
     status, body = service.answer("GET", "/api/v1/apps/demo/users", "127.0.0.1:0", "demo-token")
     assert (status, list(body), len(service.failures)) == (500, ["error"], 1)
 

@@ -55,7 +55,7 @@ def test_a_dimension_without_rows_says_no_data(dimensions):
 
 
 def test_an_unknown_dimension_is_refused_with_the_valid_ones(dimensions):
-    with pytest.raises(ValueError, match="platform, version, country, language, ram_gb, not 'os'"):
+    with pytest.raises(ValueError, match="platform, platform_raw, version, country, language, ram_gb, not 'os'"):
         plot_dimensions(dimensions, dimension="os")
 
 

@@ -326,7 +326,7 @@ def test_an_answer_that_was_lost_is_made_good_by_calling_again(app, store, fill)
 
     def hook(method, target):
         if method == "DELETE" and not lost:
-            lost.append(app.service._ledger.erase(app.service._user(who["user_id"])))
+            lost.append(app.service._ledger.erase(app.service._routes().user(who["user_id"])))
             return (400, {"error": "erased, but nobody hears of it"})
         return None
 
@@ -480,7 +480,7 @@ def test_whoever_is_not_on_a_whole_list_is_erased(app, store, fill):
     app.service.hook = answer_to_delete(403, {"error": "no"})
     with pytest.raises(nu.AuthenticationError, match="the service has not confirmed the erasure"):
         nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"])
-    app.service._ledger.erase(app.service._user(who["user_id"]))
+    app.service._ledger.erase(app.service._routes().user(who["user_id"]))
     quiet_sync(app, store)  # sends no DELETE, which would be refused
     assert_gone(app, store, who)
 
@@ -515,7 +515,7 @@ def test_a_list_that_is_incomplete_confirms_nothing(scripted, store, fill):
     app.service.hook = answer_to_delete(403, {"error": "no"})
     with pytest.raises(nu.AuthenticationError):
         nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"])
-    app.service._ledger.erase(app.service._user(who["user_id"]))
+    app.service._ledger.erase(app.service._routes().user(who["user_id"]))
     for _ in range(2):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -594,7 +594,7 @@ def test_nobody_is_erased_when_it_cannot_be_written_down(app, store, fill, monke
     with pytest.raises(nu.StoreError, match="No space left on device"):
         nu.forget_user(app, who["user_id"], store=store, confirm=who["user_id"])
     assert who["user_id"] in set(store.users()["user_id"])
-    assert app.service._user(who["user_id"])
+    assert app.service._routes().user(who["user_id"])
     assert not erased_file(store).exists()
 
 

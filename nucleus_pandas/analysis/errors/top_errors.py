@@ -13,10 +13,8 @@ from nucleus_pandas.core.checks import checked_number
 from nucleus_pandas.core.dtypes import COUNT, INSTANT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone, make_instant, make_interval, microseconds, parse_zone
 from nucleus_pandas.core.text import MISSING
-from nucleus_pandas.events.encoding import encode
 from nucleus_pandas.events.error_events import CRASHES, between, error_name, error_rows, warn_without_errors
 from nucleus_pandas.events.eventlog import EventLog, Events, as_event_log
-from nucleus_pandas.events.log_columns import spelled
 from nucleus_pandas.store.eventstore import EventStore
 
 _TOP: Schema = {
@@ -134,7 +132,7 @@ def top_errors(
 def _table(log: EventLog, rows: Ints, top: int) -> pd.DataFrame:
     """Count the errors of some rows."""
     name = np.array([error_name(one) or MISSING for one in log.names], dtype=object)[log.event[rows]]
-    hashes, messages = _texts(log, rows, "error_hash"), _texts(log, rows, _MESSAGE)
+    hashes, messages = log.texts("error_hash", rows), log.texts(_MESSAGE, rows)
     alike = [
         f"#{digest}" if digest else f" {_alike(message)}" for digest, message in zip(hashes, messages, strict=True)
     ]
@@ -143,7 +141,7 @@ def _table(log: EventLog, rows: Ints, top: int) -> pd.DataFrame:
     by_time = np.lexsort((log.time[rows], group))
     first = by_time[begins(group[by_time])]
     last = by_time[np.append(begins(group[by_time])[1:], True)] if groups else first
-    versions = np.array(_texts(log, rows, "version"), dtype=object)
+    versions = np.array(log.texts("version", rows), dtype=object)
     version = pd.factorize(versions)[0]
     crash = np.array([one in CRASHES for one in name], dtype=np.bool_)
     columns = {
@@ -168,16 +166,6 @@ def _table(log: EventLog, rows: Ints, top: int) -> pd.DataFrame:
         table["versions"] = pd.array([None] * groups, dtype=COUNT)
     order = ["users", "sessions", "count", "error", "message"]
     return table.sort_values(order, ascending=[False] * 3 + [True] * 2).head(top).reset_index(drop=True)
-
-
-def _texts(log: EventLog, rows: Ints, name: str) -> list[str | None]:
-    """The values of a column as text, None where there is none; the column need not be there."""
-    column = log.find(name)
-    if column is None:
-        return [None] * len(rows)
-    codes, values = encode(log.values(column, rows))
-    written = [*spelled(values), None]
-    return [written[code] for code in codes.tolist()]
 
 
 def _alike(message: str | None) -> str:

@@ -41,7 +41,7 @@ def load_users(client: Client, *, properties: Iterable[str] | None = None) -> pd
         - user_db_id: the service's id
         - created_at, last_seen: instants, UTC
         - devices: how many; missing where the service sends no list of them
-        - platform, version: of the device seen last
+        - platform, platform_raw, version: of the device seen last; see `load_devices`
         - props.<key>: a column for each property that the app set, in alphabetical order, typed by its values:
           text, boolean, Int64, float64, or object where they are mixed
         - props: the properties without a column, as JSON text; only if there are more than 200
@@ -86,8 +86,13 @@ def load_devices(client: Client) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a device of a user: user_id, user_db_id, device_id, platform, os_version, version, last_seen
-        (UTC).
+        One row a device of a user.
+
+        - user_id, user_db_id, device_id
+        - platform: win, mac, linux, ios or android, whatever the spelling; another one as reported
+        - platform_raw: as reported, for example Windows_NT or Darwin
+        - os_version, version
+        - last_seen: instant, UTC
 
     Raises
     ------
@@ -252,8 +257,9 @@ def load_session_events(
         - time: instant, UTC, from the user's own clock
         - event: its name
         - kind: init, error, view, system or custom
-        - platform, os_version, version, locale, country (ISO 3166 alpha-2), arch: as sent with the event; most
-          come with ``init`` only
+        - platform, platform_raw: see `load_devices`
+        - os_version, version, locale, country (ISO 3166 alpha-2), arch: as sent with the event; most come with
+          ``init`` only, and so does the platform
         - ram_gb, first_time, error_hash
         - duration_seconds: as sent, missing where negative; the reference gives no unit, seconds are assumed
         - data.<key>: a column for each property, in alphabetical order, typed as in `load_users`
@@ -395,7 +401,7 @@ def load_live_users(client: Client) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a user and device: user_id (the app's id, else the service's), user_db_id, device_id, platform,
-        os_version, country, last_seen (UTC).
+        platform_raw (see `load_devices`), os_version, country, last_seen (UTC).
 
     Raises
     ------

@@ -54,7 +54,7 @@ def test_the_bad_release_is_found_and_no_other(seed):
 def test_adoption_is_what_was_counted_when_the_app_was_made():
     log, truth = judged(3, scale=0.2)
     table = nu.adoption(log)
-    assert table["version"].unique().tolist() == ["0.9.0", "0.9.1", "0.10.0", "0.10.1", "0.11.0", "1.0.0"]
+    assert table["version"].unique().tolist() == ["0.0.0", "0.9.0", "0.9.1", "0.10.0", "0.10.1", "0.11.0", "1.0.0"]
     used = table[table["sessions"] > 0]
     found = {}
     for row in used.itertuples():

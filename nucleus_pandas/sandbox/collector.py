@@ -1,0 +1,253 @@
+"""Takes in what tracking clients send, within limits, and shows each app as the Data API does."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from nucleus_pandas.demo.ledger import UserRecord
+from nucleus_pandas.sandbox.identities import Run, run_of
+from nucleus_pandas.sandbox.messages import HEARTBEAT, Message, MessageError, Tracked, parse_message
+from nucleus_pandas.sandbox.sessions import AppView, view_app
+from nucleus_pandas.sandbox.storage import Arrival, Storage
+
+#: What an app's id is made of: it is a part of addresses.
+APP_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+Reply = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a sandbox takes.
+
+    Parameters
+    ----------
+    message_bytes : int
+        The largest message.
+    messages_per_second : float
+        From all clients together; in a burst, ten times as many.
+    apps : int
+        Different app ids.
+    sessions : int
+        Runs of apps, of all apps together.
+    data_bytes : int
+        The size of the data file: 100 MiB are some 400,000 events, which take 0.5 GB of memory. Erased data make room.
+    connections : int
+        Open at once.
+    """
+
+    message_bytes: int = 4 * 2**20
+    messages_per_second: float = 500
+    apps: int = 20
+    sessions: int = 100_000
+    data_bytes: int = 100 * 2**20
+    connections: int = 200
+
+
+class TooMuchError(Exception):
+    """A message that is beyond a limit; what it holds may be sent again."""
+
+
+@dataclass
+class Counts:
+    """What came for one app: events stored, those that were known already, and what could not be used."""
+
+    events: int = 0
+    duplicates: int = 0
+    rejected_events: int = 0
+    rejected_messages: int = 0
+    dropped_properties: int = 0
+
+
+@dataclass
+class _App:
+    """One app: its arrivals, the last heartbeat of each device, and the view made when somebody last asked for it."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    heartbeats: dict[str, Arrival] = field(default_factory=dict)
+    runs: set[Run] = field(default_factory=set)
+    devices: set[str] = field(default_factory=set)
+    counts: Counts = field(default_factory=Counts)
+    view: AppView | None = None
+
+
+class Collector:
+    """Stores messages and answers them; safe for threads.
+
+    Parameters
+    ----------
+    storage : Storage
+        Where events are kept. It is closed by `close`.
+    limits : Limits
+    now_ms : callable
+        The present in milliseconds since 1970.
+    """
+
+    def __init__(self, storage: Storage, limits: Limits, now_ms: Callable[[], int]) -> None:
+        self.limits = limits
+        self._storage, self._clock = storage, now_ms
+        self._lock = threading.RLock()
+        self._apps: dict[str, _App] = {}
+        self._now_ms = 0
+        self._closed = False
+        self._allowance = _Allowance(limits.messages_per_second)
+        for app_id, arrival in storage.load():
+            self._take(self._apps.setdefault(app_id, _App()), arrival)
+            self._now_ms = arrival.received_ms
+
+    def now_ms(self) -> int:
+        """Return the present, which never goes back: what has arrived stays visible when the clock is set."""
+        with self._lock:
+            self._now_ms = max(self._now_ms, self._clock())
+            return self._now_ms
+
+    def receive(self, app_id: str, text: str | bytes) -> Reply:
+        """Store the events of a message, and return what acknowledges them.
+
+        Raises
+        ------
+        MessageError
+            When the message is not one.
+        TooMuchError
+            When it is beyond a limit; nothing was stored.
+        StoreError
+            When it could not be stored; nothing was.
+        """
+        with self._lock:
+            if self._closed:
+                raise TooMuchError("The sandbox has stopped. Send it again later.")
+            app = self._app(app_id)
+            try:
+                if not self._allowance.take():
+                    raise TooMuchError("Too many messages a second. Send it again later.")
+                return self._store(app_id, app, parse_message(text))
+            except (MessageError, TooMuchError):
+                app.counts.rejected_messages += 1
+                raise
+
+    def reject(self, app_id: str) -> None:
+        """Count a message that was refused before it could be read, such as one that is too large."""
+        with self._lock:
+            if app := self._apps.get(app_id):
+                app.counts.rejected_messages += 1
+
+    def _app(self, app_id: str) -> _App:
+        """Return an app, which begins with its first message."""
+        if app_id not in self._apps and len(self._apps) >= self.limits.apps:
+            raise TooMuchError(f"This sandbox takes {self.limits.apps} apps. Check the app id, or use another sandbox.")
+        return self._apps.setdefault(app_id, _App())
+
+    def _store(self, app_id: str, app: _App, message: Message) -> Reply:
+        now_ms = self.now_ms()
+        kept = [one for one in message.incoming if one.event.type != HEARTBEAT]
+        self._check_room(app, [one.event for one in kept])
+        arrivals = self._storage.add(app_id, now_ms, [(one.event, one.digest) for one in kept])
+        for arrival in arrivals:
+            if arrival is None:
+                app.counts.duplicates += 1
+            else:
+                self._take(app, arrival)
+        for one in message.incoming:
+            if one.event.type == HEARTBEAT:
+                self._hear(app, Arrival(0, now_ms, one.event))
+        app.counts.rejected_events += len(message.errors)
+        return _reply(message)
+
+    def _check_room(self, app: _App, events: list[Tracked]) -> None:
+        if not events:
+            return
+        if self._storage.size() >= self.limits.data_bytes:
+            raise TooMuchError("The sandbox is full. Start it with another data file.")
+        new = {run_of(event) for event in events} - app.runs
+        if new and sum(len(known.runs) for known in self._apps.values()) + len(new) > self.limits.sessions:
+            raise TooMuchError("The sandbox takes no more sessions. Start it with another data file.")
+
+    def _take(self, app: _App, arrival: Arrival) -> None:
+        app.counts.events += arrival.event.is_row
+        app.counts.dropped_properties += arrival.event.dropped
+        self._keep(app, arrival)
+
+    def _keep(self, app: _App, arrival: Arrival) -> None:
+        app.arrivals.append(arrival)
+        app.runs.add(run_of(arrival.event))
+        app.devices.add(arrival.event.device_id)
+        app.view = None
+
+    def _hear(self, app: _App, heartbeat: Arrival) -> None:
+        """Keep the last heartbeat of each device that has sent an event."""
+        device_id = heartbeat.event.device_id
+        if device_id in app.devices:
+            app.heartbeats[device_id] = heartbeat
+
+    def ask(self, app_id: str, question: Callable[[AppView, int], T]) -> T:
+        """Ask something about an app as the Data API shows it now; nothing changes meanwhile.
+
+        An app that nothing has come for is empty.
+        """
+        with self._lock:
+            now_ms = self.now_ms()
+            view = self._view(self._apps.get(app_id) or _App())
+            view.ledger.receive(now_ms)
+            return question(view, now_ms)
+
+    def _view(self, app: _App) -> AppView:
+        if app.view is None:
+            app.view = view_app(app.arrivals, self._storage.salt)
+        app.view.hear(app.heartbeats.values())
+        return app.view
+
+    def erase(self, app_id: str, record: UserRecord) -> None:
+        """Erase a user: everything that arrived of theirs, also from the data file."""
+        with self._lock:
+            app = self._apps[app_id]
+            seqs = set(self._view(app).seqs[record.user.db_id])
+            self._storage.erase(sorted(seqs))
+            kept = [arrival for arrival in app.arrivals if arrival.seq not in seqs]
+            self._apps[app_id] = again = _App(counts=app.counts)
+            for arrival in kept:
+                self._keep(again, arrival)
+            again.heartbeats = {name: beat for name, beat in app.heartbeats.items() if name not in record.devices}
+
+    def counts(self) -> dict[str, Counts]:
+        """Return what came for each app."""
+        with self._lock:
+            return {app_id: replace(app.counts) for app_id, app in self._apps.items()}
+
+    def close(self) -> None:
+        """Close the storage; nothing can be stored from here on."""
+        with self._lock:
+            self._closed = True
+            self._storage.close()
+
+
+def _reply(message: Message) -> Reply:
+    """Return what a client expects: the ids it need not send again; an older one, its own confirmation."""
+    reply: Reply = {"reportedIds": [one.id for one in message.incoming if one.id is not None]}
+    if message.errors:
+        reply["errors"] = [{"index": place, "error": text} for place, text in message.errors.items()]
+    elif message.confirmation is not None:
+        reply["confirmation"] = message.confirmation
+    return reply
+
+
+class _Allowance:
+    """So many a second, and ten seconds' worth at once."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._left, self._at = rate, 10 * rate, time.monotonic()
+
+    def take(self) -> bool:
+        """Return whether one more is allowed."""
+        now = time.monotonic()
+        self._left = min(10 * self._rate, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
