@@ -157,9 +157,10 @@ def compare(
         - p_value: how often a difference at least as large occurs by chance where there is none
         - p_adjusted: `p_value` adjusted for the number of rows (Holm)
         - verdict: ``clear change`` if p_adjusted is below 0.05 and 0 is outside the bounds, else ``within normal
-          variation``; ``too little history`` where a rate or its bounds are missing; missing for totals
+          variation``; ``too little history`` where a rate or its bounds are missing, or both bases are so small that
+          no difference could be clear; missing for totals
         - reason: why a row has no bounds
-        - low_n: a base is below 30
+        - low_n: a base is below 30, or its users say no more than fewer than 30 independent ones would
         - sample: the fraction of users in the log, the smaller of two
 
     Raises
@@ -413,7 +414,7 @@ def _laid_out(table: _Table, a: Rows, b: Rows, fixed: Fixed) -> pd.DataFrame:
         "rate_b": rate_b,
         **compared,
         "reason": [_reason(one, other) for one, other in zip(a.values(), b.values(), strict=True)],
-        "low_n": ~((base_a >= LOW_N) & (base_b >= LOW_N)),
+        "low_n": _few(table.kind, base_a, weight_a) | _few(table.kind, base_b, weight_b),
         "sample": np.full(len(b), table.sample),
     }
     return make_frame(schema | _COMPARED, columns)
@@ -421,6 +422,11 @@ def _laid_out(table: _Table, a: Rows, b: Rows, fixed: Fixed) -> pd.DataFrame:
 
 def _columns(rows: Rows) -> Any:
     return np.array(list(rows.values()), dtype=np.float64).reshape(-1, len(_Row._fields)).T
+
+
+def _few(kind: _Kind, base: Any, weight: Any) -> Any:
+    """Whether a rate is of few users, or of sessions or events that say no more than those of few users would."""
+    return ~((base if kind is _SURVIVAL else np.fmin(base, np.round(weight))) >= LOW_N)
 
 
 def _counts(kind: _Kind, rate: Any, base: Any) -> Any:

@@ -141,6 +141,7 @@ def plot_breakdown_trend(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = style.axes_for(ax)
     if table["count"].isna().all():
         return style.no_data(ax, title)
+    _check_values(table, "plot_breakdown_trend")
     notes = draw_stacked(ax, table, "value", plot="plot_breakdown_trend")
     style.finish_axes(ax, x="period start", y="share of all counted", grid=None)
     style.set_titles(ax, title, "Shares of all counted in the period.", *notes)
@@ -165,6 +166,15 @@ def _check_rows(table: pd.DataFrame, plot: str) -> None:
     if len(table) > style.MOST_CATEGORIES:
         raise ValueError(
             f"{plot} draws up to {style.MOST_CATEGORIES} values, not {len(table):,}: make it with a lower top"
+        )
+    _check_values(table, plot)
+
+
+def _check_values(table: pd.DataFrame, plot: str) -> None:
+    if missing := int(table["value"].isna().sum()):
+        raise ValueError(
+            f"{plot}: column value is missing in {missing:,} of {len(table):,} rows, which no table of breakdown has. "
+            'pd.read_csv takes the text NA as missing: read the file with keep_default_na=False, na_values=[""]'
         )
 
 

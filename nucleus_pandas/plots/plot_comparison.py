@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.text import points
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import name_rows, sample_note, write_beside
@@ -107,7 +108,11 @@ def plot_comparison(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     hollow, full = _sides(table)
     definition = [
         f"Hollow: {hollow}. Full: {full}. Beside: the difference in percentage points"
-        + (". No bounds, as totals do not tell users." if np.isnan(low).all() else ", with its 95 % bounds."),
+        + (
+            ". No bounds, as totals do not tell users."
+            if np.isnan(low).all()
+            else ", with its bounds, 95 % for all rows together."
+        ),
         "Grey: no clear change.",
         "Some bases are below 30." if table["low_n"].any() else "",
         sample_note(table),
@@ -147,5 +152,5 @@ def _points(difference: float, low: float, high: float) -> str:
     """A difference in percentage points with its bounds."""
     if np.isnan(difference):
         return "nothing to compare"
-    bounds = "" if np.isnan(low) else f" ({100 * low:+.1f} to {100 * high:+.1f})"
-    return f"{100 * difference:+.1f}{bounds}".replace("-", "−")
+    bounds = "" if np.isnan(low) else f" ({points(low)} to {points(high)})"
+    return f"{points(difference)}{bounds}"
