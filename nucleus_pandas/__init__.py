@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from nucleus_pandas import demo
 from nucleus_pandas.analysis.activity.growth import active_users, growth
 from nucleus_pandas.analysis.activity.habits import days_active, usage_interval
-from nucleus_pandas.analysis.breakdown.breakdown import breakdown, compare_breakdowns
+from nucleus_pandas.analysis.breakdown.breakdown import breakdown
 from nucleus_pandas.analysis.catalog import attribute_catalog
-from nucleus_pandas.analysis.compare import compare_funnels
+from nucleus_pandas.analysis.compare import compare
 from nucleus_pandas.analysis.errors.error_free import crash_free, error_free
 from nucleus_pandas.analysis.errors.error_impact import impact_of_errors
 from nucleus_pandas.analysis.errors.error_trend import error_trend, new_errors
@@ -74,8 +74,8 @@ from nucleus_pandas.exceptions import (
 from nucleus_pandas.plots import (
     plot_active_users,
     plot_breakdown,
-    plot_breakdown_change,
     plot_breakdown_trend,
+    plot_comparison,
     plot_daily,
     plot_days_active,
     plot_dimensions,
@@ -98,11 +98,12 @@ from nucleus_pandas.plots import (
     plot_usage_interval,
     plot_version_adoption,
 )
+from nucleus_pandas.report.periodic_report import periodic_report
 from nucleus_pandas.report.report import Report
-from nucleus_pandas.report.report_parts import daily_report, monthly_report, weekly_report
 from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.privacy.forget import forget_user
 from nucleus_pandas.store.privacy.subject_access import export_user
+from nucleus_pandas.store.reconcile import reconcile
 from nucleus_pandas.store.sync.plan import plan_sync
 from nucleus_pandas.store.sync.synchronize import sync
 
@@ -136,11 +137,9 @@ __all__ = [
     "attribute_catalog",
     "breakdown",
     "check_tracking",
-    "compare_breakdowns",
-    "compare_funnels",
+    "compare",
     "compare_releases",
     "crash_free",
-    "daily_report",
     "days_active",
     "demo",
     "demo_client",
@@ -171,14 +170,14 @@ __all__ = [
     "load_totals",
     "load_user",
     "load_users",
-    "monthly_report",
     "new_errors",
     "paths",
+    "periodic_report",
     "plan_sync",
     "plot_active_users",
     "plot_breakdown",
-    "plot_breakdown_change",
     "plot_breakdown_trend",
+    "plot_comparison",
     "plot_daily",
     "plot_days_active",
     "plot_dimensions",
@@ -200,6 +199,7 @@ __all__ = [
     "plot_time_to_convert",
     "plot_usage_interval",
     "plot_version_adoption",
+    "reconcile",
     "retention",
     "retention_curve",
     "retention_trend",
@@ -210,7 +210,6 @@ __all__ = [
     "unbounded_retention",
     "usage_interval",
     "version_adoption",
-    "weekly_report",
 ]
 
 

@@ -461,7 +461,7 @@ def try_another_account() -> Result:
             nu.export_user(client, who, folder / "person.json", progress=False)
             store.export(folder / "parquet")
             store.export(folder / "csv", format="csv")
-            nu.weekly_report(client, store).save(folder / "week.html")
+            nu.periodic_report(client, store).save(folder / "week.html")
             nu.forget_user(client, who, store=store, confirm=who)
             nu.sync(client, store, refresh=True, **ALL)
         finally:

@@ -250,13 +250,13 @@ def test_report_writes_a_page_of_the_app_and_prints_where(mine, tmp_path, capsys
     page = tmp_path / "week.html"
     assert main(["report", "-o", str(page), "--day", "2026-11-10", "--tz", "Europe/Paris"]) == 0
     assert capsys.readouterr().out == f"{page.resolve()}\n"
-    assert page.read_text(encoding="utf-8") == nu.weekly_report(mine, week="2026-11-10", tz="Europe/Paris").to_html()
+    assert page.read_text(encoding="utf-8") == nu.periodic_report(mine, day="2026-11-10", tz="Europe/Paris").to_html()
 
 
 def test_report_takes_a_store_and_another_period(mine, tmp_path, capsys):
     store, page = tmp_path / "app.duckdb", tmp_path / "day.html"
     assert main(["sync", str(store), "--start", "2026-10-01"]) == 0
-    arguments = ["--store", str(store), "--period", "day", "--compare", "none", "--title", "Ours"]
+    arguments = ["--store", str(store), "--freq", "D", "--compare", "none", "--title", "Ours"]
     assert main(["report", "-o", str(page), *arguments, "--funnel", "init", "PROJECT_CREATED"]) == 0
     text = page.read_text(encoding="utf-8")
     assert "<h1>Ours</h1>" in text
@@ -412,7 +412,7 @@ def test_a_report_of_the_made_up_app_takes_a_store_that_was_synced_from_it(mine,
     ("message", "of_shell"),
     [
         ('start="2026-09-01" is not a date', "--start 2026-09-01 is not a date"),
-        ("week='soon' is not a date", "--day soon is not a date"),
+        ("day='soon' is not a date", "--day soon is not a date"),
         ("minutes east (tz=345).", "minutes east (--tz 345)."),
         ('pass its steps: funnel=["init", "PROJECT_CREATED"].', "pass its steps: --funnel init PROJECT_CREATED."),
         ('attribute=("init", "plan")', "--attribute init plan"),

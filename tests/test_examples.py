@@ -16,7 +16,7 @@ PUBLIC = [
 
 
 # They write a store, or erase somebody.
-OF_THE_STORE = {"EventStore", "plan_sync", "sync", "forget_user", "export_user"}
+OF_THE_STORE = {"EventStore", "plan_sync", "sync", "forget_user", "export_user", "reconcile"}
 
 
 @pytest.mark.parametrize("name", PUBLIC)

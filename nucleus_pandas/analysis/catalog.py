@@ -12,7 +12,7 @@ from nucleus_pandas.api.loaders.count_loaders import ask, load_event_properties,
 from nucleus_pandas.api.loaders.fanout import Harvest, fetch_all
 from nucleus_pandas.api.parsing.counts import attribute_frame
 from nucleus_pandas.api.parsing.schemas import EVENT_PROPERTIES, part
-from nucleus_pandas.core.checks import checked_number
+from nucleus_pandas.core.checks import checked_columns, checked_number
 from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.text import MISSING, counted
@@ -130,13 +130,7 @@ def attribute_catalog(
 
 def _wanted(attributes: pd.DataFrame) -> pd.DataFrame:
     """One row an event and attribute, with its types."""
-    if not isinstance(attributes, pd.DataFrame):
-        raise TypeError(
-            f"attributes is of type {type(attributes).__name__}; pass rows of the table of nu.load_event_properties."
-        )
-    missing = [name for name in EVENT_PROPERTIES if name not in attributes.columns]
-    if missing:
-        raise ValueError(f"attributes must be rows of nu.load_event_properties: missing {', '.join(missing)}.")
+    checked_columns("attributes", attributes, list(EVENT_PROPERTIES), "Pass rows of nu.load_event_properties.")
     types: dict[tuple[str, str], dict[str, None]] = {}
     for event, attribute, kind in attributes[["event", "attribute", "type"]].itertuples(index=False):
         if not (pd.isna(event) or pd.isna(attribute)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import numbers
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.core.text import shown
+from nucleus_pandas.core.text import near_names, shown
 
 #: What a plan can ask of a value; the names are those of JSON.
 TYPES = ("string", "number", "integer", "boolean", "any")
@@ -102,9 +101,8 @@ def is_of_service(event: str) -> bool:
 
 def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Give the name that is most like another one, whatever the case of its letters; None if none is like it."""
-    by_fold = {one.casefold(): one for one in known}
-    near = difflib.get_close_matches(name.casefold().strip()[:200], by_fold, n=1, cutoff=cutoff)
-    return by_fold[near[0]] if near else None
+    near = near_names(name, known, cutoff=cutoff)
+    return near[0] if near else None
 
 
 def read_plan(plan: Mapping[str, Any] | str | os.PathLike[str]) -> TrackingPlan:

@@ -15,6 +15,7 @@ from nucleus_pandas.api.http.addresses import name_service
 from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.api.windows import Sign, utc_offset_parameter
 from nucleus_pandas.core.dtypes import FLAG, TEXT, Schema, make_frame
+from nucleus_pandas.core.units import ONE_DAY
 from nucleus_pandas.exceptions import (
     AuthenticationError,
     NetworkError,
@@ -31,7 +32,6 @@ DOCTOR: Schema = {"check": TEXT, "ok": FLAG, "detail": TEXT}
 _PROBE_MINUTES = 720
 _PROBE_DAYS = 28
 _HALF_DAY = dt.timedelta(hours=12)
-_DAY = dt.timedelta(days=1)
 _LARGEST_SKEW = dt.timedelta(seconds=60)
 _USERS_TRIED = 2
 
@@ -152,16 +152,16 @@ def _clock(client: Client) -> Finding:
 def _sign(client: Client) -> Finding:
     """Ask for each half of the busiest day of the last weeks with an offset of 12 hours."""
     today = client.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    usage = _usage(client, today - _PROBE_DAYS * _DAY, today - 2 * _DAY, 0)
+    usage = _usage(client, today - _PROBE_DAYS * ONE_DAY, today - 2 * ONE_DAY, 0)
     if not usage:
         return Finding(None, f"There is no session in the last {_PROBE_DAYS} days to tell by.")
     day = dt.datetime.fromisoformat(max(usage, key=lambda key: usage[key])).replace(tzinfo=dt.UTC)
     morning = _usage(client, day, day + _HALF_DAY, _PROBE_MINUTES)
-    afternoon = _usage(client, day + _HALF_DAY, day + _DAY, _PROBE_MINUTES)
+    afternoon = _usage(client, day + _HALF_DAY, day + ONE_DAY, _PROBE_MINUTES)
     found: Sign | None = None
-    if _date_of(afternoon) == (day + _DAY).date().isoformat():
+    if _date_of(afternoon) == (day + ONE_DAY).date().isoformat():
         found = "east"
-    elif _date_of(morning) == (day - _DAY).date().isoformat():
+    elif _date_of(morning) == (day - ONE_DAY).date().isoformat():
         found = "west"
     elif morning and afternoon:
         return Finding(False, 'The service does not heed utcOffset: its days are those of UTC. Use tz="UTC" only.')

@@ -9,24 +9,16 @@ import re
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nucleus_pandas as nu
 from nucleus_pandas.cli.settings import INCOMPLETE, add_app, add_zone, client_of, store_at, writing_to
-from nucleus_pandas.core.calendar import Freq
 from nucleus_pandas.core.instants import make_date, parse_zone
 from nucleus_pandas.events.steps import unknown_event
 from nucleus_pandas.report.report import check_page
 from nucleus_pandas.report.report_period import make_span
 
-_REPORTS: dict[str, Callable[..., nu.Report]] = {
-    "week": nu.weekly_report,
-    "day": nu.daily_report,
-    "month": nu.monthly_report,
-}
-_FREQS: dict[str, Freq] = {"week": "W", "day": "D", "month": "M"}
 # Of the made-up app a quarter of the users: enough to look at, and their store is filled in seconds.
 _DEMO_SCALE = 0.25
 _DEMO: dict[str, Any] = {"funnel": ["init", "PROJECT_CREATED", "EXPORT_PDF"], "attribute": ("init", "plan")}
@@ -45,7 +37,7 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_app(report)
     report.add_argument("-o", "--output", type=Path, required=True, help="file, such as week.html")
     report.add_argument("--store", type=Path, help="file of a store of the app, such as myapp.duckdb")
-    report.add_argument("--period", choices=_REPORTS, default="week", help="default: week, from Monday to Sunday")
+    report.add_argument("--freq", choices=("D", "W", "M"), default="W", help="day, week or month; default: W")
     report.add_argument("--day", help="any day of it, such as 2026-10-19; default: the last one that is over")
     add_zone(report)
     report.add_argument("--funnel", nargs="+", metavar="EVENT", help="steps of a funnel; needs a store")
@@ -59,7 +51,8 @@ def _report(arguments: argparse.Namespace) -> int:
     _check_output(arguments.output)
     store = _checked_store(arguments)
     asked: dict[str, Any] = {
-        arguments.period: arguments.day,
+        "freq": arguments.freq,
+        "day": arguments.day,
         "tz": arguments.tz,
         "funnel": arguments.funnel,
         "attribute": None if arguments.attribute is None else tuple(arguments.attribute),
@@ -68,14 +61,13 @@ def _report(arguments: argparse.Namespace) -> int:
     }
     if arguments.demo:
         asked |= {name: value for name, value in _DEMO.items() if asked[name] is None}
-    make = _REPORTS[arguments.period]
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         if arguments.demo and store is None:
-            report = _of_demo(make, arguments, asked)
+            report = _of_demo(arguments, asked)
         else:
             with client_of(arguments) as client:
-                report = make(client, store, **asked)
+                report = nu.periodic_report(client, store, **asked)
     # What is true of the period and of the one before is said once.
     for one in {str(one.message): one for one in told}.values():
         warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
@@ -114,7 +106,7 @@ def _checked_store(arguments: argparse.Namespace) -> nu.EventStore | None:
 def _day_of(arguments: argparse.Namespace) -> dt.date | None:
     """Read the day; a month can be named without one."""
     zone, day = parse_zone(arguments.tz), arguments.day
-    if arguments.period == "month" and day is not None and re.fullmatch(r"\d{4}-\d{2}", day):
+    if arguments.freq == "M" and day is not None and re.fullmatch(r"\d{4}-\d{2}", day):
         day = f"{day}-01"
     return None if day is None else make_date("day", day, zone)
 
@@ -126,15 +118,16 @@ def _check_funnel(funnel: list[str], events: list[str]) -> None:
             raise unknown_event(name, events, f"--funnel, step {number}")
 
 
-def _of_demo(make: Callable[..., nu.Report], arguments: argparse.Namespace, asked: dict[str, Any]) -> nu.Report:
+def _of_demo(arguments: argparse.Namespace, asked: dict[str, Any]) -> nu.Report:
     """Make the report of the made-up app, with a store of the months before it."""
     with nu.demo_client(scale=_DEMO_SCALE) as client, tempfile.TemporaryDirectory() as folder:
         events = Counter(event.type for event in client.service.app.events)
         _check_funnel(asked["funnel"], [name for name, _ in events.most_common()])
         store, today = nu.EventStore(Path(folder) / "demo.duckdb"), client.now().date()
         day = _day_of(arguments) or today
-        freq, zone = _FREQS[arguments.period], parse_zone(arguments.tz)
-        make_span(freq, _day_of(arguments), zone, client.now(), asked["compare"])  # raises before the store is filled
-        before = dt.timedelta(days=220 if arguments.period == "month" else 70)
+        zone = parse_zone(arguments.tz)
+        # Raises before the store is filled.
+        make_span(arguments.freq, _day_of(arguments), zone, client.now(), asked["compare"])
+        before = dt.timedelta(days=220 if arguments.freq == "M" else 70)
         nu.sync(client, store, min(day, today) - before, min(day + dt.timedelta(days=31), today))
-        return make(client, store, **asked)
+        return nu.periodic_report(client, store, **asked)

@@ -6,7 +6,7 @@ import re
 import sys
 
 _OPTIONS = {name: name for name in ("start", "end", "tz", "window", "sample", "port", "scale", "funnel", "attribute")}
-_OPTIONS |= {"app_id": "app-id", "compare": "compare", "title": "title", "day": "day", "week": "day", "month": "day"}
+_OPTIONS |= {"app_id": "app-id", "compare": "compare", "title": "title", "day": "day", "freq": "freq"}
 _VALUE = r"""\[[^]]*\]|\([^)]*\)|"[^"]*"|'[^']*'|[\w.+:-]*\w"""
 _ARGUMENT = re.compile(rf"(?<![\w-])({'|'.join(_OPTIONS)})=({_VALUE})")
 _QUOTED = re.compile(r"""^["']([\w.+:/-]+)["']$""")

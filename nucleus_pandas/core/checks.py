@@ -72,13 +72,13 @@ def is_whole(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def check_columns(name: str, frame: object, needed: Sequence[str], advice: str) -> None:
-    """Raise where an argument is no DataFrame or lacks columns; `advice` is a sentence that says what to pass."""
+def checked_columns(name: str, frame: object, needed: Sequence[str], advice: str) -> pd.DataFrame:
+    """Give back a DataFrame that has some columns, or raise; `advice` is a sentence that says what to pass."""
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"{name} is of type {type(frame).__name__}. {advice}")
     if missing := [column for column in needed if column not in frame.columns]:
         found = ", ".join(map(shown, frame.columns[:_MOST_NAMES])) or "none"
         if set(missing) & set(frame.index.names):
             advice = "What is missing is in the index: call reset_index() first."
-        plural = "s" if len(missing) > 1 else ""
-        raise ValueError(f"{name} lacks the column{plural} {', '.join(missing)}; found {found}. {advice}")
+        raise ValueError(f"{name}: missing {', '.join(missing)}; found {found}. {advice}")
+    return frame

@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.text import shown
+from nucleus_pandas.core.units import DAY, SECOND
 
 #: What stands for a length of time.
 Duration = str | dt.timedelta | np.timedelta64
 
-_SECOND = 1_000_000
 _UNITS = {
-    **dict.fromkeys(["w", "W", "week", "weeks"], 604_800 * _SECOND),
-    **dict.fromkeys(["d", "D", "day", "days"], 86_400 * _SECOND),
-    **dict.fromkeys(["h", "H", "hour", "hours"], 3600 * _SECOND),
-    **dict.fromkeys(["min", "minute", "minutes"], 60 * _SECOND),
-    **dict.fromkeys(["s", "second", "seconds"], _SECOND),
+    **dict.fromkeys(["w", "W", "week", "weeks"], 7 * DAY),
+    **dict.fromkeys(["d", "D", "day", "days"], DAY),
+    **dict.fromkeys(["h", "H", "hour", "hours"], 3600 * SECOND),
+    **dict.fromkeys(["min", "minute", "minutes"], 60 * SECOND),
+    **dict.fromkeys(["s", "second", "seconds"], SECOND),
     "ms": 1000,
 }
 _PART = re.compile(r"\s*(\d{1,12}(?:\.\d{1,9})?)\s*([a-zA-Z]+)", re.ASCII)
@@ -45,7 +45,7 @@ def read_duration(name: str, value: object, forms: str, *, zero: bool = False) -
     if length is None:
         raise ValueError(f"{name}={shown(value)} is no duration; {forms}")
     if not (0 if zero else 1) <= length <= _LONGEST:
-        raise ValueError(f"{name}={shown(value)} must be longer than nothing and at most 100 years; {forms}")
+        raise ValueError(f"{name}={shown(value)} must be greater than zero and at most 100 years; {forms}")
     return length
 
 

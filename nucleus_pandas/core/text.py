@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import math
 from collections.abc import Iterable, Sequence
@@ -24,13 +25,13 @@ def one_line(name: object) -> str:
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
-def near_names(name: str, known: Iterable[str]) -> list[str]:
+def near_names(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> list[str]:
     """Give up to three of the known names that resemble a name, whatever their case; the closest first."""
     folded: dict[str, str] = {}
     for one in known:
         folded.setdefault(one.casefold()[:_COMPARED], one)
     wanted = name.strip().casefold()[:_COMPARED]
-    return [folded[match] for match in difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)]
+    return [folded[match] for match in difflib.get_close_matches(wanted, folded, n=3, cutoff=cutoff)]
 
 
 def did_you_mean(names: Sequence[str]) -> str:
@@ -48,8 +49,18 @@ def is_utf8(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def percent(share: float, *, decimals: int = 1) -> str:
-    """Write a share in per cent: 0 and 1 as whole numbers, and never what rounds to them as if it were them."""
+def short_date(date: dt.date) -> str:
+    """Write a date without its year, such as 7 Sep."""
+    return f"{date.day} {date:%b}"
+
+
+def percent(share: float, *, decimals: int | None = 1) -> str:
+    """Write a share in per cent: 0 and 1 as whole numbers, and never what rounds to them as if it were them.
+
+    Without `decimals`, shares below 10 % have one and others none.
+    """
+    if decimals is None:
+        decimals = 1 if share < 0.0995 else 0
     if math.isnan(share):
         return "no rate"
     share = round(share, 12) + 0.0  # a difference such as 1 - 0.9 - 0.1 is none, and no negative zero

@@ -7,8 +7,9 @@ from typing import Final
 
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 SECOND: Final = 1_000_000
-#: A day of 24 hours.
-DAY: Final = 86_400 * SECOND
+#: A day of 24 hours, in seconds and in microseconds.
+DAY_SECONDS: Final = 86_400
+DAY: Final = DAY_SECONDS * SECOND
 #: What dates and datetimes are moved by.
 ONE_DAY: Final = dt.timedelta(days=1)
 ONE_SECOND: Final = dt.timedelta(seconds=1)

@@ -137,9 +137,11 @@ def truth(*, seed: int = 1, scale: float = 1.0, as_of: dt.datetime | None = None
     Truth
         Planted rates beside exact counts of the data received by `as_of`; see its attributes.
     """
+    from nucleus_pandas.demo.planted import truth_of
+
     _check(seed, scale, as_of)
     now = as_of or dt.datetime.now(dt.UTC)
-    return _app(seed, scale, now.astimezone(dt.UTC).date()).truth(as_of=now)
+    return truth_of(_app(seed, scale, now.astimezone(dt.UTC).date()), now)
 
 
 def _check(seed: object, scale: object, as_of: object, port: object = 0) -> None:

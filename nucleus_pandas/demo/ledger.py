@@ -47,7 +47,7 @@ class SessionRecord:
     session: Session
     user: UserRecord
     device: DeviceRecord
-    labels: tuple[str | int | None, ...]
+    labels: tuple[str | float | None, ...]
     start_ms: int
     end_ms: int
     errors: int = 0

@@ -1,10 +1,9 @@
-"""The made-up app: its users, sessions and events, its counts by local day, and what was planted in it."""
+"""The made-up app: its users, sessions and events, and its counts by local day."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from nucleus_pandas.demo.planted import Truth, tell
 from nucleus_pandas.demo.records import (
     DAY_MS,
     ERROR_PREFIX,
@@ -24,7 +23,6 @@ __all__ = [
     "DemoEvent",
     "DemoSession",
     "DemoUser",
-    "Truth",
 ]
 
 
@@ -69,7 +67,7 @@ class DemoApp:
     start, end : datetime
         UTC midnights: the data run over [start, end), apart from what wrong clocks say.
     planted : Planted
-        Where in time things were planted; `truth` tells all.
+        Where in time things were planted; `planted.truth_of` gives them beside exact counts.
     """
 
     users: list[DemoUser]
@@ -78,10 +76,6 @@ class DemoApp:
     start: datetime
     end: datetime
     planted: Planted
-
-    def truth(self, *, as_of: datetime | None = None) -> Truth:
-        """Return what was planted, beside exact counts of the data built known at ``as_of`` (default: the end)."""
-        return tell(self, as_of)
 
     def daily_counts(
         self, zone: ZoneInfo, start: date, end: date, *, as_of: datetime | None = None

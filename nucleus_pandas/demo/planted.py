@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
+from nucleus_pandas.demo.model import DemoApp
 from nucleus_pandas.demo.parameters import ERROR_RATE, FUNNEL_PERCENT, ROLLOUT, WEEKLY_PERCENT, still_there
 from nucleus_pandas.demo.records import DAY_MS, WEEK_MS, DemoSession, DemoUser, from_ms, to_ms
-
-if TYPE_CHECKING:
-    from nucleus_pandas.demo.model import DemoApp
 
 FUNNEL_STEPS = ("init", "PROJECT_CREATED", "EXPORT_PDF")
 PLANS = ("free", "pro")
@@ -57,7 +54,7 @@ class Truth:
     launch_day, outage_day : date
         Day with most new users; day without any session or event.
     releases : dict of version to datetime
-        From when each version was handed out.
+        From when each version was handed out. A few developers run the app from its source and report 0.0.0.
     rollout_planted : dict of int to float
         Days after a release: share of the older devices that has been offered it and takes it at its next start.
     adoption : dict of date to dict of version to int
@@ -88,8 +85,8 @@ class Truth:
     adoption: dict[date, dict[str, int]]
 
 
-def tell(app: "DemoApp", as_of: datetime | None = None) -> Truth:
-    """Return what was planted in an app and the counts of its data as known at ``as_of`` (default: its end)."""
+def truth_of(app: DemoApp, as_of: datetime | None = None) -> Truth:
+    """Return what was planted in an app, and counts of its data known at ``as_of`` (default: its end)."""
     known = app.end if as_of is None else as_of.astimezone(UTC)
     now = to_ms(known)
     planted = app.planted

@@ -69,7 +69,7 @@ class Session:
     first: bool
     clock_ms: int
     locale: str | None = None
-    ram_gb: int | None = None
+    ram_gb: float | None = None
     module_version: str | None = None
 
 
@@ -103,11 +103,11 @@ class Event:
 class DemoDevice(Device):
     """A machine of the made-up app; ``releases`` holds (from when in ms, version), newest first.
 
-    The id is 15 characters of Base64.
+    The id is 15 characters of Base64 or 64 hexadecimal digits, as the tracking clients make them.
     """
 
     platform: str
-    ram_gb: int
+    ram_gb: float
     releases: tuple[tuple[int, str], ...] = field(repr=False)
 
 
@@ -128,7 +128,7 @@ class DemoUser(User):
 
 @dataclass(slots=True, eq=False)
 class DemoSession(Session):
-    """A session of the made-up app, with all its events; its id has four digits."""
+    """A session of the made-up app, with all its events; its id has one to six digits."""
 
     user: DemoUser = field(repr=False)
     device: DemoDevice = field(repr=False)

@@ -32,15 +32,28 @@ from nucleus_pandas.demo.records import (
 from nucleus_pandas.demo.words import Slot
 
 MODULE_VERSION = "2.6.0"
+DEVELOPMENT = "0.0.0"  # what the tracking clients report for an app that runs from its source
 QUIET_MS = 30 * MINUTE_MS  # before the outage nobody starts, so that no session loses its first events
 
 Starts = list[tuple[int, tuple[str, ...]]]
 """Sessions to be played: when each starts, and which events it must begin with."""
 
 
-def reported_ram(device: DemoDevice, version: str) -> int | None:
+def reported_ram(device: DemoDevice, version: str) -> float | None:
     """Return the memory that a session reports: Windows does, from 0.10.0 on."""
-    return device.ram_gb if device.platform == "win" and not version.startswith("0.9.") else None
+    windows = device.platform.lower().startswith("win")
+    return device.ram_gb if windows and not version.startswith("0.9.") else None
+
+
+def reported_locale(user: DemoUser, device: DemoDevice) -> str:
+    """Return the locale that a session reports: some Linux desktops have none set, and then it is C."""
+    unset = device.platform == "Linux" and sum(device.device_id.encode()) % 5 == 0
+    return "C" if unset else user.locale
+
+
+def is_developer(user: DemoUser) -> bool:
+    """Whether a user is one of the few who start the app from its source, which then has no version."""
+    return int(user.db_id, 16) % 700 == 0
 
 
 class Player:
@@ -58,9 +71,11 @@ class Player:
     def device(self, user: DemoUser, installed: int) -> DemoDevice:
         """Give the user one more device, with the releases it will take and when."""
         raw = hashlib.sha256(f"{user.db_id}/{len(user.devices)}".encode()).digest()
-        # 15 characters, as one of the clients cuts them; from 10 bytes the last one is "=".
-        device_id = base64.b64encode(raw[: 10 if raw[-1] % 5 == 0 else 12])[:15].decode()
         platform, os_version, arch, _ = pick(self.rand, SYSTEM_TABLE)
+        node = platform in words.NODE_PLATFORMS
+        # 15 characters, as one of the clients cuts them; from 10 bytes the last one is "=". The others send it all.
+        short = base64.b64encode(raw[: 10 if raw[-1] % 5 == 0 else 12])[:15].decode()
+        device_id = short if node else raw.hex()
         place = int(self.rand() * len(ROLLOUT))
         taken = []
         for number, release in enumerate(self.planted.releases):
@@ -68,7 +83,8 @@ class Player:
             if number == 0 or installed >= release.released_ms:
                 wait = min(wait, ROLLOUT_NEW)
             taken.append((release.released_ms + wait * DAY_MS, release.version))
-        ram = (4, 8, 8, 16, 16, 16, 32, 64)[place % 8]
+        installed_gb = (4, 8, 8, 16, 16, 16, 32, 64)[place % 8]
+        ram = installed_gb - 0.125 * (1 + place % 3) if node else installed_gb  # without what the firmware takes
         device = DemoDevice(device_id, platform, os_version, arch, ram, tuple(reversed(taken)))
         user.devices.append(device)
         return device
@@ -103,6 +119,8 @@ class Player:
             first = device.device_id not in seen
             seen.add(device.device_id)
             version = next((v for ms, v in device.releases if ms <= start), "0.9.0")
+            if is_developer(user) and version != self.planted.bad_release:
+                version = DEVELOPMENT
             session = DemoSession(
                 user=user,
                 device=device,
@@ -110,7 +128,7 @@ class Player:
                 version=version,
                 first=first,
                 clock_ms=wrong,
-                locale=user.locale,
+                locale=reported_locale(user, device),
                 ram_gb=reported_ram(device, version),
                 module_version=MODULE_VERSION,
             )
@@ -126,12 +144,12 @@ class Player:
         return user.devices[roll % len(user.devices)]
 
     def _session_id(self, user: DemoUser, device: DemoDevice, roll: int) -> str:
-        """Return four digits, at times those of the device's last session again."""
+        """Return a random number as the tracking clients draw it, at times that of the device's last session again."""
         if roll % 10_000 >= 10_000 - REPEATED_ID_PER_10_000:
             for session in reversed(user.sessions):
                 if session.device is device:
                     return session.session_id
-        return str(1000 + roll // 10_000 % 9000)
+        return str(1 + roll // 100 if device.platform in words.NODE_PLATFORMS else 1000 + roll // 10_000 % 9000)
 
     def _events(
         self, session: DemoSession, start: int, planned: tuple[str, ...], slots: tuple[Slot, ...], length: int

@@ -32,16 +32,20 @@ COUNTRIES: tuple[tuple[str | None, str, int, int], ...] = (
     (None, "en", 0, 2),
 )
 
-# platform, os version, architecture, weight
+# platform, os version (of macOS that of its kernel, as Node.js gives it), architecture, weight. A platform is spelled
+# as the Data API's examples do, or as Node.js does, which most tracking clients repeat.
 SYSTEMS: tuple[tuple[str, str, str, int], ...] = (
-    ("win", "10.0.19045", "x64", 30),
-    ("win", "10.0.22631", "x64", 24),
+    ("win", "10.0.19045", "x64", 12),
+    ("Windows_NT", "10.0.19045", "x64", 18),
+    ("win32", "10.0.22631", "x64", 3),
+    ("Windows_NT", "10.0.22631", "x64", 21),
     ("win", "6.3.9600", "ia32", 3),
-    ("mac", "14.5.0", "arm64", 20),
-    ("mac", "12.7.6", "x64", 9),
-    ("linux", "6.8.0-45-generic", "x64", 12),
+    ("Darwin", "23.5.0", "arm64", 20),
+    ("mac", "21.6.0", "x64", 9),
+    ("Linux", "6.8.0-45-generic", "x64", 12),
     ("linux", "6.1.0", "arm64", 2),
 )
+NODE_PLATFORMS = ("Windows_NT", "Darwin", "Linux")
 
 # Activity by local hour: two working peaks, an evening, and a night that is never quite empty.
 HOURS = (3, 2, 2, 1, 1, 2, 3, 6, 11, 16, 18, 16, 11, 14, 17, 17, 15, 12, 9, 8, 8, 7, 6, 4)
@@ -128,8 +132,10 @@ def mix(**weights: int) -> tuple[Slot, ...]:
 
 
 def _error(name: str, message: str, place: str) -> tuple[str, Payload]:
-    """Return an error as the clients send it: its type, and a payload of message and stack."""
-    return f"error:{name}", {"message": message, "stack": f"{message}\n    at {place}\n    at app.js:1:1"}
+    """Return an error as the clients send it: its type, and message and stack, with paths of the device."""
+    app = "/home/ana/Apps/maquette/resources/app.asar"
+    stack = f"{message}\n    at {place.replace('(', f'({app}/')}\n    at {app}/app.js:1:1"
+    return f"error:{name}", {"message": message, "stack": stack}
 
 
 # The error that the bad release brings, the one of the spike day, and the everyday ones.

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.api.parsing.people import kind_of
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.arrays import Bools, Ints, combine, is_group_start, small
 from nucleus_pandas.core.instants import When, make_instant, microseconds
@@ -36,7 +37,7 @@ from nucleus_pandas.store.eventstore import EventStore
 from nucleus_pandas.store.properties import known_keys
 
 #: What comes with `init` and errors only: filled forward within a session before it is used.
-CONTEXT = ("platform", "os_version", "version", "locale", "country", "arch", "ram_gb")
+CONTEXT = ("platform", "platform_raw", "os_version", "version", "locale", "country", "arch", "ram_gb")
 
 
 class EventLog:
@@ -105,8 +106,8 @@ class EventLog:
     user_id, if that is one user only; otherwise user_id tells who it is. The empty text is missing.
 
     A *session* is a user, device_id, session_id and session_start, as far as the frame has these columns; session_id it
-    must have. What comes with `init` and errors only (platform, os_version, version, locale, country, arch, ram_gb) is
-    filled forward within a session when it is asked for.
+    must have. What comes with `init` and errors only (platform, platform_raw, os_version, version, locale, country,
+    arch, ram_gb) is filled forward within a session when it is asked for.
 
     The *order received*, which counts among events of a user at one instant, is that of the rows; or of the column
     event_no, if there is one of whole numbers, as in exports.
@@ -299,9 +300,7 @@ class EventLog:
     @cached_property
     def system(self) -> Bools:
         """Whether an event is the service's own: by its kind, or by its name where it has none."""
-        by_name = np.array(
-            [name.startswith("nucleus:") and name != "nucleus:view" for name in self.names], dtype=np.bool_
-        )
+        by_name = np.array([kind_of(name) == "system" for name in self.names], dtype=np.bool_)
         found = by_name[self.event] if len(self) else np.empty(0, dtype=np.bool_)
         if "kind" not in self.frame.columns:
             return found

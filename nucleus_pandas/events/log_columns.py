@@ -10,7 +10,9 @@ import pandas as pd
 
 from nucleus_pandas.api.parsing.values import Losses, texts
 from nucleus_pandas.core.arrays import Bools, Ints, small
+from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.text import did_you_mean, near_names, shown
+from nucleus_pandas.core.units import SECOND
 from nucleus_pandas.events.fixed_width import factorize_fixed_width, first_places
 from nucleus_pandas.events.row_checks import warn_of_ids
 from nucleus_pandas.store.export import EVENT_NO
@@ -26,16 +28,8 @@ def require(frame: object, columns: Sequence[str], what: str = "an event log") -
     """Raise where a frame lacks columns of an event log, or of what else it is, or has one of them twice."""
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"{what} is made of a DataFrame, not of a {type(frame).__name__}.")
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        found = ", ".join(shown(name) for name in frame.columns[:30]) or "none"
-        advice = f'Rename yours, for example frame.rename(columns={{"timestamp": "{columns[1]}"}}).'
-        if set(missing) & set(frame.index.names):
-            advice = "What is missing is in the index: frame.reset_index()."
-        raise ValueError(
-            f"{what} needs the columns {', '.join(columns[:-1])} and {columns[-1]}: missing {', '.join(missing)}; "
-            f"found {found}. {advice}"
-        )
+    advice = f'Rename yours, for example frame.rename(columns={{"timestamp": "{columns[1]}"}}).'
+    checked_columns(f"{what} needs the columns {', '.join(columns[:-1])} and {columns[-1]}", frame, columns, advice)
     twice = [name for name in frame.columns.unique() if (frame.columns == name).sum() > 1]
     if twice:
         raise ValueError(
@@ -64,7 +58,7 @@ def _instants_of_arrow(column: pd.Series) -> tuple[Ints, Bools]:
     missing, times = np.asarray(numbers.is_null()), np.asarray(numbers.fill_null(0))
     if unit == "ns":
         times = times // 1000
-    factor = {"s": 1_000_000, "ms": 1000}.get(unit, 1)
+    factor = {"s": SECOND, "ms": 1000}.get(unit, 1)
     missing = missing | (times < _FIRST // factor) | (times > _LAST // factor)
     return np.where(missing, np.iinfo(np.int64).min, np.where(missing, 0, times) * factor), missing
 

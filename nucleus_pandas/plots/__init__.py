@@ -8,7 +8,8 @@ Characters that the font lacks are drawn as boxes, and Matplotlib warns: name a 
 """
 
 from nucleus_pandas.plots.plot_active_users import plot_active_users
-from nucleus_pandas.plots.plot_breakdown import plot_breakdown, plot_breakdown_change, plot_breakdown_trend
+from nucleus_pandas.plots.plot_breakdown import plot_breakdown, plot_breakdown_trend
+from nucleus_pandas.plots.plot_comparison import plot_comparison
 from nucleus_pandas.plots.plot_daily import plot_daily
 from nucleus_pandas.plots.plot_dimensions import plot_dimensions
 from nucleus_pandas.plots.plot_error_free import plot_error_free
@@ -31,8 +32,8 @@ from nucleus_pandas.plots.plot_time_to_convert import plot_time_to_convert
 __all__ = [
     "plot_active_users",
     "plot_breakdown",
-    "plot_breakdown_change",
     "plot_breakdown_trend",
+    "plot_comparison",
     "plot_daily",
     "plot_days_active",
     "plot_dimensions",

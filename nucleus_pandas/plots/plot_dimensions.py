@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TITLES = {
     "platform": "Platforms",
+    "platform_raw": "Platforms as reported",
     "version": "Versions of the app",
     "country": "Countries",
     "language": "Languages",
@@ -36,7 +37,7 @@ def plot_dimensions(
         The table of `load_dimensions`.
     ax : matplotlib Axes, optional
         Where to draw. By default a new figure is made.
-    dimension : {"platform", "version", "country", "language", "ram_gb"}
+    dimension : {"platform", "platform_raw", "version", "country", "language", "ram_gb"}
         Which of the dimensions in the table to draw.
     top : int, default 8
         The number of values shown by name, by their count over the whole table; from 1 to 30.
@@ -52,7 +53,7 @@ def plot_dimensions(
     Raises
     ------
     ValueError
-        If a column is missing or of the wrong type, `dimension` is not one of the five, or `top` is out of range.
+        If a column is missing or of the wrong type, `dimension` is not one of these, or `top` is out of range.
     TypeError
         If `dimensions` is no DataFrame.
 

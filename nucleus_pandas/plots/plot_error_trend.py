@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.text import OTHER
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import Trace, draw_lines, floats, names_of, states, styled, tail_note
@@ -185,9 +186,7 @@ def _release_days(releases: Mapping[str, Any] | pd.DataFrame | None) -> list[tup
     if releases is None:
         return []
     if isinstance(releases, pd.DataFrame):
-        missing = [column for column in ("version", "first_seen") if column not in releases.columns]
-        if missing:
-            raise ValueError(f"releases has no column {' or '.join(missing)}: rename yours, or pass a mapping")
+        checked_columns("releases", releases, ("version", "first_seen"), "Rename yours, or pass a mapping.")
         pairs = list(zip(releases["version"], releases["first_seen"], strict=True))
     elif isinstance(releases, Mapping):
         pairs = list(releases.items())

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.calendar import NOUNS
-from nucleus_pandas.core.text import percent as in_percent
+from nucleus_pandas.core.text import percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
 from nucleus_pandas.plots.shares import sample_note
@@ -239,7 +239,7 @@ def _write(ax: Axes, grid: Grid, mesh: QuadMesh, size: float) -> None:
         ax.text(
             column + 0.5,
             row + 0.5,
-            f"{percent(grid.rate[row, column])}{few}",
+            f"{cell_text(grid.rate[row, column])}{few}",
             ha="center",
             va="center",
             fontsize=size,
@@ -248,9 +248,9 @@ def _write(ax: Axes, grid: Grid, mesh: QuadMesh, size: float) -> None:
         ).set_in_layout(False)  # each lies in its cell: to measure hundreds of them takes seconds
 
 
-def percent(rate: float) -> str:
+def cell_text(rate: float) -> str:
     """Write a share in whole per cent, as short as a cell needs it."""
-    return in_percent(rate, decimals=0).removesuffix(" %").replace(" ", "")
+    return percent(rate, decimals=0).removesuffix(" %").replace(" ", "")
 
 
 def _color_bar(ax: Axes, mesh: QuadMesh, grid: Grid) -> None:

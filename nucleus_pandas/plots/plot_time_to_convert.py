@@ -10,6 +10,7 @@ import pandas as pd
 
 from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.text import MISSING, OTHER, counted
+from nucleus_pandas.core.units import DAY_SECONDS
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import styled
 from nucleus_pandas.plots.shares import asked_note, duration, percent_axis, sample_note, segments_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TITLE = "Time to convert"
-_TICKS = (1, 10, 60, 600, 3_600, 6 * 3_600, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400)
+_TICKS = (1, 10, 60, 600, 3_600, 6 * 3_600, *(days * DAY_SECONDS for days in (1, 7, 30, 365)))
 _LEFT = 0.8  # of the axis, in seconds
 _POINTS = 2_000
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.text import MISSING, OTHER, percent
+from nucleus_pandas.core.units import DAY_SECONDS
 from nucleus_pandas.plots import style
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def name_segments(ax: Axes, segments: list[Segment]) -> None:
 
 def duration(seconds: float) -> str:
     """Write a time in the unit in which it is a small number."""
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+    for unit, length in (("d", DAY_SECONDS), ("h", 3_600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.3g} s"
@@ -80,6 +81,35 @@ def percent_axis(ax: Axes, which: str = "y", *, top: float = 1.0, ticks: int = 5
     locator = MaxNLocator(nbins=min(5, max(1, ticks)), steps=[1, 2, 2.5, 5, 10])
     axis.set_ticks([tick for tick in locator.tick_values(0, min(1.0, max(top, 0.01))) if 0 <= tick <= 1.0 + 1e-9])
     axis.set_major_formatter(percent_ticks())
+
+
+def name_rows(ax: Axes, values: pd.Series) -> tuple[list[str], float]:
+    """Write the value of each row at the left, the first on top."""
+    ax.set_ylim(len(values) - 0.4, -0.6)
+    names = [style.plain(value, style.name_width(ax)) for value in values]
+    size = min(style.small(), 0.7 * style.inches(ax)[1] * 72 / len(values))
+    ax.set_yticks(np.arange(len(values)), names, fontsize=size, **style.PLAIN)
+    return names, size
+
+
+def write_beside(ax: Axes, ends: Any, texts: list[str], size: float, *, colors: list[str] | None = None) -> None:
+    """Write a text to the right of each row, and make room for it."""
+    width = 0.75 * max(1.0, style.inches(ax)[0])
+    room = min(0.65, 0.55 * size * (max(map(len, texts)) + 2) / 72 / width)
+    top = max(0.02, 1.02 * float(np.max(ends)))
+    ax.set_xlim(0, top / (1 - room))
+    percent_axis(ax, "x", top=top, ticks=int(1.6 * width * (1 - room)) + 1)
+    for place, text in enumerate(texts):
+        ax.annotate(
+            text,
+            (float(ends[place]), place),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=size,
+            color="black" if colors is None else colors[place],
+            **style.PLAIN,
+        )
 
 
 _ORDERS = {

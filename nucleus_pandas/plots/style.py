@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import pandas as pd
 
 from nucleus_pandas.core.checks import checked_number
-from nucleus_pandas.core.text import MISSING, OTHER
+from nucleus_pandas.core.text import MISSING, OTHER, short_date
 from nucleus_pandas.plots import narrow
 from nucleus_pandas.plots.narrow import figures_for_page as figures_for_page
 
@@ -193,7 +193,7 @@ def _dated(days: pd.DatetimeIndex) -> FuncFormatter:
 
     def write(at: float, _: int | None = None) -> str:
         day = num2date(at, tz=dt.UTC).date()  # type: ignore[no-untyped-call]
-        return f"{day.day} {day:%b}\n{day.year}" if day in first_of_year else f"{day.day} {day:%b}"
+        return f"{short_date(day)}\n{day.year}" if day in first_of_year else short_date(day)
 
     return FuncFormatter(write)
 

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from nucleus_pandas.core.text import shown
+from nucleus_pandas.core.checks import checked_columns
 
 TEXT = pd.StringDtype("python")
 _DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d.*)?"
-_MOST_NAMES = 30
 _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "string", "empty"}
 
 
@@ -113,11 +112,7 @@ def date_as_written(value: object) -> dt.date:
 
 def _check_names(frame: pd.DataFrame, columns: list[str], plot: str, maker: str) -> None:
     """Raise for columns that are missing, or there twice."""
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        found = ", ".join(shown(column)[1:-1] for column in frame.columns[:_MOST_NAMES]) or "no columns"
-        hint = "; call table.reset_index() first" if set(missing) & set(frame.index.names) else ""
-        raise ValueError(f"{plot} draws the table of nu.{maker}: missing {', '.join(missing)}; found {found}{hint}")
+    checked_columns(f"the table of {plot}", frame, columns, f"Pass the table of nu.{maker}.")
     twice = [column for column in columns if isinstance(frame[column], pd.DataFrame)]
     if twice:
         raise ValueError(f"{plot}: the table has several columns named {twice[0]}; keep one")

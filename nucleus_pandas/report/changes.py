@@ -52,7 +52,7 @@ def change_of(now: float, before: float, *, written: str, verdict: Verdict) -> s
     if verdict is not Verdict.CLEAR:
         return f"{verdict} ({written} before)"
     arrow, way = ("▲", "up") if now > before else ("▼", "down")
-    return f"{arrow} {way}{f' {percent_of(abs(now / before - 1))}' if before > 0 else ''} from {written}"
+    return f"{arrow} {way}{f' {percent(abs(now / before - 1), decimals=None)}' if before > 0 else ''} from {written}"
 
 
 def p_of_change(now: Measured, before: Measured, earlier: Sequence[Measured]) -> float:
@@ -75,11 +75,6 @@ def p_of_change(now: Measured, before: Measured, earlier: Sequence[Measured]) ->
 def _squared(one: Measured, other: Measured) -> float:
     """How far apart two are, squared, in parts of what chance alone makes of counts; of means, in any one unit."""
     return (one.log - other.log) ** 2 / (one.variance + other.variance)
-
-
-def percent_of(part: float) -> str:
-    """Write a share as per cent, with a digit behind the point where it is small."""
-    return percent(part, decimals=1 if part < 0.0995 else 0)
 
 
 def words_of(compared: pd.DataFrame) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from nucleus_pandas.core.calendar import NOUNS
-from nucleus_pandas.plots.plot_retention import asked_note, grid_of, nobody, percent
+from nucleus_pandas.plots.plot_retention import asked_note, cell_text, grid_of, nobody
 from nucleus_pandas.plots.shares import sample_note
 from nucleus_pandas.report.table_cells import Cells
 
@@ -45,7 +45,7 @@ def heatmap_of(table: pd.DataFrame) -> tuple[Cells, str]:
         looks = ["", ""]
         for rate, few, part in zip(grid.rate[row], grid.few[row], grid.part[row], strict=True):
             known = not np.isnan(rate)
-            cells.append(f"{percent(rate)}{'*' if few else ''}" if known else "")
+            cells.append(f"{cell_text(rate)}{'*' if few else ''}" if known else "")
             step = round(_STEPS * min(1.0, rate / grid.top)) if known else 0
             looks.append(f"s{step}{' part' if part else ''}" if known else "")
         rows.append(cells)

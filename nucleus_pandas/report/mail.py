@@ -15,7 +15,7 @@ from nucleus_pandas.report.table_cells import Cells
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucleus_pandas.report.report import Section
+    from nucleus_pandas.report.section import Section
 
 # What fits into a mail; the page has the rest.
 _ROWS, _COLUMNS = 15, 10

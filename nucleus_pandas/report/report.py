@@ -6,7 +6,7 @@ import html
 import os
 import re
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
@@ -16,15 +16,15 @@ import pandas as pd
 
 from nucleus_pandas.core.files import full_path, write_private
 from nucleus_pandas.plots.style import figures_for_page
-from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.heatmap import SHADES
 from nucleus_pandas.report.mail import make_mail
 from nucleus_pandas.report.pictures import DARK, png_of, safe, svg_of
+from nucleus_pandas.report.section import Section
 from nucleus_pandas.report.svg_minify import shared_styles
-from nucleus_pandas.report.table_cells import MOST_COLUMNS, Cells, cells_of
+from nucleus_pandas.report.table_cells import MOST_COLUMNS, cells_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable
     from email.message import EmailMessage
 
     from jinja2 import Template
@@ -33,21 +33,6 @@ if TYPE_CHECKING:
 
 # Inches: what fits on a page, and on a telephone, where text keeps its size.
 _WIDE, _NARROW = 10.0, 3.6
-
-
-@dataclass(frozen=True)
-class Section:
-    """What stands below one heading; `narrow` is the picture as a telephone shows it."""
-
-    heading: str
-    note: str = ""
-    level: int = 2
-    paragraphs: list[str] = field(default_factory=list)
-    cards: list[Card] = field(default_factory=list)
-    svg: str = ""
-    narrow: str = ""
-    png: Callable[[], bytes] | None = None
-    cells: Cells | None = None
 
 
 class Report:
@@ -270,13 +255,6 @@ def check_page(path: str | os.PathLike[str]) -> Path:
     if not target.parent.is_dir():
         raise FileNotFoundError(f"The folder {target.parent} does not exist. Make it, then save again.")
     return target
-
-
-def table_section(
-    heading: str, columns: Mapping[str, Any], note: str = "", *, level: int = 2, tenths: Collection[str] = ()
-) -> Section:
-    """Make a section of columns; `tenths`: those written with one digit behind the point, as per cent are."""
-    return Section(heading, note, level, cells=cells_of(pd.DataFrame(columns).reset_index(drop=True), tenths=tenths))
 
 
 def _written(section: Section, content: pd.DataFrame | str) -> Section:

@@ -10,11 +10,10 @@ from typing import Final, Literal, get_args
 from nucleus_pandas.core.calendar import Freq
 from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.instants import When, first_instant, make_date
-from nucleus_pandas.core.units import SETTLING_TIME
+from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 
 Compare = Literal["previous", "year"]
 
-_DAY = dt.timedelta(days=1)
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _NOUNS: Final = {"D": "day", "W": "week", "M": "month"}
 
@@ -56,7 +55,7 @@ class Span:
     @property
     def settled_days(self) -> int:
         """How many of these were over 48 hours before `now`."""
-        ends = (first_instant(self.first + (number + 1) * _DAY, self.zone) for number in range(self.days))
+        ends = (first_instant(self.first + (number + 1) * ONE_DAY, self.zone) for number in range(self.days))
         return sum(end + SETTLING_TIME <= self.now for end in ends)
 
     @property
@@ -80,14 +79,14 @@ class Span:
 
     def _shifted(self, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
         young = 0
-        while first_instant(self.until - (young - 1) * _DAY, self.zone) + SETTLING_TIME > self.now:
+        while first_instant(self.until - (young - 1) * ONE_DAY, self.zone) + SETTLING_TIME > self.now:
             young += 1
-        return first - young * _DAY, last - young * _DAY
+        return first - young * ONE_DAY, last - young * ONE_DAY
 
     @property
     def end(self) -> dt.datetime:
         """The instant at which the last of its days was over."""
-        return first_instant(self.until + _DAY, self.zone)
+        return first_instant(self.until + ONE_DAY, self.zone)
 
     @property
     def windows(self) -> list[tuple[dt.date, dt.date]]:
@@ -102,24 +101,23 @@ class Span:
         """The first day of so many periods that end with this one."""
         first = _first(freq, self.first)
         for _ in range(number - 1):
-            first = _first(freq, first - _DAY)
+            first = _first(freq, first - ONE_DAY)
         return first
 
 
 def make_span(freq: Freq, day: When | None, zone: dt.tzinfo, now: dt.datetime, compare: Compare | None) -> Span:
     """Find the days of the period in which `day` lies, by default those of the last period that was over at `now`."""
-    argument = _NOUNS[freq]
     check_choice("compare", compare, (*get_args(Compare), None))
     today = now.astimezone(zone).date()
     if freq == "M" and isinstance(day, str) and _MONTH.fullmatch(day):
         day = f"{day}-01"
-    first = _first(freq, _first(freq, today) - _DAY if day is None else make_date(argument, day, zone))
-    last = _next(freq, first) - _DAY
-    until = min(last, today - _DAY)
+    first = _first(freq, _first(freq, today) - ONE_DAY if day is None else make_date("day", day, zone))
+    last = _next(freq, first) - ONE_DAY
+    until = min(last, today - ONE_DAY)
     if until < first:
         raise ValueError(
-            f"{argument}={str(day)!r}: no day of that {argument} is over yet. Pass an earlier {argument}, or none for "
-            "the latest that is over."
+            f"day={str(day)!r}: no day of that {_NOUNS[freq]} is over yet. Pass an earlier day, or none for the latest "
+            f"{_NOUNS[freq]} that is over."
         )
     # A year is 52 weeks, so that weekdays stand beside each other.
     back = {None: 0, "previous": 1, "year": 12 if freq == "M" else 52}[compare]
@@ -130,23 +128,23 @@ def make_span(freq: Freq, day: When | None, zone: dt.tzinfo, now: dt.datetime, c
 def _first(freq: Freq, date: dt.date) -> dt.date:
     if freq == "M":
         return date.replace(day=1)
-    return date if freq == "D" else date - date.weekday() * _DAY
+    return date if freq == "D" else date - date.weekday() * ONE_DAY
 
 
 def _next(freq: Freq, first: dt.date) -> dt.date:
     if freq == "M":
-        return (first.replace(day=28) + 4 * _DAY).replace(day=1)
-    return first + (1 if freq == "D" else 7) * _DAY
+        return (first.replace(day=28) + 4 * ONE_DAY).replace(day=1)
+    return first + (1 if freq == "D" else 7) * ONE_DAY
 
 
 def _back(freq: Freq, first: dt.date, last: dt.date, until: dt.date, number: int) -> tuple[dt.date, dt.date]:
     """The days from `first` to `until` so many periods before."""
     if freq == "M":
         begin = _months_before(first, number)
-        end = _next("M", begin) - _DAY
+        end = _next("M", begin) - ONE_DAY
         return begin, end if until == last else min(end, begin + (until - first))
     # Weekdays differ more than weeks do: a day stands beside those of the same name.
-    return first - 7 * number * _DAY, until - 7 * number * _DAY
+    return first - 7 * number * ONE_DAY, until - 7 * number * ONE_DAY
 
 
 def _months_before(first: dt.date, number: int) -> dt.date:
@@ -156,4 +154,4 @@ def _months_before(first: dt.date, number: int) -> dt.date:
 
 def _since(freq: Freq, first: dt.date) -> dt.date:
     # Whether errors are more than usual is judged by the eight weeks before.
-    return _months_before(first, 6) if freq == "M" else _first("W", first - 56 * _DAY)
+    return _months_before(first, 6) if freq == "M" else _first("W", first - 56 * ONE_DAY)

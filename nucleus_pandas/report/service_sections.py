@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.breakdown.breakdown import breakdown, compare_breakdowns
+from nucleus_pandas.analysis.breakdown.breakdown import breakdown
+from nucleus_pandas.analysis.compare import compare
 from nucleus_pandas.analysis.errors.error_trend import error_trend, new_errors
 from nucleus_pandas.core.instants import first_instant
-from nucleus_pandas.core.text import counted
+from nucleus_pandas.core.text import counted, percent
+from nucleus_pandas.core.units import ONE_DAY
 from nucleus_pandas.plots.plot_error_trend import plot_error_trend
 from nucleus_pandas.report import summary_cards as glance
-from nucleus_pandas.report.changes import Measured, p_of_change, percent_of, words_of
-from nucleus_pandas.report.report import table_section
+from nucleus_pandas.report.changes import Measured, p_of_change, words_of
+from nucleus_pandas.report.section import table_section
 from nucleus_pandas.stats.significance import Verdict, verdicts_of
 
 if TYPE_CHECKING:
-    from nucleus_pandas.report.report import Report, Section
+    from nucleus_pandas.report.report import Report
     from nucleus_pandas.report.report_period import Span
+    from nucleus_pandas.report.section import Section
     from nucleus_pandas.report.service_tables import Counts, Loaded
 
 _TOP = 10
@@ -119,7 +122,7 @@ def _change(count: float, before: float, ratio: float, verdict: Verdict) -> str:
         return "–"
     if verdict is not Verdict.CLEAR:
         return str(verdict)
-    return f"{'▲' if ratio > 1 else '▼'} {percent_of(abs(ratio - 1))}"
+    return f"{'▲' if ratio > 1 else '▼'} {percent(abs(ratio - 1), decimals=None)}"
 
 
 def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
@@ -195,16 +198,16 @@ def _of(dimensions: pd.DataFrame, dimension: str) -> pd.DataFrame:
 def _add_totals(report: Report, heading: str, now: pd.DataFrame | None, before: pd.DataFrame | None) -> None:
     """Shares of each value in what the service counted, beside those before, in per cent."""
     assert now is not None  # noqa: S101 - it was asked for
-    table = breakdown(now) if before is None else compare_breakdowns(before, now)
+    table = breakdown(now) if before is None else _compared(before, now)
     shown: dict[str, Any]
     if before is None:
         shown = {"Value": table["value"], "Count": table["count"], "Share, %": 100 * table["share"]}
     else:
         shown = {
             "Value": table["value"],
-            "Count": table["count_after"],
-            "Share, %": 100 * table["share_after"],
-            "Before, %": 100 * table["share_before"],
+            "Count": table["count_b"],
+            "Share, %": 100 * table["rate_b"],
+            "Before, %": 100 * table["rate_a"],
         }
     tenths = [name for name in shown if name not in ("Value", "Count")]
     note = _TOTALS if now["count"].sum() else "Nothing was counted under this heading in these days."
@@ -222,7 +225,15 @@ def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
     values = pd.concat(tables) if tables else people.head(0).assign(dimension="", value="")
     if span.judged_before is None:
         return breakdown(_created(values, span.first, span.until, span))
-    return compare_breakdowns(_created(values, *span.judged_before, span), _created(values, *span.judged, span))
+    return _compared(_created(values, *span.judged_before, span), _created(values, *span.judged, span))
+
+
+def _compared(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+    """Shares of the values that are most frequent in both together, now and before."""
+    periods = pd.to_datetime(["2000-01-01", "2000-01-02"])
+    counts = pd.concat([one.assign(period=period) for one, period in zip((before, now), periods, strict=True)])
+    table = breakdown(counts)
+    return compare(*(table[table["period"] == period] for period in periods))
 
 
 def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span) -> None:
@@ -242,9 +253,9 @@ def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span
     else:
         shown = {
             "Value": table["value"],
-            "New users": table["count_after"],
-            "Share, %": 100 * table["share_after"],
-            "Before, %": 100 * table["share_before"],
+            "New users": table["count_b"],
+            "Share, %": 100 * table["rate_b"],
+            "Before, %": 100 * table["rate_a"],
             "Difference, points": 100 * table["difference"],
             "Bounds from": 100 * table["difference_low"],
             "to": 100 * table["difference_high"],
@@ -264,5 +275,5 @@ def _written(days: tuple[dt.date, dt.date]) -> str:
 
 def _created(users: pd.DataFrame, first: dt.date, last: dt.date, span: Span) -> pd.DataFrame:
     """The users created on days from `first` to `last`."""
-    start, end = (first_instant(day, span.zone) for day in (first, last + dt.timedelta(days=1)))
+    start, end = (first_instant(day, span.zone) for day in (first, last + ONE_DAY))
     return users[(users["created_at"] >= start) & (users["created_at"] < end)].drop(columns="created_at")

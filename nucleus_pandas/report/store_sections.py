@@ -11,7 +11,7 @@ import pandas as pd
 
 from nucleus_pandas.analysis.activity.growth import active_users, growth
 from nucleus_pandas.analysis.breakdown.breakdown import breakdown
-from nucleus_pandas.analysis.compare import compare_funnels
+from nucleus_pandas.analysis.compare import compare
 from nucleus_pandas.analysis.errors.error_free import crash_free, error_free
 from nucleus_pandas.analysis.funnel.funnel import funnel
 from nucleus_pandas.analysis.releases.release_comparison import compare_releases
@@ -20,8 +20,8 @@ from nucleus_pandas.analysis.retention.retention import retention, retention_cur
 from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
 from nucleus_pandas.api.windows import Window
 from nucleus_pandas.core.instants import first_instant
-from nucleus_pandas.core.text import counted
-from nucleus_pandas.core.units import SETTLING_TIME
+from nucleus_pandas.core.text import counted, percent
+from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.steps import properties_of, read_steps
@@ -32,9 +32,9 @@ from nucleus_pandas.plots.plot_daily import plot_daily
 from nucleus_pandas.plots.plot_funnel import plot_funnel
 from nucleus_pandas.plots.plot_growth import plot_growth
 from nucleus_pandas.plots.plot_releases import plot_version_adoption
-from nucleus_pandas.report.changes import percent_of, words_of
+from nucleus_pandas.report.changes import words_of
 from nucleus_pandas.report.heatmap import heatmap_of
-from nucleus_pandas.report.report import Section, table_section
+from nucleus_pandas.report.section import Section, table_section
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from nucleus_pandas.report.report_period import Span
     from nucleus_pandas.store.eventstore import EventStore
 
-_DAY = dt.timedelta(days=1)
 # How many cohorts before the latest.
 _COHORTS = 8
 # Entries into the funnel. As many days on both sides: more days of entry are more attempts of each user.
@@ -80,7 +79,7 @@ class People:
 
     def periods(self, first: dt.date) -> dict[str, Any]:
         """The same for analyses by weeks or months, in which what came later does not count."""
-        after = self.until + _DAY
+        after = self.until + ONE_DAY
         over = after.day == 1 if self.freq == "M" else after.weekday() == 0
         return self.days(first) | {"as_of": None if over else min(first_instant(after, self.span.zone), self.as_of)}
 
@@ -181,7 +180,7 @@ def _pooled(table: pd.DataFrame) -> list[str]:
 
 
 def _told(row: dict[Hashable, Any]) -> str:
-    rate, low, high = (percent_of(row[name]) for name in ("rate", "rate_low", "rate_high"))
+    rate, low, high = (percent(row[name], decimals=None) for name in ("rate", "rate_low", "rate_high"))
     period = f"in {NOUNS[row['freq']]} {row['age']}"
     when = f"came back {period}" if row["criterion"] == "on" else f"came {period} or later"
     return (
@@ -199,7 +198,7 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
         report.add("Funnel", 'No funnel was asked for. Pass its steps: funnel=["init", "PROJECT_CREATED"].')
         return
     last = _judged_until(people)
-    first = last - (_ENTRY_DAYS - 1) * _DAY
+    first = last - (_ENTRY_DAYS - 1) * ONE_DAY
     if first < people.begin:
         report.add(
             "Funnel",
@@ -215,12 +214,12 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
         data=table,
         numbers=table.drop(columns=["sample", "order", "window", "include_pending"]),
     )
-    earlier = first - _ENTRY_DAYS * _DAY
+    earlier = first - _ENTRY_DAYS * ONE_DAY
     if earlier < people.begin:
         report.add("Beside the 28 days before", f"The store holds days since {people.begin} only.", level=3)
         return
-    before = funnel(people.log, list(steps), start=earlier, end=first - _DAY, **known)
-    compared = compare_funnels(before, table)
+    before = funnel(people.log, list(steps), start=earlier, end=first - ONE_DAY, **known)
+    compared = compare(before, table)
     rates = {
         "Of those who entered, %": 100 * compared["rate_b"],
         "Before, %": 100 * compared["rate_a"],
@@ -228,16 +227,18 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
         "Bounds from": 100 * compared["difference_low"],
         "to": 100 * compared["difference_high"],
     }
-    columns = {"Step": compared["event"], "Users": compared["users_b"], **rates, "Change": words_of(compared)}
-    note = f"Entries of {earlier} to {first - _DAY}. Positive: higher than before. Bounds: 95 % for all steps together."
+    columns = {"Step": compared["event"], "Users": compared["count_b"], **rates, "Change": words_of(compared)}
+    note = (
+        f"Entries of {earlier} to {first - ONE_DAY}. Positive: higher than before. Bounds: 95 % for all steps together."
+    )
     report.sections.append(table_section("Beside the 28 days before", columns, note, level=3, tenths=rates))
 
 
 def _judged_until(people: People) -> dt.date:
     """The last day of which all who entered on it have had the window, with what is sent late."""
     day = people.until
-    while first_instant(day + _DAY, people.span.zone) + _WINDOW + SETTLING_TIME > people.as_of:
-        day -= _DAY
+    while first_instant(day + ONE_DAY, people.span.zone) + _WINDOW + SETTLING_TIME > people.as_of:
+        day -= ONE_DAY
     return day
 
 
@@ -278,14 +279,14 @@ def add_releases(report: Report, people: People | None, versions: pd.DataFrame |
     shown = table["period"] >= pd.Timestamp(people.span.first)
     numbers = table.loc[shown, ["period", "version", "sessions", "share"]]
     report.add("Versions", plot_version_adoption, data=table, numbers=numbers)
-    end = min(first_instant(people.until + _DAY, people.span.zone), people.as_of)
+    end = min(first_instant(people.until + ONE_DAY, people.span.zone), people.as_of)
     _add_releases(report, people, compare_releases(people.log, **days | {"as_of": end}).iloc[::-1])
 
 
 def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> None:
     seen = releases["first_seen"].dt.tz_convert(people.span.zone).dt.tz_localize(None).dt.normalize()
     # What was there when the store begins, came before; of days outside its interval it knows some users only.
-    came = releases["first_seen"] >= first_instant(people.begin + _DAY, people.span.zone)
+    came = releases["first_seen"] >= first_instant(people.begin + ONE_DAY, people.span.zone)
     few = releases["low_n"].astype("boolean").fillna(value=True).astype(bool)
     columns = {
         "Version": releases["version"],

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.changes import Measured, change_of, p_of_change
+from nucleus_pandas.report.section import Card
 from nucleus_pandas.stats.significance import verdicts_of
 
 if TYPE_CHECKING:

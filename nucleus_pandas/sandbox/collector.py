@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from nucleus_pandas.demo.ledger import UserRecord
+from nucleus_pandas.sandbox.identities import Run, run_of
 from nucleus_pandas.sandbox.messages import HEARTBEAT, Message, MessageError, Tracked, parse_message
-from nucleus_pandas.sandbox.people import Run, run_of
 from nucleus_pandas.sandbox.sessions import AppView, view_app
 from nucleus_pandas.sandbox.storage import Arrival, Storage
 

@@ -28,7 +28,7 @@ from nucleus_pandas.sandbox.sessions import AppView
 from nucleus_pandas.sandbox.storage import Storage
 
 if TYPE_CHECKING:
-    from nucleus_pandas.sandbox.server import SandboxServer
+    from nucleus_pandas.sandbox.listener import SandboxServer
 
 ARRIVALS: Schema = {
     "app_id": TEXT,
@@ -280,7 +280,7 @@ class Sandbox(ThreadedService):
 def _import_server() -> type[SandboxServer]:
     """Return the server, which needs a library that not everybody has."""
     try:
-        from nucleus_pandas.sandbox.server import SandboxServer
+        from nucleus_pandas.sandbox.listener import SandboxServer
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "websockets":
             raise

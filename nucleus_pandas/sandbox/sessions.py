@@ -13,8 +13,8 @@ from typing import Any
 
 from nucleus_pandas.demo.ledger import Ledger, Sighting
 from nucleus_pandas.demo.records import MINUTE_MS, Device, Event, Session, User
+from nucleus_pandas.sandbox.identities import People, Person, Run, run_of
 from nucleus_pandas.sandbox.messages import PROPS, Scalar
-from nucleus_pandas.sandbox.people import People, Person, Run, run_of
 from nucleus_pandas.sandbox.storage import Arrival
 
 SILENCE_MS = 30 * MINUTE_MS

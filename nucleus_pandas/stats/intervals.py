@@ -66,7 +66,7 @@ def score_bounds(rate: Any, trials: Any, *, confidence: Any = 0.95) -> tuple[Flo
         As `wilson`.
     """
     rate, count = np.broadcast_arrays(_floats(rate), _floats(trials))
-    z: Any = quantile(confidence) if np.ndim(confidence) == 0 else np.array([quantile(one) for one in confidence])
+    z = quantiles(confidence)
     with np.errstate(invalid="ignore", divide="ignore"):
         center = (rate + z * z / (2 * count)) / (1 + z * z / count)
         spread = z / (1 + z * z / count) * np.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count))
@@ -74,6 +74,21 @@ def score_bounds(rate: Any, trials: Any, *, confidence: Any = 0.95) -> tuple[Flo
         low = np.where(rate == 0, np.where(count > 0, 0.0, np.nan), center - spread)
         high = np.where(rate == 1, np.where(count > 0, 1.0, np.nan), center + spread)
     return np.where(count > 0, low, np.nan), np.where(count > 0, high, np.nan)
+
+
+def trials_of_bounds(rate: Any, low: Any, high: Any) -> Floats:
+    """Number of independent trials that `score_bounds` made 95 % bounds of; its inverse.
+
+    Parameters
+    ----------
+    rate, low, high : array-like of float
+        A rate and its bounds; missing gives NaN.
+    """
+    rate, low, high = (_floats(values) for values in (rate, low, high))
+    # The bound that is farther from 0 and 1 loses fewer digits; where the rate is 0 or 1, so is the other one.
+    bound = np.where(rate > 0.5, low, high)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(quantile(0.95) ** 2 * bound * (1 - bound) / (rate - bound) ** 2)
 
 
 def newcombe(
@@ -105,6 +120,17 @@ def newcombe(
     low_a, high_a = wilson(successes_a, trials_a, confidence=confidence)
     low_b, high_b = wilson(successes_b, trials_b, confidence=confidence)
     rate_a, rate_b = _rate(successes_a, trials_a), _rate(successes_b, trials_b)
+    return difference_of((rate_a, low_a, high_a), (rate_b, low_b, high_b))
+
+
+def difference_of(a: tuple[Any, Any, Any], b: tuple[Any, Any, Any]) -> tuple[Floats, Floats, Floats]:
+    """Difference b − a of two independent estimates, each given with its bounds, and the bounds that follow (MOVER).
+
+    Notes
+    -----
+    Zou and Donner (2008). The bounds of the difference have the confidence of those of the two estimates.
+    """
+    (rate_a, low_a, high_a), (rate_b, low_b, high_b) = a, b
     difference = rate_b - rate_a
     low = difference - np.hypot(rate_b - low_b, high_a - rate_a)
     high = difference + np.hypot(high_b - rate_b, rate_a - low_a)
@@ -173,8 +199,12 @@ def equal_rates(successes_a: Any, trials_a: Any, successes_b: Any, trials_b: Any
         pooled = (hits_a + hits_b) / (count_a + count_b)
         error = np.sqrt(pooled * (1 - pooled) * (1 / count_a + 1 / count_b))
         z = np.abs(hits_b / count_b - hits_a / count_a) / error
-    z = np.where((count_a > 0) & (count_b > 0) & (error == 0), 0.0, z)
-    tails = [math.erfc(one / math.sqrt(2)) for one in z.ravel().tolist()]
+    return normal_tails(np.where((count_a > 0) & (count_b > 0) & (error == 0), 0.0, z))
+
+
+def normal_tails(z: Floats) -> Floats:
+    """How often a standard normal value lies as far from 0 as `z`, on either side."""
+    tails = [math.erfc(abs(one) / math.sqrt(2)) for one in z.ravel().tolist()]
     return np.array(tails, dtype=np.float64).reshape(z.shape)
 
 
@@ -246,6 +276,11 @@ def quantile(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, such as 0.95; not {confidence!r}")
     return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def quantiles(confidence: Any) -> Any:
+    """`quantile` of one confidence or of several."""
+    return quantile(confidence) if np.ndim(confidence) == 0 else np.array([quantile(one) for one in confidence])
 
 
 def _counts(successes: Any, trials: Any) -> tuple[Floats, Floats]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucleus_pandas.core.arrays import Ints, distinct
-from nucleus_pandas.stats.intervals import quantile
+from nucleus_pandas.stats.intervals import quantile, quantiles
 
 Floats = NDArray[np.floating[Any]]
 
@@ -57,11 +57,23 @@ def kaplan_meier(times: Any, lost: Any) -> KaplanMeier:
     survival = np.cumprod(1 - gone / at_risk)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(np.cumsum(gone / (at_risk * (at_risk - gone))))
-        logarithm = np.log(survival)
-        spread = quantile(0.95) * error / logarithm
-        low, high = (np.exp(logarithm * np.exp(sign * spread)) for sign in (-1, 1))
-    known = (survival > 0) & (survival < 1)
-    return KaplanMeier(ends, survival, np.where(known, low, np.nan), np.where(known, high, np.nan))
+        error = np.where((survival > 0) & (survival < 1), -error / np.log(survival), np.nan)
+    return KaplanMeier(ends, survival, *survival_bounds(survival, error))
+
+
+def survival_bounds(survival: Any, error: Any, *, confidence: Any = 0.95) -> tuple[Floats, Floats]:
+    """Bounds of a survival, from the standard error of log(−log survival); missing where one of the two is."""
+    spread = quantiles(confidence) * error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = (np.exp(np.log(survival) * np.exp(sign * spread)) for sign in (1, -1))
+    return low, high
+
+
+def survival_error(low: Any, high: Any) -> Floats:
+    """Standard error of log(−log survival) that `survival_bounds` made 95 % bounds of; its inverse."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.log(-np.log(low)) - np.log(-np.log(high))
+    return np.asarray(spread / (2 * quantile(0.95)))
 
 
 def _counts(ends: Ints, times: Ints) -> Ints:

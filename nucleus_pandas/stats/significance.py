@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.stats.intervals import equal_rates, holm, newcombe
+from nucleus_pandas.stats.intervals import difference_of, equal_rates, holm, newcombe, normal_tails
+from nucleus_pandas.stats.kaplan_meier import survival_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,8 +77,36 @@ def compare_rates(hits_a: Any, trials_a: Any, hits_b: Any, trials_b: Any) -> Com
         matches the adjustment. A change is clear if `p_adjusted` is below 0.05 and 0 is outside the bounds.
     """
     p_value = equal_rates(hits_a, trials_a, hits_b, trials_b)
+    return _judged(p_value, *newcombe(hits_a, trials_a, hits_b, trials_b, confidence=holm_confidence(p_value)))
+
+
+def compare_survival(survival_a: Any, error_a: Any, survival_b: Any, error_b: Any) -> Compared:
+    """Compare two survival estimates at the same times, row by row, and judge all rows together.
+
+    Parameters
+    ----------
+    survival_a, error_a, survival_b, error_b : array of float, shape (rows,)
+        Of two groups that have nobody in common: the estimate, and the standard error of its log(−log survival).
+
+    Returns
+    -------
+    Compared
+        As `compare_rates`; `p_value` is that of the test on the log(−log) scale, which keeps its level better than one
+        of the difference itself (Klein et al. 2007).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = np.log(-np.log(survival_b)) - np.log(-np.log(survival_a))
+        p_value = normal_tails(np.asarray(apart / np.hypot(error_a, error_b)))
+    confidence = holm_confidence(p_value)
+    a, b = (
+        (survival, *survival_bounds(survival, error, confidence=confidence))
+        for survival, error in ((survival_a, error_a), (survival_b, error_b))
+    )
+    return _judged(p_value, *difference_of(a, b))
+
+
+def _judged(p_value: Floats, difference: Floats, low: Floats, high: Floats) -> Compared:
     p_adjusted = holm(p_value)
-    difference, low, high = newcombe(hits_a, trials_a, hits_b, trials_b, confidence=holm_confidence(p_value))
     held = ((low <= 0) & (high >= 0)).tolist()
     found = [
         Verdict.NORMAL if inside and one is Verdict.CLEAR else one

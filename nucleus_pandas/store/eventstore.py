@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.parsing.people import checked_properties
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.files import full_path
@@ -24,7 +23,6 @@ from nucleus_pandas.store.export import Format, export_tables
 from nucleus_pandas.store.gaps import Through, find_gaps, synced_spans, warn_of_gaps
 from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.properties import Properties, find_properties, known_keys, require_properties
-from nucleus_pandas.store.reconcile import reconcile
 from nucleus_pandas.store.schema import get_meta
 from nucleus_pandas.store.sync.completeness import MISSING, SHORT, USER_SHORT
 from nucleus_pandas.store.sync.selection import ids_of_users
@@ -494,38 +492,6 @@ class EventStore:
         """
         with self.database.alone("reset_erased"):
             tombstones.reset(self.database)
-
-    def reconcile(self, client: Client, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
-        """Compare the store's counts of custom events with the service's, and print the gap.
-
-        Parameters
-        ----------
-        client : Client
-        start, end : date or datetime
-            The interval; a bare date as `end` means that whole day.
-        tz : str, int or tzinfo, optional
-            Zone of the days; by default the client's.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row a day and event: day, event, service (count of `load_event_counts`), store (count of the store), gap
-            (store - service), settled.
-
-        Raises
-        ------
-        ValueError
-            For an interval that cannot be.
-        NucleusError
-            When the service does not answer as it should.
-
-        Notes
-        -----
-        Source: ``analysis/events`` of the service, asked now, against what was fetched until `info().as_of`: events
-        that have come in since are a gap, too. A store that follows a sample is compared as it is; its counts are to
-        be about that share of the service's.
-        """
-        return reconcile(self, client, start, end, tz=tz)
 
 
 def check_store(store: object) -> EventStore:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nucleus_pandas.core.text import counted
-from nucleus_pandas.core.units import SETTLING_TIME
+from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.schema import one_row
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 #: Where a sync ended: without the window after its interval, or with it.
 Through = Literal["end", "window_end"]
-
-
-_A_DAY = dt.timedelta(days=1)
 
 
 class Span(NamedTuple):
@@ -41,7 +38,8 @@ def synced_spans(connection: duckdb.DuckDBPyConnection, through: Through = "end"
         " WHERE finished AND sample >= (SELECT max(sample) FROM kept.runs)"
     ).fetchall()
     spans = [
-        Span(start, min(end, as_of + _A_DAY if latest else as_of - SETTLING_TIME)) for start, end, as_of, latest in rows
+        Span(start, min(end, as_of + ONE_DAY if latest else as_of - SETTLING_TIME))
+        for start, end, as_of, latest in rows
     ]
     merged: list[Span] = []
     for span in sorted(span for span in spans if span.start < span.end):

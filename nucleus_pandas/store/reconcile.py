@@ -2,28 +2,79 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.loaders.count_loaders import load_event_counts
 from nucleus_pandas.api.windows import make_window, states
-from nucleus_pandas.core.dtypes import COUNT, DAY, TEXT, make_frame
+from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.instants import When, Zone
+from nucleus_pandas.store.eventstore import EventStore, check_store
 from nucleus_pandas.store.schema import check_app
 
-if TYPE_CHECKING:
-    from nucleus_pandas.store.eventstore import EventStore
+_COLUMNS: Schema = {
+    "day": DAY,
+    "event": TEXT,
+    "service": COUNT,
+    "store": COUNT,
+    "gap": COUNT,
+    "settled": np.dtype(bool),
+    "sample": NUMBER,
+}
 
-_COLUMNS = {"day": DAY, "event": TEXT, "service": COUNT, "store": COUNT, "gap": COUNT, "settled": np.dtype(bool)}
 
+def reconcile(client: Client, store: EventStore, start: When, end: When, *, tz: Zone | None = None) -> pd.DataFrame:
+    """The store's counts of custom events beside the service's own.
 
-def reconcile(store: EventStore, client: Client, start: When, end: When, *, tz: Zone | None) -> pd.DataFrame:
-    """Compare counts per local day and custom event; see `EventStore.reconcile`."""
+    Parameters
+    ----------
+    client : Client
+    store : EventStore
+    start, end : str, date or datetime
+        The interval; a bare date as `end` means that whole day.
+    tz : str, int or tzinfo, optional
+        Zone of the days; by default the client's.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per day and event.
+
+        - day: the local day
+        - event: the name
+        - service: events that the service counts (`load_event_counts`)
+        - store: events in the store
+        - gap: store − service; negative where the store lacks events
+        - settled: the day was over for 48 hours, so that late events have arrived
+        - sample: the fraction of users that the store follows; `store` is not scaled, so expect about
+          sample × service
+
+    Raises
+    ------
+    ValueError
+        For an invalid interval.
+    StoreError
+        If the store belongs to another app.
+    NucleusError
+        If the service refuses or fails.
+
+    Notes
+    -----
+    Source: ``analysis/events`` of the service, requested now, beside what was synced until ``store.info().as_of``.
+    Events received since the sync therefore appear as a gap.
+
+    Examples
+    --------
+    >>> app = nu.demo_client()
+    >>> store = nu.EventStore("myapp.duckdb")
+    >>> report = nu.sync(app, store, start="2026-10-29", end="2026-10-30", progress=False)
+    >>> table = nu.reconcile(app, store, start="2026-10-29", end="2026-10-30")
+    >>> bool((table["gap"] == 0).all())
+    True
+    """
     zone = check_client(client).tz if tz is None else tz
-    with store.database.reading() as connection:
+    with check_store(store).database.reading() as connection:
         check_app(connection, client.app_id, store.database.path)
     service = load_event_counts(client, start, end, tz=zone)
     now = client.service_date() or client.now()
@@ -35,30 +86,16 @@ def reconcile(store: EventStore, client: Client, start: When, end: When, *, tz: 
     moments = log["time"].dt.tz_localize(None).to_numpy("datetime64[us]")
     counted = log.assign(day=dates[np.searchsorted(edges, moments, side="right") - 1])
     ours = counted.groupby(["day", "event"], as_index=False).size().rename(columns={"size": "store"})
-    both = service.merge(ours, on=["day", "event"], how="outer").sort_values(["day", "event"], ignore_index=True)
-    known = dict(zip(dates, states(window.days, now)["settled"], strict=True))
-    both["settled"] = [known[np.datetime64(day, "us")] for day in both["day"]]
-    for name in ("count", "store"):
-        both[name] = both[name].astype(COUNT).fillna(0)
-    both["gap"] = both["store"] - both["count"]
-    table = make_frame(_COLUMNS, {name: both["count" if name == "service" else name] for name in _COLUMNS})
-    print(_words(table, store.info().sample))  # noqa: T201
-    return table
-
-
-def _words(table: pd.DataFrame, sample: float) -> str:
-    """The gap in a few sentences."""
-    service, ours = int(table["service"].sum()), int(table["store"].sum())
-    missing, beyond = int((-table["gap"]).clip(lower=0).sum()), int(table["gap"].clip(lower=0).sum())
-    text = f"{service:,} custom events at the service, {ours:,} in the store"
-    if sample < 1:
-        return f"{text}, which follows {sample:.1%} of the users; {service * sample:,.0f} were to be expected."
-    if not missing and not beyond:
-        return f"{text}: no difference on any day."
-    days = table.loc[table["gap"].ne(0), "day"].nunique()
-    settled = int(table.loc[table["settled"], "gap"].abs().sum())
-    share = f" ({missing / service:.2%})" if service else ""
-    return (
-        f"{text}: {missing:,} missing{share}, {beyond:,} that the service does not count, on {days:,} days; "
-        f"{settled:,} of these on settled days."
-    )
+    both = service.rename(columns={"count": "service"}).merge(ours, on=["day", "event"], how="outer")
+    both = both.sort_values(["day", "event"], ignore_index=True)
+    settled = dict(zip(dates, states(window.days, now)["settled"], strict=True))
+    counts = {name: both[name].astype(COUNT).fillna(0) for name in ("service", "store")}
+    columns = {
+        "day": both["day"],
+        "event": both["event"],
+        **counts,
+        "gap": counts["store"] - counts["service"],
+        "settled": [settled[np.datetime64(day, "us")] for day in both["day"]],
+        "sample": np.full(len(both), store.info().sample),
+    }
+    return make_frame(_COLUMNS, columns)

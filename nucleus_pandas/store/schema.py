@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: Version of the tables below. A store of another version cannot be read.
-VERSION = 2
+VERSION = 3
 #: Users are spread over so many buckets by a hash that is the same in every version: all of a user lies in one.
 BUCKETS = 64
 

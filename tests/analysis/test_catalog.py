@@ -102,7 +102,7 @@ def test_an_attribute_that_no_path_can_carry_has_missing_numbers(shared_app):
 
 
 def test_what_is_no_list_of_attributes_is_refused(shared_app):
-    with pytest.raises(TypeError, match="of type list; pass rows"):
+    with pytest.raises(TypeError, match=r"of type list\. Pass rows"):
         catalog(shared_app, attributes=["plan"])
     with pytest.raises(ValueError, match="missing attribute, type"):
         catalog(shared_app, attributes=of(shared_app, "init")[["event"]])

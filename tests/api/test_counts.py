@@ -202,6 +202,8 @@ def test_dimensions_come_most_frequent_first_with_missing_values_kept():
     assert frame.fillna({"value": "missing"}).to_numpy().tolist() == [
         ["platform", "win", 41],
         ["platform", "mac", 4],
+        ["platform_raw", "win", 41],
+        ["platform_raw", "mac", 4],
         ["version", "0.4.1", 45],
         ["country", "US", 20],
         ["country", "missing", 2],
@@ -226,8 +228,19 @@ def test_a_value_has_every_period_with_zeros_filled():
     ]
     with pytest.warns(IncompleteDataWarning, match="answers without 'platforms', the counts of which are missing: 1"):
         frame = counts.dimensions_frame(answers, NOW)
-    assert frame["value"].tolist() == ["win"] * 3
-    assert frame["count"].fillna(-1).tolist() == [2, 0, -1]
+    platforms = frame[frame["dimension"] == "platform"]
+    assert platforms["value"].tolist() == ["win"] * 3
+    assert platforms["count"].fillna(-1).tolist() == [2, 0, -1]
+
+
+def test_the_counts_of_a_platform_with_several_spellings_are_added_up():
+    rows = [("Windows_NT", 3), ("win32", 2), ("Darwin", 4), ("BeOS", 1), (None, 6)]
+    platforms = [{"value": value, "count": count} for value, count in rows]
+    frame = counts.dimensions_frame([({"data": {**NO_VALUES, "platforms": platforms}}, None)], NOW)
+    frame = frame.astype(object).where(frame.notna(), None)
+    of = {name: table[["value", "count"]].to_numpy().tolist() for name, table in frame.groupby("dimension")}
+    assert of["platform"] == [[None, 6], ["win", 5], ["mac", 4], ["BeOS", 1]]
+    assert sorted(of["platform_raw"], key=str) == sorted(map(list, rows), key=str)
 
 
 def test_dimensions_without_values_are_an_empty_frame():

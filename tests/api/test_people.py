@@ -52,6 +52,28 @@ def test_platform_and_version_are_those_of_the_device_seen_last():
     assert (row["platform"], row["version"]) == ("win", "2")
 
 
+SPELLINGS = {
+    **dict.fromkeys(["win", "win32", "Windows", "Windows_NT", " WINDOWS "], "win"),
+    **dict.fromkeys(["mac", "darwin", "Darwin", "Mac OS", "Mac OS X"], "mac"),
+    **dict.fromkeys(["linux", "Linux", "Ubuntu"], "linux"),
+    **{"iOS": "ios", "iPadOS": "ios", "Android": "android", "FreeBSD": "FreeBSD"},
+}
+
+
+def test_every_loader_has_one_spelling_for_a_platform_beside_the_one_reported():
+    rows = [{"_id": str(n), "platform": reported} for n, reported in enumerate([*SPELLINGS, None])]
+    seen = [{**row, "lastSeen": "2024-03-10T08:30:00.250Z"} for row in rows]
+    sent = [{**EVENT, "platform": row["platform"]} for row in rows]
+    for frame in (
+        people.users_frame([{**USER, "_id": row["_id"], "devices": [row]} for row in seen]),
+        people.devices_frame([{**USER, "devices": seen}]),
+        people.live_users_frame([{**row, "userDbId": row["_id"]} for row in seen]),
+        people.live_events_frame({"data": sent}),
+    ):
+        assert frame["platform"].fillna("missing").tolist() == [*SPELLINGS.values(), "missing"]
+        assert frame["platform_raw"].fillna("missing").tolist() == [*SPELLINGS, "missing"]
+
+
 def test_a_device_that_tells_no_time_is_not_the_one_seen_last():
     odd = {"_id": "d3", "lastSeen": "zzz", "platform": "linux"}
     with pytest.warns(IncompleteDataWarning, match="1 times"):
@@ -64,6 +86,14 @@ def test_who_has_no_id_of_the_app_goes_by_the_service_s():
     rows = [{**USER, "userId": None}, {**USER, "_id": "64a1", "userId": ""}, {**unnamed, "_id": "64a2"}]
     frame = people.users_frame(rows)
     assert frame["user_id"].tolist() == ["64a0", "64a1", "64a2"]
+
+
+def test_users_whose_id_is_that_of_another_one_in_quotation_marks_are_reported_and_kept():
+    ids = ["ana", '"ana"', '"ben"', '"', ""]
+    rows = [{**USER, "_id": str(number), "userId": user_id} for number, user_id in enumerate(ids)]
+    with pytest.warns(IncompleteDataWarning, match="1 users have the id of another one in quotation marks"):
+        frame = people.users_frame(rows)
+    assert frame["user_id"].tolist() == ["ana", '"ana"', '"ben"', '"', "4"]
 
 
 def test_who_has_no_id_at_all_is_left_out_and_told():
@@ -274,7 +304,10 @@ def test_events_read_the_published_shape():
         ({"type": "EXPORT_PDF"}, "EXPORT_PDF", "custom"),
         ({"type": "error:uncaughtException"}, "error:uncaughtException", "error"),
         ({"type": "nucleus:view"}, "nucleus:view", "view"),
+        ({"type": "$pageview"}, "$pageview", "view"),
         ({"type": "nucleus:sessionend"}, "nucleus:sessionend", "system"),
+        ({"type": "$sessionend"}, "$sessionend", "system"),
+        ({"type": "$5_OFF"}, "$5_OFF", "custom"),
         ({"type": "event", "name": "EXPORT_PDF"}, "EXPORT_PDF", "custom"),
         ({"type": "error", "name": "uncaughtException"}, "uncaughtException", "error"),
         ({"type": None, "name": "nucleus:heartbeat"}, "nucleus:heartbeat", "system"),
@@ -465,7 +498,7 @@ def test_live_users_read_the_published_shape():
     }
     frame = people.live_users_frame([{**row, "lastSeen": "2024-03-10T08:30:00.250Z"}])
     assert dtypes(frame, frames.LIVE_USERS) == frames.LIVE_USERS
-    assert frame.iloc[0].tolist()[:6] == ["64a0", "64a0", "d1", "win", "8.1", "US"]
+    assert frame.iloc[0].tolist()[:7] == ["64a0", "64a0", "d1", "win", "win", "8.1", "US"]
     assert dtypes(people.live_users_frame([]), frames.LIVE_USERS) == frames.LIVE_USERS
 
 

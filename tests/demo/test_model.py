@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from nucleus_pandas.demo.build import DEFAULT_END, build_app, end_for
+from nucleus_pandas.demo.planted import truth_of
 from nucleus_pandas.demo.records import DAY_MS, HOUR_MS, WEEK_MS, from_ms, to_ms
 from tests.demo.handmade import two_friends
 
 PARIS = ZoneInfo("Europe/Paris")
-DIGEST = "30891ecb60a8e774b318fe1d0cdb03111bb8e68afa9759246439f7e6cb0dddc5"
+DIGEST = "455910be0a7edaa145f2bbe5f32aa836664668e70083c3e1aa8f4c8cd3c13e0d"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def app():
 
 @pytest.fixture(scope="module")
 def truth(app):
-    return app.truth()
+    return truth_of(app)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_arguments_out_of_range_are_refused(wrong):
 
 
 def test_other_spans_have_everything_planted_too():
-    truth = build_app(days=60, scale=0.2).truth()
+    truth = truth_of(build_app(days=60, scale=0.2))
     days = (truth.launch_day, truth.outage_day, truth.spike_day)
     assert all(truth.start.date() < day < truth.end.date() for day in days)
 
@@ -145,7 +146,8 @@ def test_use_is_heavy_tailed(app):
 
 
 def test_there_are_all_platforms_plans_and_many_countries(app):
-    assert {d.platform for u in app.users for d in u.devices} == {"win", "mac", "linux"}
+    spelled = {d.platform for u in app.users for d in u.devices}
+    assert spelled == {"win", "win32", "Windows_NT", "mac", "Darwin", "linux", "Linux"}
     assert {u.plan for u in app.users} == {"free", "pro", "team"}
     assert len({u.country for u in app.users}) > 8
 
@@ -168,9 +170,9 @@ def test_two_user_ids_differ_in_nothing_but_how_their_accent_is_composed(app):
     assert same.most_common(1) == [("café@example.org", 2)]
 
 
-def test_device_ids_are_15_characters_of_base64_with_all_its_signs(app):
+def test_device_ids_are_64_hexadecimal_digits_or_15_characters_of_base64_with_all_its_signs(app):
     ids = [device.device_id for user in app.users for device in user.devices]
-    assert {len(device_id) for device_id in ids} == {15}
+    assert {len(device_id) for device_id in ids} == {15, 64}
     assert len(ids) == len(set(ids))
     assert set("+/=") <= set("".join(ids))
 
@@ -179,8 +181,8 @@ def test_some_users_have_several_devices(app):
     assert sum(len(user.devices) > 1 for user in app.users) > 50
 
 
-def test_session_ids_have_four_digits_and_repeat_even_on_one_device(app):
-    assert all(session.session_id.isdigit() and len(session.session_id) == 4 for session in app.sessions)
+def test_session_ids_are_random_numbers_up_to_a_million_and_repeat_even_on_one_device(app):
+    assert all(1 <= int(session.session_id) <= 1_000_000 for session in app.sessions)
     on_device = Counter((s.device.device_id, s.session_id) for s in app.sessions)
     assert sum(n > 1 for n in on_device.values()) > 10
 
@@ -276,14 +278,14 @@ def test_funnel_counts_are_those_of_the_deepest_attempt_over_all_entries(app, tr
 
 @pytest.mark.parametrize("seed", range(2, 5))
 def test_the_funnel_comes_out_as_planted_in_every_seed(seed):
-    truth = build_app(seed).truth()
+    truth = truth_of(build_app(seed))
     for plan in ("free", "pro"):
         rates = [n / truth.funnel_counts[plan][0] for n in truth.funnel_counts[plan]]
         assert rates == pytest.approx(truth.funnel_planted[plan], abs=0.01)
 
 
 def test_two_days_after_the_launch_counting_everybody_makes_the_funnel_look_worse(app, truth):
-    then = app.truth(as_of=datetime.combine(truth.launch_day, datetime.min.time(), UTC) + timedelta(days=2))
+    then = truth_of(app, datetime.combine(truth.launch_day, datetime.min.time(), UTC) + timedelta(days=2))
     entered, _, exported = then.funnel_counts_naive["free"]
     assert exported / entered < truth.funnel_planted["free"][2] - 0.05
 
@@ -337,11 +339,33 @@ def test_a_release_takes_over_in_stages(truth):
 
 
 def test_no_release_is_used_before_its_day(honest, truth):
-    assert all(session.start_ms >= to_ms(truth.releases[session.version]) for session in honest)
+    released = [session for session in honest if session.version != "0.0.0"]
+    assert all(session.start_ms >= to_ms(truth.releases[session.version]) for session in released)
+
+
+def test_a_few_developers_run_the_app_from_its_source_and_report_no_version(app):
+    of_source = [session for session in app.sessions if session.version == "0.0.0"]
+    assert 0 < len({session.user.db_id for session in of_source}) < 10
+    assert len(of_source) < len(app.sessions) / 100
+
+
+def test_some_sessions_report_no_locale_but_c(app):
+    assert 0 < sum(session.locale == "C" for session in app.sessions) < len(app.sessions) / 20
+
+
+def test_memory_is_reported_in_whole_gigabytes_or_in_fractions(app):
+    reported = {session.ram_gb for session in app.sessions if session.ram_gb is not None}
+    assert 4 in reported
+    assert 15.875 in reported
+
+
+def test_stacks_name_the_files_of_the_device(app):
+    stacks = {e.data["stack"] for s in app.sessions for e in s.events if e.is_error and "stack" in e.data}
+    assert all("/home/ana/" in stack for stack in stacks)
 
 
 def test_truth_counts_only_what_was_known_then(app):
-    early = app.truth(as_of=app.start + timedelta(days=10))
+    early = truth_of(app, app.start + timedelta(days=10))
     assert max(early.adoption) < (app.start + timedelta(days=10)).date()
     assert early.retention_counts["free"][1][1] < 60
 

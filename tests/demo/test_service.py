@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.planted import truth_of
 from nucleus_pandas.demo.records import DAY_MS, HOUR_MS, from_ms, to_ms
 from nucleus_pandas.demo.service import DemoService
 from tests.demo.handmade import END, app_of, at, session, two_friends, user
@@ -492,12 +493,12 @@ def test_days_come_in_no_order_and_days_without_anything_are_absent(big):
     app = big.service.app
     usage = big.get("analytics", **interval(app, 0))["data"]["usage"]
     assert list(usage) != sorted(usage)
-    assert app.truth().outage_day.isoformat() not in usage
+    assert truth_of(app).outage_day.isoformat() not in usage
     assert len(usage) == 179
 
 
 def test_new_users_outnumber_the_active_on_the_outage_day(big):
-    outage = big.service.app.truth().outage_day.isoformat()
+    outage = truth_of(big.service.app).outage_day.isoformat()
     assert big.get("analytics", **interval(big.service.app, 0))["data"]["nonNewUsers"][outage] < 0
 
 

@@ -267,7 +267,7 @@ def test_partitions_may_be_empty():
         (lambda frame: frame.assign(time=frame["time"].dt.tz_localize(None)), r"naive.*tz_localize"),
         (lambda frame: frame.assign(time=frame["time"].astype("int64")), r"dask\.dataframe\.to_datetime"),
         (lambda frame: frame.rename(columns={"event": "name"}), "missing event.*Rename yours"),
-        (lambda frame: frame.set_index("user_id"), r"missing user_id.*index: frame\.reset_index\(\)"),
+        (lambda frame: frame.set_index("user_id"), r"missing user_id.*index: call reset_index\(\)"),
         (lambda frame: pd.concat([frame, frame[["event"]]], axis=1), '"event" stands there 2 times'),
         (lambda frame: frame.rename(columns={"time": "start"}).drop(columns="event"), r"table of sessions.*\.compute"),
     ],

@@ -211,7 +211,7 @@ def test_the_users_of_a_store_have_the_property_that_is_named(store):
 
 def test_a_report_reads_the_properties_of_its_funnel_only(store, looked_at):
     with nu.demo.DemoClient(ScriptedService(crowded_app(), as_of=AUTUMN)) as app:
-        nu.weekly_report(app, store, week="2026-10-24", funnel=["init", nu.step("SAVE", where={"text": "t1"})])
+        nu.periodic_report(app, store, day="2026-10-24", funnel=["init", nu.step("SAVE", where={"text": "t1"})])
     assert all(seen is not None and set(seen) <= {"text"} for seen in looked_at)
 
 

@@ -15,8 +15,8 @@ import nucleus_pandas as nu
 from nucleus_pandas.plots import (
     plot_active_users,
     plot_breakdown,
-    plot_breakdown_change,
     plot_breakdown_trend,
+    plot_comparison,
     plot_daily,
     plot_days_active,
     plot_dimensions,
@@ -336,8 +336,9 @@ def breakdown() -> pd.DataFrame:
 
 
 @pytest.fixture
-def breakdown_change() -> pd.DataFrame:
-    return nu.compare_breakdowns(by_user(win=100, mac=60, linux=20), by_user(win=90, mac=30, linux=70))
+def comparison() -> pd.DataFrame:
+    before, after = by_user(win=100, mac=60, linux=20), by_user(win=90, mac=30, linux=70)
+    return nu.compare(nu.breakdown(before), nu.breakdown(after))
 
 
 @pytest.fixture
@@ -409,7 +410,7 @@ CASES = {
     "error_trend": (plot_error_trend, "error_trend"),
     "error_free": (plot_error_free, "error_free"),
     "breakdown": (plot_breakdown, "breakdown"),
-    "breakdown_change": (plot_breakdown_change, "compare_breakdowns"),
+    "comparison": (plot_comparison, "compare"),
     "breakdown_trend": (plot_breakdown_trend, "breakdown"),
     "version_adoption": (plot_version_adoption, "version_adoption"),
     "releases": (plot_releases, "compare_releases"),

@@ -182,7 +182,10 @@ LARGE: dict[str, Callable[[], list[pd.DataFrame]]] = {
     ],
     "error_free": lambda: [nu.error_free(log(), freq="D", as_of=END), nu.error_free(log(), freq="M", by="plan", top=3)],
     "breakdown": lambda: [nu.breakdown(values(), top=10), nu.breakdown(values(), top=28)],
-    "breakdown_change": lambda: [nu.compare_breakdowns(values(), values(2_900), top=top) for top in (10, 28)],
+    "comparison": lambda: [
+        *(nu.compare(*(nu.breakdown(one, top=top) for one in (values(), values(2_900)))) for top in (10, 28)),
+        nu.compare(nu.funnel(log(), STEPS, window="30d", by="plan")),
+    ],
     "breakdown_trend": lambda: [nu.breakdown(weekly(), top=top) for top in (5, 28)],
     "version_adoption": lambda: [nu.version_adoption(log(), freq=freq, top=8, as_of=END) for freq in ("D", "W", "M")],
     "releases": lambda: [nu.compare_releases(log())],

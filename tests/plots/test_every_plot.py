@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
@@ -21,8 +22,17 @@ from tests.plots.gallery import small
 # The plots whose names are values from the data, and nothing else.
 NAMING = [
     *("events", "errors", "error_trend", "dimensions", "dimensions_over_time"),
-    *("breakdown", "breakdown_change", "breakdown_trend"),
+    *("breakdown", "comparison", "breakdown_trend"),
 ]
+# The plots whose marks are counts; others draw rates, which have columns of their own.
+COUNTING = [
+    *("daily", "events", "errors", "hours", "dimensions", "dimensions_over_time", "funnel", "funnel_segments"),
+    *("survival_segments", "active_users", "retention_curve", "breakdown", "impact_of_errors"),
+]
+# The plots of nothing else than users: without any there is nothing to draw.
+OF_SOMEBODY = ["paths", "impact_of_errors"]
+# The plots that put rows, or their shares, on each other as they come.
+STACKED = ["breakdown_trend", "version_adoption", "releases"]
 NAMES = [
     ["$x^{2$ $\\frac{$", "$ok$", "_private", "<script>alert(1)</script>", "=1+1", "smile \N{GRINNING FACE}", "\\$5"],
     [
@@ -136,26 +146,86 @@ def test_counts_that_are_all_missing_say_no_data(case):
     assert "no data" in shown(case.plot(table))
 
 
-def test_draws_one_row(case):
-    draw(case.plot(case.table.iloc[[0]]))
+class Seen(NamedTuple):
+    """What can be seen on an Axes: texts, and the coordinates of all that is drawn, each sorted."""
+
+    texts: list[str]
+    x: list[float]
+    y: list[float]
 
 
-def test_draws_counts_of_which_some_are_missing(case):
-    table = case.table.copy()
-    numbers = counts_of(table)
-    table.loc[table.index[0], numbers] = pd.NA
-    draw(case.plot(table))
+def look_at(ax: Axes) -> Seen:
+    draw(ax)
+    points = [np.asarray(line.get_xydata(), dtype=float) for line in ax.lines]
+    points += [patch.get_patch_transform().transform_path(patch.get_path()).vertices for patch in ax.patches]
+    for collection in ax.collections:
+        points += [np.ma.filled(np.ma.asarray(collection.get_offsets(), dtype=float), np.nan)]
+        points += [path.vertices for path in collection.get_paths()]
+    for image in ax.images:
+        values = np.ma.filled(image.get_array().astype(float), np.nan).ravel()
+        points.append(np.stack([values, values], axis=1))
+    x, y = np.concatenate([np.empty((0, 2)), *(one.reshape(-1, 2) for one in points)]).round(9).T
+    return Seen(sorted(filter(None, shown(ax))), np.sort(x).tolist(), np.sort(y).tolist())
 
 
-def test_draws_counts_that_are_all_zero(case):
+def is_number_of_nothing(text: str) -> bool:
+    return bool({"nan", "inf", "<NA>"} & set(text.split()))
+
+
+def test_one_row_is_drawn(case):
+    ax = case.plot(case.table.iloc[[0]])
+    seen = look_at(ax)
+    assert ax.has_data()
+    assert "no data" not in seen.texts
+    assert not any(map(is_number_of_nothing, seen.texts))
+
+
+def with_first(table: pd.DataFrame, value: object) -> pd.DataFrame:
+    """The table with another value in all counts of its first row."""
+    changed = table.copy()
+    changed.loc[changed.index[0], counts_of(table)] = value
+    return changed
+
+
+def test_other_rows_are_drawn_where_a_count_is_missing(case):
+    ax = case.plot(with_first(case.table, pd.NA))
+    seen = look_at(ax)
+    assert ax.has_data()
+    assert "no data" not in seen.texts
+    assert not any(map(is_number_of_nothing, seen.texts))
+
+
+@pytest.mark.parametrize("case", COUNTING, indirect=True)
+def test_a_count_that_is_missing_does_not_look_like_zero(case):
+    assert str(look_at(case.plot(with_first(case.table, pd.NA)))) != str(look_at(case.plot(with_first(case.table, 0))))
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if name not in OF_SOMEBODY], indirect=True)
+def test_counts_that_are_all_zero_are_data(case):
     table = case.table.copy()
     for name in counts_of(table):
         table[name] = pd.array([0] * len(table), dtype="Int64")
-    draw(case.plot(table))
+    seen = look_at(case.plot(table))
+    assert "no data" not in seen.texts
+    assert not any(map(is_number_of_nothing, seen.texts))
 
 
-def test_draws_rows_in_any_order(case):
-    draw(case.plot(case.table.iloc[::-1]))
+@pytest.mark.parametrize("case", OF_SOMEBODY, indirect=True)
+def test_transitions_and_returns_of_nobody_are_no_data(case):
+    table = case.table.copy()
+    for name in counts_of(table):
+        table[name] = pd.array([0] * len(table), dtype="Int64")
+    assert "no data" in look_at(case.plot(table)).texts
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if name not in STACKED], indirect=True)
+def test_rows_in_any_order_show_the_same(case):
+    np.testing.assert_equal(look_at(case.plot(case.table.iloc[::-1])), look_at(case.plot(case.table)))
+
+
+@pytest.mark.parametrize("case", STACKED, indirect=True)
+def test_rows_that_are_drawn_in_their_order_have_the_same_names_in_any(case):
+    assert look_at(case.plot(case.table.iloc[::-1])).texts == look_at(case.plot(case.table)).texts
 
 
 def test_says_which_columns_are_missing_and_where_the_table_comes_from(case):

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle, StepPatch
 
 import nucleus_pandas as nu
 from nucleus_pandas.plots import style
-from tests.plots.conftest import by_user, counted, shared
+from tests.plots.conftest import counted, shared
 
 
 def bars(ax):
@@ -59,38 +59,11 @@ def test_more_than_thirty_values_are_refused():
     many = shared("value", **{f"v{i}": 1 for i in range(31)})
     with pytest.raises(ValueError, match="up to 30 values, not 31: make it with a lower top"):
         nu.plot_breakdown(nu.breakdown(many, top=31))
-    with pytest.raises(ValueError, match="up to 30"):
-        nu.plot_breakdown_change(nu.compare_breakdowns(many, many, top=31))
-
-
-def test_a_dumbbell_goes_from_the_share_before_to_that_after(breakdown_change):
-    ax = nu.plot_breakdown_change(breakdown_change)
-    lines = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2]
-    np.testing.assert_allclose(lines, breakdown_change[["share_before", "share_after"]])
-    assert named(ax) == ["win", "mac", "linux"]
-
-
-def test_a_difference_is_written_with_its_bounds_and_in_colour_only_if_it_is_more_than_chance():
-    table = nu.compare_breakdowns(by_user(a=60, b=40), by_user(a=30, b=70))
-    ax = nu.plot_breakdown_change(table)
-    bounds = table.loc[table["value"] == "b", ["difference_low", "difference_high"]].iloc[0]
-    assert f"+30.0 ({100 * bounds['difference_low']:+.1f} to {100 * bounds['difference_high']:+.1f})" in written(ax)
-    assert {line.get_color() for line in ax.lines} == {style.PALETTE[0]}
-    same = nu.plot_breakdown_change(nu.compare_breakdowns(by_user(a=6, b=4), by_user(a=5, b=5)))
-    assert {line.get_color() for line in same.lines} == {style.REST}
 
 
 def test_totals_are_drawn_without_bounds_and_the_caption_says_why():
-    totals = shared("value", a=60, b=40)
-    change = nu.plot_breakdown_change(nu.compare_breakdowns(totals, shared("value", a=30, b=70)))
-    assert {"+30.0", "−30.0"} <= set(written(change))
-    for ax in (nu.plot_breakdown(nu.breakdown(totals)), change):
-        assert any("totals do not tell users" in " ".join(text.split()) for text in written(ax))
-
-
-def test_a_value_that_cannot_be_compared_says_so(breakdown_change):
-    table = nu.compare_breakdowns(shared("value", a=0), shared("value", a=5))
-    assert "nothing to compare" in written(nu.plot_breakdown_change(table))
+    ax = nu.plot_breakdown(nu.breakdown(shared("value", a=60, b=40)))
+    assert any("totals do not tell users" in " ".join(text.split()) for text in written(ax))
 
 
 def layers(ax):

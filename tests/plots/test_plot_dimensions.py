@@ -55,7 +55,7 @@ def test_a_dimension_without_rows_says_no_data(dimensions):
 
 
 def test_an_unknown_dimension_is_refused_with_the_valid_ones(dimensions):
-    with pytest.raises(ValueError, match='dimension="os" is not known; write one of "platform", "version", "country"'):
+    with pytest.raises(ValueError, match='dimension="os" is not known; write one of "platform", "platform_raw"'):
         plot_dimensions(dimensions, dimension="os")
 
 

@@ -59,7 +59,7 @@ def test_what_cannot_be_drawn_says_what_can(error_trend):
         nu.plot_error_trend(error_trend, error="Timeout")
     with pytest.raises(TypeError, match="pass a mapping of version to day"):
         nu.plot_error_trend(error_trend, releases=["1.0"])
-    with pytest.raises(ValueError, match="releases has no column first_seen"):
+    with pytest.raises(ValueError, match="releases: missing first_seen"):
         nu.plot_error_trend(error_trend, releases=pd.DataFrame({"version": ["1"]}))
     many = pd.concat([error_trend.assign(error=pd.array([f"E{n}"] * 8, dtype=TEXT)) for n in range(10)])
     with pytest.raises(ValueError, match="up to 9 errors, not 10: make the table with top=8"):
@@ -156,7 +156,7 @@ def test_crashes_are_drawn_by_segment(crash_free_segments):
 def test_a_table_without_periods_is_refused(error_free):
     with pytest.raises(ValueError, match="missing users"):
         nu.plot_error_free(error_free.drop(columns="users"), of="users")
-    with pytest.raises(ValueError, match="'sessions', 'users'"):
+    with pytest.raises(ValueError, match='"sessions", "users"'):
         nu.plot_error_free(error_free, of="days")
 
 

@@ -6,9 +6,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import nucleus_pandas as nu
-from nucleus_pandas.report.cards import Card
 from nucleus_pandas.report.heatmap import heatmap_of
-from nucleus_pandas.report.report import Section
+from nucleus_pandas.report.section import Card, Section
 
 HOSTILE = [
     "<script>document.title = 1</script>",

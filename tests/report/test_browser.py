@@ -3,7 +3,6 @@
 import datetime as dt
 import http.server
 import re
-import shutil
 import threading
 from collections import Counter
 from functools import partial
@@ -16,9 +15,9 @@ import nucleus_pandas as nu
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
+from tests.chromium import GET, launch
 from tests.report.full_report import HOSTILE, full_report, harmless
 
-GET = "python -m pip install -e '.[test,browser]' && python -m playwright install chromium (or that of your system)"
 playwright = pytest.importorskip("playwright.sync_api", reason=f"Playwright is not installed: {GET}")
 axe = pytest.importorskip("axe_playwright_python.base", reason=f"axe is not installed: {GET}")
 
@@ -45,21 +44,12 @@ PAINTED = """() => {
 }"""
 
 
-def chromium_of(started) -> str | None:
-    """Find the one that Playwright fetched, or one of the system."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
-    own = started.chromium.executable_path
-    return own if Path(own).exists() else next(filter(None, map(shutil.which, names)), None)
-
-
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as started:
-        path = chromium_of(started)
-        if path is None:
+        browser = launch(started)
+        if browser is None:
             pytest.skip(f"there is no Chromium: {GET}")
-        # The pages are those of these tests, and the sandbox does not start for root, or in most containers.
-        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
 
@@ -260,7 +250,7 @@ def weekly(tmp_path_factory) -> Path:
     with DemoClient(DemoService(build_app(scale=0.05, end=dt.date(2026, 11, 22)), as_of=now)) as app:
         store = nu.EventStore(folder / "app.duckdb")
         nu.sync(app, store, "2026-09-14", now, progress=False)
-        report = nu.weekly_report(app, store, funnel=["init", "PROJECT_CREATED"], attribute=("init", "plan"))
+        report = nu.periodic_report(app, store, funnel=["init", "PROJECT_CREATED"], attribute=("init", "plan"))
         return report.save(folder / "week.html")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nucleus_pandas.report.changes import Measured, change_of, p_of_change, percent_of, words_of
+from nucleus_pandas.report.changes import Measured, change_of, p_of_change, words_of
 from nucleus_pandas.stats.significance import Verdict, verdicts_of
 
 
@@ -32,14 +32,6 @@ def test_a_change_within_normal_variation_has_no_arrow():
 
 def test_a_change_that_could_not_be_tested_is_not_called_normal():
     assert change_of(228, 236, written="236", verdict=Verdict.UNTESTED) == "too little history (236 before)"
-
-
-@pytest.mark.parametrize(
-    ("part", "written"),
-    [(0.12345, "12 %"), (0.012, "1.2 %"), (0.0001, "< 0.1 %"), (0.999, "> 99 %"), (3.5, "350 %"), (0, "0 %")],
-)
-def test_per_cent_have_a_digit_behind_the_point_where_they_are_few(part, written):
-    assert percent_of(part) == written
 
 
 def weeks(*counts, base=100):

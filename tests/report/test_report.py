@@ -13,8 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import nucleus_pandas as nu
-from nucleus_pandas.report.cards import Card
-from nucleus_pandas.report.report import Section
+from nucleus_pandas.report.section import Card, Section
 from nucleus_pandas.report.table_cells import Cells
 
 HOSTILE = '<script>alert(1)</script>"onload="x {{7*7}} {% if %} &amp; \u202e$x^2$'

@@ -286,7 +286,7 @@ def test_neither_the_token_nor_an_event_is_in_a_log_or_a_repr(path, clock, caplo
 
 def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "websockets", None)
-    for name in [name for name in sys.modules if name.startswith(("websockets.", "nucleus_pandas.sandbox.server"))]:
+    for name in [name for name in sys.modules if name.startswith(("websockets.", "nucleus_pandas.sandbox.listener"))]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(nu.ConfigurationError, match=re.escape("pip install 'nucleus-pandas[sandbox]'")):
         nu.Sandbox().start()

@@ -23,7 +23,7 @@ def test_a_session_comes_out_as_it_was_tracked(tracker, app, clock):
     clock.forward(MINUTE)
     client.track("error", "uncaughtException", {"message": "no", "stack": "at /home/ana/app.js:1"})
     users, log = nu.load_users(app), log_of(app)
-    assert users.loc[0, ["user_id", "platform", "version", "props.plan", "props.seats", "props.beta"]].tolist() == [
+    assert users.loc[0, ["user_id", "platform_raw", "version", "props.plan", "props.seats", "props.beta"]].tolist() == [
         *("ana@example.org", "Linux", "1.2.0", "pro", 3, True)
     ]
     assert log["event"].tolist() == ["init", "nucleus:view", "EXPORT_PDF", "error:uncaughtException"]
@@ -48,7 +48,8 @@ def test_every_endpoint_shows_it(tracker, app, clock):
     assert nu.load_daily(app, **WEEK).set_index("day").loc["2026-11-20", ["new_users", "sessions"]].tolist() == [1, 1]
     assert nu.load_hours(app, "2026-11-20", "2026-11-20").set_index("hour").loc[12, "sessions"] == 1
     dimensions = nu.load_dimensions(app, **WEEK).set_index("dimension")["value"]
-    assert dimensions.to_dict() == {"platform": "Linux", "ram_gb": "15", "language": "en", "version": "1.2.0"}
+    reported = {"platform": "linux", "platform_raw": "Linux"}
+    assert dimensions.to_dict() == {**reported, "ram_gb": "15", "language": "en", "version": "1.2.0"}
     assert nu.load_totals(app, **WEEK).loc[0].tolist() == [1, 1]
     assert nu.load_event_counts(app, **WEEK).query("count > 0")["event"].tolist() == ["EXPORT_PDF"]
     assert nu.load_error_counts(app, **WEEK).query("count > 0")["error"].tolist() == ["MyError"]
@@ -187,7 +188,7 @@ def test_the_oldest_client_is_understood(tracker, app):
         assert answer == {"reportedIds": [], "confirmation": number}
     log = log_of(app)
     assert log["event"].tolist() == ["init", "error:windowError", "CLICK"]
-    assert log.loc[0, ["device_id", "platform", "version", "locale", "ram_gb"]].tolist() == [
+    assert log.loc[0, ["device_id", "platform_raw", "version", "locale", "ram_gb"]].tolist() == [
         *("m1", "win32", "0.0.0", "en", 16)
     ]
 

@@ -1,4 +1,4 @@
-"""Counts by value as shares of the whole, and two such breakdowns side by side."""
+"""Counts by value as shares of the whole."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.breakdown.count_tables import Counted, Counts, Kept, keep, read_counts
+from nucleus_pandas.analysis.breakdown.count_tables import Counted, Counts, keep, read_counts
 from nucleus_pandas.api.parsing.schemas import BY_PERIOD
-from nucleus_pandas.core.arrays import Ints
 from nucleus_pandas.core.checks import checked_number
 from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
-from nucleus_pandas.core.text import OTHER
-from nucleus_pandas.stats.clusters import effective_trials, user_wilson
-from nucleus_pandas.stats.intervals import LOW_N
-from nucleus_pandas.stats.significance import LEVEL, compare_rates
+from nucleus_pandas.stats.clusters import user_wilson
 
 BREAKDOWN: Schema = {
     "value": TEXT,
@@ -24,20 +20,6 @@ BREAKDOWN: Schema = {
     "share_low": NUMBER,
     "share_high": NUMBER,
     "cumulative_share": NUMBER,
-}
-COMPARED: Schema = {
-    "value": TEXT,
-    "count_before": COUNT,
-    "share_before": NUMBER,
-    "count_after": COUNT,
-    "share_after": NUMBER,
-    "difference": NUMBER,
-    "difference_low": NUMBER,
-    "difference_high": NUMBER,
-    "p_value": NUMBER,
-    "p_adjusted": NUMBER,
-    "verdict": TEXT,
-    "low_n": np.dtype(bool),
 }
 _TOP = "how many values get rows of their own"
 
@@ -124,96 +106,6 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
     return make_frame(schema, columns)
 
 
-def compare_breakdowns(before: Counts, after: Counts, *, top: int = 10) -> pd.DataFrame:
-    """How the share of each value differs between two tables of counts.
-
-    Parameters
-    ----------
-    before, after : DataFrame or Series
-        Two tables that `breakdown` takes, without periods: of two intervals, or of two groups. Whole ones: a value
-        ``(other)`` of a table that was cut elsewhere is compared as if it held the same in both.
-    top : int, default 10
-        How many values get rows of their own, those with the largest shares in both together; beyond, ``(other)``.
-        Missing is ``(none)``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a value, those with the largest shares first, ``(other)`` and ``(none)`` last, if there are any.
-
-        - dimension, or event and attribute: only if the tables have them
-        - value: text
-        - count_before, count_after: the counts; 0 for a value that one of the tables does not have
-        - share_before, share_after: count / all that was counted in the table; missing where that is nothing
-        - difference: share_after − share_before. 0.05 are five percentage points, and a positive difference is a share
-          that is higher after
-        - difference_low, difference_high: bounds of the difference (Newcombe), 95 % for all rows of this table
-          together: adjusted as p_adjusted is
-        - p_value: how often a difference at least as large comes about by chance where there is none
-        - p_adjusted: `p_value` raised for being one of several (Holm, over all rows of this table)
-        - verdict: ``clear change`` if p_adjusted is below 0.05 and 0 is outside the bounds, else ``within normal
-          variation``; ``too little history`` where one of the tables counts nothing
-        - low_n: fewer than 30 were counted in one of the tables
-
-        Bounds, p-values and verdicts count users, see `breakdown`. They are missing where one of the tables does not
-        tell users.
-
-    Raises
-    ------
-    ValueError
-        As `breakdown`; if the tables have other columns to tell dimensions or attributes apart; for periods, of which
-        one has to be picked; and for tables of `breakdown` whose ``(other)`` hold other values.
-    TypeError
-        If `before` or `after` is neither a DataFrame nor a Series.
-
-    Warns
-    -----
-    IncompleteDataWarning
-        As `breakdown`.
-
-    Notes
-    -----
-    Section *Breakdowns* of the definitions. A difference tells what goes with the later interval, or with the other
-    group, not what made it. The two tables are taken to be of different users. Where the same users are in both, and do
-    the same in both, changes are found less often than they could be.
-    Shares add up to 1, so that one that rises makes others fall.
-
-    Examples
-    --------
-    >>> app = nu.demo_client()
-    >>> users = nu.load_users(app).rename(columns={"platform": "value"})
-    >>> in_august = users["created_at"].dt.month == 8
-    >>> in_october = users["created_at"].dt.month == 10
-    >>> compared = nu.compare_breakdowns(users[in_august], users[in_october])
-    >>> bool(compared["difference"].between(compared["difference_low"], compared["difference_high"]).all())
-    True
-    """
-    top = checked_number("top", top, None, _TOP)
-    both = _side_by_side(before, after)
-    totals = np.zeros((len(both.groups), 2))
-    np.add.at(totals, (both.group, both.period), both.count)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        weight = np.nan_to_num(both.count / totals[both.group, both.period])
-    kept = [keep(both, group, top, weight) for group in range(len(both.groups))]
-    group = np.repeat(np.arange(len(kept)), [len(one.names) for one in kept])
-    a, b = (_joined([one.counts[place] for one in kept]).astype(np.float64) for place in (0, 1))
-    base_a, base_b = totals[group, 0], totals[group, 1]
-    with np.errstate(invalid="ignore"):
-        shares = {"share_before": a / base_a, "share_after": b / base_b}
-    compared = _compared(kept, shares)
-    columns: dict[str, Any] = {
-        **_names(both, group),
-        "value": [value for one in kept for value in one.names],
-        "count_before": a,
-        "count_after": b,
-        **shares,
-        **compared,
-        "low_n": ~((base_a >= LOW_N) & (base_b >= LOW_N)),
-    }
-    schema = dict.fromkeys(both.by, TEXT) | COMPARED
-    return make_frame(schema, {name: columns.get(name, [None] * len(a)) for name in schema})
-
-
 def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
     """The rows of one dimension or attribute, period by period."""
     kept = keep(counted, group, top, counted.count.astype(np.float64))
@@ -234,20 +126,6 @@ def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
     }
 
 
-def _compared(kept: list[Kept], shares: dict[str, Any]) -> dict[str, Any]:
-    """The differences of the shares, and what their users tell about them."""
-    difference = shares["share_after"] - shares["share_before"]
-    if any(one.sums is None for one in kept):
-        return {"difference": difference}
-    m = max(1, int(np.count_nonzero(~np.isnan(difference))))
-    effective = [
-        _joined([effective_trials(one.sums, confidence=1 - LEVEL / m)[place] for one in kept if one.sums is not None])
-        for place in (0, 1)
-    ]
-    hits = [np.nan_to_num(share) * number for share, number in zip(shares.values(), effective, strict=True)]
-    return compare_rates(hits[0], effective[0], hits[1], effective[1])._asdict()
-
-
 def _names(counted: Counted, group: Any) -> dict[str, Any]:
     """The columns that tell what was counted apart from each other."""
     return {name: [counted.groups[one][place] for one in group.tolist()] for place, name in enumerate(counted.by)}
@@ -255,46 +133,3 @@ def _names(counted: Counted, group: Any) -> dict[str, Any]:
 
 def _joined(parts: list[Any]) -> Any:
     return np.concatenate(parts) if parts else np.zeros(0)
-
-
-def _side_by_side(before: Counts, after: Counts) -> Counted:
-    """Both tables as one with two periods, the first and the second."""
-    tables = [read_counts(one, name, periods=False) for one, name in ((before, "before"), (after, "after"))]
-    a, b = tables
-    if a.by != b.by:
-        told = [", ".join(one.by) or "none of them" for one in tables]
-        raise ValueError(
-            f"before and after must both have the columns dimension, event or attribute: {told[0]} and {told[1]}."
-        )
-    for counts, name, table in ((before, "before", a), (after, "after", b)):
-        _check_rest(counts, name, table)
-    groups = {one: number for number, one in enumerate(dict.fromkeys([*a.groups, *b.groups]))}
-    names = {one: number for number, one in enumerate(dict.fromkeys([*a.names, *b.names]))}
-    whole = np.ones(2, dtype=np.bool_)
-    return Counted(
-        a.by,
-        list(groups),
-        list(names),
-        np.concatenate([_recoded(one.group, one.groups, groups) for one in tables]),
-        np.concatenate([_recoded(one.value, one.names, names) for one in tables]),
-        np.repeat([0, 1], [len(a.count), len(b.count)]),
-        np.concatenate([a.count, b.count]),
-        None,
-        whole,
-        whole,
-        None if a.user is None or b.user is None else np.concatenate([a.user, b.user]),
-    )
-
-
-def _recoded(codes: Ints, names: list[Any], place: dict[Any, int]) -> Ints:
-    return np.array([place[name] for name in names], dtype=np.int64)[codes]
-
-
-def _check_rest(counts: Counts, name: str, table: Counted) -> None:
-    """Raise for a table of `breakdown` that was cut: what its ``(other)`` holds, another's may not."""
-    made = isinstance(counts, pd.DataFrame) and "cumulative_share" in counts.columns
-    if made and OTHER in {table.names[code] for code in table.value.tolist()}:
-        raise ValueError(
-            f"{name} is a table of nu.breakdown that was cut: nobody can tell which values its {OTHER} holds. So, "
-            "pass the counts that it was made of, and top= here."
-        )

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
+from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.dtypes import DAY
-from nucleus_pandas.core.text import MISSING, OTHER, shown
+from nucleus_pandas.core.text import MISSING, OTHER
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.log_columns import encode, spelled
 from nucleus_pandas.stats.clusters import UserSums, sum_shares
@@ -73,11 +74,9 @@ class Kept:
     sums: UserSums | None
 
 
-def read_counts(counts: object, name: str, *, periods: bool = True) -> Counted:
-    """Check a table of counts; `name` is the argument's, for messages, and `periods` says whether it may have some."""
+def read_counts(counts: object, name: str) -> Counted:
+    """Check a table of counts; `name` is the argument's, for messages."""
     frame = _as_frame(counts, name)
-    if not periods and "period" in frame.columns:
-        raise ValueError(f'{name} has periods; pick one: {name}[{name}["period"] == …].drop(columns="period").')
     count, missing = _whole_numbers(frame["count"], name)
     if missing.any():
         warn_incomplete(f"{int(missing.sum()):,} of {len(frame):,} rows have no count and are left out.")
@@ -147,13 +146,8 @@ def _as_frame(counts: object, name: str) -> pd.DataFrame:
         )
     if "count" not in counts.columns and any(column in counts.columns for column in USERS):
         counts = counts.assign(count=1)
-    missing = [column for column in ("value", "count") if column not in counts.columns]
-    if missing:
-        found = ", ".join(shown(column) for column in counts.columns[:30]) or "none"
-        raise ValueError(
-            f"{name} needs the columns value and count: missing {', '.join(missing)}; found {found}. Rename yours, for "
-            f'example {name}.rename(columns={{"platform": "value", "users": "count"}}).'
-        )
+    advice = f'Rename yours, for example {name}.rename(columns={{"platform": "value", "users": "count"}}).'
+    checked_columns(f"{name} needs the columns value and count", counts, ("value", "count"), advice)
     for column in ("value", "count", "period", *GROUPS, *USERS):
         if (number := int((counts.columns == column).sum())) > 1:
             raise ValueError(f"{name} has several columns named {column}, {number}: keep one, or rename the others.")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core import units
+from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.dtypes import DAY
-from nucleus_pandas.core.text import counted, shown
+from nucleus_pandas.core.text import counted
 from nucleus_pandas.core.warnings import warn_incomplete
-
-_MIDNIGHT = 86_400_000_000
 
 
 def checked_days(frame: object, more: tuple[str, ...], count: str, name: str, loader: str) -> pd.DataFrame:
@@ -32,12 +32,8 @@ def checked_days(frame: object, more: tuple[str, ...], count: str, name: str, lo
         With day in microseconds, the count as float64 (missing as NaN), and complete and settled as bool; missing ones
         are False.
     """
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"{name} is of type {type(frame).__name__}; pass the DataFrame of nu.{loader}.")
-    missing = [column for column in ("day", *more, count, "complete", "settled") if column not in frame.columns]
-    if missing:
-        found = ", ".join(shown(column) for column in frame.columns[:30]) or "none"
-        raise ValueError(f"{name} is no table of nu.{loader}: missing {', '.join(missing)}; found {found}.")
+    needed = ("day", *more, count, "complete", "settled")
+    frame = checked_columns(name, frame, needed, f"Pass the DataFrame of nu.{loader}.")
     day = _days(frame["day"], name)
     known = day.notna().to_numpy()
     if lack := int(np.count_nonzero(~known)):
@@ -59,7 +55,7 @@ def _days(column: pd.Series, name: str) -> pd.Series:
             f'pd.to_datetime({name}["day"])).'
         )
     day = column.astype(DAY)
-    late = day.notna() & (day.to_numpy().astype(np.int64) % _MIDNIGHT != 0)
+    late = day.notna() & (day.to_numpy().astype(np.int64) % units.DAY != 0)
     if late.any():
         raise ValueError(
             f"{counted(int(late.sum()), 'row')} of {name} have a time of day, and a day is one at midnight: sum the "

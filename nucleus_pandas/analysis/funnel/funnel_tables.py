@@ -25,7 +25,7 @@ from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.calendar import Periods
 from nucleus_pandas.core.dtypes import COUNT, DAY, INSTANT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.durations import spell_duration
-from nucleus_pandas.core.units import SETTLING, TIMEOUT
+from nucleus_pandas.core.units import SECOND, SETTLING, TIMEOUT
 from nucleus_pandas.events.clock_errors import Times, days_of_utc
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.pending import warn_all_pending
@@ -205,7 +205,7 @@ def _counts(group: Ints, groups: int, found: BestAttempts, counted: Bools) -> di
         made = np.flatnonzero(counted & (found.depth > number))
         users[:, number] = np.bincount(group[made], minlength=groups)
         if number:
-            seconds = (found.times[number, made] - found.times[number - 1, made]) / 1e6
+            seconds = (found.times[number, made] - found.times[number - 1, made]) / SECOND
             median[:, number], mean[:, number] = _middle(seconds, group[made], groups)
     before = np.concatenate([np.zeros((groups, 1), dtype=np.int64), users[:, :-1]], axis=1)
     start = np.repeat(users[:, :1], steps, axis=1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.api.parsing.people import kind_of
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.calendar import day_numbers
 from nucleus_pandas.events.activity_starts import UserDays
@@ -39,7 +40,7 @@ def plain_days(frame: object, zone: dt.tzinfo, as_of: int | None) -> PlainDays |
     require(frame, ["user_id", "time", "event"])
     time, missing = instants(frame["time"])
     event, known = names(frame["event"])
-    if not len(time) or missing.any() or (event < 0).any() or any(name.startswith("nucleus:") for name in known):
+    if not len(time) or missing.any() or (event < 0).any() or any(kind_of(name) == "system" for name in known):
         return None
     user, day = ids(frame, warn=True), day_numbers(time, zone)
     table = _marked(user, day)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.calendar import Unit
+from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.stats.clusters import UserSums, effective_trials
 from nucleus_pandas.stats.intervals import LOW_N, score_bounds
@@ -132,11 +133,7 @@ def rates(eligible: Ints, retained: Ints, effect: Any = 1.0) -> dict[str, Any]:
 
 def require_retention(table: object, function: str) -> None:
     """Raise where this is no table of retention, or one of several questions."""
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"table is of type {type(table).__name__}; {function} takes the table of nu.retention.")
-    missing = [name for name in RETENTION if name not in table.columns]
-    if missing:
-        raise ValueError(f"table is no table of nu.retention: it has no column {', '.join(missing)}.")
+    table = checked_columns("table", table, list(RETENTION), f"{function} takes the table of nu.retention.")
     for name in _ASKED:
         values = list(dict.fromkeys(table[name].tolist()))
         if len(values) > 1:

@@ -12,15 +12,14 @@ import hashlib
 import os
 import secrets
 import sqlite3
-import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from nucleus_pandas.core.files import create_private, find_intruder
+from nucleus_pandas.core.warnings import warn
 from nucleus_pandas.exceptions import CacheWarning
 
 #: What the entries of an app may take.
@@ -29,7 +28,6 @@ MOST_BYTES = 500_000_000
 PATIENCE = 2.0
 _QUICK = 0.1
 # Who stands between the caller and a warning; collections is in requests-cache's storage.
-_INNER = {"nucleus_pandas", "requests", "requests_cache", "collections", "_collections_abc"}
 
 _TABLES = (
     "BEGIN IMMEDIATE",
@@ -186,7 +184,7 @@ class CacheFile:
             pass  # then there is no such file
         except OSError as error:
             # Each time, unlike the other troubles: people may be in it who should not be.
-            _warn(f"The cache could not be emptied ({_reason(error)}). Delete the file: {path}")
+            warn(f"The cache could not be emptied ({_reason(error)}). Delete the file: {path}", CacheWarning)
 
     def info(self) -> CacheInfo:
         """Tell what there is."""
@@ -217,7 +215,7 @@ class CacheFile:
             trouble = None if self._warned else trouble
             self._warned = self._warned or trouble is not None
         if trouble:
-            _warn(trouble)
+            warn(trouble, CacheWarning)
         return result
 
     def _attempt(self, work: Callable[[], T]) -> tuple[T | None, str | None]:
@@ -352,11 +350,3 @@ def _is_damage(error: Exception) -> bool:
 
 def _reason(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-
-
-def _warn(message: str) -> None:
-    """Warn, pointing at the line that called the library."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INNER:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, CacheWarning, stacklevel=level)

@@ -206,7 +206,8 @@ def load_dimensions(
         One row a dimension and value, the most frequent first.
 
         - period: first date of the period, which may lie before `start`; only with `freq`
-        - dimension: platform, version, country (ISO 3166 alpha-2), language or ram_gb
+        - dimension: platform (win, mac, linux, ios, android, or as reported), platform_raw (as reported, so that a
+          platform can have several rows), version, country (ISO 3166 alpha-2), language or ram_gb
         - value: text; missing where the service has none
         - count: as the service counts it over the interval or period
         - complete, settled: of the period; only with `freq`

@@ -15,6 +15,7 @@ from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.loaders.fanout import Harvest, fetch_all
 from nucleus_pandas.api.parsing import counts, people
 from nucleus_pandas.api.parsing.schemas import part
+from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.exceptions import NotFoundError, PayloadError
@@ -41,7 +42,7 @@ def load_users(client: Client, *, properties: Iterable[str] | None = None) -> pd
         - user_db_id: the service's id
         - created_at, last_seen: instants, UTC
         - devices: how many; missing where the service sends no list of them
-        - platform, version: of the device seen last
+        - platform, platform_raw, version: of the device seen last; see `load_devices`
         - props.<key>: a column for each property that the app set, in alphabetical order, typed by its values:
           text, boolean, Int64, float64, or object where they are mixed
         - props: the properties without a column, as JSON text; only if there are more than 200
@@ -86,8 +87,13 @@ def load_devices(client: Client) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a device of a user: user_id, user_db_id, device_id, platform, os_version, version, last_seen
-        (UTC).
+        One row a device of a user.
+
+        - user_id, user_db_id, device_id
+        - platform: win, mac, linux, ios or android, whatever the spelling; another one as reported
+        - platform_raw: as reported, for example Windows_NT or Darwin
+        - os_version, version
+        - last_seen: instant, UTC
 
     Raises
     ------
@@ -252,8 +258,9 @@ def load_session_events(
         - time: instant, UTC, from the user's own clock
         - event: its name
         - kind: init, error, view, system or custom
-        - platform, os_version, version, locale, country (ISO 3166 alpha-2), arch: as sent with the event; most
-          come with ``init`` only
+        - platform, platform_raw: see `load_devices`
+        - os_version, version, locale, country (ISO 3166 alpha-2), arch: as sent with the event; most come with
+          ``init`` only, and so does the platform
         - ram_gb, first_time, error_hash
         - duration_seconds: as sent, missing where negative; the reference gives no unit, seconds are assumed
         - data.<key>: a column for each property, in alphabetical order, typed as in `load_users`
@@ -395,7 +402,7 @@ def load_live_users(client: Client) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a user and device: user_id (the app's id, else the service's), user_db_id, device_id, platform,
-        os_version, country, last_seen (UTC).
+        platform_raw (see `load_devices`), os_version, country, last_seen (UTC).
 
     Raises
     ------
@@ -430,7 +437,7 @@ def _users_to_ask(client: Client, users: pd.DataFrame | Iterable[str]) -> pd.Dat
         if not all(isinstance(user, str) for user in ids):
             raise TypeError("users must be rows of load_users(client), or a list of ids that are text.")
         users = pd.DataFrame({"user_id": None, "user_db_id": None, _path_column(client): ids}, dtype=TEXT)
-    _check_columns("users", users, ["user_id", "user_db_id"], "load_users")
+    checked_columns("users", users, ["user_id", "user_db_id"], "Pass the DataFrame of load_users.")
     asked = users[["user_id", "user_db_id"]].astype(TEXT).dropna(subset=[_path_column(client)])
     _tell_unaskable(len(users) - len(asked), "users")
     return asked.drop_duplicates(_path_column(client)).reset_index(drop=True)
@@ -438,7 +445,7 @@ def _users_to_ask(client: Client, users: pd.DataFrame | Iterable[str]) -> pd.Dat
 
 def _sessions_to_ask(client: Client, sessions: pd.DataFrame) -> pd.DataFrame:
     """The sessions with all their ids, each once, with the types of `load_sessions` even after a CSV file."""
-    _check_columns("sessions", sessions, _SESSION_COLUMNS, "load_sessions")
+    checked_columns("sessions", sessions, _SESSION_COLUMNS, "Pass the DataFrame of load_sessions.")
     # A frame put together from several has labels that stand there twice; the order of its rows is what counts.
     counts = [name for name in ("actions", "errors") if name in sessions.columns]
     typed = sessions[[*_SESSION_COLUMNS, *counts]].reset_index(drop=True)
@@ -457,17 +464,6 @@ def _sessions_to_ask(client: Client, sessions: pd.DataFrame) -> pd.DataFrame:
 
 def _path_column(client: Client) -> str:
     return "user_db_id" if client.user_path == "_id" else "user_id"
-
-
-def _check_columns(name: str, frame: object, needed: list[str], loader: str) -> None:
-    """Raise where a frame is not the one that a loader gives."""
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"{name} is of type {type(frame).__name__}; pass the frame that {loader} gives.")
-    if missing := [column for column in needed if column not in frame.columns]:
-        found = ", ".join(map(str, frame.columns[:20])) or "none"
-        raise ValueError(
-            f"{name} lacks the columns {', '.join(missing)}; found: {found}. Pass the frame that {loader} gives."
-        )
 
 
 def _tell_unaskable(count: int, what: str) -> None:

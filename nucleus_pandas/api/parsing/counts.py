@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
+from nucleus_pandas.api.parsing.platforms import platform_name
 from nucleus_pandas.api.parsing.schemas import (
     ATTRIBUTE,
     BY_PERIOD,
@@ -179,7 +180,10 @@ def dimensions_frame(answers: Sequence[PeriodAnswer], as_of: dt.datetime) -> pd.
             losses.add(
                 f"answers without {_DIMENSIONS[dimension]!r}, the counts of which are missing: {{}}", int(rows is None)
             )
-        tables.append((period, {(dimension,): _values(rows, losses) for dimension, rows in lists.items()}))
+        counted = {dimension: _values(rows, losses) for dimension, rows in lists.items()}
+        counted = {"platform": None, "platform_raw": counted["platform"]} | counted
+        counted["platform"] = _by_platform(counted["platform_raw"])
+        tables.append((period, {(dimension,): values for dimension, values in counted.items()}))
     losses.warn()
     return _one_row_a_value(DIMENSIONS, tables, as_of)
 
@@ -409,6 +413,17 @@ def _values(rows: list[Any] | None, losses: Losses) -> Counted | None:
     totals: Counted = {}
     for value, row in zip(texts(pick(kept, "value"), losses), kept, strict=True):
         totals[value] = _sum([totals.get(value, 0), _read_known_count(row.get("count"), losses)])
+    return totals
+
+
+def _by_platform(reported: Counted | None) -> Counted | None:
+    """Add up the counts of the spellings of each platform."""
+    if reported is None:
+        return None
+    totals: Counted = {}
+    for value, count in reported.items():
+        name = value and platform_name(value)
+        totals[name] = _sum([totals.get(name, 0), count])
     return totals
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.api.endpoints import PATHS, Endpoint
+from nucleus_pandas.api.parsing.platforms import platform_columns
 from nucleus_pandas.api.parsing.schemas import (
     DEVICES,
     EVENT_LOG,
@@ -51,6 +52,9 @@ MOST_PROPERTIES = 200
 
 #: When no event of so many answers has the id that was asked for, the two are ids of different kinds.
 _OTHER_KIND = 3
+#: What the tracking clients call the view of a page, and what astrolytics-desktop calls the end of a session.
+_VIEWS = ("nucleus:view", "$pageview")
+_SYSTEM = ("$sessionend",)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -92,8 +96,14 @@ def user_columns(rows: list[Any], losses: Losses) -> tuple[dict[str, Any], list[
     """The columns of USERS, and for each user the object of properties as it came."""
     users, identity = _identified(_once(objects(rows, losses), losses), losses)
     count_absent(users, ("createdAt", "lastSeen"), losses)
+    losses.add(
+        "{} users have the id of another one in quotation marks, as astrolytics-desktop reports it after a restart; "
+        "each is counted as a user of their own",
+        _count_quoted(identity["user_id"]),
+    )
     devices, owner = _devices(users, losses)
     seen = instant_column(pick(devices, "lastSeen"), losses)
+    platforms = platform_columns(pick(devices, "platform"), losses)
     listed = [isinstance(user.get("devices"), list) for user in users]
     latest = _latest(seen, owner, len(users))
     columns = {
@@ -103,7 +113,7 @@ def user_columns(rows: list[Any], losses: Losses) -> tuple[dict[str, Any], list[
         "devices": pd.array(np.bincount(owner, minlength=len(users)), dtype=COUNT).take(
             np.where(listed, np.arange(len(users)), -1), allow_fill=True
         ),
-        "platform": text_column(pick(devices, "platform"), losses).take(latest, allow_fill=True),
+        **{name: values.take(latest, allow_fill=True) for name, values in platforms.items()},
         "version": text_column(pick(devices, "version"), losses).take(latest, allow_fill=True),
     }
     return columns, inner_objects(users, "props", losses)
@@ -133,7 +143,7 @@ def device_columns(rows: list[Any], losses: Losses) -> dict[str, Any]:
     return {
         **{name: values.take(owner) for name, values in identity.items()},
         "device_id": text_column(pick(devices, "_id"), losses),
-        "platform": text_column(pick(devices, "platform"), losses),
+        **platform_columns(pick(devices, "platform"), losses),
         "os_version": text_column(pick(devices, "osVersion"), losses),
         "version": text_column(pick(devices, "version"), losses),
         "last_seen": instant_column(pick(devices, "lastSeen"), losses),
@@ -316,7 +326,7 @@ def live_users_frame(rows: list[Any]) -> pd.DataFrame:
     columns = {
         **identity,
         "device_id": text_column(pick(users, "deviceId"), losses),
-        "platform": text_column(pick(users, "platform"), losses),
+        **platform_columns(pick(users, "platform"), losses),
         "os_version": text_column(pick(users, "osVersion"), losses),
         "country": text_column(pick(users, "country"), losses),
         "last_seen": instant_column(pick(users, "lastSeen"), losses),
@@ -344,6 +354,12 @@ def _identified(rows: list[dict[str, Any]], losses: Losses) -> tuple[list[dict[s
     pairs = [(name or db_id, db_id) for name, db_id in zip(given, db_ids, strict=True) if name or db_id]
     ids, services = zip(*pairs, strict=True) if pairs else ((), ())
     return known, {"user_id": text_column(ids, losses), "user_db_id": text_column(services, losses)}
+
+
+def _count_quoted(ids: Iterable[str]) -> int:
+    """Count the ids that are another one in quotation marks."""
+    known = set(ids)
+    return sum(f'"{user_id}"' in known for user_id in known)
 
 
 def _devices(users: list[dict[str, Any]], losses: Losses) -> tuple[list[dict[str, Any]], Any]:
@@ -444,12 +460,12 @@ def _flawed(events: list[dict[str, Any]], time: Any) -> Any:
 
 def _event_columns(events: list[dict[str, Any]], losses: Losses) -> dict[str, Any]:
     """The columns of EVENT_LOG but for ids, times and attributes."""
-    as_text = ("platform", "os_version", "version", "locale", "country", "arch", "error_hash")
-    came = pick_all(events, (*as_text, "type", "avail_ram", "first_time", "duration"))
+    as_text = ("os_version", "version", "locale", "country", "arch", "error_hash")
+    came = pick_all(events, ("platform", *as_text, "type", "avail_ram", "first_time", "duration"))
     # The published example has the event's name in `type`; should a `name` come, it is the more specific.
     types = texts(came["type"], losses)
     names = texts(pick(events, "name"), losses)
-    kinds = {pair: _kind(*pair) for pair in set(zip(names, types, strict=True))}
+    kinds = {pair: kind_of(*pair) for pair in set(zip(names, types, strict=True))}
     called = [name or type_ for name, type_ in zip(names, types, strict=True)]
     losses.add("{} events have no name", called.count(None))
     raw = [event.get("name") or event.get("type") for event in events]
@@ -459,6 +475,7 @@ def _event_columns(events: list[dict[str, Any]], losses: Losses) -> dict[str, An
     return {
         "event": called,
         "kind": [kinds[pair] for pair in zip(names, types, strict=True)],
+        **platform_columns(came["platform"], losses),
         **{name: text_column(came[name], losses) for name in as_text},
         "ram_gb": number_column(came["avail_ram"], losses),
         "first_time": flag_column(came["first_time"], losses),
@@ -466,16 +483,16 @@ def _event_columns(events: list[dict[str, Any]], losses: Losses) -> dict[str, An
     }
 
 
-def _kind(name: str | None, type_: str | None) -> str | None:
-    """What sort of event it is; init, error:… and nucleus:… are the service's own names."""
+def kind_of(name: str | None, type_: str | None = None) -> str | None:
+    """What sort of event it is; init, error:… and nucleus:… are the service's own names, $… those of a newer client."""
     for text in (type_, name):
         if text == "init":
             return "init"
         if text == "error" or (text and text.startswith("error:")):
             return "error"
-        if text == "nucleus:view":
+        if text in _VIEWS:
             return "view"
-        if text and text.startswith("nucleus:"):
+        if text and (text.startswith("nucleus:") or text in _SYSTEM):
             return "system"
     return "custom" if name or type_ else None
 

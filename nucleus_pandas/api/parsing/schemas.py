@@ -57,6 +57,7 @@ USERS: Schema = {
     "last_seen": INSTANT,
     "devices": COUNT,
     "platform": TEXT,
+    "platform_raw": TEXT,
     "version": TEXT,
 }
 DEVICES: Schema = {
@@ -64,6 +65,7 @@ DEVICES: Schema = {
     "user_db_id": TEXT,
     "device_id": TEXT,
     "platform": TEXT,
+    "platform_raw": TEXT,
     "os_version": TEXT,
     "version": TEXT,
     "last_seen": INSTANT,
@@ -90,6 +92,7 @@ EVENT_LOG: Schema = {
     "event": TEXT,
     "kind": TEXT,
     "platform": TEXT,
+    "platform_raw": TEXT,
     "os_version": TEXT,
     "version": TEXT,
     "locale": TEXT,
@@ -105,6 +108,7 @@ LIVE_USERS: Schema = {
     "user_db_id": TEXT,
     "device_id": TEXT,
     "platform": TEXT,
+    "platform_raw": TEXT,
     "os_version": TEXT,
     "country": TEXT,
     "last_seen": INSTANT,

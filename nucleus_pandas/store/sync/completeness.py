@@ -5,7 +5,7 @@ the demo app counts every event that is no error, and that is what is expected h
 most sessions look short, and requesting them again changes none of them: then no more than `_TRIAL` are tried. Copies
 of an event count as received, as nobody knows whether the list counts them.
 
-What the list itself leaves out cannot be noticed; `EventStore.reconcile` compares with the service's daily counts.
+What the list itself leaves out cannot be noticed; `nu.reconcile` compares with the service's daily counts.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.api.refusals import Refusals, may_concern_one
+from nucleus_pandas.core.units import ONE_DAY
 from nucleus_pandas.exceptions import (
     AuthenticationError,
     NotFoundError,
@@ -55,7 +56,7 @@ _UNREADABLE = 20
 _PATIENT = 30
 _TICK = 0.1
 #: How much later than the list of users the data of an answer can be.
-_LONGEST = dt.timedelta(days=1)
+_LONGEST = ONE_DAY
 _ENOUGH_TO_GUESS = 20
 
 

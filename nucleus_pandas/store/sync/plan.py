@@ -16,6 +16,7 @@ from nucleus_pandas.api.windows import make_window
 from nucleus_pandas.core.dtypes import COUNT, TEXT, make_frame
 from nucleus_pandas.core.durations import Duration, read_duration
 from nucleus_pandas.core.instants import When, Zone
+from nucleus_pandas.core.units import DAY_SECONDS
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.store.eventstore import EventStore, check_store
 from nucleus_pandas.store.schema import one_row
@@ -241,7 +242,7 @@ def _days_of_use(listing: Listing, users: pd.DataFrame, asked: Request) -> Any:
     begin = created.where(created > first, first)
     begin = begin.where(~(users["asked_at"] > begin), users["asked_at"])
     end = seen.where(seen < last, last)
-    return (end - begin).dt.total_seconds().clip(lower=0).to_numpy() / 86400 + 1
+    return (end - begin).dt.total_seconds().clip(lower=0).to_numpy() / DAY_SECONDS + 1
 
 
 def _plan(client: Client, listing: Listing, work: Work, asked: Request) -> SyncPlan:

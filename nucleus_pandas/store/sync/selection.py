@@ -16,7 +16,7 @@ from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
-from nucleus_pandas.core.units import SETTLING_TIME
+from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.privacy.tombstones import Erased, Person
@@ -120,7 +120,7 @@ def _known_until(answer: Answer, last_seen: Any, now: dt.datetime) -> tuple[dt.d
     seen = pd.Series(last_seen)
     newest = seen[seen <= min(now, answer.as_of)].max()
     known: dt.datetime = now if pd.isna(newest) else newest.to_pydatetime()
-    if answer.dated and answer.as_of <= max(now, known) + dt.timedelta(days=1):
+    if answer.dated and answer.as_of <= max(now, known) + ONE_DAY:
         return answer.as_of, True
     return min(known, answer.as_of), False
 

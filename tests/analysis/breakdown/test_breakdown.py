@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 import nucleus_pandas as nu
 from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT
-from nucleus_pandas.stats.intervals import newcombe
 
 NORMAL = "within normal variation"
 
@@ -230,101 +229,11 @@ def test_what_is_no_table_is_refused():
         nu.breakdown(PLATFORMS, top=0)
 
 
-def test_a_comparison_gives_the_difference_of_shares():
-    table = nu.compare_breakdowns(counts(a=60, b=40), counts(a=50, b=30, c=20))
-    assert table["value"].tolist() == ["a", "b", "c"]
-    assert table["count_before"].tolist() == [60, 40, 0]
-    assert table["count_after"].tolist() == [50, 30, 20]
-    assert table["difference"].tolist() == pytest.approx([-0.1, -0.1, 0.2])
-    assert not table["low_n"].any()
-
-
-def test_the_bounds_of_a_difference_are_those_of_newcombe():
-    # Published in Newcombe (1998), method 10, case (a): 56/70 and 48/80.
-    # Two rows that mirror each other: each is judged at half of 5 %.
-    before, after = by_user(a=48, b=32), by_user(a=56, b=14)
-    table = nu.compare_breakdowns(before, after)
-    low, high = newcombe(48, 80, 56, 70, confidence=0.975)[1:]
-    assert table["difference_low"].tolist() == pytest.approx([low, -high])
-    assert table["difference_high"].tolist() == pytest.approx([high, -low])
-
-
-def test_a_comparison_of_totals_has_no_bounds_and_no_verdict():
-    table = nu.compare_breakdowns(counts(a=600, b=400), by_user(a=50, b=30))
-    assert table["difference"].notna().all()
-    assert table[["difference_low", "difference_high", "p_value", "p_adjusted", "verdict"]].isna().all(axis=None)
-
-
-def test_a_share_that_differs_clearly_is_a_clear_change_and_others_are_normal():
-    table = nu.compare_breakdowns(by_user(a=500, b=400, c=100), by_user(a=500, b=300, c=200)).set_index("value")
-    assert table["verdict"].to_dict() == {"a": NORMAL, "b": "clear change", "c": "clear change"}
-
-
-def test_a_clear_difference_of_events_of_a_few_users_is_none():
-    assert set(nu.compare_breakdowns(by_user(500, a=6, b=4), by_user(500, a=3, b=7))["verdict"]) == {NORMAL}
-
-
-def test_what_nobody_was_counted_in_is_too_little_to_compare():
-    assert nu.compare_breakdowns(by_user(a=5), by_user())["verdict"].tolist() == ["too little history"]
-
-
-def test_the_top_of_a_comparison_is_by_share_not_by_count():
-    table = nu.compare_breakdowns(counts(a=1, b=9), counts(a=300, c=900), top=2)
-    assert table["value"].tolist() == ["b", "c", "(other)"]
-    assert table["share_before"].tolist() == [0.9, 0, 0.1]
-    assert table["share_after"].tolist() == [0, 0.75, 0.25]
-
-
-def test_dimensions_are_compared_by_name_and_one_that_only_one_table_has_has_no_share_in_the_other():
-    a = pd.concat([PLATFORMS.assign(dimension="platform"), counts(fr=9).assign(dimension="country")])
-    table = nu.compare_breakdowns(a, PLATFORMS.assign(dimension="platform"))
-    assert table["difference"].tolist()[:3] == [0, 0, 0]
-    country = table.iloc[3]
-    assert pd.isna(country["verdict"])
-    assert (country["dimension"], country["count_after"], country["low_n"]) == ("country", 0, True)
-    assert (
-        country[["share_after", "difference", "difference_low", "difference_high", "p_value", "p_adjusted"]]
-        .isna()
-        .all()
-    )
-
-
-def test_p_values_are_raised_for_being_several():
-    table = nu.compare_breakdowns(by_user(a=50, b=30, c=20), by_user(a=40, b=35, c=25))
-    np.testing.assert_allclose(table["p_adjusted"].min(), 3 * table["p_value"].min())
-
-
-def test_a_comparison_of_nothing_gives_the_same_columns_and_types():
-    for full in (PLATFORMS, PLATFORMS.assign(dimension="x")):
-        empty = nu.compare_breakdowns(full.iloc[:0], full.iloc[:0])
-        assert len(empty) == 0
-        pd.testing.assert_series_equal(empty.dtypes, nu.compare_breakdowns(full, full).dtypes)
-
-
-def test_tables_of_breakdown_can_be_compared_unless_they_were_cut():
-    before, after = counts(a=60, b=50, c=40, d=30), counts(a=60, b=50, g=40, h=30)
-    whole = nu.compare_breakdowns(nu.breakdown(before), nu.breakdown(after))
-    pd.testing.assert_frame_equal(whole, nu.compare_breakdowns(before, after))
-    # Both tables have the rows a, b and (other), which hold c and d in the one and g and h in the other.
-    for pair in (before, nu.breakdown(after, top=2)), (nu.breakdown(before, top=2), nu.breakdown(after, top=2)):
-        with pytest.raises(ValueError, match=r"cut: nobody can tell .* pass the counts .* and top= here"):
-            nu.compare_breakdowns(*pair)
-
-
-def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(ValueError, match="before has periods; pick one"):
-        nu.compare_breakdowns(weekly({"a": 1}, {"a": 1}), PLATFORMS)
-    with pytest.raises(ValueError, match="dimension and none of them"):
-        nu.compare_breakdowns(PLATFORMS.assign(dimension="x"), PLATFORMS)
-
-
 def test_the_arguments_stay_as_they_were():
     frame = weekly({"a": 8, "b": 2}, {"c": 5}).set_axis([7] * 3)
     before = frame.copy()
     nu.breakdown(frame)
-    nu.compare_breakdowns(one := PLATFORMS.copy(), PLATFORMS)
     pd.testing.assert_frame_equal(frame, before)
-    pd.testing.assert_frame_equal(one, PLATFORMS)
 
 
 values = st.one_of(
@@ -361,20 +270,3 @@ def test_shares_add_up_to_one_whatever_comes(rows, top, periods, known):
             assert part["share"].isna().all()
         assert len(part) <= top + 2
         assert part["value"].is_unique
-
-
-@given(rows, rows, st.integers(1, 4))
-@settings(max_examples=40)
-def test_differences_of_shares_add_up_to_nothing(before, after, top):
-    a, b = (
-        pd.DataFrame(
-            {"value": pd.Series([row[0] for row in one], dtype=object), "count": [row[1] for row in one]}
-        ).astype({"count": "int64"})
-        for one in (before, after)
-    )
-    table = nu.compare_breakdowns(a, b, top=top)
-    assert table["count_before"].sum() == a["count"].sum()
-    assert table["count_after"].sum() == b["count"].sum()
-    if a["count"].sum() and b["count"].sum():
-        assert table["difference"].sum() == pytest.approx(0, abs=1e-12)
-        assert table["share_after"].sum() == pytest.approx(1, abs=1e-12)

@@ -10,6 +10,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.planted import truth_of
 from tests.conftest import AUTUMN
 
 TEXT = pd.StringDtype("python")
@@ -316,7 +317,10 @@ def test_days_that_daily_lacks_have_no_rate_and_a_warning_says_how_many():
         ({"per": "sessions"}, "needs the table of load_daily"),
         ({"top": 0}, "whole number from 1"),
         ({"daily": daily_of([1]).assign(day=pd.Timestamp("2020-01-01"))}, "none of the days of errors"),
-        ({"daily": daily_of([1]).drop(columns="sessions")}, "nu.load_daily: missing sessions"),
+        (
+            {"daily": daily_of([1]).drop(columns="sessions")},
+            "daily: missing sessions; found ",
+        ),
         ({"daily": pd.concat([daily_of([1])] * 2)}, "daily holds days twice"),
     ],
 )
@@ -377,7 +381,7 @@ def loaded(app, as_of):
 
 def verdict(app, as_of=AUTUMN):
     """Days judged; spikes by chance; whether the spike day was found; days with a spike of the bad release."""
-    planted = app.truth(as_of=as_of)
+    planted = truth_of(app, as_of)
     trend = nu.error_trend(*loaded(app, as_of))
     bad = [day for day, versions in planted.adoption.items() if versions.get(planted.bad_release)]
     first, last = planted.releases[planted.bad_release].date(), max(day for day in bad if day <= as_of.date())

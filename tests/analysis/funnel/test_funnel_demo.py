@@ -7,6 +7,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.planted import truth_of
 from tests.conftest import AUTUMN
 
 FORTNIGHT_AGO = AUTUMN - dt.timedelta(days=14)
@@ -29,7 +30,7 @@ def received(app):
 
 @pytest.fixture(scope="module")
 def planted(autumn_app):
-    return autumn_app.truth(as_of=AUTUMN)
+    return truth_of(autumn_app, AUTUMN)
 
 
 @pytest.fixture(scope="module")

@@ -398,7 +398,7 @@ def test_curve_and_trend_of_nothing_are_empty_and_of_another_table_refused():
     nothing = nu.retention(THREE.head(0))
     assert len(nu.retention_curve(nothing)) == len(nu.retention_trend(nothing)) == 0
     for function in (nu.retention_curve, nu.retention_trend):
-        with pytest.raises(ValueError, match=r"is no table of nu\.retention"):
+        with pytest.raises(ValueError, match=r"takes the table of nu\.retention"):
             function(THREE)
         with pytest.raises(TypeError, match="of type list"):
             function([1])

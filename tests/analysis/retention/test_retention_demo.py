@@ -7,6 +7,7 @@ import pytest
 
 import nucleus_pandas as nu
 from nucleus_pandas.demo.build import build_app
+from nucleus_pandas.demo.planted import truth_of
 from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
 
@@ -53,7 +54,7 @@ def users(autumn_app, sessions):
 
 @pytest.fixture(scope="module")
 def planted(autumn_app):
-    return autumn_app.truth(as_of=AUTUMN)
+    return truth_of(autumn_app, AUTUMN)
 
 
 def by_plan(sessions, **asked):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sized
+from typing import TYPE_CHECKING, Final
 
 from nucleus_pandas.api.client import check_client
 from nucleus_pandas.core.instants import parse_zone
-from nucleus_pandas.core.text import counted
+from nucleus_pandas.core.text import counted, percent
 from nucleus_pandas.exceptions import IncompleteDataWarning
 from nucleus_pandas.report import service_sections as of_counts
 from nucleus_pandas.report import store_sections as of_people
-from nucleus_pandas.report.changes import percent_of
-from nucleus_pandas.report.report import Report, Section
+from nucleus_pandas.report.report import Report
 from nucleus_pandas.report.report_period import make_span
+from nucleus_pandas.report.section import Section
 from nucleus_pandas.report.service_tables import load
 from nucleus_pandas.report.store_sections import people_of
 from nucleus_pandas.report.summary_cards import cards_of
@@ -35,28 +36,33 @@ if TYPE_CHECKING:
 _TITLES: Final = {"D": "Daily report", "W": "Weekly report", "M": "Monthly report"}
 
 
-def weekly_report(
+def periodic_report(
     client: Client,
     store: EventStore | None = None,
     *,
-    week: When | None = None,
+    freq: Freq = "W",
+    day: When | None = None,
     tz: Zone | None = None,
     funnel: Sequence[StepLike] | None = None,
     attribute: tuple[str, str] | None = None,
     compare: Compare | None = "previous",
     title: str | None = None,
 ) -> Report:
-    """Make the report of a week, from Monday to Sunday.
+    """Make the report of a day, a week or a month.
 
     Parameters
     ----------
     client : Client
         Whose app it is about.
     store : EventStore, optional
-        A store of this app, synced for the week and, better, the eight weeks before. Without it, sections that follow
-        users say what one sync would add. Nothing is synced here.
-    week : date-like, optional
-        Any day of the week; by default the last week that is over. Of a week that is not over, the days that are.
+        A store of this app, synced for the period and, better, for the eight weeks (months: six months) before it.
+        Without it, sections that follow users say what one sync would add. Nothing is synced here.
+    freq : {"D", "W", "M"}, default "W"
+        A day, a week from Monday to Sunday, or a calendar month. In the report of a day, users are followed by weeks,
+        as a day says little about who returns.
+    day : date-like, optional
+        Any day of the period; of months also ``"2026-10"``. By default the last period that is over. Of a period that
+        is not over, the days that are.
     tz : str, int or tzinfo, optional
         The zone of the days; by default the client's.
     funnel : list of steps, optional
@@ -65,7 +71,9 @@ def weekly_report(
     attribute : (str, str), optional
         An event and an attribute of it whose values are broken down, such as ``("init", "plan")``.
     compare : {"previous", "year"} or None
-        The week before, the week 52 weeks before, or nothing.
+        The period before; the one 52 weeks before, of months the same month a year before; or nothing. A day is
+        compared with the same weekday, as weekdays differ. Months differ in length: compare their rates and shares
+        rather than their sums.
     title : str, optional
         The heading of the page, such as the name of your app; by default ``Weekly report`` with the days.
 
@@ -78,9 +86,9 @@ def weekly_report(
     Raises
     ------
     ValueError
-        For a week of which no day is over, for values that are not known, for steps that are no events of the store.
+        For a period of which no day is over, for invalid arguments, and for steps that are no events of the store.
     NucleusError
-        When the service does not answer as it should; `StoreError` when the store is of another app.
+        If the service refuses or fails; `StoreError` if the store belongs to another app.
 
     Warns
     -----
@@ -102,135 +110,27 @@ def weekly_report(
     Examples
     --------
     >>> app = nu.demo_client()
-    >>> report = nu.weekly_report(app, week="2026-10-19", attribute=("init", "plan"))
+    >>> report = nu.periodic_report(app, freq="W", day="2026-10-19", attribute=("init", "plan"))
     >>> report.title
     'Weekly report, 2026-10-19 to 2026-10-25'
     """
-    return _make("W", week, _Asked(client, store, tz, funnel, attribute, compare, title))
-
-
-def daily_report(
-    client: Client,
-    store: EventStore | None = None,
-    *,
-    day: When | None = None,
-    tz: Zone | None = None,
-    funnel: Sequence[StepLike] | None = None,
-    attribute: tuple[str, str] | None = None,
-    compare: Compare | None = "previous",
-    title: str | None = None,
-) -> Report:
-    """Make the report of a day.
-
-    Parameters
-    ----------
-    day : date-like, optional
-        By default yesterday.
-    compare : {"previous", "year"} or None
-        The same weekday a week before, as weekdays differ, or 52 weeks before, or nothing.
-    client, store, tz, funnel, attribute, title
-        As for `weekly_report`.
-
-    Returns
-    -------
-    Report
-        As `weekly_report`; users are followed by weeks, as a day says little of who comes again.
-
-    Raises
-    ------
-    ValueError, NucleusError
-        As `weekly_report`.
-
-    Warns
-    -----
-    IncompleteDataWarning
-        As `weekly_report`.
-
-    Examples
-    --------
-    >>> app = nu.demo_client()
-    >>> nu.daily_report(app, day="2026-10-20").title
-    'Daily report, 2026-10-20'
-    """
-    return _make("D", day, _Asked(client, store, tz, funnel, attribute, compare, title))
-
-
-def monthly_report(
-    client: Client,
-    store: EventStore | None = None,
-    *,
-    month: When | None = None,
-    tz: Zone | None = None,
-    funnel: Sequence[StepLike] | None = None,
-    attribute: tuple[str, str] | None = None,
-    compare: Compare | None = "previous",
-    title: str | None = None,
-) -> Report:
-    """Make the report of a calendar month.
-
-    Parameters
-    ----------
-    month : date-like, optional
-        The month, such as ``"2026-10"``, or any day of it; by default the last month that is over.
-    compare : {"previous", "year"} or None
-        The month before, the same month a year before, or nothing. Months are not of one length: compare rates and
-        shares rather than sums.
-    client, store, tz, funnel, attribute, title
-        As for `weekly_report`; a store should reach back six months.
-
-    Returns
-    -------
-    Report
-        As `weekly_report`, with cohorts of months.
-
-    Raises
-    ------
-    ValueError, NucleusError
-        As `weekly_report`.
-
-    Warns
-    -----
-    IncompleteDataWarning
-        As `weekly_report`.
-
-    Examples
-    --------
-    >>> app = nu.demo_client()
-    >>> nu.monthly_report(app, month="2026-10-01").title
-    'Monthly report, 2026-10-01 to 2026-10-31'
-    """
-    return _make("M", month, _Asked(client, store, tz, funnel, attribute, compare, title))
-
-
-class _Asked(NamedTuple):
-    """What all reports are asked with."""
-
-    client: Client
-    store: EventStore | None
-    tz: Zone | None
-    funnel: Sequence[StepLike] | None
-    attribute: tuple[str, str] | None
-    compare: Compare | None
-    title: str | None
-
-
-def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
-    client = check_client(asked.client)
-    _check(asked)
-    store = None if asked.store is None else check_store(asked.store)
-    zone = parse_zone(client.tz if asked.tz is None else asked.tz)
-    span = make_span(freq, day, zone, client.now(), asked.compare)
-    title = f"{_TITLES[freq]}, {_days(span.first, span.until)}" if asked.title is None else asked.title
-    report = Report(title, _subtitle(client, span))
+    check_client(client)
+    _check(freq, funnel, attribute)
+    stored = None if store is None else check_store(store)
+    zone = parse_zone(client.tz if tz is None else tz)
+    span = make_span(freq, day, zone, client.now(), compare)
+    report = Report(
+        f"{_TITLES[freq]}, {_days(span.first, span.until)}" if title is None else title, _subtitle(client, span)
+    )
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        people = people_of(store, span, client.app_id, asked.funnel)
-        _add_sections(report, people, span, asked)
+        people = people_of(stored, span, client.app_id, funnel)
+        loaded = load(client, span, attribute, stored=people is not None)
+        _add_sections(report, people, loaded, span, funnel, attribute)
     missing = list(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, IncompleteDataWarning)))
     if people is not None and people.log.sample < 1:
-        missing.append(
-            f"The store follows {percent_of(people.log.sample)} of the users: counts from it are of these only."
-        )
+        share = percent(people.log.sample, decimals=None)
+        missing.append(f"The store follows {share} of the users: counts from it are of these only.")
     if people is not None and people.since > span.since:
         missing.append(f"The store holds days since {people.since}: what follows users begins there.")
     if missing:
@@ -241,27 +141,35 @@ def _make(freq: Freq, day: When | None, asked: _Asked) -> Report:
     return report
 
 
-def _check(asked: _Asked) -> None:
-    if isinstance(asked.funnel, str) or (asked.funnel is not None and not len(asked.funnel)):
-        raise ValueError(f'funnel={asked.funnel!r}: pass its steps, funnel=["init", "PROJECT_CREATED"].')
-    pair = asked.attribute
-    if pair is not None and not (isinstance(pair, tuple | list) and len(pair) == 2 and set(map(type, pair)) == {str}):
-        raise ValueError(f'attribute={pair!r}: pass an event and an attribute of it, attribute=("init", "plan").')
+def _check(freq: object, funnel: object, attribute: object) -> None:
+    if freq not in _TITLES:
+        raise ValueError(f'freq={freq!r} must be "D", "W" or "M".')
+    if isinstance(funnel, str) or (isinstance(funnel, Sized) and not len(funnel)):
+        raise ValueError(f'funnel={funnel!r}: pass its steps, funnel=["init", "PROJECT_CREATED"].')
+    pair = isinstance(attribute, tuple | list) and len(attribute) == 2 and set(map(type, attribute)) == {str}
+    if attribute is not None and not pair:
+        raise ValueError(f'attribute={attribute!r}: pass an event and an attribute of it, attribute=("init", "plan").')
 
 
-def _add_sections(report: Report, people: People | None, span: Span, asked: _Asked) -> None:
-    loaded = load(asked.client, span, asked.attribute, stored=people is not None)
+def _add_sections(
+    report: Report,
+    people: People | None,
+    loaded: Loaded,
+    span: Span,
+    funnel: Sequence[StepLike] | None,
+    attribute: tuple[str, str] | None,
+) -> None:
     told = " ".join(filter(None, [_state(span), _compared(span, loaded), _silent(loaded)]))
     report.sections.append(Section("At a glance", told, cards=cards_of(loaded, settled=span.settled)))
     of_people.add_active_users(report, people, loaded.daily)
     of_people.add_growth(report, people)
     of_people.add_retention(report, people, loaded.users, span)
-    of_people.add_funnel(report, people, asked.funnel)
+    of_people.add_funnel(report, people, funnel)
     of_counts.add_events(report, loaded, span)
     of_counts.add_errors(report, loaded, span)
     of_people.add_error_free(report, people)
     of_people.add_releases(report, people, loaded.versions)
-    of_counts.add_breakdowns(report, loaded, span, asked.attribute)
+    of_counts.add_breakdowns(report, loaded, span, attribute)
 
 
 def _subtitle(client: Client, span: Span) -> str:
@@ -317,7 +225,7 @@ def _definitions(span: Span, people: People | None) -> str:
         "says nothing about its cause.",
         f"Counts and rates are compared with how they usually change from {span.step}, over the "
         f"{'six months' if span.freq == 'M' else 'eight weeks'} before. Shares and funnels are compared user by user "
-        "(compare_breakdowns, compare_funnels).",
+        "(compare).",
         "Shares are of all that was counted; what has no value may not be counted (breakdown). What the service counts "
         "are totals: they do not tell how many users they are of, so their shares have no bounds and no verdict.",
         "95 %: the bounds within which the true share, difference or ratio lies in 95 of 100 such cases; beside a "

@@ -44,12 +44,12 @@ def log(store):
 
 @pytest.fixture(scope="module")
 def full(app, store):
-    return nu.weekly_report(app, store, funnel=STEPS, attribute=("init", "plan"))
+    return nu.periodic_report(app, store, funnel=STEPS, attribute=("init", "plan"))
 
 
 @pytest.fixture(scope="module")
 def plain(app):
-    return nu.weekly_report(app, attribute=("init", "plan"))
+    return nu.periodic_report(app, attribute=("init", "plan"))
 
 
 @pytest.fixture
@@ -144,11 +144,11 @@ def test_the_funnel_is_of_28_days_that_all_have_had_the_window_beside_the_28_bef
     # Known until Wednesday, 9:00 UTC: who entered on Sunday a week ago has had 7 days and 48 hours.
     now = nu.funnel(log, STEPS, start="2026-10-12", end="2026-11-08", tz=ZONE)
     before = nu.funnel(log, STEPS, start="2026-09-14", end="2026-10-11", tz=ZONE)
-    compared = nu.compare_funnels(before, now)
+    compared = nu.compare(before, now)
     assert now["pending"].tolist() == [0, 0, 0]
     assert column(full, "Funnel", "users") == numbers(now["users"])
     assert "Entries of 2026-10-12 to 2026-11-08, 28 days" in section(full, "Funnel").note
-    assert column(full, "Beside the 28 days before", "Users") == numbers(compared["users_b"])
+    assert column(full, "Beside the 28 days before", "Users") == numbers(compared["count_b"])
     assert column(full, "Beside the 28 days before", "Difference, points") == tenths(compared["difference"])
 
 
@@ -177,7 +177,7 @@ def test_errors_are_told_by_rate_and_version(app, log, full):
 @words
 def test_a_spike_of_the_week_is_named(app):
     day = nu.demo.truth(scale=0.1, as_of=NOW).spike_day
-    report = nu.weekly_report(app, week=day)
+    report = nu.periodic_report(app, day=day)
     assert str(day) in column(report, "Spikes", "Day")
     assert section(report, "Spikes").cells.names[0] == "Day"
 
@@ -200,7 +200,7 @@ def test_what_came_before_the_store_begins_was_not_seen_first_in_it(log, full):
 
 @words
 def test_a_report_of_the_past_knows_nothing_of_what_came_later(app, store):
-    week = nu.weekly_report(app, store, week="2026-10-05")
+    week = nu.periodic_report(app, store, day="2026-10-05")
     assert column(week, "Retention", "Cohort")[-1] == "2026-10-05"
     assert section(week, "Retention").cells.names[-1] == "Week 3"  # the store begins three weeks before
     end = "2026-10-11T22:00+00:00"
@@ -209,7 +209,7 @@ def test_a_report_of_the_past_knows_nothing_of_what_came_later(app, store):
 
 
 def test_a_day_of_the_past_knows_nothing_of_the_rest_of_its_week(app, store):
-    day = nu.daily_report(app, store, day="2026-10-27")  # a Tuesday
+    day = nu.periodic_report(app, store, freq="D", day="2026-10-27")  # a Tuesday
     begin = "2026-08-31" if TREND["start"] < "2026-08-31" else TREND["start"]
     until = {"start": begin, "end": "2026-10-27", "tz": ZONE, "as_of": "2026-10-27T23:00+00:00"}
     active = nu.growth(store, **until)["active"]
@@ -219,7 +219,7 @@ def test_a_day_of_the_past_knows_nothing_of_the_rest_of_its_week(app, store):
 
 
 def test_growth_of_a_week_that_is_not_over_ends_with_its_days(app, store):
-    running = nu.weekly_report(app, store, week="2026-11-17")
+    running = nu.periodic_report(app, store, day="2026-11-17")
     table = nu.growth(store, start="2026-09-21", end="2026-11-17", tz=ZONE, as_of="2026-11-17")
     heading = "New, returning and resurrected users"
     assert column(running, heading, "active") == numbers(table["active"])
@@ -229,9 +229,9 @@ def test_growth_of_a_week_that_is_not_over_ends_with_its_days(app, store):
 def test_shares_stand_beside_those_before(app, full):
     now, before = nu.load_dimensions(app, **WEEK), nu.load_dimensions(app, **BEFORE)
     platforms = [table[table["dimension"] == "platform"] for table in (before, now)]
-    compared = nu.compare_breakdowns(*platforms)
+    compared = nu.compare(*map(nu.breakdown, platforms))
     assert column(full, "Platforms", "Value") == compared["value"].tolist()
-    assert column(full, "Platforms", "Share, %") == tenths(compared["share_after"])
+    assert column(full, "Platforms", "Share, %") == tenths(compared["rate_b"])
     plans = nu.load_attribute(app, "init", "plan", **WEEK)
     assert sorted(column(full, "init: plan", "Count")) == sorted(numbers(plans["count"]))
 
@@ -248,11 +248,11 @@ def test_new_users_are_compared_with_those_before_and_all_tables_of_them_are_jud
     dimensions = {"platform": "platform", "country": "props.country", "language": "props.locale"}
     rows = pd.concat([users.assign(dimension=name, value=users[of], day=day) for name, of in dimensions.items()])
     before, now = (rows[rows["day"].between(days["start"], days["end"])] for days in (BEFORE, WEEK))
-    compared = nu.compare_breakdowns(before, now)
+    compared = nu.compare(*(nu.breakdown(one, top=1_000) for one in (before, now)))
     for dimension in dimensions:
         table, heading = compared[compared["dimension"] == dimension], f"New users by {dimension}"
         assert column(full, heading, "Value") == table["value"].tolist()
-        assert column(full, heading, "New users") == numbers(table["count_after"])
+        assert column(full, heading, "New users") == numbers(table["count_b"])
         assert column(full, heading, "Bounds from") == tenths(table["difference_low"])
         assert set(column(full, heading, "Change")) <= {"higher", "lower", "within normal variation"}
 
@@ -262,7 +262,7 @@ def test_the_first_weeks_of_an_app_are_too_little_history(app):
     start = (
         nu.load_daily(app, "2026-01-01", "2026-11-15", tz=ZONE).loc[lambda days: days["sessions"] > 0, "day"].iloc[0]
     )
-    report = nu.weekly_report(app, week=start + pd.Timedelta(days=14))
+    report = nu.periodic_report(app, day=start + pd.Timedelta(days=14))
     changes = {card.change for card in section(report, "At a glance").cards}
     assert all("too little history" in change for change in changes)
     assert "Too early to say" in section(report, "Movers").paragraphs[0]
@@ -283,18 +283,18 @@ def test_nobody_s_id_is_on_the_page(app, store, full, plain):
 
 
 def test_the_page_is_small_and_the_same_each_time(app, store, full):
-    again = nu.weekly_report(app, store, funnel=STEPS, attribute=("init", "plan"))
+    again = nu.periodic_report(app, store, funnel=STEPS, attribute=("init", "plan"))
     assert full.to_html() == again.to_html()
     assert len(full.to_html().encode()) < 300_000
 
 
 @words
 def test_the_report_of_a_day_and_of_a_month(app, store):
-    day = nu.daily_report(app, store)
+    day = nu.periodic_report(app, store, freq="D")
     assert day.title == "Daily report, 2026-11-17"
     assert "Judged: 2026-11-15, " in section(day, "At a glance").note
     assert "compared with 2026-11-08." in section(day, "At a glance").note
-    month = nu.monthly_report(app, store, month="2026-10-05", compare=None)
+    month = nu.periodic_report(app, store, freq="M", day="2026-10-05", compare=None)
     assert month.title == "Monthly report, 2026-10-01 to 2026-10-31"
     assert {card.change for card in section(month, "At a glance").cards} == {""}
     assert "Movers" not in [one.heading for one in month.sections]
@@ -302,7 +302,7 @@ def test_the_report_of_a_day_and_of_a_month(app, store):
 
 @words
 def test_days_that_may_still_grow_are_told(app):
-    report = nu.weekly_report(app, week="2026-11-17")
+    report = nu.periodic_report(app, day="2026-11-17")
     assert section(report, "At a glance").note.startswith(
         "The week is not over: 2 days of it are here. Not settled: 2 of 2 days are younger than 48 hours"
     )
@@ -319,7 +319,7 @@ def on_monday():
 
 @words
 def test_a_report_made_on_monday_compares_settled_days_only(on_monday):
-    report = nu.weekly_report(on_monday)
+    report = nu.periodic_report(on_monday)
     assert report.title == "Weekly report, 2026-11-09 to 2026-11-15"
     note = section(report, "At a glance").note
     assert "Judged: 2026-11-07 to 2026-11-13, " in note
@@ -335,11 +335,11 @@ def test_a_report_made_on_monday_compares_settled_days_only(on_monday):
 
 @words
 def test_what_a_report_leaves_to_the_next_one_is_judged_there(on_monday):
-    week = nu.weekly_report(on_monday)
+    week = nu.periodic_report(on_monday)
     later = MONDAY + dt.timedelta(days=7)
     app = build_app(scale=0.1, end=dt.date(2026, 11, 29))
     with DemoClient(DemoService(app, as_of=later), tz=ZONE) as client:
-        following = nu.weekly_report(client)
+        following = nu.periodic_report(client)
     assert "Judged: 2026-11-07 to 2026-11-13." in section(week, "Spikes").note
     assert "Judged: 2026-11-14 to 2026-11-20." in section(following, "Spikes").note
 
@@ -349,7 +349,7 @@ def test_a_daily_report_judges_the_day_that_has_settled_and_names_its_spike():
     spike = nu.demo.truth(scale=0.1, as_of=NOW).spike_day
     made = dt.datetime.combine(spike + dt.timedelta(days=3), dt.time(9), dt.UTC)
     with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 22)), as_of=made)) as client:
-        report = nu.daily_report(client)
+        report = nu.periodic_report(client, freq="D")
     assert report.title == f"Daily report, {spike + dt.timedelta(days=2)}"
     assert column(report, "Spikes", "Day") == [str(spike)]
     assert f"Judged: {spike}." in section(report, "Spikes").note
@@ -367,10 +367,10 @@ def test_a_store_that_was_not_synced_since_is_said(store):
     later = NOW + dt.timedelta(days=5)
     with DemoClient(DemoService(build_app(scale=0.1, end=dt.date(2026, 11, 29)), as_of=later), tz=ZONE) as client:
         with pytest.warns(nu.IncompleteDataWarning, match="holds only 2026-11-16 to 2026-11-17 of these days"):
-            report = nu.weekly_report(client, store, week="2026-11-20")
+            report = nu.periodic_report(client, store, day="2026-11-20")
         assert report.sections[1].heading == "What is missing"
         with pytest.warns(nu.IncompleteDataWarning, match="holds nothing of 2026-06-01 to 2026-06-07"):
-            early = nu.weekly_report(client, store, week="2026-06-01")
+            early = nu.periodic_report(client, store, day="2026-06-01")
         assert "nucleus-pandas sync" in section(early, "Active users").note
 
 
@@ -378,7 +378,7 @@ def test_a_store_that_was_not_synced_since_is_said(store):
 def test_a_store_of_some_users_is_said(app, tmp_path):
     part = nu.EventStore(tmp_path / "part.duckdb")
     nu.sync(app, part, "2026-11-02", NOW, sample=0.3, progress=False)
-    told = section(nu.weekly_report(app, part, compare=None), "What is missing").paragraphs
+    told = section(nu.periodic_report(app, part, compare=None), "What is missing").paragraphs
     assert told[1] == "The store holds days since 2026-11-02: what follows users begins there."
     assert (
         told[0] == f"The store follows {100 * part.info().sample:.0f} % of the users: counts from it are of these only."
@@ -388,18 +388,18 @@ def test_a_store_of_some_users_is_said(app, tmp_path):
 def test_a_store_of_another_app_is_refused(app, store, monkeypatch):
     monkeypatch.setattr(app, "app_id", "another")
     with pytest.raises(nu.StoreError, match="of another app"):
-        nu.weekly_report(app, store)
+        nu.periodic_report(app, store)
 
 
 @words
 def test_a_funnel_that_was_not_asked_for_says_how(app, store):
-    assert "Pass its steps" in section(nu.weekly_report(app, store), "Funnel").paragraphs[0]
+    assert "Pass its steps" in section(nu.periodic_report(app, store), "Funnel").paragraphs[0]
 
 
 @words
 def test_a_day_without_sessions_is_named(app):
     silent = nu.load_daily(app, **TREND).set_index("day")["sessions"].loc[lambda sessions: sessions == 0].index[0]
-    report = nu.daily_report(app, day=silent)
+    report = nu.periodic_report(app, freq="D", day=silent)
     assert f"No sessions on {silent:%Y-%m-%d}: nobody was there" in section(report, "At a glance").note
     assert section(report, "Events").cells.rows == []
     assert section(report, "Spikes").note.startswith("1 of 1 day not judged")
@@ -407,7 +407,7 @@ def test_a_day_without_sessions_is_named(app):
 
 @words
 def test_before_there_was_anybody_there_is_nothing_to_compare_with(app):
-    report = nu.weekly_report(app, compare="year")
+    report = nu.periodic_report(app, compare="year")
     note = "There were no sessions in 2025-11-10 to 2025-11-16: nothing to compare with."
     assert note in section(report, "At a glance").note
     assert {card.change for card in section(report, "At a glance").cards} == {""}
@@ -421,28 +421,29 @@ def test_before_there_was_anybody_there_is_nothing_to_compare_with(app):
         ({"funnel": "init"}, r'pass its steps, funnel=\["init"'),
         ({"funnel": []}, r'pass its steps, funnel=\["init"'),
         ({"title": " "}, "title is empty"),
+        ({"freq": "Y"}, 'freq=\'Y\' must be "D", "W" or "M"'),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_asked(app, monkeypatch, given, message):
     monkeypatch.setattr(nu.Client, "get", lambda *_, **__: pytest.fail("asked"))
     with pytest.raises(ValueError, match=message):
-        nu.weekly_report(app, **given)
+        nu.periodic_report(app, **given)
 
 
 @words
 def test_an_attribute_that_is_not_there_is_said_on_the_page(app):
     with pytest.warns(UserWarning, match="No values"):
-        report = nu.weekly_report(app, attribute=("init", "plam"), compare=None)
+        report = nu.periodic_report(app, attribute=("init", "plam"), compare=None)
     assert section(report, "init: plam").note == "Nothing was counted under this heading in these days."
 
 
 def test_an_app_that_nobody_uses_has_a_report(empty_app, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        alone = nu.weekly_report(empty_app)
+        alone = nu.periodic_report(empty_app)
         store = nu.EventStore(tmp_path / "empty.duckdb")
         nu.sync(empty_app, store, "2026-10-01", "2026-11-20", progress=False)
-        with_store = nu.weekly_report(empty_app, store, attribute=("init", "plan"))
+        with_store = nu.periodic_report(empty_app, store, attribute=("init", "plan"))
     for report in (alone, with_store):
         assert section(report, "At a glance").cards[2].value == "0"
         assert "No rows." in report.to_html()
