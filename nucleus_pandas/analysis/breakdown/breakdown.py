@@ -108,7 +108,7 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
 
 def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
     """The rows of one dimension or attribute, period by period."""
-    kept = keep(counted, group, top, counted.count.astype(np.float64))
+    kept = keep(counted, group, top)
     periods, values = kept.counts.shape
     # Of a period that is not complete there is no share.
     base = np.where(counted.complete, kept.counts.sum(axis=1), 0)[:, None]
