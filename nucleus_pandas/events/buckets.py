@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Ints
-from nucleus_pandas.core.instants import When, instant_of, make_instant, microseconds
+from nucleus_pandas.core.checks import read_span
+from nucleus_pandas.core.instants import When, instant_of
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.events.bucket_sources import Opened, check_fits, of_kinds, open_source
 from nucleus_pandas.events.clock_errors import Times, days_of_utc, newest
@@ -177,7 +178,7 @@ class Buckets(Parted):
         self._find, self._properties = opened.properties, dict[str, Property]()
         require(columns, ["user_id", "time", "event"], "Buckets")
         instants(columns["time"])
-        self._as_of_us = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
+        self._as_of_us = read_span(None, None, None, as_of).as_of
         #: A log without events that knows the columns, before anything is read.
         self.bare = EventLog.whole(columns, {}, sample, spans)
         self._facts: Facts | None = None

@@ -14,7 +14,8 @@ import pandas as pd
 from nucleus_pandas.api.parsing.people import kind_of
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.arrays import Bools, Ints, combine, is_group_start, small
-from nucleus_pandas.core.instants import When, make_instant, microseconds
+from nucleus_pandas.core.checks import read_span
+from nucleus_pandas.core.instants import When
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.events.clock_errors import newest
 from nucleus_pandas.events.json_properties import JsonProperties
@@ -164,7 +165,7 @@ class EventLog:
         elif properties is not None:
             raise ValueError("properties is for a store; a DataFrame has the columns that it has.")
         self.sample = checked_sample(sample)
-        self._known = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
+        self._known = read_span(None, None, None, as_of).as_of
         self._make(frame, None, "the event log")
 
     @classmethod
