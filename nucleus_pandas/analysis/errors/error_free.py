@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.errors.failure_counts import CountFailures, FailureCounts, count_failures
-from nucleus_pandas.core.arrays import Bools, Ints
+from nucleus_pandas.core.arrays import Bools, Ints, distinct
 from nucleus_pandas.core.calendar import NO_PERIODS, Calendar, Freq, Periods, WeekStart, read_calendar
 from nucleus_pandas.core.checks import Span, checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
@@ -29,10 +29,10 @@ from nucleus_pandas.events.error_events import (
 from nucleus_pandas.events.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.events.periods import find_periods
 from nucleus_pandas.events.protocol import answer
-from nucleus_pandas.events.segments import rank_segments
-from nucleus_pandas.events.session_parts import SessionTimes, Wanted, largest_segments, narrowed
+from nucleus_pandas.events.segments import Segments, rank_segments
+from nucleus_pandas.events.session_parts import SessionTimes, Wanted, largest_segments, narrowed, segments_of
 from nucleus_pandas.events.steps import find_column, properties_of
-from nucleus_pandas.stats.clusters import user_wilson
+from nucleus_pandas.stats.clusters import UserSums, sum_users, user_wilson
 from nucleus_pandas.stats.intervals import LOW_N, wilson
 
 
@@ -304,3 +304,62 @@ def _rates(name: str, free: Ints, all_of: Ints, bounds: tuple[Any, Any], known: 
         rate = free / all_of
     rates = {name: rate, f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
     return {column: np.where(known, values, np.nan) for column, values in rates.items()}
+
+
+class FailureCounts(NamedTuple):
+    """Of each period and segment: sums of sessions (trials) and failed ones (hits), users, and failed users."""
+
+    sessions: UserSums
+    users: Ints
+    failed_users: Ints
+
+
+def count_failures(found: Sessions, period: Ints, periods: Periods | None, segments: Segments | None) -> FailureCounts:
+    """Count sessions and users by period and segment."""
+    names = 1 if segments is None else len(segments.names)
+    groups = (1 if periods is None else len(periods.labels)) * names
+    group = period * names + (0 if segments is None else segments.code)
+    failed = found.failed
+    return FailureCounts(
+        sum_users(group, found.user, failed, groups),
+        _users(group, found.user, groups),
+        _users(group[failed], found.user[failed], groups),
+    )
+
+
+@dataclass(frozen=True)
+class CountFailures:
+    """The counts of the table; a user is in one part, so users add up, too."""
+
+    wanted: Wanted
+    periods: Periods | None
+    column: str | None
+    segments: list[str] | None
+
+    def partial(self, log: EventLog) -> FailureCounts:
+        """Count one part."""
+        found = self.wanted.find(log)
+        period = np.zeros(len(found.time), dtype=np.int64)
+        if self.periods is not None:
+            period = np.searchsorted(self.periods.edges, found.time, side="right") - 1
+        segments = None
+        if self.column is not None and self.segments is not None:
+            segments = segments_of(log, found, self.column, self.segments)
+        return count_failures(found, period, self.periods, segments)
+
+    def merge(self, one: FailureCounts, other: FailureCounts) -> FailureCounts:
+        """Add two parts up."""
+        return FailureCounts(
+            one.sessions + other.sessions, one.users + other.users, one.failed_users + other.failed_users
+        )
+
+    def finish(self, state: FailureCounts) -> FailureCounts:
+        """Give them as they are."""
+        return state
+
+
+def _users(group: Ints, user: Ints, groups: int) -> Ints:
+    """How many different users each group has."""
+    width = int(user.max(initial=0)) + 1
+    pairs = distinct(group.astype(np.int64) * width + user)
+    return np.bincount(pairs // width, minlength=groups)
