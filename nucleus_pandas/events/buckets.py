@@ -31,7 +31,7 @@ from nucleus_pandas.store.properties import Property
 
 #: The columns that make a session.
 SESSION = ("session_id", "device_id", "session_start")
-#: The columns that tell when sessions start.
+#: The columns from which starts of sessions are found.
 STARTS = (*SESSION, "kind")
 _IDS = ("user_id", "user_db_id")
 
@@ -72,7 +72,7 @@ class Buckets(Parted):
         If `source` is something else, or times are no instants.
     ValueError
         If there are no files in the folder, columns are missing, times of a frame are naive, events of a user lie in
-        several buckets, or it is not told by one column alone who a user is; for an `engine` that is not known.
+        several buckets, or no single column identifies users; for an `engine` that is not known.
     ImportError
         If Dask is not installed, for its engine; if Spark is older than 4.
     StoreError
@@ -224,7 +224,7 @@ class Buckets(Parted):
         users = len(self._look().users)
         events, names = int(self.whole.counts.sum()), int((self.whole.counts > 0).sum())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the first analysis tells of clocks that are ahead
+            warnings.simplefilter("ignore")  # the first analysis warns about clocks that are ahead
             known = f", known until {instant_of(self._until()):%Y-%m-%d %H:%M}" if events else ""
         return f"Buckets: {counted(users, 'user')}, {counted(events, 'event')} of {counted(names, 'name')}{known}"
 
@@ -303,7 +303,7 @@ class Buckets(Parted):
         Parameters
         ----------
         as_of : int, optional
-            Until when the data are known, if the analysis was told.
+            Until when the data are known, if `as_of` was given.
         steps : collection of (str, Step)
             The events that are asked for, each with the name of its place in messages.
         by : str, optional
@@ -335,7 +335,7 @@ class Buckets(Parted):
         if free:
             needed, every = set(known), True
         elif needed & set(CONTEXT) and "session_id" in known:
-            # What the first event of a session tells holds for the others.
+            # What the first event of a session has holds for the others.
             needed, every = needed | set(SESSION), True
         request = ColumnRequest(
             tuple(name for name in known if name in needed),

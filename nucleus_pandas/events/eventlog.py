@@ -103,7 +103,7 @@ class EventLog:
     -----
     A *user* is the service's ``_id``: where the frame has user_db_id, events with the same one are of one user,
     whatever their user_id, which may change. Rows without it count to the user whose other rows have the same
-    user_id, if that is one user only; otherwise user_id tells who it is. The empty text is missing.
+    user_id, if that is one user only; otherwise user_id identifies the user. The empty text is missing.
 
     A *session* is a user, device_id, session_id and session_start, as far as the frame has these columns; session_id it
     must have. What comes with `init` and errors only (platform, platform_raw, os_version, version, locale, country,
@@ -178,7 +178,7 @@ class EventLog:
 
     @classmethod
     def part(cls, frame: pd.DataFrame, whole: EventLog, as_of: int) -> EventLog:
-        """Make the log of some users of a larger one, with its names and counts; what is left out is not told."""
+        """Make the log of some users of a larger one, with its names and counts; rows left out are not reported."""
         log = cls.__new__(cls)
         log.sample, log.spans, log._known, log.is_part = whole.sample, whole.spans, as_of, True
         log._make(frame, None, None, whole)
@@ -240,7 +240,7 @@ class EventLog:
         user = ids(frame, rows, warn=whose is not None)
         kept = kept_rows({"user": user < 0, "time": no_time, "event": event < 0}, whose)
         if kept is not None:
-            # Rows that are left out tell all the same until when the data are known.
+            # Rows that are left out count for until when the data are known.
             self._known = newest(time[~no_time]) if self._known is None else self._known
             user, time, event = user[kept], time[kept], event[kept]
             rows = kept if rows is None else rows[kept]
@@ -386,7 +386,7 @@ class EventLog:
         return frame.assign(**filled)
 
     def _filled(self, column: str) -> Ints:
-        """For each event the row of the frame that tells the value of a column, -1 if none does."""
+        """For each event the row of the frame with the value of a column, -1 if none has one."""
         if column not in self._sources:
             order = np.argsort(self.session, kind="stable")
             session = self.session[order]
@@ -447,7 +447,7 @@ def as_event_log(
     only : collection of str, optional
         The only events that the analysis looks at: a DataFrame is then made ready as far as they go.
     as_of : int, optional
-        Until when the data are known, if the analysis was told, so that it need not be found out.
+        Until when the data are known, if `as_of` was given, so that it need not be found.
     within : tuple of datetime or None
         The instants between which it looks: no more than the sessions that touch them are read from a store.
     properties : collection of str, optional

@@ -247,7 +247,7 @@ def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> Event
 def _first(log: EventLog | Parts | Buckets, time: Times, start: int | None, zone: dt.tzinfo) -> tuple[int, int | None]:
     """Give the first day of a log, and the time before which its rows are left out, if any are.
 
-    It begins with its first event, whenever the session of that began. Clocks that are years behind tell nothing: a
+    It begins with its first event, whenever the session of that began. Clocks that are years behind are ignored: a
     warning says how many rows are left out; but from `start` on, where that is given, all rows are believed.
     """
     begin, oldest_of_all = _begin(log, time)

@@ -22,7 +22,7 @@ Counts = pd.DataFrame | pd.Series
 
 #: What a table can count apart from each other, in this order.
 GROUPS = ("dimension", "event", "attribute")
-#: Columns that tell whose counts these are, the service's id first.
+#: Columns with the users whose counts these are, the service's id first.
 USERS = ("user_db_id", "user_id")
 # Counts up to this are exact in every column.
 _MOST = 2**53
@@ -44,7 +44,7 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
     ----------
     counts : DataFrame or Series
         Any table with the columns value and count: of `load_attribute`, `load_dimensions`, or of yours; or what
-        ``value_counts(dropna=False)`` gives. With a column user_db_id or user_id it tells whose counts these are, and
+        ``value_counts(dropna=False)`` gives. A column user_db_id or user_id says whose counts these are, and
         shares have bounds; without a column count, each row then counts 1. With a column period (of ``freq=``) each
         period is broken down by itself, and so is each dimension, or event and attribute, of the table.
     top : int, default 10
@@ -63,9 +63,9 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
         - share: count / all that was counted of the same period and dimension or attribute, ``(other)`` and ``(none)``
           included, so that shares add up to 1
         - share_low, share_high: 95 % bounds of the share (Wilson, with users as the sampling unit); missing where
-          `counts` has no users, as totals do not tell how many users they are of
+          `counts` has no users, as totals do not say how many users they are of
         - cumulative_share: of this row and those above it; 1 in the last row
-        - complete, settled: of the period, as in `counts`, and True where it does not tell; only with periods
+        - complete, settled: of the period, as in `counts`, and True where it has no such column; only with periods
 
         A share of nothing is missing (NaN), and so is that of a period that is not complete; without a column period,
         all of them if a row of `counts` says that it is not.
@@ -140,7 +140,7 @@ def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
 
 
 def _names(counted: Counted, group: Any) -> dict[str, Any]:
-    """The columns that tell what was counted apart from each other."""
+    """The columns whose values are counted separately."""
     return {name: [counted.groups[one][place] for one in group.tolist()] for place, name in enumerate(counted.by)}
 
 
@@ -323,7 +323,7 @@ def _periods(column: pd.Series, name: str) -> tuple[Ints, Any]:
 
 
 def _state(frame: pd.DataFrame, column: str, period: Ints, periods: int) -> Bools:
-    """Of each period, whether all of its rows say so; where the table does not tell, it is taken to be."""
+    """Of each period, whether all of its rows say so; without the column, it is taken to be."""
     state = np.ones(periods, dtype=np.bool_)
     if column in frame.columns:
         state[period[~frame[column].astype("boolean").fillna(value=True).to_numpy(dtype=bool)]] = False

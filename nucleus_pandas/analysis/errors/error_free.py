@@ -53,7 +53,7 @@ def error_free(
     Parameters
     ----------
     activity : DataFrame, EventLog, EventStore or Buckets
-        The table of `load_sessions` (one request a user), whose column `errors` tells; or an event log with sessions.
+        The table of `load_sessions` (one request a user), with its column `errors`; or an event log with sessions.
         Of a store its sessions, of the interval that was synced: of other days it knows only some users.
     freq, week_start
         The periods in which sessions start, as for `growth`; ``freq=None`` for all of them together.
@@ -109,8 +109,9 @@ def error_free(
     more without any. Users of several periods or segments count in each, so that they do not add up. The longer the
     period the lower the share of users without errors: compare periods of one length only.
 
-    Sessions of one user resemble each other, so their bounds are those of the number of independent sessions that would
-    tell as much (section *Bounds and verdicts*): the more the sessions of few users dominate, the wider they are.
+    Sessions of one user resemble each other, so their bounds are those of the number of independent sessions with
+    the same information (section *Bounds and verdicts*): the more the sessions of few users dominate, the wider they
+    are.
 
     Examples
     --------
@@ -149,7 +150,7 @@ def crash_free(
     events : DataFrame, EventLog, EventStore or Buckets
         An event log with sessions.
     freq, week_start, by, top, start, end, tz, as_of
-        As for `error_free`; ``by="version"``, ``"platform"`` or ``"country"`` tells where it crashes.
+        As for `error_free`; ``by="version"``, ``"platform"`` or ``"country"`` shows where it crashes.
 
     Returns
     -------
@@ -160,7 +161,7 @@ def crash_free(
     Raises
     ------
     ValueError, TypeError
-        As `error_free`; a table of sessions does not tell which errors there were.
+        As `error_free`; a table of sessions does not say which errors there were.
 
     Warns
     -----

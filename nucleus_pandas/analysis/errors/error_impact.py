@@ -115,7 +115,7 @@ def impact_of_errors(
 
     Notes
     -----
-    Whether somebody comes back *goes with* an error; this does not tell that the error drives them away. Who does more
+    Whether somebody comes back *goes with* an error; this does not mean that the error drives them away. Who does more
     meets more errors and comes back more, which alone would make errors look harmless, or even good. That is why users
     are compared with others who did as much. Where else they differ (plan, system, version) is not looked at.
 

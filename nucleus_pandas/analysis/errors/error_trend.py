@@ -77,7 +77,7 @@ def error_trend(
         - expected: the median of the rates of the same weekday of the weeks before (of two in the middle the lower),
           see Notes
         - expected_low, expected_high: the range in which the rate was to be expected
-        - spike: the rate lies above `expected_high`; missing where that cannot be told
+        - spike: the rate lies above `expected_high`; missing where it is too early to say
         - weeks: from how many weeks `expected` comes, at most 8; with less than 4 it is missing
         - per: ``100 sessions`` or ``active user``; missing without `daily`
         - complete, settled: as in `load_daily`, of both tables
@@ -112,7 +112,7 @@ def error_trend(
 
     z grows with the number of rows a day, as more errors give chance more tries: of 500 quiet days one has a false
     spike in any of its rows. Where bursts are wild it happens more often, up to a few days in a hundred; most often
-    with an error that comes in a burst every ten days or less, as its quiet weeks tell nothing of bursts.
+    with an error that comes in a burst every ten days or less, as its quiet weeks say nothing about bursts.
 
     What rises and stays is a spike until the weeks before have risen as well, for four to five weeks; after that it is
     what is to be expected. In the weeks after a bad release the range is still wide, and of another incident as bad

@@ -21,7 +21,7 @@ _ROOM = 8
 
 @dataclass(frozen=True)
 class PlainDays:
-    """What a frame tells: until when, each user's first time, and the days of each, by user and day."""
+    """What is read from a frame: until when, each user's first time, and the days of each, by user and day."""
 
     as_of_microseconds: int
     user: Ints

@@ -93,7 +93,7 @@ def read_cohort_calendar(
     tz: Zone | None,
     as_of: When | None,
 ) -> CohortCalendar:
-    """Check how time is cut; `as_of` is below 0 as long as nobody told it."""
+    """Check how time is cut; `as_of` is `NO_AS_OF` if none was given."""
     check_choice("clock", clock, get_args(Clock))
     start_us, end_us, as_of_us, zone = read_span(start, end, tz, as_of)
     calendar = read_calendar(freq, week_start, zone)
