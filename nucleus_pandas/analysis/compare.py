@@ -308,10 +308,9 @@ def _beside_reference(table: _Table, reference: str | None) -> tuple[Rows, Rows,
     largest: dict[Any, float] = {}
     for key, row in table.rows.items():
         largest[key[at]] = max(largest.get(key[at], 0.0), np.nan_to_num(row.base))
-    if reference is not None and reference not in largest:
-        known = ", ".join(map(shown, list(largest)[:_SHOWN])) or "none"
-        raise ValueError(f"reference={reference!r} is not a segment of a; there are {known}.")
-    if reference is None and largest:
+    if reference is not None:
+        check_choice("reference", reference, list(largest))
+    elif largest:
         reference = max(largest, key=lambda segment: (segment not in (OTHER, MISSING), largest[segment]))
     a: Rows = {}
     for key in table.rows:

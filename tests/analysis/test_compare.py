@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 import nucleus_pandas as nu
 from nucleus_pandas.core.dtypes import COUNT, TEXT
 from nucleus_pandas.stats.intervals import newcombe, wilson
+from nucleus_pandas.stats.significance import holm_confidence
+from tests.analysis.false_changes import pair
 
 STEPS = ["init", "PROJECT_CREATED", "EXPORT_PDF"]
 BOUNDS = ["difference_low", "difference_high", "p_value", "p_adjusted"]
@@ -104,11 +106,9 @@ def test_the_bounds_and_p_values_are_those_of_other_libraries():
     expected = [stats.chi2_contingency([[x, n - x], [y, m - y]], correction=False).pvalue for x, n, y, m in counts]
     np.testing.assert_allclose(compared["p_value"], expected)
     np.testing.assert_allclose(compared["p_adjusted"], multitest.multipletests(expected, method="holm")[1])
-    for place, (rank, (x, n, y, m)) in enumerate(zip(stats.rankdata(expected), counts, strict=True)):
-        # All three are judged, the smallest p-value at 5 % / 3; from the first that is not below its level on, at that.
-        level = 0.05 / (3 - min(rank, 3) + 1) if expected[place] < 0.02 else 0.05
-        low, high = proportion.confint_proportions_2indep(y, m, x, n, method="newcomb", alpha=level)
-        np.testing.assert_allclose(compared.loc[place, ["difference_low", "difference_high"]].tolist(), [low, high])
+    for place, ((x, n, y, m), confidence) in enumerate(zip(counts, holm_confidence(expected), strict=True)):
+        bounds = proportion.confint_proportions_2indep(y, m, x, n, method="newcomb", alpha=1 - confidence)
+        np.testing.assert_allclose(compared.loc[place, ["difference_low", "difference_high"]].tolist(), bounds)
 
 
 def test_each_segment_is_compared_with_the_one_with_most_entrants():
@@ -294,6 +294,13 @@ def test_a_difference_of_many_events_of_a_few_users_is_not_clear():
     assert set(shares(people(500, a=6, b=4), people(500, a=3, b=7))["verdict"]) == {NORMAL}
 
 
+def test_shares_of_events_seldom_change_clearly_where_nothing_changed():
+    rng = np.random.default_rng(1)
+    with_users, with_events = np.sum([pair(rng, 30, 5, 0.3, 1.0) for _ in range(60)], axis=0)
+    assert with_users <= 6
+    assert with_events >= 50
+
+
 def test_a_breakdown_of_nothing_is_too_little_history():
     table = shares(people(a=5), people())
     assert (table["verdict"].tolist(), table["reason"].tolist()) == ([UNTESTED], ["not in b"])
@@ -420,8 +427,8 @@ def test_an_argument_that_is_not_a_table_is_refused():
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"rate": "total"}, '"from_start", "from_previous"'),
-        ({"reference": "gold"}, 'there are "free", "pro"'),
+        ({"rate": "from_strat"}, 'rate="from_strat" is not known; write one of "from_start", "from_previous"'),
+        ({"reference": "gold"}, 'reference="gold" is not known; write one of "free", "pro"'),
     ],
 )
 def test_an_unknown_choice_is_refused_with_the_valid_ones(settings, told):

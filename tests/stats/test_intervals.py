@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nucleus_pandas.stats.intervals import equal_rates, holm, newcombe, student_tails, wilson
+from nucleus_pandas.stats.intervals import (
+    equal_rates,
+    holm,
+    newcombe,
+    score_bounds,
+    student_tails,
+    trials_of_bounds,
+    wilson,
+)
 
 CASES = [(0, 10), (10, 10), (1, 2), (3, 29), (29, 30), (450, 1000), (1, 250_000), (999_999, 1_000_000)]
 # Computed once with statsmodels 0.15: proportion_confint(successes, trials, method="wilson").
@@ -20,6 +28,13 @@ WILSON = {
 @pytest.mark.parametrize(("counts", "bounds"), WILSON.items())
 def test_wilson_gives_the_reference_figures(counts, bounds):
     assert [float(bound) for bound in wilson(*counts)] == pytest.approx(bounds, abs=1e-9)
+
+
+def test_the_trials_of_bounds_are_those_that_they_were_made_of():
+    rate = np.array([0, 0.001, 0.3, 0.5, 0.7, 0.999, 1])
+    for trials in (0.5, 3, 1_000, 2.5e9):
+        np.testing.assert_allclose(trials_of_bounds(rate, *score_bounds(rate, trials)), trials, rtol=1e-5)
+    assert np.isnan(trials_of_bounds([np.nan, 0.5], [0.1, np.nan], [0.3, np.nan])).all()
 
 
 def test_wilson_is_exactly_0_where_nothing_and_1_where_everything_succeeded():

@@ -7,7 +7,7 @@ lifelines may ask for an older pandas, so give it an environment of its own:
 import numpy as np
 import pytest
 
-from nucleus_pandas.stats.kaplan_meier import kaplan_meier
+from nucleus_pandas.stats.kaplan_meier import kaplan_meier, survival_bounds, survival_error
 
 # Weeks in remission of the patients on 6-mercaptopurine, Freireich et al. (1963).
 RELAPSED = [6, 6, 6, 7, 10, 13, 16, 22, 23]
@@ -28,6 +28,11 @@ def test_the_published_figures_are_found():
 def test_the_bounds_are_those_of_greenwood_on_the_log_log_scale():
     _, low, high = kaplan_meier(WEEKS, LOST).at(list(BOUNDS))
     assert list(zip(low, high, strict=True)) == [pytest.approx(pair, abs=1e-3) for pair in BOUNDS.values()]
+
+
+def test_the_error_of_bounds_is_the_one_that_they_were_made_of():
+    error = np.array([0.01, 0.2, 1.5])
+    np.testing.assert_allclose(survival_error(*survival_bounds(np.array([0.99, 0.5, 0.1]), error)), error)
 
 
 def test_without_censoring_it_is_the_share_of_those_still_there():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nucleus_pandas.stats.intervals import newcombe
-from nucleus_pandas.stats.significance import Verdict, compare_rates, holm_confidence, verdicts_of
+from nucleus_pandas.stats.significance import Verdict, compare_rates, compare_survival, holm_confidence, verdicts_of
 
 
 def test_a_verdict_is_clear_normal_or_too_little_history():
@@ -45,6 +45,14 @@ def test_bounds_beside_a_clear_change_do_not_hold_zero():
     clear = np.array([one == Verdict.CLEAR for one in found.verdict])
     assert clear.any()
     assert ((found.difference_low[clear] > 0) | (found.difference_high[clear] < 0)).all()
+
+
+def test_a_comparison_of_two_survivals_has_the_bounds_of_both_combined():
+    found = compare_survival(np.array([0.8]), np.array([0.2]), np.array([0.5]), np.array([0.1]))
+    # 0.8 ** exp(1.96 * 0.2) = 0.719, 0.8 ** exp(-1.96 * 0.2) = 0.860; 0.5 ** exp(1.96 * 0.1) = 0.430 and 0.566.
+    assert found.difference_low[0] == pytest.approx(-0.3 - np.hypot(0.070, 0.060), abs=1e-3)
+    assert found.difference_high[0] == pytest.approx(-0.3 + np.hypot(0.066, 0.081), abs=1e-3)
+    assert found.verdict == [Verdict.CLEAR]
 
 
 def test_without_anybody_in_a_group_nothing_is_tested():

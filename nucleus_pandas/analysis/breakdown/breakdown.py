@@ -121,7 +121,7 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
 
 def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
     """The rows of one dimension or attribute, period by period."""
-    kept = keep(counted, group, top, counted.count.astype(np.float64))
+    kept = keep(counted, group, top)
     periods, values = kept.counts.shape
     # Of a period that is not complete there is no share.
     base = np.where(counted.complete, kept.counts.sum(axis=1), 0)[:, None]
@@ -224,15 +224,17 @@ def read_counts(counts: object, name: str) -> Counted:
     return Counted(by, groups, names, group, value, period, count, firsts, complete, settled, user)
 
 
-def keep(table: Counted, group: int, top: int, weight: Any) -> Kept:
-    """Give the `top` values of a group with most weight (a number a row), then ``(other)`` and ``(none)``, if any."""
+def keep(table: Counted, group: int, top: int) -> Kept:
+    """Give the `top` most frequent values of a group, then ``(other)`` and ``(none)``, if any."""
     rows = np.flatnonzero(table.group == group)
     value = table.value[rows]
-    weights = np.bincount(value, weights=weight[rows], minlength=len(table.names))
+    # Counts, and their squares, can be larger than integers.
+    weights = table.count[rows].astype(np.float64)
+    sizes = np.bincount(value, weights=weights, minlength=len(table.names))
     there = np.flatnonzero(np.bincount(value, minlength=len(table.names))).tolist()
     ranked = sorted(
         (code for code in there if table.names[code] not in (MISSING, OTHER)),
-        key=lambda code: (-weights[code], table.names[code]),
+        key=lambda code: (-sizes[code], table.names[code]),
     )
     names = [table.names[code] for code in ranked[:top]]
     present = {table.names[code] for code in there}
@@ -245,8 +247,6 @@ def keep(table: Counted, group: int, top: int, weight: Any) -> Kept:
     np.add.at(counts, (table.period[rows], place[value]), table.count[rows])
     if table.user is None:
         return Kept(names, counts, None)
-    # Squares of counts can be larger than integers.
-    weights = table.count[rows].astype(np.float64)
     sums = sum_shares(table.user[rows], table.period[rows], place[value], weights, *counts.shape)
     return Kept(names, counts, UserSums(*(one.reshape(counts.shape) for one in sums)))
 
