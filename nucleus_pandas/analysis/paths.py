@@ -144,7 +144,7 @@ def paths(
         log = events.parts(as_of=asked.as_of, steps=[(place, around)], columns=["kind"])
     else:
         log = as_event_log(events, properties=properties_of([around]))
-    until = log.as_of_microseconds if asked.as_of is None else asked.as_of
+    until = log.as_of_us if asked.as_of is None else asked.as_of
     return answer(_Paths(around, place, (asked.start, asked.end), until, silence, steps, top, log.sample), log)
 
 

@@ -229,7 +229,7 @@ class Buckets(Parted):
         return f"Buckets: {counted(users, 'user')}, {counted(events, 'event')} of {counted(names, 'name')}{known}"
 
     @cached_property
-    def as_of_microseconds(self) -> int:
+    def as_of_us(self) -> int:
         """Until when the data are known, in microseconds since 1970."""
         return self._until()
 
@@ -241,7 +241,7 @@ class Buckets(Parted):
         """Until when the data are known; missing where there are none."""
         if not len(self.times.moments):
             return pd.NaT
-        return pd.Timestamp(instant_of(self.as_of_microseconds)).as_unit("us")
+        return pd.Timestamp(instant_of(self.as_of_us)).as_unit("us")
 
     @property
     def times(self) -> Times:
@@ -343,7 +343,7 @@ class Buckets(Parted):
             frozenset() if free or named else frozenset({*_IDS, "device_id", "session_id"} - looked_at),
             tuple(one for name, one in self._properties.items() if name in needed),
         )
-        until = self.as_of_microseconds if as_of is None else as_of
+        until = self.as_of_us if as_of is None else as_of
         return Parts(self.whole, self._source, request, self.times, until, plain=free)
 
 

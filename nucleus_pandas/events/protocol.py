@@ -178,7 +178,7 @@ class Parts:
     request : ColumnRequest
     times : Times
         When all events happened, those that are not read among them: of each day of UTC the first and the last.
-    as_of_microseconds : int
+    as_of_us : int
         Until when the data are known, or said to be.
     plain : bool
         Whether texts are to be plain, as somebody's function is to look at them.
@@ -188,7 +188,7 @@ class Parts:
     source: Source
     request: ColumnRequest
     times: Times
-    as_of_microseconds: int
+    as_of_us: int
     plain: bool
 
     @property
@@ -202,7 +202,7 @@ def answer(analysis: Analysis[State, Result], log: EventLog | Parts) -> Result:
     if isinstance(log, EventLog):
         return analysis.finish(analysis.partial(log))
     # What is sent to other processes must not hold the source.
-    whole, as_of, plain = log.whole, log.as_of_microseconds, log.plain
+    whole, as_of, plain = log.whole, log.as_of_us, log.plain
 
     def ask(frame: pd.DataFrame) -> State:
         if plain:

@@ -189,7 +189,7 @@ def read_known(
     start_us, end_us, given, zone = read_span(start, end, tz, as_of)
     activity = in_parts(activity)
     log = _log(activity, event, given)
-    as_of_us = log.as_of_microseconds if given is None else given
+    as_of_us = log.as_of_us if given is None else given
     synced = activity.whole if isinstance(activity, Buckets) else activity
     held = held_span(synced, start_us, end_us) if isinstance(synced, EventStore | EventLog) else None
     # What was synced ends before its end; what is known at an instant is known with it.

@@ -210,7 +210,7 @@ def _table(
 ) -> pd.DataFrame:
     top = checked_number("top", top, None, "how many values get rows of their own")
     warn_without_errors(log)
-    until = log.as_of_microseconds if span.as_of is None else span.as_of
+    until = log.as_of_us if span.as_of is None else span.as_of
     found = find_sessions(log, failure, until, start=span.start, end=span.end)
     periods = None if calendar is None else _periods(calendar, found.time, span.start, span.end, until)
     if periods is not None:
@@ -242,7 +242,7 @@ def _table_of_parts(
     top = checked_number("top", top, None, "how many values get rows of their own")
     start_us, end_us, as_of_us, zone = held_within(buckets.bare, asked)
     parts = buckets.parts(as_of=as_of_us, by=by, columns=STARTS)
-    until = parts.as_of_microseconds
+    until = parts.as_of_us
     wanted = Wanted(failure, until, start_us, end_us)
     times = answer(SessionTimes(wanted, zone), parts)
     periods = None if calendar is None else _periods(calendar, times, start_us, end_us, until)

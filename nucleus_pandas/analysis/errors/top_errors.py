@@ -122,7 +122,7 @@ def top_errors(
         warn_without_errors(log)
     rows = error_rows(log)
     time = log.time[rows]
-    inside = time <= (log.as_of_microseconds if asked.as_of is None else asked.as_of)
+    inside = time <= (log.as_of_us if asked.as_of is None else asked.as_of)
     inside &= between(time, asked.start, asked.end)
     return _table(log, rows[inside], top)
 

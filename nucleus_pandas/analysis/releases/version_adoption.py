@@ -192,7 +192,7 @@ def _shares_of_parts(buckets: Buckets, calendar: Calendar, per: Unit, asked: Spa
     _check_version(buckets.bare, "version_adoption")
     first, last, as_of_us, zone = asked
     parts = buckets.parts(as_of=as_of_us, columns=(*STARTS, "version"))
-    until = parts.as_of_microseconds
+    until = parts.as_of_us
     # Sessions without a version, and clocks that are behind, are looked for in all sessions.
     times = answer(SessionTimes(Wanted("error", until), zone), parts)
     if first is None:
@@ -332,7 +332,7 @@ def read_versions(
     log = _with_versions(events, analysis, as_of_us, (None, None) if everything else asked.within)
     if everything and isinstance(events, EventStore):
         held_span(events, start_us, end_us)  # all is read, so that a warning is for what was asked for
-    until = log.as_of_microseconds if as_of_us is None else as_of_us
+    until = log.as_of_us if as_of_us is None else as_of_us
     found = find_sessions(log, "error", until)
     # With clocks that are years behind, a version would be there before it was made.
     low = oldest(found.time) if len(found.time) else -(2**63)

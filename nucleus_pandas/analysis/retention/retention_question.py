@@ -125,11 +125,11 @@ def find_log(
     if not (created or events or by is not None) and first_time and cohort_calendar.clock == "calendar":
         plain = plain_days(activity, cohort_calendar.zone, as_of_us)
         if plain is not None:
-            return plain, replace(cohort_calendar, as_of=plain.as_of_microseconds)
+            return plain, replace(cohort_calendar, as_of=plain.as_of_us)
     only = None if len(events) < len(steps) else enough(activity, events, by)
     log = as_activity(activity, events=only, as_of=as_of_us)
     cohort_calendar, held = within_held(log, cohort_calendar)
-    until = log.as_of_microseconds if as_of_us is None else as_of_us
+    until = log.as_of_us if as_of_us is None else as_of_us
     return log, replace(cohort_calendar, as_of=until if held is None else min(until, held))
 
 
@@ -150,7 +150,7 @@ def _of_buckets(
     columns = STARTS if sessions else ()
     parts = buckets.parts(as_of=as_of_us, steps=events, by=by, columns=columns, every=every, named=created)
     cohort_calendar, held = within_held(buckets.bare, cohort_calendar)
-    until = parts.as_of_microseconds
+    until = parts.as_of_us
     return parts, replace(cohort_calendar, as_of=until if held is None else min(until, held))
 
 
@@ -191,11 +191,11 @@ def of_store(
     cohort_calendar, held = within_held(store, cohort_calendar)
     if sessions and not events:
         log = _with_column(store, as_activity(store), by, cohort_calendar)
-        as_of_us = log.as_of_microseconds
+        as_of_us = log.as_of_us
     else:
         only = None if sessions else enough(store, list(events), by)
         log = as_event_log(store, only=only, properties=properties_of(events, by))
-        as_of_us = log.as_of_microseconds if held is None else min(log.as_of_microseconds, held)
+        as_of_us = log.as_of_us if held is None else min(log.as_of_us, held)
     return log, replace(
         cohort_calendar, as_of=as_of_us if cohort_calendar.as_of == NO_AS_OF else min(cohort_calendar.as_of, as_of_us)
     )
@@ -228,4 +228,4 @@ def _with_column(store: EventStore, log: EventLog, by: str | None, cohort_calend
     values[column] = events.values(column, rows).array
     key = [*_KEY, "start"]
     frame = log.frame.drop(columns=["time", "event"]).merge(values.drop_duplicates(key), how="left", on=key)
-    return EventLog.of_sessions(pd.DataFrame(frame), sample=log.sample, as_of=log.as_of_microseconds)
+    return EventLog.of_sessions(pd.DataFrame(frame), sample=log.sample, as_of=log.as_of_us)
