@@ -90,7 +90,7 @@ def check_tracking(
         - count: events with the problem; of a missing event, how many fewer than planned arrived
         - events: events of that name that arrived
         - users: users with the problem; missing for a missing event
-        - first_version, last_version: the app's version in the first and the last event with the problem that tells it
+        - first_version, last_version: the app's version in the first and the last event with the problem that has one
 
     Raises
     ------

@@ -67,10 +67,10 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
     Parameters
     ----------
     event : str or list of str
-        The event's name; of several, any will do.
+        The event's name, or a list of alternatives.
     where : mapping or callable, optional
         A mapping from names of columns (``"version"``) or of properties (``"format"`` for the column data.format) to
-        the value that is wanted, or a list of values of which any will do; None is a missing one, or an empty text. All
+        the value that is wanted, or a list of alternative values; None is a missing one, or an empty text. All
         of them must hold. Or a function that takes a frame, the rows of these events, and returns a truth value for
         each: a Series, which is aligned on the index of the frame, or an array in the order of its rows; missing is
         false. Of a store, the frame has columns for the 200 most frequent properties.
