@@ -261,8 +261,8 @@ def _of_service(log: EventLog) -> Bools:
     if "kind" not in log.frame.columns:
         return own
     codes, kinds = encode(log.frame["kind"])
-    told = np.array([*(kind in _SERVICE_KINDS for kind in spelled(kinds)), False], dtype=np.bool_)
-    return own | told[codes[log.order]]
+    is_own = np.array([*(kind in _SERVICE_KINDS for kind in spelled(kinds)), False], dtype=np.bool_)
+    return own | is_own[codes[log.order]]
 
 
 def _summary(log: EventLog, hits: pd.DataFrame) -> list[dict[str, Any]]:

@@ -69,8 +69,8 @@ def as_activity(
     """
     if isinstance(source, EventStore) and events is None:
         info = source.info()
-        known = None if info.as_of is None else microseconds(info.as_of)
-        return EventLog.of_sessions(_active_sessions(source, within), sample=info.sample, as_of=known)
+        as_of_us = None if info.as_of is None else microseconds(info.as_of)
+        return EventLog.of_sessions(_active_sessions(source, within), sample=info.sample, as_of=as_of_us)
     if isinstance(source, pd.DataFrame) and "event" not in source.columns and "start" in source.columns:
         return EventLog.of_sessions(source, as_of=as_of)
     refuse_parts(source)

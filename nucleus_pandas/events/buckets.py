@@ -131,11 +131,11 @@ class Buckets(Parted):
     ) -> None:
         opened = open_source(source, engine, progress=progress)
         about = opened.about
-        known = about.get("as_of")
+        recorded = about.get("as_of")
         self._make(
             opened,
             sample=checked_sample(about.get("sample") if sample is None else sample),
-            as_of=_utc(known) if as_of is None and known is not None else as_of,
+            as_of=_utc(recorded) if as_of is None and recorded is not None else as_of,
             spans=tuple((_utc(begin), _utc(end)) for begin, end in about.get("spans", [])),
         )
         self._look()

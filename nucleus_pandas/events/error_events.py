@@ -220,8 +220,8 @@ def _failed_sessions(log: EventLog, failure: Failure, row: Ints, until: int) -> 
     has_error = np.zeros(size, dtype=np.bool_)
     has_error[log.session[errors]] = True
     last = np.zeros(size, dtype=log.order.dtype)
-    known = np.flatnonzero(log.time <= until)
+    rows = np.flatnonzero(log.time <= until)
     # Of several rows of a session the last one written stays: rows stand in order of time.
-    last[log.session[known]] = known
+    last[log.session[rows]] = rows
     in_session = session >= 0
     return has_error[session] & in_session, np.where(in_session, last[session], row), in_session

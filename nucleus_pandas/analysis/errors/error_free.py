@@ -239,14 +239,14 @@ def _table_of_parts(
 ) -> pd.DataFrame:
     """The table part by part: first the periods, then, with `by`, the segments, then the counts."""
     top = checked_number("top", top, None, "how many values get rows of their own")
-    begins, ends, known, zone = held_within(buckets.bare, asked)
-    parts = buckets.parts(as_of=known, by=by, columns=STARTS)
+    start_us, end_us, as_of_us, zone = held_within(buckets.bare, asked)
+    parts = buckets.parts(as_of=as_of_us, by=by, columns=STARTS)
     until = parts.as_of_microseconds
-    wanted = Wanted(failure, until, begins, ends)
+    wanted = Wanted(failure, until, start_us, end_us)
     times = answer(SessionTimes(wanted, zone), parts)
-    periods = None if calendar is None else _periods(calendar, times, begins, ends, until)
+    periods = None if calendar is None else _periods(calendar, times, start_us, end_us, until)
     if periods is None:
-        wanted = narrowed(wanted, oldest(times) if begins is None and len(times.moments) else None, None)
+        wanted = narrowed(wanted, oldest(times) if start_us is None and len(times.moments) else None, None)
     elif len(periods.edges):
         wanted = narrowed(wanted, int(periods.edges[0]), int(periods.edges[-1]))
     column = None if by is None else find_column(buckets.whole, by, "by")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from nucleus_pandas.analysis.funnel.funnel_question import FunnelQuestion, Order
 from nucleus_pandas.analysis.funnel.walks import (
     Attempts,
     EventPositions,
@@ -20,32 +21,13 @@ from nucleus_pandas.analysis.funnel.walks import (
 from nucleus_pandas.core.arrays import Bools, Ints, distinct, is_group_start
 from nucleus_pandas.core.units import SETTLING, TIMEOUT
 from nucleus_pandas.events.eventlog import EventLog
-from nucleus_pandas.events.steps import Exclusion, Step, rows_of, share_events
-
-Order = Literal["ordered", "strict", "any"]
+from nucleus_pandas.events.steps import Step, rows_of, share_events
 
 NEVER: Final = np.iinfo(np.int64).min
 STATUSES: Final = ("converted", "dropped", "excluded", "pending")
 CONVERTED, DROPPED, EXCLUDED, PENDING = range(4)
 
 _WALKS: dict[Order, Callable[..., Ints]] = {"ordered": walk_ordered, "strict": walk_strict, "any": walk_any}
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a funnel is asked for, checked; times in microseconds since 1970, `window` None for a session."""
-
-    steps: list[Step]
-    window: int | None
-    order: Order
-    first_only: bool
-    exclusions: list[Exclusion]
-    drop_spoiled: bool
-    ties_strict: bool
-    start: int | None
-    end: int | None
-    as_of: int
-    include_pending: bool
 
 
 @dataclass(frozen=True)
@@ -88,7 +70,7 @@ class Found(NamedTuple):
     entries: EventPositions
 
 
-def look_up(log: EventLog, asked: Question) -> Found:
+def look_up(log: EventLog, asked: FunnelQuestion) -> Found:
     """Find the events that a question is about, and among them those that can be an entry."""
     line = Timeline.of_sessions(log) if asked.window is None else Timeline.of_users(log)
 
@@ -105,7 +87,7 @@ def look_up(log: EventLog, asked: Question) -> Found:
 
 
 def merge_attempts(one: BestAttempts, other: BestAttempts) -> BestAttempts:
-    """Put the attempts of other users behind these; which rows of the log they began with is no longer told."""
+    """Append the attempts of other users; without the rows of the log with which they began, as logs differ."""
     return BestAttempts(
         entry=one.entry[:0],
         period=np.concatenate([one.period, other.period]),
@@ -117,7 +99,7 @@ def merge_attempts(one: BestAttempts, other: BestAttempts) -> BestAttempts:
     )
 
 
-def find_best_attempts(found: Found, asked: Question, edges: Ints | None = None) -> BestAttempts:
+def find_best_attempts(found: Found, asked: FunnelQuestion, edges: Ints | None = None) -> BestAttempts:
     """Find the attempt that stands for each user; with `edges`, in order, for each user and period between them."""
     line, steps, excluded, entries = found
     entry, at, group, time = _entries(line, entries, asked)
@@ -152,7 +134,7 @@ def find_best_attempts(found: Found, asked: Question, edges: Ints | None = None)
     return BestAttempts(line.log_rows(entry[chosen]), when, depth, times, status, old, young)
 
 
-def _entries(line: Timeline, positions: EventPositions, asked: Question) -> EventPositions:
+def _entries(line: Timeline, positions: EventPositions, asked: FunnelQuestion) -> EventPositions:
     """The rows with which attempts begin, one an instant, by user and time."""
     inside = is_group_start(positions.at)
     inside &= positions.time <= asked.as_of
@@ -173,7 +155,7 @@ def _entries(line: Timeline, positions: EventPositions, asked: Question) -> Even
 
 
 def _spoil(
-    line: Timeline, reached: Ints, excluded: list[EventPositions], asked: Question, limit: Ints
+    line: Timeline, reached: Ints, excluded: list[EventPositions], asked: FunnelQuestion, limit: Ints
 ) -> tuple[Bools, Ints]:
     """Which attempts an excluded event spoils, and how many steps each had made by the first that does."""
     spoiled = np.zeros(reached.shape[1], dtype=np.bool_)

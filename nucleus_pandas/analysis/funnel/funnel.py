@@ -6,10 +6,16 @@ from dataclasses import replace
 
 import pandas as pd
 
-from nucleus_pandas.analysis.funnel.attempts import Order, find_best_attempts, look_up
-from nucleus_pandas.analysis.funnel.funnel_parts import EntryTimes, FunnelTable, entry_times
-from nucleus_pandas.analysis.funnel.funnel_question import Entry, OnExclude, Ties, Window, read_question
-from nucleus_pandas.analysis.funnel.funnel_tables import people, warn_if_all_pending, who_counts
+from nucleus_pandas.analysis.funnel.attempts import find_best_attempts, look_up
+from nucleus_pandas.analysis.funnel.funnel_question import Entry, OnExclude, Order, Ties, Window, read_question
+from nucleus_pandas.analysis.funnel.funnel_tables import (
+    EntryTimes,
+    FunnelTable,
+    entry_times,
+    people,
+    warn_if_all_pending,
+    who_counts,
+)
 from nucleus_pandas.analysis.funnel.walks import LeftOut
 from nucleus_pandas.core.calendar import Freq, WeekStart, read_calendar
 from nucleus_pandas.core.checks import checked_number

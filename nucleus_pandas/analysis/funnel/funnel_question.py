@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
-from nucleus_pandas.analysis.funnel.attempts import Order, Question
 from nucleus_pandas.core.checks import Span, check_choice, read_span
 from nucleus_pandas.core.durations import Duration, read_duration
 from nucleus_pandas.core.instants import When, Zone
@@ -24,11 +24,29 @@ from nucleus_pandas.events.steps import (
 
 #: How long an attempt may take.
 Window = Duration
+Order = Literal["ordered", "strict", "any"]
 Entry = Literal["any", "first"]
 OnExclude = Literal["drop", "stop"]
 Ties = Literal["either", "strict"]
 
 _WINDOW_FORMS = 'write a duration such as window="7d", "12h" or "30min", a timedelta, or window="session".'
+
+
+@dataclass(frozen=True)
+class FunnelQuestion:
+    """What a funnel is asked for, checked; times in microseconds since 1970, `window` None for a session."""
+
+    steps: list[Step]
+    window: int | None
+    order: Order
+    first_only: bool
+    exclusions: list[Exclusion]
+    drop_spoiled: bool
+    ties_strict: bool
+    start: int | None
+    end: int | None
+    as_of: int
+    include_pending: bool
 
 
 def read_question(
@@ -47,7 +65,7 @@ def read_question(
     as_of: When | None,
     include_pending: bool,
     by: str | None,
-) -> tuple[EventLog | Parts, Question]:
+) -> tuple[EventLog | Parts, FunnelQuestion]:
     """Check the arguments of a funnel; give the log that it is asked of, and the question."""
     wanted = read_steps(steps)
     exclusions = read_exclusions(exclude, len(wanted))
@@ -70,7 +88,7 @@ def read_question(
     # Later steps count after the end, too; a session is not cut off anyway.
     reach = about if about.end is None or span is None else about._replace(end=about.end + span)
     log = _log(events, wanted, exclusions, by, reach, sessions=span is None, strict=order == "strict")
-    asked = Question(
+    asked = FunnelQuestion(
         steps=wanted,
         window=span,
         order=order,

@@ -1,21 +1,36 @@
-"""The tables of funnels, from the attempts that stand for users."""
+"""The tables of funnels: counted part by part, as users add up, and put together."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.funnel.attempts import EXCLUDED, NEVER, PENDING, STATUSES, BestAttempts, Question
+from nucleus_pandas.analysis.funnel.attempts import (
+    EXCLUDED,
+    NEVER,
+    PENDING,
+    STATUSES,
+    BestAttempts,
+    Found,
+    find_best_attempts,
+    look_up,
+    merge_attempts,
+)
+from nucleus_pandas.analysis.funnel.funnel_question import FunnelQuestion
+from nucleus_pandas.analysis.funnel.walks import LeftOut
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.calendar import Periods
 from nucleus_pandas.core.dtypes import COUNT, DAY, INSTANT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.durations import spell_duration
 from nucleus_pandas.core.units import SECOND, SETTLING, TIMEOUT
+from nucleus_pandas.events.clock_errors import Times, days_of_utc
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.pending import warn_all_pending
-from nucleus_pandas.events.segments import Segments
+from nucleus_pandas.events.segments import Segments, Values, rank_values, read_values
+from nucleus_pandas.events.steps import find_column
 from nucleus_pandas.stats.intervals import LOW_N, wilson
 
 FUNNEL: Schema = {
@@ -36,17 +51,94 @@ FUNNEL: Schema = {
 }
 _STATES: Schema = {"complete": np.dtype(bool), "settled": np.dtype(bool)}
 _ASKED: Schema = {"order": TEXT, "window": TEXT, "include_pending": np.dtype(bool), "sample": NUMBER}
-# What is told of a period only when all of it is known.
+# The columns that a period has only when all of it is known.
 _JUDGED = [name for name in FUNNEL if name.startswith("from_") or name.endswith("_seconds")]
 
 
-def who_counts(found: BestAttempts, asked: Question) -> Bools:
+@dataclass(frozen=True)
+class Entrants:
+    """The attempt that stands for each user, the value of a column at its entry, and what has no session."""
+
+    best: BestAttempts
+    segment: Values | None
+    left_out: LeftOut
+
+
+@dataclass(frozen=True)
+class FunnelTable:
+    """The table of `funnel`, or with periods that of `funnel_trend`.
+
+    The times of steps are kept for each user who entered: medians of parts say nothing about that of the whole.
+    """
+
+    asked: FunnelQuestion
+    by: str | None
+    top: int
+    sample: float
+    periods: Periods | None = None
+
+    def partial(self, log: EventLog) -> Entrants:
+        """Find who entered, and how far they came."""
+        return self.count(log, look_up(log, self.asked))
+
+    def count(self, log: EventLog, found: Found) -> Entrants:
+        """The same for events that were looked up."""
+        best = find_best_attempts(found, self.asked, None if self.periods is None else self.periods.edges)
+        segment = None
+        if self.by is not None:
+            segment = read_values(log.values(find_column(log, self.by, "by"), best.entry))
+        return Entrants(best, segment, LeftOut(found.line.left_out, len(log)))
+
+    def merge(self, one: Entrants, other: Entrants) -> Entrants:
+        """Put the users of two parts together."""
+        both = None if one.segment is None or other.segment is None else one.segment.and_also(other.segment)
+        left_out = LeftOut(*(sum(pair) for pair in zip(one.left_out, other.left_out, strict=True)))
+        return Entrants(merge_attempts(one.best, other.best), both, left_out)
+
+    def finish(self, state: Entrants) -> pd.DataFrame:
+        """Count them."""
+        state.left_out.warn()
+        warn_if_all_pending(state.best, self.asked)
+        counted = who_counts(state.best, self.asked)
+        segments = None if state.segment is None else rank_values(state.segment, counted, self.top)
+        return summary(self.sample, self.asked, state.best, segments, self.periods)
+
+
+@dataclass(frozen=True)
+class EntryTimes:
+    """When users entered, as far as it is needed to lay out periods."""
+
+    asked: FunnelQuestion
+
+    def partial(self, log: EventLog) -> Times:
+        """Give the entries that can count."""
+        return entry_times(look_up(log, self.asked), self.asked).thinned(days_of_utc)
+
+    def merge(self, one: Times, other: Times) -> Times:
+        """Put the entries of two parts together."""
+        return one.and_also(other).thinned(days_of_utc)
+
+    def finish(self, state: Times) -> Times:
+        """Give them as they are."""
+        return state
+
+
+def entry_times(found: Found, asked: FunnelQuestion) -> Times:
+    """Give the times of entries that can count."""
+    time = found.entries.time
+    inside = time <= asked.as_of
+    inside &= True if asked.start is None else time >= asked.start
+    inside &= True if asked.end is None else time < asked.end
+    return Times(time[inside])
+
+
+def who_counts(found: BestAttempts, asked: FunnelQuestion) -> Bools:
     """Who counts: not those whose every attempt is spoiled, nor, unless asked for, those who are pending."""
     counts = found.depth > 0
     return counts if asked.include_pending else counts & (found.status != PENDING)
 
 
-def warn_if_all_pending(found: BestAttempts, asked: Question) -> None:
+def warn_if_all_pending(found: BestAttempts, asked: FunnelQuestion) -> None:
     """Warn where nobody who entered can be counted yet, and say when the first can be."""
     entered = found.times[0][found.times[0] != NEVER]
     if asked.include_pending or not len(entered) or not (found.status == PENDING).all():
@@ -61,7 +153,7 @@ def warn_if_all_pending(found: BestAttempts, asked: Question) -> None:
 
 
 def summary(
-    sample: float, asked: Question, found: BestAttempts, segments: Segments | None, periods: Periods | None
+    sample: float, asked: FunnelQuestion, found: BestAttempts, segments: Segments | None, periods: Periods | None
 ) -> pd.DataFrame:
     """The table of `funnel` and `funnel_trend`: a row for each period, segment and step."""
     names = [""] if segments is None else segments.names
@@ -88,8 +180,8 @@ def summary(
     return make_frame(schema | _ASKED, columns | _asked(sample, asked, groups * steps))
 
 
-def _asked(sample: float, asked: Question, rows: int) -> dict[str, Any]:
-    """What was asked, in every row: a table that is kept, or drawn, tells what it means."""
+def _asked(sample: float, asked: FunnelQuestion, rows: int) -> dict[str, Any]:
+    """What was asked, in every row: it says what the numbers of a saved or drawn table mean."""
     window = "session" if asked.window is None else spell_duration(asked.window)
     values = {"order": asked.order, "window": window}
     same = {name: pd.array([value], dtype=TEXT).take(np.zeros(rows, dtype=np.intp)) for name, value in values.items()}
@@ -97,7 +189,7 @@ def _asked(sample: float, asked: Question, rows: int) -> dict[str, Any]:
     return {**same, "include_pending": flag, "sample": np.full(rows, sample)}
 
 
-def _labels(asked: Question) -> list[str]:
+def _labels(asked: FunnelQuestion) -> list[str]:
     if asked.order != "any":
         return [step.label for step in asked.steps]
     names = ", ".join(step.label for step in asked.steps)
@@ -144,7 +236,7 @@ def _middle(seconds: Any, group: Ints, groups: int) -> tuple[Any, Any]:
     return (by_group.agg(how).reindex(range(groups)).to_numpy() for how in ("median", "mean"))  # type: ignore[return-value]
 
 
-def _states(periods: Periods, asked: Question, found: BestAttempts) -> dict[str, Bools]:
+def _states(periods: Periods, asked: FunnelQuestion, found: BestAttempts) -> dict[str, Bools]:
     """Which periods are complete and settled."""
     window = TIMEOUT if asked.window is None else asked.window
     states = periods.states(asked.as_of + 1, settled_until=asked.as_of + 1 - window)
@@ -153,8 +245,8 @@ def _states(periods: Periods, asked: Question, found: BestAttempts) -> dict[str,
     return states
 
 
-def _known(states: dict[str, Bools], asked: Question) -> Bools:
-    """Of which periods a rate can be told.
+def _known(states: dict[str, Bools], asked: FunnelQuestion) -> Bools:
+    """Which periods have a rate.
 
     With one attempt a user, those that are old enough are a fair part of all. Of several, the deepest counts: where
     some of them cannot be judged yet, the others come out too low.
@@ -162,7 +254,7 @@ def _known(states: dict[str, Bools], asked: Question) -> Bools:
     return states["complete"] if asked.first_only or asked.include_pending else states["settled"]
 
 
-def people(log: EventLog, asked: Question, found: BestAttempts, segments: Segments | None) -> pd.DataFrame:
+def people(log: EventLog, asked: FunnelQuestion, found: BestAttempts, segments: Segments | None) -> pd.DataFrame:
     """The table of `funnel_users`."""
     entered = log.time[found.entry]
     order = np.lexsort((found.entry, entered))

@@ -190,8 +190,8 @@ def _complete(periods: Periods, until: int) -> Bools:
 def _shares_of_parts(buckets: Buckets, calendar: Calendar, per: Unit, asked: Span, top: int) -> _Shares:
     """The sums part by part: first the periods, then which versions there are, which get rows, then the sums."""
     _check_version(buckets.bare, "version_adoption")
-    first, last, known, zone = asked
-    parts = buckets.parts(as_of=known, columns=(*STARTS, "version"))
+    first, last, as_of_us, zone = asked
+    parts = buckets.parts(as_of=as_of_us, columns=(*STARTS, "version"))
     until = parts.as_of_microseconds
     # Which sessions have no version to tell is found in all of them; clocks that are behind, too.
     times = answer(SessionTimes(Wanted("error", until), zone), parts)
@@ -328,29 +328,29 @@ def read_versions(
 ) -> Versions:
     """Find the sessions that start in an interval and their versions; with `everything` those outside of it, too."""
     asked = read_span(start, end, tz, as_of)
-    begins, ends, known, zone = asked
-    log = _with_versions(events, analysis, known, (None, None) if everything else asked.within)
+    start_us, end_us, as_of_us, zone = asked
+    log = _with_versions(events, analysis, as_of_us, (None, None) if everything else asked.within)
     if everything and isinstance(events, EventStore):
-        held_span(events, begins, ends)  # all is read, so that a warning is for what was asked for
-    until = log.as_of_microseconds if known is None else known
+        held_span(events, start_us, end_us)  # all is read, so that a warning is for what was asked for
+    until = log.as_of_microseconds if as_of_us is None else as_of_us
     found = find_sessions(log, "error", until)
     # Clocks that are years behind would tell that a version was there before it was made.
     low = oldest(found.time) if len(found.time) else -(2**63)
-    if begins is not None:
-        low = min(low, begins) if everything else begins
-    high = 2**63 - 1 if ends is None or everything else ends
+    if start_us is not None:
+        low = min(low, start_us) if everything else start_us
+    high = 2**63 - 1 if end_us is None or everything else end_us
     inside = (found.time >= low) & (found.time < high)
     found = Sessions(*(values[inside] for values in found))
     rows = session_rows(log, found, "version")
     segments = find_segments(log, "version", rows, np.ones(len(rows), np.bool_), len(rows))
     names = version_order(segments.names)
     code = place_names(segments.names, names)[segments.code]
-    return Versions(log, found, names, code, begins, ends, until, zone)
+    return Versions(log, found, names, code, start_us, end_us, until, zone)
 
 
-def _with_versions(events: object, analysis: str, known: int | None, within: Any) -> EventLog:
+def _with_versions(events: object, analysis: str, as_of_us: int | None, within: Any) -> EventLog:
     of_sessions = isinstance(events, pd.DataFrame) and "event" not in events.columns and "start" in events.columns
-    log = as_activity(events) if of_sessions else as_event_log(events, as_of=known, within=within)
+    log = as_activity(events) if of_sessions else as_event_log(events, as_of=as_of_us, within=within)
     if log.holds_sessions and "version" not in log.frame.columns:
         raise ValueError(
             f"{analysis} needs the version of each session, which the table of load_sessions does not tell: pass "

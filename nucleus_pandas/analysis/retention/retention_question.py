@@ -94,9 +94,9 @@ def read_cohort_calendar(
 ) -> CohortCalendar:
     """Check how time is cut; `as_of` is below 0 as long as nobody told it."""
     check_choice("clock", clock, get_args(Clock))
-    begins, ends, known, zone = read_span(start, end, tz, as_of)
+    start_us, end_us, as_of_us, zone = read_span(start, end, tz, as_of)
     calendar = read_calendar(freq, week_start, zone)
-    return CohortCalendar(calendar, clock, begins, ends, NO_AS_OF if known is None else known)
+    return CohortCalendar(calendar, clock, start_us, end_us, NO_AS_OF if as_of_us is None else as_of_us)
 
 
 def find_log(

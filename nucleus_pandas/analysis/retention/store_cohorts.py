@@ -30,13 +30,13 @@ def of_store(
     cohort_calendar, held = within_held(store, cohort_calendar)
     if sessions and not events:
         log = _with_column(store, as_activity(store), by, cohort_calendar)
-        known = log.as_of_microseconds
+        as_of_us = log.as_of_microseconds
     else:
         only = None if sessions else enough(store, list(events), by)
         log = as_event_log(store, only=only, properties=properties_of(events, by))
-        known = log.as_of_microseconds if held is None else min(log.as_of_microseconds, held)
+        as_of_us = log.as_of_microseconds if held is None else min(log.as_of_microseconds, held)
     return log, replace(
-        cohort_calendar, as_of=known if cohort_calendar.as_of == NO_AS_OF else min(cohort_calendar.as_of, known)
+        cohort_calendar, as_of=as_of_us if cohort_calendar.as_of == NO_AS_OF else min(cohort_calendar.as_of, as_of_us)
     )
 
 
@@ -49,16 +49,18 @@ def within_held(source: EventStore | EventLog, cohort_calendar: CohortCalendar) 
     if span is None:
         return cohort_calendar, None
     start, end = span
-    begins, ends = cohort_calendar.start, cohort_calendar.end
-    return replace(cohort_calendar, start=start if begins is None else begins, end=end if ends is None else ends), end
+    start_us, end_us = cohort_calendar.start, cohort_calendar.end
+    return replace(
+        cohort_calendar, start=start if start_us is None else start_us, end=end if end_us is None else end_us
+    ), end
 
 
 def _with_column(store: EventStore, log: EventLog, by: str | None, cohort_calendar: CohortCalendar) -> EventLog:
     """The log of sessions with a column of their events: the value where each session starts."""
     if by is None or by in log.frame.columns:
         return log
-    begins, ends = (None if one is None else instant_of(one) for one in (cohort_calendar.start, cohort_calendar.end))
-    events = as_event_log(store, within=(begins, ends), properties=properties_of([], by))
+    since, until = (None if one is None else instant_of(one) for one in (cohort_calendar.start, cohort_calendar.end))
+    events = as_event_log(store, within=(since, until), properties=properties_of([], by))
     column = find_column(events, by, "by")
     rows = moments(events).row
     values = events.frame[[*_KEY, "session_start"]].iloc[events.order[rows]].rename(columns={"session_start": "start"})
