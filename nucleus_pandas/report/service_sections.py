@@ -175,7 +175,7 @@ def _judged(span: Span) -> str:
         told.append(f"Judged: {days}, all that have settled since the report before.")
     if span.unsettled:
         later = ", ".join(f"{day} (settles on {then:%Y-%m-%d})" for day, then in span.unsettled.items())
-        kind = {"D": "daily", "W": "weekly", "M": "monthly"}[span.freq]
+        kind = {"D": "daily", "W": "weekly", "M": "monthly"}[span.calendar.unit]
         told.append(f"Not judged yet: {later}. The first {kind} report that is made after that judges them.")
     return " ".join(told)
 
