@@ -113,7 +113,7 @@ def _is_number(cell):
     ("arguments", "words"),
     [
         (["export", "-o", "x", "--start", "soon"], "--start 2026-09-01"),
-        (["export", "-o", "x", "--tz", "Europe/Pari"], "Did you mean Europe/Paris"),
+        (["export", "-o", "x", "--tz", "Europe/Pari"], 'Did you mean "Europe/Paris"'),
     ],
 )
 def test_wrong_use_exits_with_2_and_says_what_to_write(mine, tmp_path, monkeypatch, capsys, arguments, words):
@@ -396,7 +396,7 @@ def test_a_step_that_the_made_up_app_has_no_event_for_is_named_before_its_store_
 def test_an_attribute_that_was_not_reported_is_told_once_and_exits_with_3(mine, tmp_path, capsys):
     page = tmp_path / "week.html"
     assert main(["report", "-o", str(page), "--day", "2026-11-10", "--attribute", "init", "nope"]) == 3
-    assert capsys.readouterr().err.count("'nope' was not reported") == 1
+    assert capsys.readouterr().err.count('"nope" was not reported') == 1
     assert "What is missing" in page.read_text(encoding="utf-8")
 
 

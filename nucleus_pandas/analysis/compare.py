@@ -79,8 +79,9 @@ class _Kind:
 
     def describes(self, table: pd.DataFrame) -> bool:
         """Whether a table has the columns of this kind."""
-        needed = {"value", *_NUMBERS} & set(self.keys)
-        return needed | {*self.rates, *self.rates.values()} <= set(table.columns)
+        needed = {"value", *_NUMBERS} & set(self.keys) | set(self.rates.values())
+        needed |= {f"{rate}{bound}" for rate in self.rates for bound in ("", "_low", "_high")}
+        return needed <= set(table.columns)
 
 
 _FUNNEL = _Kind(
@@ -293,12 +294,13 @@ def _check_alike(a: _Table, b: _Table) -> None:
                 "different things. Make both in the same way."
             )
     if a.kind is _FUNNEL and a.rows and b.rows and (steps := _steps(a)) != (others := _steps(b)):
-        raise ValueError(f"a and b have different steps: {' > '.join(steps)} and {' > '.join(others)}.")
+        written = [" > ".join(map(shown, events[:_SHOWN])) for events in (steps, others)]
+        raise ValueError(f"a and b have different steps: {written[0]} and {written[1]}.")
 
 
 def _steps(table: _Table) -> list[str]:
     at = table.columns.index("step")
-    return [shown(event) for _, event in sorted({(key[at], str(key[at + 1])) for key in table.rows})[:_SHOWN]]
+    return [event for _, event in sorted({(key[at], str(key[at + 1])) for key in table.rows})]
 
 
 def _beside_reference(table: _Table, reference: str | None) -> tuple[Rows, Rows, Fixed]:

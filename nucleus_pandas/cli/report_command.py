@@ -10,14 +10,15 @@ import tempfile
 import warnings
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import nucleus_pandas as nu
 from nucleus_pandas.cli.settings import INCOMPLETE, add_app, add_zone, client_of, store_at, writing_to
+from nucleus_pandas.core.calendar import WeekStart
 from nucleus_pandas.core.instants import make_date, parse_zone
 from nucleus_pandas.events.steps import unknown_event
 from nucleus_pandas.report.report import check_page
-from nucleus_pandas.report.report_period import make_span
+from nucleus_pandas.report.report_period import make_span, read_report_calendar
 
 # Of the made-up app a quarter of the users: enough to look at, and their store is filled in seconds.
 _DEMO_SCALE = 0.25
@@ -38,6 +39,7 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     report.add_argument("-o", "--output", type=Path, required=True, help="file, such as week.html")
     report.add_argument("--store", type=Path, help="file of a store of the app, such as myapp.duckdb")
     report.add_argument("--freq", choices=("D", "W", "M"), default="W", help="day, week or month; default: W")
+    report.add_argument("--week-start", choices=get_args(WeekStart), help="first day of weeks; default: monday")
     report.add_argument("--day", help="any day of it, such as 2026-10-19; default: the last one that is over")
     add_zone(report)
     report.add_argument("--funnel", nargs="+", metavar="EVENT", help="steps of a funnel; needs a store")
@@ -52,6 +54,7 @@ def _report(arguments: argparse.Namespace) -> int:
     store = _checked_store(arguments)
     asked: dict[str, Any] = {
         "freq": arguments.freq,
+        "week_start": arguments.week_start,
         "day": arguments.day,
         "tz": arguments.tz,
         "funnel": arguments.funnel,
@@ -61,7 +64,7 @@ def _report(arguments: argparse.Namespace) -> int:
     }
     if arguments.demo:
         asked |= {name: value for name, value in _DEMO.items() if asked[name] is None}
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         if arguments.demo and store is None:
             report = _of_demo(arguments, asked)
@@ -69,12 +72,12 @@ def _report(arguments: argparse.Namespace) -> int:
             with client_of(arguments) as client:
                 report = nu.periodic_report(client, store, **asked)
     # What is true of the period and of the one before is said once.
-    for one in {str(one.message): one for one in told}.values():
+    for one in {str(one.message): one for one in caught}.values():
         warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     with writing_to(arguments.output):
         report.save(arguments.output)
     print(arguments.output.resolve())
-    return INCOMPLETE if any(issubclass(one.category, nu.IncompleteDataWarning) for one in told) else 0
+    return INCOMPLETE if any(issubclass(one.category, nu.IncompleteDataWarning) for one in caught) else 0
 
 
 def _check_output(page: Path) -> None:
@@ -127,7 +130,8 @@ def _of_demo(arguments: argparse.Namespace, asked: dict[str, Any]) -> nu.Report:
         day = _day_of(arguments) or today
         zone = parse_zone(arguments.tz)
         # Raises before the store is filled.
-        make_span(arguments.freq, _day_of(arguments), zone, client.now(), asked["compare"])
+        calendar = read_report_calendar(arguments.freq, arguments.week_start, zone)
+        make_span(calendar, _day_of(arguments), client.now(), asked["compare"])
         before = dt.timedelta(days=220 if arguments.freq == "M" else 70)
         nu.sync(client, store, min(day, today) - before, min(day + dt.timedelta(days=31), today))
         return nu.periodic_report(client, store, **asked)

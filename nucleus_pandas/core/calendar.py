@@ -49,6 +49,12 @@ class Calendar:
     zone: dt.tzinfo
     first_weekday: int = 0
 
+    @property
+    def week_start(self) -> WeekStart:
+        """The first day of weeks, by its name."""
+        name: WeekStart = get_args(WeekStart)[self.first_weekday]
+        return name
+
     def of_days(self, days: Ints) -> Ints:
         """Give the number of the period of each day."""
         if self.unit == "W":
@@ -80,6 +86,10 @@ class Calendar:
         """Give the first day of a period."""
         date: dt.date = self.first_days(np.array([number]))[0].item()
         return date
+
+    def first_date_of(self, date: dt.date, later: int = 0) -> dt.date:
+        """Give the first day of the period of a date, or of one so many periods later."""
+        return self.first_date(self.of_date(date) + later)
 
     def starts(self, numbers: Ints) -> Ints:
         """Give the first instant of each period, in which the one before it ends."""
@@ -155,7 +165,7 @@ def read_calendar(freq: Freq, week_start: WeekStart | None, zone: dt.tzinfo) -> 
             )
         first = named
     unit = _UNITS.get(freq, freq[0])
-    return Calendar(unit, zone, first if unit == "W" else 0)  # type: ignore[arg-type]
+    return Calendar(unit, zone, first)  # type: ignore[arg-type]
 
 
 def period_states(ends: Ints, whole: Bools, until: int, *, settled_until: int | None = None) -> dict[str, Bools]:

@@ -7,14 +7,13 @@ from collections.abc import Sized
 from typing import TYPE_CHECKING, Final
 
 from nucleus_pandas.api.client import check_client
-from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.instants import parse_zone
 from nucleus_pandas.core.text import counted, percent
 from nucleus_pandas.exceptions import IncompleteDataWarning
 from nucleus_pandas.report import service_sections as of_counts
 from nucleus_pandas.report import store_sections as of_people
 from nucleus_pandas.report.report import Report
-from nucleus_pandas.report.report_period import make_span
+from nucleus_pandas.report.report_period import make_span, read_report_calendar
 from nucleus_pandas.report.section import Section
 from nucleus_pandas.report.service_tables import load
 from nucleus_pandas.report.store_sections import people_of
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucleus_pandas.api.client import Client
-    from nucleus_pandas.core.calendar import Freq
+    from nucleus_pandas.core.calendar import Freq, WeekStart
     from nucleus_pandas.core.instants import When, Zone
     from nucleus_pandas.events.steps import StepLike
     from nucleus_pandas.report.report_period import Compare, Span
@@ -42,6 +41,7 @@ def periodic_report(
     store: EventStore | None = None,
     *,
     freq: Freq = "W",
+    week_start: WeekStart | None = None,
     day: When | None = None,
     tz: Zone | None = None,
     funnel: Sequence[StepLike] | None = None,
@@ -59,8 +59,11 @@ def periodic_report(
         A store of this app, synced for the period and, better, for the eight weeks (months: six months) before it.
         Without it, sections that follow users say what one sync would add. Nothing is synced here.
     freq : {"D", "W", "M"}, default "W"
-        A day, a week from Monday to Sunday, or a calendar month. In the report of a day, users are followed by weeks,
-        as a day says little about who returns.
+        A day, a week, or a calendar month. pandas' other names for these are accepted, such as ``"W-SAT"`` for a week
+        that ends on Saturday. In the report of a day, users are followed by weeks, as a day says little about who
+        returns.
+    week_start : {"monday", "tuesday", …}, optional
+        The first day of weeks; by default Monday, or what `freq` says.
     day : date-like, optional
         Any day of the period; of months also ``"2026-10"``. By default the last period that is over. Of a period that
         is not over, the days that are.
@@ -116,13 +119,12 @@ def periodic_report(
     'Weekly report, 2026-10-19 to 2026-10-25'
     """
     check_client(client)
-    _check(freq, funnel, attribute)
+    _check(funnel, attribute)
     stored = None if store is None else check_store(store)
     zone = parse_zone(client.tz if tz is None else tz)
-    span = make_span(freq, day, zone, client.now(), compare)
-    report = Report(
-        f"{_TITLES[freq]}, {_days(span.first, span.until)}" if title is None else title, _subtitle(client, span)
-    )
+    span = make_span(read_report_calendar(freq, week_start, zone), day, client.now(), compare)
+    title = f"{_TITLES[span.calendar.unit]}, {_days(span.first, span.until)}" if title is None else title
+    report = Report(title, _subtitle(client, span))
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         people = people_of(stored, span, client.app_id, funnel)
@@ -142,8 +144,7 @@ def periodic_report(
     return report
 
 
-def _check(freq: object, funnel: object, attribute: object) -> None:
-    check_choice("freq", freq, list(_TITLES))
+def _check(funnel: object, attribute: object) -> None:
     if isinstance(funnel, str) or (isinstance(funnel, Sized) and not len(funnel)):
         raise ValueError(f'funnel={funnel!r}: pass its steps, funnel=["init", "PROJECT_CREATED"].')
     pair = isinstance(attribute, tuple | list) and len(attribute) == 2 and set(map(type, attribute)) == {str}
@@ -213,6 +214,7 @@ def _silent(loaded: Loaded) -> str:
 
 def _definitions(span: Span, people: People | None) -> str:
     """Say what the numbers are of, and which functions give them."""
+    months_or_weeks = "six months" if span.calendar.unit == "M" else "eight weeks"
     told = [
         f"Days are local days in {span.zone}, from midnight to midnight.",
         "Active users: different users of the days, as the service counts them (load_totals). New users, sessions and "
@@ -223,8 +225,8 @@ def _definitions(span: Span, people: People | None) -> str:
         "(an arrow, higher, lower, more, fewer): chance alone would make one as large in fewer than 1 of 20 cases. "
         "Within normal variation: tested, and not clear. Too little history: not enough to test it. A clear change "
         "says nothing about its cause.",
-        f"Counts and rates are compared with how they usually change from {span.step}, over the "
-        f"{'six months' if span.freq == 'M' else 'eight weeks'} before. Shares and funnels are compared user by user "
+        f"Counts and rates are compared with how they usually change from {span.step}, over the {months_or_weeks} "
+        "before. Shares and funnels are compared user by user "
         "(compare).",
         "Shares are of all that was counted; what has no value may not be counted (breakdown). What the service counts "
         "are totals: they do not tell how many users they are of, so their shares have no bounds and no verdict.",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
-from nucleus_pandas.core.calendar import Freq
+from nucleus_pandas.core.calendar import NOUNS, Calendar, Freq, WeekStart, read_calendar
 from nucleus_pandas.core.checks import check_choice
 from nucleus_pandas.core.instants import When, first_instant, make_date
 from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
@@ -15,7 +15,6 @@ from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 Compare = Literal["previous", "year"]
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
-_NOUNS: Final = {"D": "day", "W": "week", "M": "month"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,7 @@ class Span:
     the period that it is compared with, the whole of it where the period is over. Trends begin at `since`.
     """
 
-    freq: Freq
-    zone: dt.tzinfo
+    calendar: Calendar
     now: dt.datetime
     first: dt.date
     last: dt.date
@@ -36,14 +34,24 @@ class Span:
     since: dt.date
 
     @property
+    def zone(self) -> dt.tzinfo:
+        """The zone of the days."""
+        return self.calendar.zone
+
+    @property
+    def followed(self) -> Calendar:
+        """The periods by which users are followed: a day says little about who returns."""
+        return replace(self.calendar, unit="W") if self.calendar.unit == "D" else self.calendar
+
+    @property
     def noun(self) -> str:
         """Day, week or month."""
-        return _NOUNS[self.freq]
+        return NOUNS[self.calendar.unit]
 
     @property
     def step(self) -> str:
         """Between which periods changes tell what is usual."""
-        if self.freq == "D":
+        if self.calendar.unit == "D":
             return "one weekday to the same a week later"
         return f"one {self.noun} to the next"
 
@@ -92,66 +100,50 @@ class Span:
     def windows(self) -> list[tuple[dt.date, dt.date]]:
         """The judged days, and the same ones of the periods before, as far as trends go."""
         made: list[tuple[dt.date, dt.date]] = []
-        while (window := _back(self.freq, self.first, self.last, self.until, len(made)))[0] >= self.since:
+        while (window := _back(self.calendar, self.first, self.last, self.until, len(made)))[0] >= self.since:
             made.append(window)
         shifted = [self._shifted(*window) for window in made]
         return [window for window in shifted if window[0] >= self.since]
 
-    def first_of_periods(self, number: int, freq: Freq) -> dt.date:
-        """The first day of so many periods that end with this one."""
-        first = _first(freq, self.first)
-        for _ in range(number - 1):
-            first = _first(freq, first - ONE_DAY)
-        return first
+
+def read_report_calendar(freq: Freq, week_start: WeekStart | None, zone: dt.tzinfo) -> Calendar:
+    """Read of which periods reports are to be; there is none of a quarter."""
+    calendar = read_calendar(freq, week_start, zone)
+    if calendar.unit == "Q":
+        raise ValueError(f'freq="{freq}": there is no report of a quarter; write "D", "W" or "M".')
+    return calendar
 
 
-def make_span(freq: Freq, day: When | None, zone: dt.tzinfo, now: dt.datetime, compare: Compare | None) -> Span:
+def make_span(calendar: Calendar, day: When | None, now: dt.datetime, compare: Compare | None) -> Span:
     """Find the days of the period in which `day` lies, by default those of the last period that was over at `now`."""
     check_choice("compare", compare, (*get_args(Compare), None))
-    today = now.astimezone(zone).date()
-    if freq == "M" and isinstance(day, str) and _MONTH.fullmatch(day):
+    today, months, noun = now.astimezone(calendar.zone).date(), calendar.unit == "M", NOUNS[calendar.unit]
+    if months and isinstance(day, str) and _MONTH.fullmatch(day):
         day = f"{day}-01"
-    first = _first(freq, _first(freq, today) - ONE_DAY if day is None else make_date("day", day, zone))
-    last = _next(freq, first) - ONE_DAY
+    if day is None:
+        first = calendar.first_date_of(today, -1)
+    else:
+        first = calendar.first_date_of(make_date("day", day, calendar.zone))
+    last = calendar.first_date_of(first, 1) - ONE_DAY
     until = min(last, today - ONE_DAY)
     if until < first:
         raise ValueError(
-            f"day={str(day)!r}: no day of that {_NOUNS[freq]} is over yet. Pass an earlier day, or none for the latest "
-            f"{_NOUNS[freq]} that is over."
+            f"day={str(day)!r}: no day of that {noun} is over yet. Pass an earlier day, or none for the latest {noun} "
+            "that is over."
         )
     # A year is 52 weeks, so that weekdays stand beside each other.
-    back = {None: 0, "previous": 1, "year": 12 if freq == "M" else 52}[compare]
-    before = _back(freq, first, last, until, back) if back else None
-    return Span(freq, zone, now, first, last, until, before, _since(freq, first))
+    back = {None: 0, "previous": 1, "year": 12 if months else 52}[compare]
+    before = _back(calendar, first, last, until, back) if back else None
+    # Whether errors are more than usual is judged by the eight weeks before.
+    weeks = replace(calendar, unit="W")
+    since = calendar.first_date_of(first, -6) if months else weeks.first_date_of(first - 56 * ONE_DAY)
+    return Span(calendar, now, first, last, until, before, since)
 
 
-def _first(freq: Freq, date: dt.date) -> dt.date:
-    if freq == "M":
-        return date.replace(day=1)
-    return date if freq == "D" else date - date.weekday() * ONE_DAY
-
-
-def _next(freq: Freq, first: dt.date) -> dt.date:
-    if freq == "M":
-        return (first.replace(day=28) + 4 * ONE_DAY).replace(day=1)
-    return first + (1 if freq == "D" else 7) * ONE_DAY
-
-
-def _back(freq: Freq, first: dt.date, last: dt.date, until: dt.date, number: int) -> tuple[dt.date, dt.date]:
+def _back(calendar: Calendar, first: dt.date, last: dt.date, until: dt.date, number: int) -> tuple[dt.date, dt.date]:
     """The days from `first` to `until` so many periods before."""
-    if freq == "M":
-        begin = _months_before(first, number)
-        end = _next("M", begin) - ONE_DAY
+    if calendar.unit == "M":
+        begin, end = calendar.first_date_of(first, -number), calendar.first_date_of(first, 1 - number) - ONE_DAY
         return begin, end if until == last else min(end, begin + (until - first))
     # Weekdays differ more than weeks do: a day stands beside those of the same name.
     return first - 7 * number * ONE_DAY, until - 7 * number * ONE_DAY
-
-
-def _months_before(first: dt.date, number: int) -> dt.date:
-    month = first.year * 12 + first.month - 1 - number
-    return dt.date(month // 12, month % 12 + 1, 1)
-
-
-def _since(freq: Freq, first: dt.date) -> dt.date:
-    # Whether errors are more than usual is judged by the eight weeks before.
-    return _months_before(first, 6) if freq == "M" else _first("W", first - 56 * ONE_DAY)

@@ -98,8 +98,9 @@ def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, store
     users = load_users(client, properties=["country", "locale"])
     versions = None
     if not stored:
-        begin = span.first_of_periods(_VERSION_PERIODS, span.freq)
-        versions = load_dimensions(client, begin, span.until, tz=span.zone, freq=span.freq)
+        cut = span.calendar
+        begin = cut.first_date_of(span.first, 1 - _VERSION_PERIODS)
+        versions = load_dimensions(client, begin, span.until, tz=span.zone, freq=cut.unit, week_start=cut.week_start)
         versions = versions[versions["dimension"] == "version"]
     judged = [counts(*window) for window in span.windows]
     return Loaded(

@@ -19,6 +19,7 @@ from nucleus_pandas.analysis.releases.version_adoption import version_adoption
 from nucleus_pandas.analysis.retention.retention import retention, retention_curve
 from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
 from nucleus_pandas.api.windows import Window
+from nucleus_pandas.core.arrays import Bools
 from nucleus_pandas.core.calendar import NOUNS
 from nucleus_pandas.core.instants import first_instant
 from nucleus_pandas.core.text import counted, percent
@@ -40,7 +41,6 @@ from nucleus_pandas.report.section import Section, table_section
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from nucleus_pandas.core.calendar import Freq
     from nucleus_pandas.events.steps import StepLike
     from nucleus_pandas.report.report import Report
     from nucleus_pandas.report.report_period import Span
@@ -69,11 +69,6 @@ class People:
     since: dt.date
     until: dt.date
 
-    @property
-    def freq(self) -> Freq:
-        """By what users are followed: a day says little of who comes again."""
-        return "M" if self.span.freq == "M" else "W"
-
     def days(self, first: dt.date) -> dict[str, Any]:
         """The days from `first` on that the store holds, as analyses take them."""
         return {"start": max(first, self.since), "end": self.until, "tz": self.span.zone}
@@ -81,8 +76,14 @@ class People:
     def periods(self, first: dt.date) -> dict[str, Any]:
         """The same for analyses by weeks or months, in which what came later does not count."""
         after = self.until + ONE_DAY
-        over = after.day == 1 if self.freq == "M" else after.weekday() == 0
-        return self.days(first) | {"as_of": None if over else min(first_instant(after, self.span.zone), self.as_of)}
+        over = self.span.followed.first_date_of(after) == after
+        known = None if over else min(first_instant(after, self.span.zone), self.as_of)
+        return self.days(first) | _cut(self.span) | {"as_of": known}
+
+
+def _cut(span: Span) -> dict[str, Any]:
+    """How analyses are to cut the time in which users are followed."""
+    return {"freq": span.followed.unit, "week_start": span.followed.week_start}
 
 
 def people_of(
@@ -140,35 +141,33 @@ def add_growth(report: Report, people: People | None) -> None:
         more = _with_store("how many came again, are back after a pause, are gone, and the quick ratio of these.")
         report.add(heading, "How many users are new stands above.", more)
         return
-    table = growth(people.store, freq=people.freq, **people.periods(people.span.since))
+    table = growth(people.store, **people.periods(people.span.since))
     note = "New: active for the first time. The card New users counts accounts that were created; some come later."
     report.add(heading, plot_growth, note, data=table, numbers=table.drop(columns=["freq", "sample"]))
 
 
 def add_retention(report: Report, people: People | None, users: pd.DataFrame, span: Span) -> None:
     """Who of those who were created together came back."""
-    freq: Freq = "M" if span.freq == "M" else "W"
-    first = span.first_of_periods(_COHORTS + 1, freq)
+    first = span.followed.first_date_of(span.first, -_COHORTS)
     if people is not None:
         days = people.periods(first)
-        table = _until(retention(people.store, users=people.store.users(properties=[]), freq=freq, **days), span)
+        table = _until(retention(people.store, users=people.store.users(properties=[]), **days), span)
         cells, note = heatmap_of(table)
         told = f"{note} A user starts when the account is created."
     else:
-        found = unbounded_retention(users, freq=freq, start=first, end=span.until, tz=span.zone, as_of=span.now)
+        found = unbounded_retention(users, start=first, end=span.until, tz=span.zone, as_of=span.now, **_cut(span))
         table = _until(found, span)
         cells, note = heatmap_of(table)
-        more = _with_store(f"how many came in each {NOUNS[freq]}, whether or not they came later.")
+        more = _with_store(f"how many came in each {NOUNS[span.followed.unit]}, whether or not they came later.")
         told = f"{note} Recent rates are too low and still rise: who is away may be back. {more}"
     report.sections.append(Section("Retention", told, paragraphs=_pooled(table), cells=cells))
 
 
 def _until(table: pd.DataFrame, span: Span) -> pd.DataFrame:
     """The cells of periods that were over at the end of the days; what came later is of later reports."""
-    freq = "M" if span.freq == "M" else "W"
-    begins = table["cohort"].dt.to_period(freq) + table["age"].astype("int64").to_numpy()
-    later = begins > pd.Period(pd.Timestamp(span.until), freq)
-    return table[~np.asarray(later, dtype=bool)].reset_index(drop=True)
+    cohort = span.followed.of_days(table["cohort"].to_numpy().astype("datetime64[D]").astype(np.int64))
+    begun: Bools = cohort + table["age"].to_numpy(dtype=np.int64) <= span.followed.of_date(span.until)
+    return table[begun].reset_index(drop=True)
 
 
 def _pooled(table: pd.DataFrame) -> list[str]:

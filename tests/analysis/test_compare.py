@@ -402,6 +402,11 @@ def test_the_tables_stay_as_they_were():
         ((funnel([9, 5]),), "pass a second table as b"),
         ((funnel([9, 5]), funnel([9, 5], events=["init", "OTHER"])), "different steps: .*init.*PROJECT_CREATED.* and"),
         ((funnel([9, 5]), funnel([9, 5], events=["OTHER", STEPS[1]])), "different steps"),
+        (
+            tuple(funnel([9] * 13, events=[*"abcdefghijkl", last]) for last in "mn"),
+            "different steps: .*",
+        ),
+        ((funnel([9, 5]).drop(columns="from_start_low"), funnel([9, 5])), "a is not a rate table"),
         ((funnel([9, 5]), segments(free=[9, 5])), "b has a column segment, a has none: make both with the same by="),
         ((pd.concat([funnel([9, 5])] * 2), funnel([9, 5])), "several rows with the same step, event"),
         ((funnel([9, 5]).iloc[1:], funnel([9, 5])), "a lacks steps"),

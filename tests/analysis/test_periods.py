@@ -63,19 +63,19 @@ def test_growth_by_quarters(events):
 
 def test_retention_by_weeks_from_sunday(events, weeks):
     table = nu.retention(events, as_of="2026-04-04", **weeks)
-    found = [(str(row.cohort.date()), row.period, row.users, row.retained) for row in table.itertuples()]
+    found = [(str(row.cohort.date()), row.age, row.users, row.retained) for row in table.itertuples()]
     assert found[:3] == [(SUNDAYS[0], 0, 1, 1), (SUNDAYS[0], 1, 1, 1), (SUNDAYS[1], 0, 1, 1)]
 
 
 @pytest.mark.parametrize("freq", ["Q", "QS", "QE"])
 def test_retention_by_quarters(events, freq):
     table = nu.retention(events, freq=freq, as_of="2026-06-30")
-    found = [(str(row.cohort.date()), row.period, row.users, row.retained) for row in table.itertuples()]
+    found = [(str(row.cohort.date()), row.age, row.users, row.retained) for row in table.itertuples()]
     assert found == [(QUARTERS[0], 0, 2, 2), (QUARTERS[0], 1, 2, 2)]
     assert table["freq"].eq("Q").all()
 
 
-def test_a_quarter_of_the_rolling_clock_has_ninety_days(events):
+def test_a_quarter_of_elapsed_time_has_ninety_days(events):
     # 28 March and 90 days are 26 June.
     with pytest.warns(nu.IncompleteDataWarning, match="No user can be counted yet"):
         table = nu.retention(events, freq="Q", clock="elapsed", as_of="2026-06-25")
@@ -86,13 +86,13 @@ def test_a_quarter_of_the_rolling_clock_has_ninety_days(events):
 
 def test_unbounded_retention_by_weeks_from_sunday(weeks):
     table = nu.unbounded_retention(USERS, as_of="2026-04-04", **weeks)
-    found = [(str(row.cohort.date()), row.period, row.users, row.retained) for row in table.itertuples()]
+    found = [(str(row.cohort.date()), row.age, row.users, row.retained) for row in table.itertuples()]
     assert found[:3] == [(SUNDAYS[0], 0, 1, 1), (SUNDAYS[0], 1, 1, 1), (SUNDAYS[1], 0, 1, 1)]
 
 
 def test_unbounded_retention_by_quarters():
     table = nu.unbounded_retention(USERS, freq="Q", as_of="2026-06-30")
-    found = [(str(row.cohort.date()), row.period, row.users, row.retained) for row in table.itertuples()]
+    found = [(str(row.cohort.date()), row.age, row.users, row.retained) for row in table.itertuples()]
     assert found == [(QUARTERS[0], 0, 2, 2), (QUARTERS[0], 1, 2, 2)]
 
 

@@ -188,11 +188,9 @@ def test_a_session_of_system_events_alone_is_no_activity_however_a_store_is_read
     with nu.demo.DemoClient(DemoService(app, as_of=AUTUMN)) as client:
         nu.sync(client, store, **ALL, progress=False)
     assert alone.db_id in set(store.sessions()["user_db_id"])
-    month = {"freq": "M", "start": "2026-05-01", "end": "2026-10-31"}
-    pd.testing.assert_frame_equal(nu.growth(store, **month), nu.growth(nu.EventLog(store), **month))
-    pd.testing.assert_frame_equal(
-        nu.error_free(store, **month, freq="D"), nu.error_free(nu.EventLog(store), **month, freq="D")
-    )
+    span, log = {"start": "2026-05-01", "end": "2026-10-31"}, nu.EventLog(store)
+    pd.testing.assert_frame_equal(nu.growth(store, freq="M", **span), nu.growth(log, freq="M", **span))
+    pd.testing.assert_frame_equal(nu.error_free(store, freq="D", **span), nu.error_free(log, freq="D", **span))
 
 
 def test_a_synced_month_is_complete_also_if_nobody_was_there_on_its_first_day(app, store):

@@ -16,7 +16,7 @@ from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.service import DemoService
 from nucleus_pandas.report import service_sections as of_counts
 from nucleus_pandas.report.report import Report
-from nucleus_pandas.report.report_period import make_span
+from nucleus_pandas.report.report_period import make_span, read_report_calendar
 from nucleus_pandas.report.service_tables import load
 from nucleus_pandas.report.summary_cards import cards_of
 
@@ -27,7 +27,7 @@ CLEAR = ("▲", "▼", "higher", "lower")
 
 def tables_of(client, freq, day):
     """The words for changes in each table of a report."""
-    span = make_span(freq, day, parse_zone("UTC"), client.now(), "previous")
+    span = make_span(read_report_calendar(freq, None, parse_zone("UTC")), day, client.now(), "previous")
     loaded = load(client, span, None, stored=True)
     report = Report("title", "subtitle")
     of_counts.add_breakdowns(report, loaded, span, None)

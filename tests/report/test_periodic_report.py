@@ -289,6 +289,19 @@ def test_the_page_is_small_and_the_same_each_time(app, store, full):
 
 
 @words
+def test_the_report_of_a_week_from_sunday(app, store):
+    week = nu.periodic_report(app, store, week_start="sunday")
+    assert week.title == "Weekly report, 2026-11-08 to 2026-11-14"
+    begin = nu.growth(store, week_start="sunday", tz=ZONE)["period"].dt.strftime("%Y-%m-%d").iloc[-2]
+    assert begin == "2026-11-08"
+    assert column(week, "New, returning and resurrected users", "period")[-1] == begin
+    retained = nu.retention(store, users=store.users(properties=[]), week_start="sunday", tz=ZONE, end="2026-11-14")
+    assert column(week, "Retention", "Users")[-1] == f"{retained['users'].iloc[-1]:,}"
+    bare = nu.periodic_report(app, week_start="sunday")
+    assert column(bare, "Versions", "period")[-1] == begin
+
+
+@words
 def test_the_report_of_a_day_and_of_a_month(app, store):
     day = nu.periodic_report(app, store, freq="D")
     assert day.title == "Daily report, 2026-11-17"
@@ -421,7 +434,9 @@ def test_before_there_was_anybody_there_is_nothing_to_compare_with(app):
         ({"funnel": "init"}, r'pass its steps, funnel=\["init"'),
         ({"funnel": []}, r'pass its steps, funnel=\["init"'),
         ({"title": " "}, "title is empty"),
-        ({"freq": "Y"}, 'freq="Y" is not known; write one of "D", "W", "M"'),
+        ({"freq": "Y"}, 'freq="Y" is not known; write one of "D", "W"'),
+        ({"freq": "Q"}, "there is no report of a quarter"),
+        ({"freq": "W-SUN", "week_start": "sunday"}, "contradicts week_start"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_asked(app, monkeypatch, given, message):

@@ -5,13 +5,13 @@ import datetime as dt
 import pytest
 
 from nucleus_pandas.core.instants import parse_zone
-from nucleus_pandas.report.report_period import make_span
+from nucleus_pandas.report.report_period import make_span, read_report_calendar
 
 WEDNESDAY = dt.datetime(2026, 11, 4, 9, tzinfo=dt.UTC)
 
 
-def span(freq="W", day=None, *, zone="UTC", now=WEDNESDAY, compare="previous"):
-    return make_span(freq, day, parse_zone(zone), now, compare)
+def span(freq="W", day=None, *, zone="UTC", now=WEDNESDAY, compare="previous", week_start=None):
+    return make_span(read_report_calendar(freq, week_start, parse_zone(zone)), day, now, compare)
 
 
 def dates(*texts):
@@ -87,8 +87,24 @@ def test_trends_begin_eight_weeks_or_six_months_before():
     assert span(day="2026-10-26").since == dt.date(2026, 8, 31)
     assert span("M", "2026-03-01").since == dt.date(2025, 9, 1)
     assert span("D", "2026-11-01").since == dt.date(2026, 8, 31)  # a Monday, as its users are followed by weeks
-    assert span("M", "2026-03-01").first_of_periods(8, "M") == dt.date(2025, 8, 1)
-    assert span("D", "2026-11-01").first_of_periods(2, "W") == dt.date(2026, 10, 19)
+    assert span("D", "2026-11-01", week_start="sunday").since == dt.date(2026, 9, 6)
+
+
+@pytest.mark.parametrize("week", [{"freq": "W", "week_start": "sunday"}, {"freq": "W-SAT"}])
+def test_a_week_can_begin_on_sunday(week):
+    made = span(**week)
+    assert (made.first, made.last) == dates("2026-10-25", "2026-10-31")
+    assert made.before == dates("2026-10-18", "2026-10-24")
+    assert made.since == dt.date(2026, 8, 30)
+    assert span(day="2026-11-01", **week).first == dt.date(2026, 11, 1)
+
+
+def test_users_are_followed_by_weeks_of_the_same_first_day_or_by_months():
+    assert (span("D", week_start="sunday").followed.unit, span("D", week_start="sunday").followed.week_start) == (
+        "W",
+        "sunday",
+    )
+    assert span("MS").followed.unit == "M"
 
 
 def test_the_same_days_of_the_periods_before_are_those_that_tell_what_is_usual():
@@ -128,6 +144,7 @@ def test_a_month_can_be_written_as_such():
         ({"day": "2026-11-09"}, "day='2026-11-09': no day of that week is over yet"),
         ({"day": "soon"}, "day='soon' is not a date"),
         ({"freq": "M", "day": "2026-12-01"}, "no day of that month is over yet. Pass an earlier day, or none"),
+        ({"freq": "Q"}, 'freq="Q": there is no report of a quarter; write "D", "W" or "M"'),
         ({"compare": "last"}, 'compare="last" is not known; write one of "previous", "year", None'),
     ],
 )

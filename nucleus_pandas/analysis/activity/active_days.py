@@ -185,17 +185,17 @@ def read_known(
     as_of: When | None,
     back: int | None = None,
 ) -> tuple[KnownDays, EventLog | Parts]:
-    """The same without looking at anybody's activity: what is known of which days, and the log."""
-    begins, ends, given, zone = read_span(start, end, tz, as_of)
+    """The same without looking at anybody's activity: which days are known, and the log."""
+    start_us, end_us, given, zone = read_span(start, end, tz, as_of)
     activity = in_parts(activity)
     log = _log(activity, event, given)
-    known = log.as_of_microseconds if given is None else given
+    as_of_us = log.as_of_us if given is None else given
     synced = activity.whole if isinstance(activity, Buckets) else activity
-    held = held_span(synced, begins, ends) if isinstance(synced, EventStore | EventLog) else None
+    held = held_span(synced, start_us, end_us) if isinstance(synced, EventStore | EventLog) else None
     # What was synced ends before its end; what is known at an instant is known with it.
-    until = known if held is None else min(known, held[1] - 1)
-    about = held[0] if held is not None and begins is None else begins
-    about = about if back is None else min(until, until if ends is None else ends) - (back + 2) * DAY
+    until = as_of_us if held is None else min(as_of_us, held[1] - 1)
+    about = held[0] if held is not None and start_us is None else start_us
+    about = about if back is None else min(until, until if end_us is None else end_us) - (back + 2) * DAY
     time = activity.times if isinstance(activity, Buckets) else Times(_times(log))
     first, since = (0, None)
     if len(time.moments):
@@ -204,8 +204,8 @@ def read_known(
         # A day of which only the rest was synced is not known as a whole. From there on all days are, also those on
         # which nobody was there yet; without `start` the table begins with the first of which there is anything.
         whole = _day(held[0] - 1, zone) + 1
-        first = whole if begins is not None else max(first, whole)
-    from_, to = (None if one is None else _day(one, zone) for one in (begins, None if ends is None else ends - 1))
+        first = whole if start_us is not None else max(first, whole)
+    from_, to = (None if one is None else _day(one, zone) for one in (start_us, None if end_us is None else end_us - 1))
     oldest_of_all = _begin(log, time)[1] if len(time.moments) else None
     return KnownDays(
         event=event,
@@ -215,7 +215,7 @@ def read_known(
         since=since,
         oldest=oldest_of_all,
         until=until,
-        as_of=known,
+        as_of=as_of_us,
         zone=zone,
         sample=log.sample,
     ), log
@@ -247,7 +247,7 @@ def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> Event
 def _first(log: EventLog | Parts | Buckets, time: Times, start: int | None, zone: dt.tzinfo) -> tuple[int, int | None]:
     """Give the first day of a log, and the time before which its rows are left out, if any are.
 
-    It begins with its first event, whenever the session of that began. Clocks that are years behind tell nothing: a
+    It begins with its first event, whenever the session of that began. Clocks that are years behind are ignored: a
     warning says how many rows are left out; but from `start` on, where that is given, all rows are believed.
     """
     begin, oldest_of_all = _begin(log, time)

@@ -115,7 +115,7 @@ def impact_of_errors(
 
     Notes
     -----
-    Whether somebody comes back *goes with* an error; this does not tell that the error drives them away. Who does more
+    Whether somebody comes back *goes with* an error; this does not mean that the error drives them away. Who does more
     meets more errors and comes back more, which alone would make errors look harmless, or even good. That is why users
     are compared with others who did as much. Where else they differ (plan, system, version) is not looked at.
 
@@ -138,9 +138,9 @@ def impact_of_errors(
     first = checked_number("first", first, None, "in how many first sessions an error counts")
     strata = checked_number("strata", strata, _MOST_STRATA, "into how many groups of activity users are put")
     length = read_duration("within", within, 'write a duration such as within="28d", or a timedelta.')
-    begins_at, ends_at, known, _ = held_within(activity, read_span(start, end, tz, as_of))
-    log = as_activity(activity, as_of=known)
-    until = log.as_of_microseconds if known is None else known
+    start_us, end_us, as_of_us, _ = held_within(activity, read_span(start, end, tz, as_of))
+    log = as_activity(activity, as_of=as_of_us)
+    until = log.as_of_us if as_of_us is None else as_of_us
     if isinstance(activity, EventLog) and activity.spans:
         # Of a store's events none is later than what was synced, although its sessions are known until the last sync.
         until = min(until, microseconds(activity.spans[-1][1]))
@@ -150,7 +150,7 @@ def impact_of_errors(
         right = ~np.isin(found.user, found.user[found.time < oldest(found.time)])
         found, has_count = Sessions(*(values[right] for values in found)), has_count[right]
     people = _people(found, has_count, _actions(log, found, until), first, length, until)
-    asked = between(people.began, begins_at, ends_at)
+    asked = between(people.began, start_us, end_us)
     if unknown := int(np.count_nonzero(asked & ~people.has_count)):
         warn_incomplete(
             f"{unknown:,} of {counted(int(np.count_nonzero(asked)), 'user')} are left out: of one of their first "

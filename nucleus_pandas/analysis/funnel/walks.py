@@ -110,9 +110,9 @@ class Timeline:
 
     def last_times(self, rows: Ints, until: int) -> Ints:
         """Give the time of the last row of each row's group that is not later than `until`, as no row given is."""
-        known = np.flatnonzero(self.time <= until)
-        group = self.group[known]
-        ends = known[np.append(group[1:] != group[:-1], True)] if len(known) else known
+        rows_until = np.flatnonzero(self.time <= until)
+        group = self.group[rows_until]
+        ends = rows_until[np.append(group[1:] != group[:-1], True)] if len(rows_until) else rows_until
         return self.time[ends[np.searchsorted(ends, rows)]]
 
 

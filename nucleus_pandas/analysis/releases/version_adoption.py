@@ -53,7 +53,7 @@ def version_adoption(
     Parameters
     ----------
     events : DataFrame, EventLog, EventStore or Buckets
-        An event log with sessions and the column version. A table of `load_sessions` does not tell versions.
+        An event log with sessions and the column version. A table of `load_sessions` has no versions.
     freq, week_start
         The periods in which sessions start, as for `growth`.
     per : {"sessions", "users"}
@@ -99,9 +99,9 @@ def version_adoption(
     -----
     Definition: docs/definitions.md#errors-and-releases.
 
-    The version of a session is that of its `init`; where that does not tell one, what the session told later. Versions
-    stand in the order of PEP 440 where they can be read so, else in natural order: 0.9 before 0.10, 1.0.0-nightly.3
-    before 1.0.0. Without `start`, sessions of clocks that are years behind are left out, see `funnel_trend`.
+    The version of a session is that of its `init`; where that has none, of a later event of the session. Versions stand
+    in the order of PEP 440 where they can be read so, else in natural order: 0.9 before 0.10, 1.0.0-nightly.3 before
+    1.0.0. Without `start`, sessions of clocks that are years behind are left out, see `funnel_trend`.
 
     Examples
     --------
@@ -191,10 +191,10 @@ def _complete(periods: Periods, until: int) -> Bools:
 def _shares_of_parts(buckets: Buckets, calendar: Calendar, per: Unit, asked: Span, top: int) -> _Shares:
     """The sums part by part: first the periods, then which versions there are, which get rows, then the sums."""
     _check_version(buckets.bare, "version_adoption")
-    first, last, known, zone = asked
-    parts = buckets.parts(as_of=known, columns=(*STARTS, "version"))
-    until = parts.as_of_microseconds
-    # Which sessions have no version to tell is found in all of them; clocks that are behind, too.
+    first, last, as_of_us, zone = asked
+    parts = buckets.parts(as_of=as_of_us, columns=(*STARTS, "version"))
+    until = parts.as_of_us
+    # Sessions without a version, and clocks that are behind, are looked for in all sessions.
     times = answer(SessionTimes(Wanted("error", until), zone), parts)
     if first is None:
         wanted = Wanted("error", until, oldest(times) if len(times.moments) else None, last)
@@ -231,7 +231,7 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Counts(_Asked):
-    """The counts that tell which versions get rows."""
+    """The counts that decide which versions get rows."""
 
     def partial(self, log: EventLog) -> Ints:
         """Count one part."""
@@ -329,29 +329,29 @@ def read_versions(
 ) -> Versions:
     """Find the sessions that start in an interval and their versions; with `everything` those outside of it, too."""
     asked = read_span(start, end, tz, as_of)
-    begins, ends, known, zone = asked
-    log = _with_versions(events, analysis, known, (None, None) if everything else asked.within)
+    start_us, end_us, as_of_us, zone = asked
+    log = _with_versions(events, analysis, as_of_us, (None, None) if everything else asked.within)
     if everything and isinstance(events, EventStore):
-        held_span(events, begins, ends)  # all is read, so that a warning is for what was asked for
-    until = log.as_of_microseconds if known is None else known
+        held_span(events, start_us, end_us)  # all is read, so that a warning is for what was asked for
+    until = log.as_of_us if as_of_us is None else as_of_us
     found = find_sessions(log, "error", until)
-    # Clocks that are years behind would tell that a version was there before it was made.
+    # With clocks that are years behind, a version would be there before it was made.
     low = oldest(found.time) if len(found.time) else -(2**63)
-    if begins is not None:
-        low = min(low, begins) if everything else begins
-    high = 2**63 - 1 if ends is None or everything else ends
+    if start_us is not None:
+        low = min(low, start_us) if everything else start_us
+    high = 2**63 - 1 if end_us is None or everything else end_us
     inside = (found.time >= low) & (found.time < high)
     found = Sessions(*(values[inside] for values in found))
     rows = session_rows(log, found, "version")
     segments = find_segments(log, "version", rows, np.ones(len(rows), np.bool_), len(rows))
     names = version_order(segments.names)
     code = place_names(segments.names, names)[segments.code]
-    return Versions(log, found, names, code, begins, ends, until, zone)
+    return Versions(log, found, names, code, start_us, end_us, until, zone)
 
 
-def _with_versions(events: object, analysis: str, known: int | None, within: Any) -> EventLog:
+def _with_versions(events: object, analysis: str, as_of_us: int | None, within: Any) -> EventLog:
     of_sessions = isinstance(events, pd.DataFrame) and "event" not in events.columns and "start" in events.columns
-    log = as_activity(events) if of_sessions else as_event_log(events, as_of=known, within=within)
+    log = as_activity(events) if of_sessions else as_event_log(events, as_of=as_of_us, within=within)
     if log.holds_sessions and "version" not in log.frame.columns:
         raise ValueError(
             f"{analysis} needs the version of each session, which the table of load_sessions does not tell: pass "

@@ -1,4 +1,4 @@
-"""The list of users as what it tells of each: when the account was made, and when the user was seen last."""
+"""The list of users: when each account was created, and when each user was last seen."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Lifetimes(NamedTuple):
 
 def read_lifetimes(users: Users, start: When | None, end: When | None, tz: Zone, as_of: When | None) -> Lifetimes:
     """Check the list of users that an analysis was given, and take from it those created in [start, end)."""
-    begins, ends, known, _ = read_span(start, end, tz, as_of)
+    start_us, end_us, as_of_us, _ = read_span(start, end, tz, as_of)
     sample = 1.0
     if isinstance(users, EventStore):
         info = users.info()
         with users.database.reading() as connection:
             sample, frame = info.sample, read_users_with_json(connection)
         users = frame
-        known = microseconds(info.as_of) if known is None and info.as_of is not None else known
+        as_of_us = microseconds(info.as_of) if as_of_us is None and info.as_of is not None else as_of_us
     elif not isinstance(users, pd.DataFrame):
         raise TypeError(
             f"users is of type {type(users).__name__}; pass the DataFrame of load_users, or an EventStore."
@@ -62,22 +62,22 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, tz: Zone,
     require(users, ["created_at", "last_seen"], "a list of users")
     created, no_created = instants(users["created_at"])
     seen, no_seen = instants(users["last_seen"])
-    known = newest(seen[~no_seen], "times of last_seen") if known is None else known
+    as_of_us = newest(seen[~no_seen], "times of last_seen") if as_of_us is None else as_of_us
     lacks = {"stand there twice": _again(users, seen), "have no created_at": no_created, "have no last_seen": no_seen}
     kept = _kept(lacks, created - seen > SETTLING)
     seen = np.maximum(seen, created)
-    kept &= created <= known
-    if begins is None and kept.any():
-        begins = oldest(created[kept])
+    kept &= created <= as_of_us
+    if start_us is None and kept.any():
+        start_us = oldest(created[kept])
         hint = "If that is wrong, and to be rid of this warning, pass start=."
-        warn_behind(created[kept], begins, "times of created_at", hint)
-    kept &= True if begins is None else created >= begins
-    kept &= True if ends is None else created < ends
-    return Lifetimes(users[kept], created[kept], seen[kept], known, sample)
+        warn_behind(created[kept], start_us, "times of created_at", hint)
+    kept &= True if start_us is None else created >= start_us
+    kept &= True if end_us is None else created < end_us
+    return Lifetimes(users[kept], created[kept], seen[kept], as_of_us, sample)
 
 
 def _again(users: pd.DataFrame, seen: Ints) -> Bools:
-    """Which rows are of a user whom another row tells of who was seen later, as where pages of a list overlap."""
+    """Which rows repeat a user whom another row saw later, as where pages of a list overlap."""
     if "user_db_id" not in users.columns:
         return np.zeros(len(users), dtype=np.bool_)
     order = np.argsort(seen, kind="stable")
@@ -88,7 +88,7 @@ def _again(users: pd.DataFrame, seen: Ints) -> Bools:
 
 
 def _kept(lacks: dict[str, Bools], turned: Bools) -> Bools:
-    """Which users tell both instants in their order; the others are told in one warning.
+    """Which users have both instants in order; one warning reports the others.
 
     What is sent late can be dated up to 48 hours before the account that it made.
     """
