@@ -104,6 +104,7 @@ def top_errors(
     Errors are distinguished by name and hash; without a hash by name and message, in which numbers, hexadecimal
     addresses (``0x7ffa12``) and ids of six or more hexadecimal digits count as alike. An error without a name is
     ``(none)``.
+
     Definition: docs/definitions.md#errors-and-releases.
 
     A count is not a number of broken sessions, one can report thousands, hence the order. Messages come from the app as

@@ -99,9 +99,9 @@ def version_adoption(
     -----
     Definition: docs/definitions.md#errors-and-releases.
 
-    The version of a session is that of its `init`; where that has none, of a later event of the session. Versions
-    stand in the order of PEP 440 where they can be read so, else in natural order: 0.9 before 0.10, 1.0.0-nightly.3
-    before 1.0.0. Without `start`, sessions of clocks that are years behind are left out, see `funnel_trend`.
+    The version of a session is that of its `init`; where that has none, of a later event of the session. Versions stand
+    in the order of PEP 440 where they can be read so, else in natural order: 0.9 before 0.10, 1.0.0-nightly.3 before
+    1.0.0. Without `start`, sessions of clocks that are years behind are left out, see `funnel_trend`.
 
     Examples
     --------

@@ -110,9 +110,6 @@ def survival(
     A user is lost at last_seen, or followed until `gap` before `as_of`, as it is too early to say whether others come
     back. Times are not rounded to days.
 
-    A user is lost at last_seen, or followed until `gap` before `as_of`, as who comes back later than that cannot be
-    told from who does not. Times are not rounded to days.
-
     One account dated 1970 would make a curve of 20,000 days. So where few users were created before a long time without
     any, by the rule of `EventLog` (at most 1 % before 7 days, 10 % before 2 years, half before 10 years), these are
     left out, and a warning says so. With `start` no other is left out.
