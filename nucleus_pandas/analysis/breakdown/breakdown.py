@@ -31,7 +31,7 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
     ----------
     counts : DataFrame or Series
         Any table with the columns value and count: of `load_attribute`, `load_dimensions`, or of yours; or what
-        ``value_counts(dropna=False)`` gives. With a column user_db_id or user_id it tells whose counts these are, and
+        ``value_counts(dropna=False)`` gives. With a column user_db_id or user_id, counts belong to users, and
         shares have bounds; without a column count, each row then counts 1. With a column period (of ``freq=``) each
         period is broken down by itself, and so is each dimension, or event and attribute, of the table.
     top : int, default 10
@@ -50,9 +50,9 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
         - share: count / all that was counted of the same period and dimension or attribute, ``(other)`` and ``(none)``
           included, so that shares add up to 1
         - share_low, share_high: 95 % bounds of the share (Wilson, with users as the sampling unit); missing where
-          `counts` has no users, as totals do not tell how many users they are of
+          `counts` has no users, as it is not known how many users totals are of
         - cumulative_share: of this row and those above it; 1 in the last row
-        - complete, settled: of the period, as in `counts`, and True where it does not tell; only with periods
+        - complete, settled: of the period, as in `counts`, and True where it has no such column; only with periods
 
         A share of nothing is missing (NaN), and so is that of a period that is not complete; without a column period,
         all of them if a row of `counts` says that it is not.
@@ -127,7 +127,7 @@ def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
 
 
 def _names(counted: Counted, group: Any) -> dict[str, Any]:
-    """The columns that tell what was counted apart from each other."""
+    """The columns that identify what was counted."""
     return {name: [counted.groups[one][place] for one in group.tolist()] for place, name in enumerate(counted.by)}
 
 

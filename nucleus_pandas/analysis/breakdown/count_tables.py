@@ -21,7 +21,7 @@ Counts = pd.DataFrame | pd.Series
 
 #: What a table can count apart from each other, in this order.
 GROUPS = ("dimension", "event", "attribute")
-#: Columns that tell whose counts these are, the service's id first.
+#: Columns that identify users, the service's id first.
 USERS = ("user_db_id", "user_id")
 # Counts up to this are exact in every column; see `api.columns`.
 _MOST = 2**53
@@ -202,7 +202,7 @@ def _periods(column: pd.Series, name: str) -> tuple[Ints, Any]:
 
 
 def _state(frame: pd.DataFrame, column: str, period: Ints, periods: int) -> Bools:
-    """Of each period, whether all of its rows say so; where the table does not tell, it is taken to be."""
+    """Of each period, whether all of its rows say so; True where the table has no such column."""
     state = np.ones(periods, dtype=np.bool_)
     if column in frame.columns:
         state[period[~frame[column].astype("boolean").fillna(value=True).to_numpy(dtype=bool)]] = False
