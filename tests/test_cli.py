@@ -113,7 +113,7 @@ def _is_number(cell):
     ("arguments", "words"),
     [
         (["export", "-o", "x", "--start", "soon"], "--start 2026-09-01"),
-        (["export", "-o", "x", "--tz", "Europe/Pari"], "Did you mean Europe/Paris"),
+        (["export", "-o", "x", "--tz", "Europe/Pari"], 'Did you mean "Europe/Paris"'),
     ],
 )
 def test_wrong_use_exits_with_2_and_says_what_to_write(mine, tmp_path, monkeypatch, capsys, arguments, words):

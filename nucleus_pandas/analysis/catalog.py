@@ -65,7 +65,7 @@ def attribute_catalog(
         One row an event and attribute, sorted by both.
 
         - event, attribute: names, to be passed on to `load_attribute`
-        - type: as the service tells it; several, joined by commas, where the attribute was sent with several
+        - type: as the service gives it; several, joined by commas, where the attribute was sent with several
         - values: how many different ones came in the interval, missing not among them
         - count: events with the attribute, as the service counts them
         - top_share: the share of the most frequent value, of count; missing where nothing was counted

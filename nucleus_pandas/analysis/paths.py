@@ -62,7 +62,7 @@ def paths(
     events : DataFrame, EventLog, EventStore or Buckets
         The event log.
     after : str, list of str or Step
-        The event at which paths begin: its name, several of which any will do, or `step` for events on a condition.
+        The event at which paths begin: its name, a list of alternatives, or `step` for events on a condition.
     before : str, list of str or Step
         The event at which paths end; one of the two is needed.
     steps : int, default 4
@@ -78,7 +78,7 @@ def paths(
     tz : str, int or tzinfo, default "UTC"
         The zone of dates.
     as_of : str, date or datetime, optional
-        Until when the data are known; what lies later does not count. By default that of the log, see `EventLog`.
+        Until when the data are known; later events do not count. By default that of the log, see `EventLog`.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def paths(
         log = events.parts(as_of=asked.as_of, steps=[(place, around)], columns=["kind"])
     else:
         log = as_event_log(events, properties=properties_of([around]))
-    until = log.as_of_microseconds if asked.as_of is None else asked.as_of
+    until = log.as_of_us if asked.as_of is None else asked.as_of
     return answer(_Paths(around, place, (asked.start, asked.end), until, silence, steps, top, log.sample), log)
 
 

@@ -14,8 +14,9 @@ from nucleus_pandas.analysis.tracking_plan import EventPlan, TrackingPlan, close
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.api.parsing.values import Losses, clean
 from nucleus_pandas.core.arrays import Bools, Ints, combine
+from nucleus_pandas.core.checks import read_span
 from nucleus_pandas.core.dtypes import COUNT, TEXT, Schema, make_frame
-from nucleus_pandas.core.instants import When, Zone, make_interval, microseconds, parse_zone
+from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.events.error_events import between
 from nucleus_pandas.events.eventlog import EventLog, as_event_log
@@ -89,7 +90,7 @@ def check_tracking(
         - count: events with the problem; of a missing event, how many fewer than planned arrived
         - events: events of that name that arrived
         - users: users with the problem; missing for a missing event
-        - first_version, last_version: the app's version in the first and the last event with the problem that tells it
+        - first_version, last_version: the app's version in the first and the last event with the problem that has one
 
     Raises
     ------
@@ -139,14 +140,13 @@ def check_tracking(
     True
     """
     planned = read_plan(plan)
-    zone = parse_zone("UTC" if tz is None else tz)
-    within = make_interval(start, end, zone)
-    log = as_event_log(events, within=within, properties=None)
+    span = read_span(start, end, tz, None)
+    log = as_event_log(events, within=span.within, properties=None)
     if log.lacks_properties:
         raise ValueError(
             "events is a log with some of the properties of its store only. Pass the store, or nu.EventLog(store)."
         )
-    inside = between(log.time, *(None if one is None else microseconds(one) for one in within))
+    inside = between(log.time, span.start, span.end)
     arrived = np.bincount(log.event[inside], minlength=len(log.names))
     counts = dict(zip(log.names, arrived.tolist(), strict=True))
     named = np.array([name in planned.events for name in log.names], dtype=np.bool_)[log.event]

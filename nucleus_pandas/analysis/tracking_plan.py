@@ -34,7 +34,7 @@ class PropertyPlan:
     required : bool
         Whether every event must have it.
     type : str
-        One of `TYPES`; "any" where `values` tells it.
+        One of `TYPES`; "any" where `values` determines it.
     values : tuple
         The only values allowed; empty for any of the type.
     """

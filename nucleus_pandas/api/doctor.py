@@ -134,14 +134,14 @@ def _cache(client: Client) -> Finding:
 
 def _clock(client: Client) -> Finding:
     before = client.now()
-    told = client.service_date()
-    if told is None:
+    service_time = client.service_date()
+    if service_time is None:
         return Finding(None, "The service does not tell its time.")
     # The header has whole seconds, and was written some time between asking and now.
-    skew = max(before - told - dt.timedelta(seconds=1), told - client.now(), dt.timedelta())
+    skew = max(before - service_time - dt.timedelta(seconds=1), service_time - client.now(), dt.timedelta())
     if skew <= _LARGEST_SKEW:
         return Finding(True, "This machine and the service agree on the time.")
-    side = "ahead of" if before > told else "behind"
+    side = "ahead of" if before > service_time else "behind"
     return Finding(
         False,
         f"This machine's clock is {skew / dt.timedelta(minutes=1):,.0f} minutes {side} the service's. Set it right: "

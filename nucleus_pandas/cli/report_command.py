@@ -64,7 +64,7 @@ def _report(arguments: argparse.Namespace) -> int:
     }
     if arguments.demo:
         asked |= {name: value for name, value in _DEMO.items() if asked[name] is None}
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         if arguments.demo and store is None:
             report = _of_demo(arguments, asked)
@@ -72,12 +72,12 @@ def _report(arguments: argparse.Namespace) -> int:
             with client_of(arguments) as client:
                 report = nu.periodic_report(client, store, **asked)
     # What is true of the period and of the one before is said once.
-    for one in {str(one.message): one for one in told}.values():
+    for one in {str(one.message): one for one in caught}.values():
         warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     with writing_to(arguments.output):
         report.save(arguments.output)
     print(arguments.output.resolve())
-    return INCOMPLETE if any(issubclass(one.category, nu.IncompleteDataWarning) for one in told) else 0
+    return INCOMPLETE if any(issubclass(one.category, nu.IncompleteDataWarning) for one in caught) else 0
 
 
 def _check_output(page: Path) -> None:

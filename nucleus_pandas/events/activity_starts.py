@@ -28,7 +28,7 @@ Activity = pd.DataFrame | EventLog | EventStore | Parted
 
 
 class Moments(NamedTuple):
-    """When users did something, by user and time: the user's code, the time, and the row of the log that tells."""
+    """When users did something, by user and time: the user's code, the time, and the row of the log."""
 
     user: Ints
     time: Ints
@@ -63,7 +63,7 @@ def as_activity(
     events : collection of str, optional
         The only events that the analysis looks at, if it does not ask for sessions; the store's events are then read.
     as_of : int, optional
-        Until when the data are known, if the analysis was told.
+        Until when the data are known, if `as_of` was given.
     within : tuple of datetime or None
         The instants between which it looks.
     """
@@ -132,7 +132,7 @@ def user_days(
     event : str, list of str or step, optional
         As for `moments`.
     since : int, optional
-        Leave out what rows of the log tell that are older.
+        Leave out what comes from older rows of the log.
     """
     found = moments(log, event, "event")
     if until is not None and found.time.max(initial=-(2**63)) <= until:
@@ -172,7 +172,7 @@ def _starts(log: EventLog) -> Moments:
 
 
 def _session_starts(log: EventLog, rows: Ints) -> Ints:
-    """When the sessions of some rows started; the row's own time where that is not told."""
+    """When the sessions of some rows started; the row's own time where it is missing."""
     time = log.time[rows]
     if "session_start" not in log.frame.columns or not isinstance(
         log.frame["session_start"].dtype, pd.DatetimeTZDtype | pd.ArrowDtype

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Ints
-from nucleus_pandas.core.instants import When, instant_of, make_instant, microseconds
+from nucleus_pandas.core.checks import read_span
+from nucleus_pandas.core.instants import When, instant_of
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.events.bucket_sources import Opened, check_fits, of_kinds, open_source
 from nucleus_pandas.events.clock_errors import Times, days_of_utc, newest
@@ -31,7 +32,7 @@ from nucleus_pandas.store.properties import Property
 
 #: The columns that make a session.
 SESSION = ("session_id", "device_id", "session_start")
-#: The columns that tell when sessions start.
+#: The columns from which starts of sessions are found.
 STARTS = (*SESSION, "kind")
 _IDS = ("user_id", "user_db_id")
 
@@ -72,7 +73,7 @@ class Buckets(Parted):
         If `source` is something else, or times are no instants.
     ValueError
         If there are no files in the folder, columns are missing, times of a frame are naive, events of a user lie in
-        several buckets, or it is not told by one column alone who a user is; for an `engine` that is not known.
+        several buckets, or no single column identifies users; for an `engine` that is not known.
     ImportError
         If Dask is not installed, for its engine; if Spark is older than 4.
     StoreError
@@ -177,7 +178,7 @@ class Buckets(Parted):
         self._find, self._properties = opened.properties, dict[str, Property]()
         require(columns, ["user_id", "time", "event"], "Buckets")
         instants(columns["time"])
-        self._as_of_us = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
+        self._as_of_us = read_span(None, None, None, as_of).as_of
         #: A log without events that knows the columns, before anything is read.
         self.bare = EventLog.whole(columns, {}, sample, spans)
         self._facts: Facts | None = None
@@ -224,12 +225,12 @@ class Buckets(Parted):
         users = len(self._look().users)
         events, names = int(self.whole.counts.sum()), int((self.whole.counts > 0).sum())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the first analysis tells of clocks that are ahead
+            warnings.simplefilter("ignore")  # the first analysis warns about clocks that are ahead
             known = f", known until {instant_of(self._until()):%Y-%m-%d %H:%M}" if events else ""
         return f"Buckets: {counted(users, 'user')}, {counted(events, 'event')} of {counted(names, 'name')}{known}"
 
     @cached_property
-    def as_of_microseconds(self) -> int:
+    def as_of_us(self) -> int:
         """Until when the data are known, in microseconds since 1970."""
         return self._until()
 
@@ -241,7 +242,7 @@ class Buckets(Parted):
         """Until when the data are known; missing where there are none."""
         if not len(self.times.moments):
             return pd.NaT
-        return pd.Timestamp(instant_of(self.as_of_microseconds)).as_unit("us")
+        return pd.Timestamp(instant_of(self.as_of_us)).as_unit("us")
 
     @property
     def times(self) -> Times:
@@ -303,7 +304,7 @@ class Buckets(Parted):
         Parameters
         ----------
         as_of : int, optional
-            Until when the data are known, if the analysis was told.
+            Until when the data are known, if `as_of` was given.
         steps : collection of (str, Step)
             The events that are asked for, each with the name of its place in messages.
         by : str, optional
@@ -335,7 +336,7 @@ class Buckets(Parted):
         if free:
             needed, every = set(known), True
         elif needed & set(CONTEXT) and "session_id" in known:
-            # What the first event of a session tells holds for the others.
+            # What the first event of a session has holds for the others.
             needed, every = needed | set(SESSION), True
         request = ColumnRequest(
             tuple(name for name in known if name in needed),
@@ -343,7 +344,7 @@ class Buckets(Parted):
             frozenset() if free or named else frozenset({*_IDS, "device_id", "session_id"} - looked_at),
             tuple(one for name, one in self._properties.items() if name in needed),
         )
-        until = self.as_of_microseconds if as_of is None else as_of
+        until = self.as_of_us if as_of is None else as_of
         return Parts(self.whole, self._source, request, self.times, until, plain=free)
 
 

@@ -38,12 +38,12 @@ class Times(NamedTuple):
         return int(np.count_nonzero(early)) if self.counts is None else int(self.counts[early].sum())
 
     def since(self, moment: int) -> Times:
-        """Leave out what lies before a moment; of what is thinned, before one that cuts no day."""
+        """Leave out what is before a moment; of what is thinned, before one that cuts no day."""
         kept = self.moments >= moment
         return self if kept.all() else Times(self.moments[kept], None if self.counts is None else self.counts[kept])
 
     def until(self, moment: int) -> Times:
-        """Leave out what lies after a moment; of what is thinned, after one that cuts no day."""
+        """Leave out what is after a moment; of what is thinned, after one that cuts no day."""
         kept = self.moments <= moment
         return self if kept.all() else Times(self.moments[kept], None if self.counts is None else self.counts[kept])
 

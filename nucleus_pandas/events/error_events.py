@@ -32,7 +32,7 @@ _MOST = 10
 
 
 class Sessions(NamedTuple):
-    """Sessions by user and start: user, start, the row of the log that tells it, the last row, whether it failed."""
+    """Sessions by user and start: user, start, the row of the log, the last row, whether it failed."""
 
     user: Ints
     time: Ints
@@ -107,7 +107,7 @@ def find_sessions(
     Raises
     ------
     ValueError
-        Where the log has no sessions, or is one of sessions that do not tell what was asked.
+        Where the log has no sessions, or is one of sessions that lack what was asked for.
 
     Warns
     -----
@@ -170,7 +170,7 @@ def all_sessions(log: EventLog, failure: Failure, until: int) -> tuple[Sessions,
 
 
 def session_rows(log: EventLog, found: Sessions, column: str) -> Ints:
-    """Give the row of each session that tells its value of a column: the first one that has any."""
+    """Give the row of each session with its value of a column: the first one that has any."""
     if log.holds_sessions:
         return found.row
     rows = np.flatnonzero((encode(log.frame[column])[0] >= 0)[log.order] & (log.session >= 0))[::-1]

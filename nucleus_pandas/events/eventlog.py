@@ -14,7 +14,8 @@ import pandas as pd
 from nucleus_pandas.api.parsing.people import kind_of
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.arrays import Bools, Ints, combine, is_group_start, small
-from nucleus_pandas.core.instants import When, make_instant, microseconds
+from nucleus_pandas.core.checks import read_span
+from nucleus_pandas.core.instants import When
 from nucleus_pandas.core.text import counted
 from nucleus_pandas.events.clock_errors import newest
 from nucleus_pandas.events.json_properties import JsonProperties
@@ -103,7 +104,7 @@ class EventLog:
     -----
     A *user* is the service's ``_id``: where the frame has user_db_id, events with the same one are of one user,
     whatever their user_id, which may change. Rows without it count to the user whose other rows have the same
-    user_id, if that is one user only; otherwise user_id tells who it is. The empty text is missing.
+    user_id, if that is one user only; otherwise user_id identifies the user. The empty text is missing.
 
     A *session* is a user, device_id, session_id and session_start, as far as the frame has these columns; session_id it
     must have. What comes with `init` and errors only (platform, platform_raw, os_version, version, locale, country,
@@ -164,7 +165,7 @@ class EventLog:
         elif properties is not None:
             raise ValueError("properties is for a store; a DataFrame has the columns that it has.")
         self.sample = checked_sample(sample)
-        self._known = None if as_of is None else microseconds(make_instant("as_of", as_of, "UTC"))
+        self._as_of_us = read_span(None, None, None, as_of).as_of
         self._make(frame, None, "the event log")
 
     @classmethod
@@ -172,15 +173,15 @@ class EventLog:
         """The log with the rows of some events only, which is quicker to make; counts are of all."""
         log = cls.__new__(cls)
         log.sample = 1.0
-        log._known = as_of
+        log._as_of_us = as_of
         log._make(frame, only, "the events that are asked for")
         return log
 
     @classmethod
     def part(cls, frame: pd.DataFrame, whole: EventLog, as_of: int) -> EventLog:
-        """Make the log of some users of a larger one, with its names and counts; what is left out is not told."""
+        """Make the log of some users of a larger one, with its names and counts; rows left out are not reported."""
         log = cls.__new__(cls)
-        log.sample, log.spans, log._known, log.is_part = whole.sample, whole.spans, as_of, True
+        log.sample, log.spans, log._as_of_us, log.is_part = whole.sample, whole.spans, as_of, True
         log._make(frame, None, None, whole)
         return log
 
@@ -190,13 +191,13 @@ class EventLog:
         require(sessions, ["user_id", "start"], "a table of sessions")
         start, no_start = instants(sessions["start"])
         log = cls.__new__(cls)
-        log.sample, log._known, log.holds_sessions = sample, as_of, True
+        log.sample, log._as_of_us, log.holds_sessions = sample, as_of, True
         if "end" in sessions.columns:
             end, no_end = instants(sessions["end"])
             both = ~no_start & ~no_end
             warn_of_backward_sessions(start[both], end[both], len(sessions))
             if as_of is None:
-                log._known = newest(np.concatenate([start[~no_start], end[~no_end]]))
+                log._as_of_us = newest(np.concatenate([start[~no_start], end[~no_end]]))
         event = pd.Categorical(["session"]).take(np.zeros(len(sessions), dtype=np.intp))
         log._make(sessions.assign(time=sessions["start"], event=event), None, "the sessions")
         return log
@@ -211,7 +212,7 @@ class EventLog:
     ) -> EventLog:
         """Make a log without events that stands for one that comes in parts: its columns, and how often what occurs."""
         log = cls.__new__(cls)
-        log.sample, log.spans, log._known = sample, spans, None
+        log.sample, log.spans, log._as_of_us = sample, spans, None
         log._make(columns, None, None)
         log.names, log.counts = list(counts), np.array(list(counts.values()), dtype=np.int64)
         log._rows, log._ends = by_code(log.event, len(counts))
@@ -232,16 +233,16 @@ class EventLog:
             wanted = np.array([*(name in only for name in self.names), False], dtype=np.bool_)
             rows = np.flatnonzero(wanted[event])
             self.counts = np.bincount(event + 1, minlength=len(self.names) + 1)[1:]
-            if self._known is None:
+            if self._as_of_us is None:
                 time, no_time = instants(times)
-                self._known = newest(time[~no_time])
+                self._as_of_us = newest(time[~no_time])
             times, event = times.iloc[rows], event[rows]
         time, no_time = instants(times)
         user = ids(frame, rows, warn=whose is not None)
         kept = kept_rows({"user": user < 0, "time": no_time, "event": event < 0}, whose)
         if kept is not None:
-            # Rows that are left out tell all the same until when the data are known.
-            self._known = newest(time[~no_time]) if self._known is None else self._known
+            # Rows that are left out count for until when the data are known.
+            self._as_of_us = newest(time[~no_time]) if self._as_of_us is None else self._as_of_us
             user, time, event = user[kept], time[kept], event[kept]
             rows = kept if rows is None else rows[kept]
         first = self.names.index("init") if "init" in self.names else -1
@@ -277,12 +278,12 @@ class EventLog:
     @property
     def as_of(self) -> Any:
         """Until when the data are known; missing for an empty log."""
-        return pd.Timestamp(self.as_of_microseconds, unit="us", tz="UTC").as_unit("us") if len(self) else pd.NaT
+        return pd.Timestamp(self.as_of_us, unit="us", tz="UTC").as_unit("us") if len(self) else pd.NaT
 
     @cached_property
-    def as_of_microseconds(self) -> int:
+    def as_of_us(self) -> int:
         """`as_of` as `time` has it."""
-        return newest(self.time) if self._known is None else self._known
+        return newest(self.time) if self._as_of_us is None else self._as_of_us
 
     def rows_of(self, code: int) -> Ints:
         """Give the rows of an event by its code, in order."""
@@ -386,7 +387,7 @@ class EventLog:
         return frame.assign(**filled)
 
     def _filled(self, column: str) -> Ints:
-        """For each event the row of the frame that tells the value of a column, -1 if none does."""
+        """For each event the row of the frame with the value of a column, -1 if none has one."""
         if column not in self._sources:
             order = np.argsort(self.session, kind="stable")
             session = self.session[order]
@@ -447,7 +448,7 @@ def as_event_log(
     only : collection of str, optional
         The only events that the analysis looks at: a DataFrame is then made ready as far as they go.
     as_of : int, optional
-        Until when the data are known, if the analysis was told, so that it need not be found out.
+        Until when the data are known, if `as_of` was given, so that it need not be found.
     within : tuple of datetime or None
         The instants between which it looks: no more than the sessions that touch them are read from a store.
     properties : collection of str, optional

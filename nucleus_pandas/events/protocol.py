@@ -7,7 +7,7 @@ they are. Medians do not: `funnel` keeps the times of the steps of each user who
 
 What has to be known of the whole before the first user can be counted is found by a quick pass that adds up as well,
 and is then given to each bucket: how often each event occurs (so that an unknown one is known), until when the data
-are known and when they begin (the first and the last instant of each day, and how many there were, tell all that the
+are known and when they begin (the first and the last instant of each day, and how many there were, are all that the
 rules for wrong clocks ask), the periods between open ends, which segments are the largest. An analysis takes as many
 passes as it has decisions that depend on each other. Warnings come with `finish` or the decisions, once and about the
 whole; `partial` never warns.
@@ -61,7 +61,7 @@ Ask = Callable[[pd.DataFrame], Any]
 Merge = Callable[[Any, Any], Any]
 
 #: Goes through buckets, of which there is at least one: reads and asks each, and puts the answers together two by two.
-#: A bar tells how far it is, if wanted, unless the engine tells that itself.
+#: A bar shows the progress, if wanted, unless the engine shows it itself.
 Executor = Callable[[Read, Ask, Merge, Sequence[Bucket], bool], Any]
 
 
@@ -132,7 +132,7 @@ class Source(Protocol):
         Parameters
         ----------
         column : str
-            The one that tells who the user is.
+            The one with the user's id.
         number : int
             How many users have events in several buckets.
         """
@@ -178,8 +178,8 @@ class Parts:
     request : ColumnRequest
     times : Times
         When all events happened, those that are not read among them: of each day of UTC the first and the last.
-    as_of_microseconds : int
-        Until when the data are known, or were told to be.
+    as_of_us : int
+        Until when the data are known, or said to be.
     plain : bool
         Whether texts are to be plain, as somebody's function is to look at them.
     """
@@ -188,7 +188,7 @@ class Parts:
     source: Source
     request: ColumnRequest
     times: Times
-    as_of_microseconds: int
+    as_of_us: int
     plain: bool
 
     @property
@@ -202,7 +202,7 @@ def answer(analysis: Analysis[State, Result], log: EventLog | Parts) -> Result:
     if isinstance(log, EventLog):
         return analysis.finish(analysis.partial(log))
     # What is sent to other processes must not hold the source.
-    whole, as_of, plain = log.whole, log.as_of_microseconds, log.plain
+    whole, as_of, plain = log.whole, log.as_of_us, log.plain
 
     def ask(frame: pd.DataFrame) -> State:
         if plain:

@@ -39,7 +39,7 @@ def warn_left_out(lacking: dict[str, int], left_out: int, of: int, whose: str) -
 
 
 def kept_rows(lacks: dict[str, Bools], whose: str | None) -> Ints | None:
-    """Give the rows that lack nothing, None for all; those that do are told in one warning, unless that was done."""
+    """Give the rows that lack nothing, None for all; one warning reports the others, unless that was done."""
     bad = np.logical_or.reduce(list(lacks.values()))
     if not bad.any():
         return None

@@ -21,7 +21,7 @@ State = TypeVar("State")
 
 # How many events a bucket has, some more or less.
 _AT_ONCE = 500_000
-# As many buckets at least where Spark does not tell how many cores it has, which it does not over Spark Connect.
+# The least number of buckets where Spark does not report its cores, as over Spark Connect.
 _FEWEST = 8
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
 
@@ -36,7 +36,7 @@ class SparkFrame:
         With columns c0, c1, …: Spark takes a dot in a name for a path, and names for the same that differ in the case
         of letters only.
     expressions : dict
-        How Spark is told of each column.
+        How each column is described to Spark.
     kinds : dict
         What each holds, in the words of Spark.
     number : int
@@ -156,7 +156,7 @@ def _in_worker(question: Callable[[pd.DataFrame], Any], request: ColumnRequest) 
 
 
 def _sealed(ask: Callable[[], Any]) -> bytes:
-    """An answer, or the error that came in its place, as bytes: Spark would tell of the error in words of its own."""
+    """An answer, or the error that came in its place, as bytes: Spark would report the error in its own words."""
     from pyspark import cloudpickle
 
     try:

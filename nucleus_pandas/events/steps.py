@@ -12,6 +12,7 @@ import pandas as pd
 
 from nucleus_pandas.api.parsing.schemas import EVENT_LOG
 from nucleus_pandas.core.arrays import Bools, Ints
+from nucleus_pandas.core.checks import is_whole
 from nucleus_pandas.core.text import did_you_mean, is_utf8, near_names, shown
 from nucleus_pandas.events.eventlog import CONTEXT, EventLog
 from nucleus_pandas.events.log_columns import unknown_column
@@ -66,10 +67,10 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
     Parameters
     ----------
     event : str or list of str
-        The event's name; of several, any will do.
+        The event's name, or a list of alternatives.
     where : mapping or callable, optional
         A mapping from names of columns (``"version"``) or of properties (``"format"`` for the column data.format) to
-        the value that is wanted, or a list of values of which any will do; None is a missing one, or an empty text. All
+        the value that is wanted, or a list of alternative values; None is a missing one, or an empty text. All
         of them must hold. Or a function that takes a frame, the rows of these events, and returns a truth value for
         each: a Series, which is aligned on the index of the frame, or an array in the order of its rows; missing is
         false. Of a store, the frame has columns for the 200 most frequent properties.
@@ -155,8 +156,7 @@ def _read_exclusion(one: object, steps: int) -> Exclusion:
     if "event" not in one:
         raise ValueError(f"exclude lacks an event; {_EXCLUDE_FORMS}")
     after, before = one.get("from_step", 1), one.get("to_step", steps)
-    whole = all(isinstance(end, int | np.integer) and not isinstance(end, bool) for end in (after, before))
-    if not whole or not 1 <= after < before <= steps:
+    if not (is_whole(after) and is_whole(before)) or not 1 <= after < before <= steps:
         raise ValueError(
             f"exclude is from step {after!r} to step {before!r}; steps count from 1 to {steps}, and the first of the "
             "two must be the lower."

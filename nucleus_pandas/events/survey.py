@@ -15,7 +15,7 @@ from nucleus_pandas.events.clock_errors import Times, days_of_utc
 from nucleus_pandas.events.log_columns import encode, ids, instants, names
 from nucleus_pandas.events.row_checks import warn_left_out
 
-# A user with so many events, more than half of their bucket, is told of.
+# A warning reports a user with so many events, if they are more than half of the bucket.
 GIANT = 1_000_000
 
 
@@ -78,7 +78,7 @@ def user_hashes(frame: pd.DataFrame) -> tuple[Ints, Ints, Ints]:
 
 
 def user_column(frame: pd.DataFrame) -> str:
-    """Give the column that tells in each part alone who the user is."""
+    """Give the column that identifies users in each part."""
     return "user_db_id" if "user_db_id" in frame.columns else "user_id"
 
 
@@ -104,7 +104,7 @@ def together(one: Facts, other: Facts) -> Facts:
 
 
 def split_users(facts: Facts) -> int:
-    """Give how many users have events in several buckets; raise where each bucket alone cannot tell who they are."""
+    """Give how many users have events in several buckets; raise where a bucket alone does not identify them."""
     if facts.unclear:
         raise ValueError(
             f"{facts.unclear:,} of {facts.rows:,} rows have a user_id and no user_db_id, so that it cannot be told in "
@@ -115,7 +115,7 @@ def split_users(facts: Facts) -> int:
 
 
 def check(facts: Facts, column: str) -> None:
-    """Raise where buckets cannot be counted each on its own; tell what is left out, and which user is a giant."""
+    """Raise where buckets cannot be counted each on its own; warn about rows left out and about giant users."""
     if several := split_users(facts):
         raise ValueError(
             f"Events of {counted(several, 'user')} lie in more than one bucket, which would be counted as several "

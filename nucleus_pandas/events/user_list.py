@@ -18,7 +18,7 @@ _PLACES: LogCache[str, dict[object, int]] = LogCache()
 
 
 class Created(NamedTuple):
-    """Users by their code in the log, -1 for who is not in it: when they were created, and the row that tells."""
+    """Users by their code in the log, -1 for who is not in it: when they were created, and the row in the list."""
 
     user: Ints
     time: Ints
@@ -26,14 +26,14 @@ class Created(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """When each user of a list was created, once a user, and the row that tells."""
+    """When each user of a list was created, once a user, and the row in the list."""
 
     time: Ints
     row: Ints
 
 
 def list_users(users: pd.DataFrame) -> Listed:
-    """Give when each user of a list was created; a warning tells of those of whom it does not."""
+    """Give when each user of a list was created; a warning reports users without a creation time."""
     require(users, ["user_id", "created_at"], "users")
     time, missing = instants(users["created_at"])
     person = ids(users)
@@ -85,7 +85,7 @@ def known_in(log: EventLog, users: pd.DataFrame) -> Bools:
 def check_acquainted(known: Bools, rows: Ints, *, anybody: bool) -> None:
     """Raise where a list of users is another app's, and warn where most of some rows of it have no activity at all.
 
-    `known` tells whose ids the log has, `anybody` whether it has any.
+    `known`: whose ids the log has; `anybody`: whether it has any.
     """
     if len(known) and anybody and not known.any():
         raise ValueError(
@@ -102,7 +102,7 @@ def check_acquainted(known: Bools, rows: Ints, *, anybody: bool) -> None:
 def codes_of(log: EventLog, users: pd.DataFrame) -> Ints:
     """Give the code that each row's user has in the log, -1 for who is not in it.
 
-    As in the log, the service's id goes first; the app's tells where one of the two does not have the other.
+    As in the log, the service's id goes first; the app's is used where one of the two lacks the other.
     """
     service = "user_db_id" in users.columns and "user_db_id" in log.frame.columns
     found = _look_up(log, users, "user_db_id") if service else np.full(len(users), -1)

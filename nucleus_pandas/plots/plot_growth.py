@@ -94,8 +94,8 @@ def plot_growth(growth: pd.DataFrame, ax: Axes | None = None) -> Axes:
     )
     _axis(ax, table)
     _day_axis(ax, pd.DatetimeIndex(table.index))
-    told = _write_ratios(ax, table)
-    style.set_titles(ax, TITLE, *_notes(growth, state[there], freq, unsplit=unsplit, told=told))
+    has_ratios = _write_ratios(ax, table)
+    style.set_titles(ax, TITLE, *_notes(growth, state[there], freq, unsplit=unsplit, has_ratios=has_ratios))
     return style.fit(ax)
 
 
@@ -178,13 +178,13 @@ def _write_ratios(ax: Axes, table: pd.DataFrame) -> bool:
     return bool(table["quick_ratio"].notna().any())
 
 
-def _notes(growth: pd.DataFrame, state: pd.DataFrame, freq: str, *, unsplit: bool, told: bool) -> list[str]:
+def _notes(growth: pd.DataFrame, state: pd.DataFrame, freq: str, *, unsplit: bool, has_ratios: bool) -> list[str]:
     """Say what the bars mean, and what of them is not final."""
     unit = NOUNS.get(freq, "period")
     return [
         f"Up: active in the {unit}: for the first time, again after a {unit} or more without, or as in the one before. "
         f"Down: active in the {unit} before, and not in this one.",
-        "Above: quick ratio, (new + resurrected) / dormant." if told else "",
+        "Above: quick ratio, (new + resurrected) / dormant." if has_ratios else "",
         f"Grey: what they did in the {unit} before is not in the log." if unsplit else "",
         # Who comes late is no longer dormant: not all bars grow.
         tail_note(state, "Hatched", unit).replace("may still grow", "may still change"),

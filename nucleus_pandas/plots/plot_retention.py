@@ -131,10 +131,10 @@ def nobody(table: pd.DataFrame) -> bool:
 def check_question(table: pd.DataFrame, *, plot: str) -> None:
     """Raise where the rows of a table are answers to several questions."""
     for name in ("freq", "clock", "criterion", "sample"):
-        told = list(dict.fromkeys(table[name].tolist()))
-        if len(told) > 1:
+        values = list(dict.fromkeys(table[name].tolist()))
+        if len(values) > 1:
             raise ValueError(
-                f"{plot} draws one question, this table has {name} {told[0]!r} and {told[1]!r}: pick one, "
+                f"{plot} draws one question, this table has {name} {values[0]!r} and {values[1]!r}: pick one, "
                 f'table[table["{name}"] == …]'
             )
 
@@ -159,14 +159,14 @@ def grid_of(table: pd.DataFrame) -> Grid:
     few[at] = table["low_n"].astype(bool).to_numpy()
     users = np.full(len(cohorts), np.nan)
     users[at[0]] = floats(table["users"])
-    told = ~np.isnan(rate)
+    has_rate = ~np.isnan(rate)
     names = dict(zip(table["age"].tolist(), map(str, table["age"]), strict=True))
     if "bracket" in table.columns:
         names = dict(zip(table["age"].tolist(), map(style.plain, table["bracket"]), strict=True))
-    later = told & (numbers > 0)
-    scale = next((rate[some] for some in (later & ~few, later, told) if some.any()), np.ones(1))
+    later = has_rate & (numbers > 0)
+    scale = next((rate[some] for some in (later & ~few, later, has_rate) if some.any()), np.ones(1))
     top = float(scale.max())
-    return Grid(cohorts, users, [names[n] for n in numbers.tolist()], rate, part & told, few & told, top or 1.0)
+    return Grid(cohorts, users, [names[n] for n in numbers.tolist()], rate, part & has_rate, few & has_rate, top or 1.0)
 
 
 def _draw(ax: Axes, grid: Grid) -> QuadMesh:

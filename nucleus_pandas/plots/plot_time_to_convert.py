@@ -164,11 +164,11 @@ def _name(ax: Axes, curves: list[_Curve]) -> None:
     from matplotlib.lines import Line2D
 
     # A word stands before the number: after a name that is read from the right it would jump to its other side.
-    told = [
+    numbers = [
         f": after {duration(float(np.median(curve.seconds)))}" if len(curve.seconds) else ": nobody" for curve in curves
     ]
     handles = [Line2D([], [], linewidth=1.4, markersize=5, **curve.look) for curve in curves]
-    style.add_legend(ax, handles, [curve.name for curve in curves], told)
+    style.add_legend(ax, handles, [curve.name for curve in curves], numbers)
 
 
 def _limits(curves: list[_Curve]) -> tuple[float, float]:

@@ -198,15 +198,15 @@ def _dated(days: pd.DatetimeIndex) -> FuncFormatter:
     return FuncFormatter(write)
 
 
-def add_legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str], told: Sequence[str] = ()) -> None:
+def add_legend(ax: Axes, handles: Sequence[Artist], names: Sequence[str], additions: Sequence[str] = ()) -> None:
     """Name what is drawn in the order of the names: to the right of the Axes, below a narrow one.
 
     `told` stands after the names, in full however long these are.
     """
     below = narrow.is_narrow(ax)
-    width = (32 if below else name_width(ax)) - max(0, max(map(len, told), default=0) - 6)
+    width = (32 if below else name_width(ax)) - max(0, max(map(len, additions), default=0) - 6)
     shown = [plain(name, width) for name in names]
-    shown = [name + more for name, more in zip(shown, told, strict=True)] if told else shown
+    shown = [name + more for name, more in zip(shown, additions, strict=True)] if additions else shown
     longest = max(map(len, shown), default=0)
     row = inches(ax)[1] * 72 / max(1, len(names))
     columns = 2 if row < 1.3 * small() and longest <= _SHORT and inches(ax)[0] > _ROOMY else 1

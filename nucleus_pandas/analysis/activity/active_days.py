@@ -189,7 +189,7 @@ def read_known(
     start_us, end_us, given, zone = read_span(start, end, tz, as_of)
     activity = in_parts(activity)
     log = _log(activity, event, given)
-    as_of_us = log.as_of_microseconds if given is None else given
+    as_of_us = log.as_of_us if given is None else given
     synced = activity.whole if isinstance(activity, Buckets) else activity
     held = held_span(synced, start_us, end_us) if isinstance(synced, EventStore | EventLog) else None
     # What was synced ends before its end; what is known at an instant is known with it.
@@ -247,7 +247,7 @@ def _log(activity: Activity, event: StepLike | None, as_of: int | None) -> Event
 def _first(log: EventLog | Parts | Buckets, time: Times, start: int | None, zone: dt.tzinfo) -> tuple[int, int | None]:
     """Give the first day of a log, and the time before which its rows are left out, if any are.
 
-    It begins with its first event, whenever the session of that began. Clocks that are years behind tell nothing: a
+    It begins with its first event, whenever the session of that began. Clocks that are years behind are ignored: a
     warning says how many rows are left out; but from `start` on, where that is given, all rows are believed.
     """
     begin, oldest_of_all = _begin(log, time)

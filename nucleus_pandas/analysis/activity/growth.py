@@ -65,7 +65,7 @@ def active_users(
     tz : str, int or tzinfo, default "UTC"
         The zone whose days are meant.
     as_of : str, date or datetime, optional
-        Until when the data are known; what lies later does not count. By default that of the log, see `EventLog`.
+        Until when the data are known; later events do not count. By default that of the log, see `EventLog`.
 
     Returns
     -------
@@ -81,8 +81,8 @@ def active_users(
         - settled: it was over 48 hours before `as_of`; younger days still grow, as clients send that late
         - sample: the fraction of users that the log holds; counts are not scaled
 
-        A count is missing where its days reach back before the first day of the log, which does not tell who was active
-        before it: mau begins on the 28th day.
+        A count is missing where its days reach back before the first day of the log, so that nobody knows who was
+        active before it: mau begins on the 28th day.
 
     Raises
     ------
@@ -161,7 +161,8 @@ def growth(
     week_start : {"monday", "tuesday", …}, optional
         The first day of weeks; by default Monday, or what `freq` says.
     start, end : str, date or datetime, optional
-        The periods that [start, end) touches, each as a whole; what lies before still tells who is new. By default all.
+        The periods that [start, end) touches, each as a whole; earlier events still determine who is new. By default
+        all.
     activity, event, tz, as_of
         As for `active_users`.
 
@@ -259,7 +260,7 @@ class _Windows:
     """Users by the day of an activity and how long it was until the next: one table serves all windows.
 
     A user who was active on a day counts from it until the window is over or they are active again, from when on that
-    day tells. So no user counts twice, and where the next day of each lies tells everything.
+    day tells. So no user counts twice, and the next day of each is all that is needed.
     """
 
     known: KnownDays
@@ -271,7 +272,7 @@ class _Windows:
         last = last_day(found)
         if not len(self.days):
             return _Counted(np.zeros((0, _LONGEST + 1), dtype=np.int64), last)
-        # Days before the first window tell nothing, nor do those after the last.
+        # Days before the first window and after the last do not matter.
         lowest, span = int(self.days[0]) - _LONGEST, len(self.days) + _LONGEST
         near = found.day >= lowest
         user, day = found if near.all() else (found.user[near], found.day[near])

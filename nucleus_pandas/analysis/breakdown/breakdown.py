@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.breakdown.count_tables import Counted, Counts, keep, read_counts
 from nucleus_pandas.api.parsing.schemas import BY_PERIOD
-from nucleus_pandas.core.checks import checked_number
-from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
-from nucleus_pandas.stats.clusters import user_wilson
+from nucleus_pandas.core.arrays import Bools, Ints
+from nucleus_pandas.core.checks import checked_columns, checked_number
+from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
+from nucleus_pandas.core.text import MISSING, OTHER
+from nucleus_pandas.core.warnings import warn_incomplete
+from nucleus_pandas.events.log_columns import encode, spelled
+from nucleus_pandas.stats.clusters import UserSums, sum_shares, user_wilson
 
+#: Counts by value: a table with the columns value and count, or what `value_counts` gives.
+Counts = pd.DataFrame | pd.Series
+
+#: What a table can count apart from each other, in this order.
+GROUPS = ("dimension", "event", "attribute")
+#: Columns with the users whose counts these are, the service's id first.
+USERS = ("user_db_id", "user_id")
+# Counts up to this are exact in every column.
+_MOST = 2**53
 BREAKDOWN: Schema = {
     "value": TEXT,
     "count": COUNT,
@@ -31,7 +44,7 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
     ----------
     counts : DataFrame or Series
         Any table with the columns value and count: of `load_attribute`, `load_dimensions`, or of yours; or what
-        ``value_counts(dropna=False)`` gives. With a column user_db_id or user_id, counts belong to users, and
+        ``value_counts(dropna=False)`` gives. A column user_db_id or user_id says whose counts these are, and
         shares have bounds; without a column count, each row then counts 1. With a column period (of ``freq=``) each
         period is broken down by itself, and so is each dimension, or event and attribute, of the table.
     top : int, default 10
@@ -50,7 +63,7 @@ def breakdown(counts: Counts, *, top: int = 10) -> pd.DataFrame:
         - share: count / all that was counted of the same period and dimension or attribute, ``(other)`` and ``(none)``
           included, so that shares add up to 1
         - share_low, share_high: 95 % bounds of the share (Wilson, with users as the sampling unit); missing where
-          `counts` has no users, as it is not known how many users totals are of
+          `counts` has no users, as totals do not say how many users they are of
         - cumulative_share: of this row and those above it; 1 in the last row
         - complete, settled: of the period, as in `counts`, and True where it has no such column; only with periods
 
@@ -127,9 +140,191 @@ def _shares(counted: Counted, group: int, top: int) -> dict[str, Any]:
 
 
 def _names(counted: Counted, group: Any) -> dict[str, Any]:
-    """The columns that identify what was counted."""
+    """The columns whose values are counted separately."""
     return {name: [counted.groups[one][place] for one in group.tolist()] for place, name in enumerate(counted.by)}
 
 
 def _joined(parts: list[Any]) -> Any:
     return np.concatenate(parts) if parts else np.zeros(0)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A table of counts in codes.
+
+    Attributes
+    ----------
+    by : list of str
+        The columns whose values are counted apart from each other.
+    groups : list of tuple of str
+        Their values, in the order in which they come.
+    names : list of str
+        The different values.
+    group, value, period, count : array of int
+        Of each row.
+    periods : array of datetime64 or None
+        Their first days in order; None for a table without periods, which is one period.
+    complete, settled : array of bool
+        Of each period.
+    user : array of int, optional
+        Of each row; None for a table of totals.
+    """
+
+    by: list[str]
+    groups: list[tuple[str, ...]]
+    names: list[str]
+    group: Ints
+    value: Ints
+    period: Ints
+    count: Ints
+    periods: Any
+    complete: Bools
+    settled: Bools
+    user: Ints | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The largest values of a group, the rest and what is missing, with the count in each period (a row a period).
+
+    `sums` are those over users, a row a period, None where the table has no users.
+    """
+
+    names: list[str]
+    counts: Ints
+    sums: UserSums | None
+
+
+def read_counts(counts: object, name: str) -> Counted:
+    """Check a table of counts; `name` is the argument's, for messages."""
+    frame = _as_frame(counts, name)
+    count, missing = _whole_numbers(frame["count"], name)
+    if missing.any():
+        warn_incomplete(f"{int(missing.sum()):,} of {len(frame):,} rows have no count and are left out.")
+        frame, count = frame[~missing], count[~missing]
+    user = _users(frame)
+    if user is not None and (nobody := user < 0).any():
+        warn_incomplete(f"{int(nobody.sum()):,} of {len(frame):,} rows have no user and are left out.")
+        frame, count, user = frame[~nobody], count[~nobody], user[~nobody]
+    value, names = _texts(frame["value"])
+    by = [column for column in GROUPS if column in frame.columns]
+    groups: list[tuple[str, ...]]
+    group, groups = np.zeros(len(frame), dtype=np.int64), [()]
+    if by:
+        coded = [_texts(frame[column]) for column in by]
+        rows = list(zip(*(code.tolist() for code, _ in coded), strict=True))
+        place = {row: number for number, row in enumerate(dict.fromkeys(rows))}
+        group = np.array([place[row] for row in rows], dtype=np.int64)
+        groups = [tuple(texts[code] for code, (_, texts) in zip(row, coded, strict=True)) for row in place]
+    period, firsts = np.zeros(len(frame), dtype=np.int64), None
+    if "period" in frame.columns:
+        period, firsts = _periods(frame["period"], name)
+    number = 1 if firsts is None else len(firsts)
+    complete, settled = (_state(frame, column, period, number) for column in ("complete", "settled"))
+    return Counted(by, groups, names, group, value, period, count, firsts, complete, settled, user)
+
+
+def keep(table: Counted, group: int, top: int) -> Kept:
+    """Give the `top` most frequent values of a group, then ``(other)`` and ``(none)``, if any."""
+    rows = np.flatnonzero(table.group == group)
+    value = table.value[rows]
+    # Counts, and their squares, can be larger than integers.
+    weights = table.count[rows].astype(np.float64)
+    sizes = np.bincount(value, weights=weights, minlength=len(table.names))
+    there = np.flatnonzero(np.bincount(value, minlength=len(table.names))).tolist()
+    ranked = sorted(
+        (code for code in there if table.names[code] not in (MISSING, OTHER)),
+        key=lambda code: (-sizes[code], table.names[code]),
+    )
+    names = [table.names[code] for code in ranked[:top]]
+    present = {table.names[code] for code in there}
+    names += [OTHER] * bool(ranked[top:] or OTHER in present) + [MISSING] * (MISSING in present)
+    place = np.full(len(table.names), names.index(OTHER) if OTHER in names else 0)
+    for code in there:
+        if table.names[code] in names:
+            place[code] = names.index(table.names[code])
+    counts = np.zeros((len(table.complete), len(names)), dtype=np.int64)
+    np.add.at(counts, (table.period[rows], place[value]), table.count[rows])
+    if table.user is None:
+        return Kept(names, counts, None)
+    sums = sum_shares(table.user[rows], table.period[rows], place[value], weights, *counts.shape)
+    return Kept(names, counts, UserSums(*(one.reshape(counts.shape) for one in sums)))
+
+
+def _as_frame(counts: object, name: str) -> pd.DataFrame:
+    if isinstance(counts, pd.Series):
+        if isinstance(counts.index, pd.MultiIndex):
+            raise ValueError(f"{name} counts combinations of several columns; count one: frame[column].value_counts().")
+        if isinstance(counts.index, pd.RangeIndex) and counts.index.name is None:
+            raise ValueError(
+                f"{name} is a Series with no index of values: count them first, {name}.value_counts(dropna=False)."
+            )
+        return pd.DataFrame({"value": pd.Series(counts.index).array, "count": counts.array})
+    if not isinstance(counts, pd.DataFrame):
+        raise TypeError(
+            f"{name} is of type {type(counts).__name__}; pass a DataFrame with the columns value and count, or the "
+            "Series of value_counts()."
+        )
+    if "count" not in counts.columns and any(column in counts.columns for column in USERS):
+        counts = counts.assign(count=1)
+    advice = f'Rename yours, for example {name}.rename(columns={{"platform": "value", "users": "count"}}).'
+    checked_columns(f"{name} needs the columns value and count", counts, ("value", "count"), advice)
+    for column in ("value", "count", "period", *GROUPS, *USERS):
+        if (number := int((counts.columns == column).sum())) > 1:
+            raise ValueError(f"{name} has several columns named {column}, {number}: keep one, or rename the others.")
+    return counts
+
+
+def _users(frame: pd.DataFrame) -> Ints | None:
+    """The code of each row's user, -1 where it has none; None for a table without users."""
+    columns = [encode(frame[column])[0] for column in USERS if column in frame.columns]
+    if not columns:
+        return None
+    # A row without the service's id is identified by the app's.
+    user = columns[0].astype(np.int64)
+    for other in columns[1:]:
+        user = np.where((user < 0) & (other >= 0), int(user.max(initial=-1)) + 1 + other, user)
+    return user
+
+
+def _whole_numbers(column: pd.Series, name: str) -> tuple[Ints, Bools]:
+    """Counts as integers, and which are missing."""
+    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+        raise ValueError(f"the column count of {name} is of type {column.dtype}, not whole numbers.")
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    missing = np.isnan(numbers)
+    if not ((numbers >= 0) & (numbers <= _MOST) & (numbers == np.floor(numbers)) | missing).all():
+        raise ValueError(
+            f"the column count of {name} must hold whole numbers from 0 on: pass counts, not shares (value_counts() "
+            "without normalize=True)."
+        )
+    return np.where(missing, 0, numbers).astype(np.int64), missing
+
+
+def _texts(column: pd.Series) -> tuple[Ints, list[str]]:
+    """The code of each value and its text; values that are written alike are one, missing has a name."""
+    if column.dtype == np.dtype(object):
+        # Python takes True for 1.
+        texts = [str(value).lower() if isinstance(value, bool | np.bool_) else value for value in column.array]
+        column = pd.Series(texts, dtype=object, name=column.name)
+    codes, values = encode(column)
+    written = [*(text or MISSING for text in spelled(values)), MISSING]
+    place = {text: number for number, text in enumerate(dict.fromkeys(written))}
+    return np.array([place[text] for text in written], dtype=np.int64)[codes], list(place)
+
+
+def _periods(column: pd.Series, name: str) -> tuple[Ints, Any]:
+    if not pd.api.types.is_datetime64_dtype(column.dtype) or column.isna().any():
+        raise ValueError(
+            f"the periods of {name} must be calendar days without a zone, as those of freq=; none missing."
+        )
+    firsts, period = np.unique(column.to_numpy().astype(DAY), return_inverse=True)
+    return period.reshape(-1), firsts
+
+
+def _state(frame: pd.DataFrame, column: str, period: Ints, periods: int) -> Bools:
+    """Of each period, whether all of its rows say so; without the column, it is taken to be."""
+    state = np.ones(periods, dtype=np.bool_)
+    if column in frame.columns:
+        state[period[~frame[column].astype("boolean").fillna(value=True).to_numpy(dtype=bool)]] = False
+    return state

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.errors.failure_counts import CountFailures, FailureCounts, count_failures
-from nucleus_pandas.core.arrays import Bools, Ints
+from nucleus_pandas.core.arrays import Bools, Ints, distinct
 from nucleus_pandas.core.calendar import NO_PERIODS, Calendar, Freq, Periods, WeekStart, read_calendar
 from nucleus_pandas.core.checks import Span, checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
@@ -29,10 +29,10 @@ from nucleus_pandas.events.error_events import (
 from nucleus_pandas.events.eventlog import EventLog, Events, as_event_log
 from nucleus_pandas.events.periods import find_periods
 from nucleus_pandas.events.protocol import answer
-from nucleus_pandas.events.segments import rank_segments
-from nucleus_pandas.events.session_parts import SessionTimes, Wanted, largest_segments, narrowed
+from nucleus_pandas.events.segments import Segments, rank_segments
+from nucleus_pandas.events.session_parts import SessionTimes, Wanted, largest_segments, narrowed, segments_of
 from nucleus_pandas.events.steps import find_column, properties_of
-from nucleus_pandas.stats.clusters import user_wilson
+from nucleus_pandas.stats.clusters import UserSums, sum_users, user_wilson
 from nucleus_pandas.stats.intervals import LOW_N, wilson
 
 
@@ -53,7 +53,7 @@ def error_free(
     Parameters
     ----------
     activity : DataFrame, EventLog, EventStore or Buckets
-        The table of `load_sessions` (one request a user), whose column `errors` tells; or an event log with sessions.
+        The table of `load_sessions` (one request a user), with its column `errors`; or an event log with sessions.
         Of a store its sessions, of the interval that was synced: of other days it knows only some users.
     freq, week_start
         The periods in which sessions start, as for `growth`; ``freq=None`` for all of them together.
@@ -109,8 +109,9 @@ def error_free(
     more without any. Users of several periods or segments count in each, so that they do not add up. The longer the
     period the lower the share of users without errors: compare periods of one length only.
 
-    Sessions of one user resemble each other, so their bounds are those of the number of independent sessions that would
-    tell as much (section *Bounds and verdicts*): the more the sessions of few users dominate, the wider they are.
+    Sessions of one user resemble each other, so their bounds are those of the number of independent sessions with
+    the same information (section *Bounds and verdicts*): the more the sessions of few users dominate, the wider they
+    are.
 
     Examples
     --------
@@ -149,7 +150,7 @@ def crash_free(
     events : DataFrame, EventLog, EventStore or Buckets
         An event log with sessions.
     freq, week_start, by, top, start, end, tz, as_of
-        As for `error_free`; ``by="version"``, ``"platform"`` or ``"country"`` tells where it crashes.
+        As for `error_free`; ``by="version"``, ``"platform"`` or ``"country"`` shows where it crashes.
 
     Returns
     -------
@@ -160,7 +161,7 @@ def crash_free(
     Raises
     ------
     ValueError, TypeError
-        As `error_free`; a table of sessions does not tell which errors there were.
+        As `error_free`; a table of sessions does not say which errors there were.
 
     Warns
     -----
@@ -209,7 +210,7 @@ def _table(
 ) -> pd.DataFrame:
     top = checked_number("top", top, None, "how many values get rows of their own")
     warn_without_errors(log)
-    until = log.as_of_microseconds if span.as_of is None else span.as_of
+    until = log.as_of_us if span.as_of is None else span.as_of
     found = find_sessions(log, failure, until, start=span.start, end=span.end)
     periods = None if calendar is None else _periods(calendar, found.time, span.start, span.end, until)
     if periods is not None:
@@ -241,7 +242,7 @@ def _table_of_parts(
     top = checked_number("top", top, None, "how many values get rows of their own")
     start_us, end_us, as_of_us, zone = held_within(buckets.bare, asked)
     parts = buckets.parts(as_of=as_of_us, by=by, columns=STARTS)
-    until = parts.as_of_microseconds
+    until = parts.as_of_us
     wanted = Wanted(failure, until, start_us, end_us)
     times = answer(SessionTimes(wanted, zone), parts)
     periods = None if calendar is None else _periods(calendar, times, start_us, end_us, until)
@@ -304,3 +305,62 @@ def _rates(name: str, free: Ints, all_of: Ints, bounds: tuple[Any, Any], known: 
         rate = free / all_of
     rates = {name: rate, f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
     return {column: np.where(known, values, np.nan) for column, values in rates.items()}
+
+
+class FailureCounts(NamedTuple):
+    """Of each period and segment: sums of sessions (trials) and failed ones (hits), users, and failed users."""
+
+    sessions: UserSums
+    users: Ints
+    failed_users: Ints
+
+
+def count_failures(found: Sessions, period: Ints, periods: Periods | None, segments: Segments | None) -> FailureCounts:
+    """Count sessions and users by period and segment."""
+    names = 1 if segments is None else len(segments.names)
+    groups = (1 if periods is None else len(periods.labels)) * names
+    group = period * names + (0 if segments is None else segments.code)
+    failed = found.failed
+    return FailureCounts(
+        sum_users(group, found.user, failed, groups),
+        _users(group, found.user, groups),
+        _users(group[failed], found.user[failed], groups),
+    )
+
+
+@dataclass(frozen=True)
+class CountFailures:
+    """The counts of the table; a user is in one part, so users add up, too."""
+
+    wanted: Wanted
+    periods: Periods | None
+    column: str | None
+    segments: list[str] | None
+
+    def partial(self, log: EventLog) -> FailureCounts:
+        """Count one part."""
+        found = self.wanted.find(log)
+        period = np.zeros(len(found.time), dtype=np.int64)
+        if self.periods is not None:
+            period = np.searchsorted(self.periods.edges, found.time, side="right") - 1
+        segments = None
+        if self.column is not None and self.segments is not None:
+            segments = segments_of(log, found, self.column, self.segments)
+        return count_failures(found, period, self.periods, segments)
+
+    def merge(self, one: FailureCounts, other: FailureCounts) -> FailureCounts:
+        """Add two parts up."""
+        return FailureCounts(
+            one.sessions + other.sessions, one.users + other.users, one.failed_users + other.failed_users
+        )
+
+    def finish(self, state: FailureCounts) -> FailureCounts:
+        """Give them as they are."""
+        return state
+
+
+def _users(group: Ints, user: Ints, groups: int) -> Ints:
+    """How many different users each group has."""
+    width = int(user.max(initial=0)) + 1
+    pairs = distinct(group.astype(np.int64) * width + user)
+    return np.bincount(pairs // width, minlength=groups)

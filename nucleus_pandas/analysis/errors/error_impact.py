@@ -115,7 +115,7 @@ def impact_of_errors(
 
     Notes
     -----
-    Whether somebody comes back *goes with* an error; this does not tell that the error drives them away. Who does more
+    Whether somebody comes back *goes with* an error; this does not mean that the error drives them away. Who does more
     meets more errors and comes back more, which alone would make errors look harmless, or even good. That is why users
     are compared with others who did as much. Where else they differ (plan, system, version) is not looked at.
 
@@ -140,7 +140,7 @@ def impact_of_errors(
     length = read_duration("within", within, 'write a duration such as within="28d", or a timedelta.')
     start_us, end_us, as_of_us, _ = held_within(activity, read_span(start, end, tz, as_of))
     log = as_activity(activity, as_of=as_of_us)
-    until = log.as_of_microseconds if as_of_us is None else as_of_us
+    until = log.as_of_us if as_of_us is None else as_of_us
     if isinstance(activity, EventLog) and activity.spans:
         # Of a store's events none is later than what was synced, although its sessions are known until the last sync.
         until = min(until, microseconds(activity.spans[-1][1]))

@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from nucleus_pandas.analysis.errors.day_tables import checked_days
 from nucleus_pandas.api.parsing.values import Losses, clean
-from nucleus_pandas.core.checks import check_choice, checked_number
+from nucleus_pandas.core import units
+from nucleus_pandas.core.checks import check_choice, checked_columns, checked_number
 from nucleus_pandas.core.dtypes import COUNT, DAY, FLAG, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.text import MISSING, OTHER, counted
 from nucleus_pandas.core.warnings import warn_incomplete
@@ -77,7 +77,7 @@ def error_trend(
         - expected: the median of the rates of the same weekday of the weeks before (of two in the middle the lower),
           see Notes
         - expected_low, expected_high: the range in which the rate was to be expected
-        - spike: the rate lies above `expected_high`; missing where that cannot be told
+        - spike: the rate lies above `expected_high`; missing where it is too early to say
         - weeks: from how many weeks `expected` comes, at most 8; with less than 4 it is missing
         - per: ``100 sessions`` or ``active user``; missing without `daily`
         - complete, settled: as in `load_daily`, of both tables
@@ -112,7 +112,7 @@ def error_trend(
 
     z grows with the number of rows a day, as more errors give chance more tries: of 500 quiet days one has a false
     spike in any of its rows. Where bursts are wild it happens more often, up to a few days in a hundred; most often
-    with an error that comes in a burst every ten days or less, as its quiet weeks tell nothing of bursts.
+    with an error that comes in a burst every ten days or less, as its quiet weeks say nothing about bursts.
 
     What rises and stays is a spike until the weeks before have risen as well, for four to five weeks; after that it is
     what is to be expected. In the weeks after a bad release the range is still wide, and of another incident as bad
@@ -318,3 +318,71 @@ def _judge(counts: pd.DataFrame, exposure: Any) -> dict[str, Any]:
     at = np.full(len(calendar), np.nan)
     at[place] = exposure
     return {name: values[place] for name, values in expected_range(spread, at)._asdict().items()}
+
+
+def checked_days(frame: object, more: tuple[str, ...], count: str, name: str, loader: str) -> pd.DataFrame:
+    """Give the rows of a table that have a day, or raise where it cannot be read.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With the columns day, complete and settled.
+    more : tuple of str
+        Other columns that it must have.
+    count : str
+        The column of counts.
+    name, loader : str
+        The argument that it was, and the loader that makes such a table, for messages.
+
+    Returns
+    -------
+    DataFrame
+        With day in microseconds, the count as float64 (missing as NaN), and complete and settled as bool; missing ones
+        are False.
+    """
+    needed = ("day", *more, count, "complete", "settled")
+    frame = checked_columns(name, frame, needed, f"Pass the DataFrame of nu.{loader}.")
+    day = _dates_of(frame["day"], name)
+    known = day.notna().to_numpy()
+    if lack := int(np.count_nonzero(~known)):
+        warn_incomplete(f"{lack:,} of {counted(len(frame), 'row')} of {name} have no day and are left out.")
+        frame, day = frame[known], day[known]
+    states = {column: frame[column].astype("boolean").fillna(False).astype(bool) for column in ("complete", "settled")}
+    return frame.assign(day=day, **{count: _counts(frame[count], name)}, **states)
+
+
+def _dates_of(column: pd.Series, name: str) -> pd.Series:
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        raise ValueError(
+            f"the days of {name} have a zone; they are calendar days without one: {name}.assign(day="
+            f'{name}["day"].dt.tz_localize(None)).'
+        )
+    if getattr(column.dtype, "kind", "") != "M":
+        raise TypeError(
+            f"the column day of {name} is of type {column.dtype}, not of days: {name}.assign(day="
+            f'pd.to_datetime({name}["day"])).'
+        )
+    day = column.astype(DAY)
+    late = day.notna() & (day.to_numpy().astype(np.int64) % units.DAY != 0)
+    if late.any():
+        raise ValueError(
+            f"{counted(int(late.sum()), 'row')} of {name} have a time of day, and a day is one at midnight: sum the "
+            f'counts by {name}["day"].dt.normalize().'
+        )
+    return day
+
+
+def _counts(column: pd.Series, name: str) -> pd.Series:
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        raise TypeError(
+            f"the column {column.name} of {name} is of type {column.dtype}, not of counts: {name}.assign({column.name}="
+            f'pd.to_numeric({name}["{column.name}"])).'
+        )
+    values = column.to_numpy(dtype="float64", na_value=np.nan)
+    odd = ~np.isnan(values) & ((values < 0) | ~np.isfinite(values) | (np.floor(values) != values))
+    if odd.any():
+        raise ValueError(
+            f"{int(odd.sum()):,} of {len(values):,} numbers in the column {column.name} of {name} are no counts: whole "
+            "numbers from 0, or missing."
+        )
+    return pd.Series(values, index=column.index)

@@ -67,7 +67,7 @@ def top_errors(
     tz : str, int or tzinfo, default "UTC"
         The zone of dates.
     as_of : str, date or datetime, optional
-        Until when the data are known; what lies later does not count. By default that of the log, see `EventLog`.
+        Until when the data are known; later events do not count. By default that of the log, see `EventLog`.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def top_errors(
         One row an error, by users, then sessions, then count; those beyond `top` are left out.
 
         - error: its name, without the ``error:`` of the log
-        - error_hash: the service's, which tells one cause from another; missing where the log has none
+        - error_hash: the service's, which distinguishes causes; missing where the log has none
         - message: the most frequent one of the error, in one line of at most 120 characters
         - crash: nobody caught it: uncaughtException, unhandledRejection or windowError
         - count: how often it was reported
@@ -101,10 +101,10 @@ def top_errors(
 
     Notes
     -----
-    Errors are told apart by name and hash; without a hash by name and message, in which numbers, hexadecimal addresses
-    (``0x7ffa12``) and ids of six or more hexadecimal digits count as alike. An error without a name is ``(none)``.
-    Section *Errors and releases* of the definitions: a count is not a number of broken sessions, one can report
-    thousands, hence the order. Messages come from the app as they are, and may hold what people wrote.
+    Errors are distinguished by name and hash; without a hash by name and message, in which numbers, hexadecimal
+    addresses (``0x7ffa12``) and ids of six or more hexadecimal digits count as alike. An error without a name is
+    ``(none)``. Section *Errors and releases* of the definitions: a count is not a number of broken sessions, one can
+    report thousands, hence the order. Messages come from the app as they are, and may hold what people wrote.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def top_errors(
         warn_without_errors(log)
     rows = error_rows(log)
     time = log.time[rows]
-    inside = time <= (log.as_of_microseconds if asked.as_of is None else asked.as_of)
+    inside = time <= (log.as_of_us if asked.as_of is None else asked.as_of)
     inside &= between(time, asked.start, asked.end)
     return _table(log, rows[inside], top)
 

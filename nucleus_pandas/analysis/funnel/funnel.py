@@ -53,7 +53,7 @@ def funnel(
     events : DataFrame, EventLog, EventStore or Buckets
         A log that is asked more than once is best made ready with `EventLog`, which then answers at once.
     steps : list
-        From 1 to 30 steps: each the name of an event, a list of names of which any will do, or `step` for events on a
+        From 1 to 30 steps: each the name of an event, a list of alternative names, or `step` for events on a
         condition. The same event may stand twice: it then takes two events. With ``order="any"`` at most 10 steps where
         some share an event, or ties are strict.
     window : str or timedelta, default "7d"
@@ -61,7 +61,7 @@ def funnel(
         Events without a session are then left out, and a warning says how many.
     order : {"ordered", "strict", "any"}
         Ordered: one step after the other, whatever lies between. Strict: with no other event between, system events
-        aside. Any: all within the window in whatever order; row n then tells who made any n of the steps, each with an
+        aside. Any: all within the window in whatever order; row n then counts who made any n of the steps, each with an
         event of its own, and any of them is an entry.
     entry : {"any", "first"}
         Any: each time that a user enters is an attempt, and the one that came farthest stands for the user, of several
@@ -87,7 +87,7 @@ def funnel(
     tz : str, int or tzinfo, default "UTC"
         The zone of dates.
     as_of : str, date or datetime, optional
-        Until when the data are known; what lies later does not count. By default that of the log, see `EventLog`.
+        Until when the data are known; later events do not count. By default that of the log, see `EventLog`.
     include_pending : bool, default False
         Count those, too, who have not had the whole window yet.
 

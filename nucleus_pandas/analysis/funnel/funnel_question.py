@@ -98,7 +98,7 @@ def read_question(
         ties_strict=ties == "strict",
         start=about.start,
         end=about.end,
-        as_of=log.as_of_microseconds if about.as_of is None else about.as_of,
+        as_of=log.as_of_us if about.as_of is None else about.as_of,
         include_pending=bool(include_pending),
     )
     return log, asked

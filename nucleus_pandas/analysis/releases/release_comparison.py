@@ -75,14 +75,14 @@ def compare_releases(
     Parameters
     ----------
     events : DataFrame, EventLog or EventStore
-        An event log with sessions and the column version. A table of `load_sessions` does not tell versions.
+        An event log with sessions and the column version. A table of `load_sessions` has no versions.
     per : {"sessions", "users"}
         What the shares without errors and crashes are of: sessions, or the users of a day, each once a day and version.
     top : int, default 20
         How many versions get rows, those with most sessions. The others count in shares, and as releases before.
     start, end : str, date or datetime, optional
         Which sessions are counted and compared: those that start in [start, end); a date as `end` is that whole day.
-        When a version came, its shares, and what is before it are told from all that the log or store holds.
+        When a version came, its shares, and what came before it are taken from all that the log or store holds.
     tz : str, int or tzinfo, default "UTC"
         The zone of the days and dates.
     as_of : str, date or datetime, optional
@@ -143,7 +143,7 @@ def compare_releases(
 
     Errors belong to users: one may have them in every session, another never. Bounds that count sessions as if they had
     nothing to do with each other are then too narrow. So two are made and the wider one is given: the exact conditional
-    ones, and those that tell how far the ratio would move without one of the users (jackknife, with Student's
+    ones, and those that say how far the ratio would move without one of the users (jackknife, with Student's
     quantile). Of forty comparisons in which nothing has changed, about one comes out as ``more`` by chance, and one as
     ``fewer``. What a user with many errors does weighs less with ``per="users"``.
 

@@ -53,7 +53,7 @@ def version_adoption(
     Parameters
     ----------
     events : DataFrame, EventLog, EventStore or Buckets
-        An event log with sessions and the column version. A table of `load_sessions` does not tell versions.
+        An event log with sessions and the column version. A table of `load_sessions` has no versions.
     freq, week_start
         The periods in which sessions start, as for `growth`.
     per : {"sessions", "users"}
@@ -97,8 +97,8 @@ def version_adoption(
 
     Notes
     -----
-    Section *Errors and releases* of the definitions. The version of a session is that of its `init`; where that does
-    not tell one, what the session told later. Versions stand in the order of PEP 440 where they can be read so, else in
+    Section *Errors and releases* of the definitions. The version of a session is that of its `init`; where that
+    has none, of a later event of the session. Versions stand in the order of PEP 440 where they can be read so, else in
     natural order: 0.9 before 0.10, 1.0.0-nightly.3 before 1.0.0. Without `start`, sessions of clocks that are years
     behind are left out, see `funnel_trend`.
 
@@ -192,8 +192,8 @@ def _shares_of_parts(buckets: Buckets, calendar: Calendar, per: Unit, asked: Spa
     _check_version(buckets.bare, "version_adoption")
     first, last, as_of_us, zone = asked
     parts = buckets.parts(as_of=as_of_us, columns=(*STARTS, "version"))
-    until = parts.as_of_microseconds
-    # Which sessions have no version to tell is found in all of them; clocks that are behind, too.
+    until = parts.as_of_us
+    # Sessions without a version, and clocks that are behind, are looked for in all sessions.
     times = answer(SessionTimes(Wanted("error", until), zone), parts)
     if first is None:
         wanted = Wanted("error", until, oldest(times) if len(times.moments) else None, last)
@@ -230,7 +230,7 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Counts(_Asked):
-    """The counts that tell which versions get rows."""
+    """The counts that decide which versions get rows."""
 
     def partial(self, log: EventLog) -> Ints:
         """Count one part."""
@@ -332,9 +332,9 @@ def read_versions(
     log = _with_versions(events, analysis, as_of_us, (None, None) if everything else asked.within)
     if everything and isinstance(events, EventStore):
         held_span(events, start_us, end_us)  # all is read, so that a warning is for what was asked for
-    until = log.as_of_microseconds if as_of_us is None else as_of_us
+    until = log.as_of_us if as_of_us is None else as_of_us
     found = find_sessions(log, "error", until)
-    # Clocks that are years behind would tell that a version was there before it was made.
+    # With clocks that are years behind, a version would be there before it was made.
     low = oldest(found.time) if len(found.time) else -(2**63)
     if start_us is not None:
         low = min(low, start_us) if everything else start_us

@@ -54,7 +54,7 @@ class CohortCalendar:
 
 
 class Starts(NamedTuple):
-    """Starts of users, by user: the code, when, and the row that tells more."""
+    """Starts of users, by user: the code, when, and the row with the details."""
 
     user: Ints
     time: Ints
@@ -156,7 +156,7 @@ def find_cohort_range(times: Times, cohort_calendar: CohortCalendar) -> CohortRa
 
 
 def _low(times: Times, cohort_calendar: CohortCalendar) -> int:
-    """The first instant of the oldest cohort that can be right: all starts of it count. A warning tells of others."""
+    """The first instant of the oldest cohort that can be right: all starts in it count. Earlier ones are reported."""
     low = int(cohort_calendar.edges(cohort_calendar.periods(np.array([oldest(times)])))[0])
     warn_behind(times, low, "starts of users", "If that is wrong, and to be rid of this warning, pass start=.")
     return low

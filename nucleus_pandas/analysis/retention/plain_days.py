@@ -21,9 +21,9 @@ _ROOM = 8
 
 @dataclass(frozen=True)
 class PlainDays:
-    """What a frame tells: until when, each user's first time, and the days of each, by user and day."""
+    """What is read from a frame: until when, each user's first time, and the days of each, by user and day."""
 
-    as_of_microseconds: int
+    as_of_us: int
     user: Ints
     first: Ints
     days: UserDays

@@ -96,7 +96,7 @@ def retention(
     tz : str, int or tzinfo, default "UTC"
         The zone of days, weeks and months.
     as_of : str, date or datetime, optional
-        Until when the data are known; what lies later does not count. By default that of the log, see `EventLog`.
+        Until when the data are known; later events do not count. By default that of the log, see `EventLog`.
 
     Returns
     -------
@@ -153,10 +153,10 @@ def retention(
     With ``first_time=False`` a user can be in many cohorts, but only once in each: bounds of a cohort are those of
     different users. `retention_curve` pools cohorts, and widens its bounds by design_effect.
 
-    A store tells of cohorts in the interval that it was synced for: of users who had left before it knows nothing. Of
+    A store knows the cohorts of the interval that it was synced for: of users who had left before it knows nothing. Of
     several intervals with a gap between them it is the one of `start` and `end`, without these the last. The first
     start event is the first that it holds; to go by the account's age, pass ``users=store.users()``. If an event is
-    asked for, what lies behind that interval is not known either, nor is it to an `EventLog` made of the store.
+    asked for, what comes after that interval is not known either, nor is it to an `EventLog` made of the store.
 
     Examples
     --------
@@ -264,7 +264,7 @@ def retention_curve(table: pd.DataFrame) -> pd.DataFrame:
     Rule 7 of *Retention*: a cohort weighs as many users as it has, those of which nobody came back included. The mean
     of the cohorts' rates is another number, and a few users can move it.
 
-    Later periods are of older cohorts only, as eligible tells. Where these were better or worse than the recent ones,
+    Later periods are of older cohorts only, as eligible shows. Where these were better or worse than the recent ones,
     the curve bends although nobody changed. To see one and the same group of users throughout, keep the cohorts that
     are old enough: ``table[table["cohort"] < "2026-07-01"]``.
 

@@ -48,7 +48,7 @@ def cells_of_parts(
 def cells_of_users(
     parts: Parts, asked: Asked, cohort_calendar: CohortCalendar, users: pd.DataFrame, by: str | None, top: int
 ) -> Cells:
-    """Count the cells of a table of retention of a list of users: one pass, as the list tells who started when."""
+    """Count the cells of a table of retention of a list of users: one pass, as the list says who started when."""
     if "user_db_id" in parts.whole.frame.columns:
         without = users["user_db_id"].isna() if "user_db_id" in users.columns else pd.Series(True, index=users.index)
         if without.any():
@@ -187,7 +187,7 @@ class _Counted(NamedTuple):
 
 @dataclass(frozen=True)
 class _AtOnce:
-    """The counts of the table, in all cohorts of a range, and when users start, which tells those that there are."""
+    """The counts of the table, in all cohorts of a range, and when users start, which says which cohorts exist."""
 
     asked: Asked
     cohort_calendar: CohortCalendar

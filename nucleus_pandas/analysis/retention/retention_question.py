@@ -14,18 +14,19 @@ from nucleus_pandas.analysis.retention.cohorts import NO_AS_OF, CohortCalendar
 from nucleus_pandas.analysis.retention.plain_days import PlainDays, plain_days
 from nucleus_pandas.analysis.retention.retention_tables import Clock, Criterion
 from nucleus_pandas.analysis.retention.returns import Bracket
-from nucleus_pandas.analysis.retention.store_cohorts import of_store, within_held
 from nucleus_pandas.core.calendar import Freq, WeekStart, read_calendar
 from nucleus_pandas.core.checks import check_choice, checked_number, is_whole, read_span
-from nucleus_pandas.core.instants import When, Zone
-from nucleus_pandas.events.activity_starts import Activity, as_activity
+from nucleus_pandas.core.instants import When, Zone, instant_of
+from nucleus_pandas.events.activity_starts import Activity, as_activity, moments
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
-from nucleus_pandas.events.eventlog import EventLog
+from nucleus_pandas.events.coverage import held_span
+from nucleus_pandas.events.eventlog import EventLog, as_event_log
 from nucleus_pandas.events.protocol import Parts
 from nucleus_pandas.events.refusal import how_to_fit
-from nucleus_pandas.events.steps import Step, StepLike, enough, read_step
+from nucleus_pandas.events.steps import Step, StepLike, enough, find_column, properties_of, read_step
 from nucleus_pandas.store.eventstore import EventStore
 
+_KEY = ["user_db_id", "device_id", "session_id"]
 #: A period, or the first and the last one of a bracket.
 BracketLike = int | tuple[int, int]
 
@@ -92,7 +93,7 @@ def read_cohort_calendar(
     tz: Zone | None,
     as_of: When | None,
 ) -> CohortCalendar:
-    """Check how time is cut; `as_of` is below 0 as long as nobody told it."""
+    """Check how time is cut; `as_of` is `NO_AS_OF` if none was given."""
     check_choice("clock", clock, get_args(Clock))
     start_us, end_us, as_of_us, zone = read_span(start, end, tz, as_of)
     calendar = read_calendar(freq, week_start, zone)
@@ -124,11 +125,11 @@ def find_log(
     if not (created or events or by is not None) and first_time and cohort_calendar.clock == "calendar":
         plain = plain_days(activity, cohort_calendar.zone, as_of_us)
         if plain is not None:
-            return plain, replace(cohort_calendar, as_of=plain.as_of_microseconds)
+            return plain, replace(cohort_calendar, as_of=plain.as_of_us)
     only = None if len(events) < len(steps) else enough(activity, events, by)
     log = as_activity(activity, events=only, as_of=as_of_us)
     cohort_calendar, held = within_held(log, cohort_calendar)
-    until = log.as_of_microseconds if as_of_us is None else as_of_us
+    until = log.as_of_us if as_of_us is None else as_of_us
     return log, replace(cohort_calendar, as_of=until if held is None else min(until, held))
 
 
@@ -149,7 +150,7 @@ def _of_buckets(
     columns = STARTS if sessions else ()
     parts = buckets.parts(as_of=as_of_us, steps=events, by=by, columns=columns, every=every, named=created)
     cohort_calendar, held = within_held(buckets.bare, cohort_calendar)
-    until = parts.as_of_microseconds
+    until = parts.as_of_us
     return parts, replace(cohort_calendar, as_of=until if held is None else min(until, held))
 
 
@@ -176,3 +177,55 @@ def _read_bracket(one: object) -> Bracket:
     if not all(map(is_whole, pair)) or not 0 <= first <= last <= _MOST_PERIODS:
         raise ValueError(f"brackets holds {one!r:.60}: periods count from 0 to {_MOST_PERIODS:,}; {_BRACKET_FORMS}")
     return int(first), int(last)
+
+
+def of_store(
+    store: EventStore, events: Sequence[Step], cohort_calendar: CohortCalendar, *, sessions: bool, by: str | None
+) -> tuple[EventLog, CohortCalendar]:
+    """Give the log of a store that answers a question about cohorts, and the interval and `as_of` that it answers for.
+
+    A sync asks about the users who were there in its interval, and about no others: of earlier cohorts only those who
+    stayed would be known, and all of them would seem to have stayed. Of those whom it asks about it learns every
+    session, also later ones; but events only of the sessions in the interval.
+    """
+    cohort_calendar, held = within_held(store, cohort_calendar)
+    if sessions and not events:
+        log = _with_column(store, as_activity(store), by, cohort_calendar)
+        as_of_us = log.as_of_us
+    else:
+        only = None if sessions else enough(store, list(events), by)
+        log = as_event_log(store, only=only, properties=properties_of(events, by))
+        as_of_us = log.as_of_us if held is None else min(log.as_of_us, held)
+    return log, replace(
+        cohort_calendar, as_of=as_of_us if cohort_calendar.as_of == NO_AS_OF else min(cohort_calendar.as_of, as_of_us)
+    )
+
+
+def within_held(source: EventStore | EventLog, cohort_calendar: CohortCalendar) -> tuple[CohortCalendar, int | None]:
+    """Let cohorts start where a store, or a log made of one, holds something, and say until when that is.
+
+    Where more is asked for a warning says so; for a log that was made of something else nothing changes.
+    """
+    span = held_span(source, cohort_calendar.start, cohort_calendar.end)
+    if span is None:
+        return cohort_calendar, None
+    start, end = span
+    start_us, end_us = cohort_calendar.start, cohort_calendar.end
+    return replace(
+        cohort_calendar, start=start if start_us is None else start_us, end=end if end_us is None else end_us
+    ), end
+
+
+def _with_column(store: EventStore, log: EventLog, by: str | None, cohort_calendar: CohortCalendar) -> EventLog:
+    """The log of sessions with a column of their events: the value where each session starts."""
+    if by is None or by in log.frame.columns:
+        return log
+    since, until = (None if one is None else instant_of(one) for one in (cohort_calendar.start, cohort_calendar.end))
+    events = as_event_log(store, within=(since, until), properties=properties_of([], by))
+    column = find_column(events, by, "by")
+    rows = moments(events).row
+    values = events.frame[[*_KEY, "session_start"]].iloc[events.order[rows]].rename(columns={"session_start": "start"})
+    values[column] = events.values(column, rows).array
+    key = [*_KEY, "start"]
+    frame = log.frame.drop(columns=["time", "event"]).merge(values.drop_duplicates(key), how="left", on=key)
+    return EventLog.of_sessions(pd.DataFrame(frame), sample=log.sample, as_of=log.as_of_us)

@@ -53,7 +53,7 @@ def survival(
         The table of `load_users`, or any with created_at and last_seen. Of a store, the users that it follows.
     gap : str or timedelta, default "14d"
         A user silent for longer than this before `as_of` is lost, at the time when they were seen last. Too short, and
-        users between two visits are taken for lost: `usage_interval` tells how long most stay away.
+        users between two visits are taken for lost: `usage_interval` gives how long most stay away.
     by : str, optional
         A column of the list (``"platform"``) or a property (``"plan"`` for props.plan; a column of the very name goes
         first). It is the one that the user has now, not the one at the creation.
@@ -106,17 +106,17 @@ def survival(
     Notes
     -----
     Section *Retention* of the definitions, rule 9. A user is lost at last_seen, or followed until `gap` before `as_of`,
-    as who comes back later than that cannot be told from who does not. Times are not rounded to days.
+    as it is too early to say whether others come back. Times are not rounded to days.
 
     One account dated 1970 would make a curve of 20,000 days. So where less than 1 % of the users were created before 7
     days or more without any, these are left out, and a warning says so. With `start` no other is left out.
 
-    **What one request can tell**: the list of users is one request however many they are. It knows the first and the
-    last day of each user and nothing between: so it tells for how long users stay, and whether they came in a period
-    *or later* (`unbounded_retention`), but not whether they came *in* it, how often, or who left and returned. That is
-    told by `retention`, `growth` and `usage_interval`, from `load_sessions`, which is one request a user, or from a
-    store. What they did is told by `funnel`, from `load_session_events`, which is one request a session; `plan_sync`
-    tells how many that are.
+    **What one request can answer**: the list of users is one request however many they are. It knows the first and the
+    last day of each user and nothing between: for how long users stay, and whether they came in a period
+    *or later* (`unbounded_retention`), but not whether they came *in* it, how often, or who left and returned. For
+    that use `retention`, `growth` and `usage_interval` with `load_sessions`, which is one request a user, or with a
+    store. For what users did, use `funnel` with `load_session_events`, which is one request a session; `plan_sync`
+    gives the number of requests.
 
     While nobody has been lost, and when nobody is left, the formula knows no spread, and both bounds are missing; that
     the share is just 1 or 0 is not certain for all that: read at_risk there.

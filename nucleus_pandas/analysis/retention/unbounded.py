@@ -64,7 +64,7 @@ def unbounded_retention(
     Notes
     -----
     Section *Retention* of the definitions, rule 9: exact, and one request however many users there are; `survival` says
-    what one request cannot tell. It is what `retention` gives with ``criterion="on_or_after"`` from all sessions, but
+    what one request cannot answer. It is what `retention` gives with ``criterion="on_or_after"`` from all sessions, but
     that a session counts here with its end, and there with its start.
 
     Whoever was here last week may be back next week, and then counts in all periods between. So the rates of recent
@@ -83,8 +83,8 @@ def unbounded_retention(
     """
     zone = "UTC" if tz is None else tz
     found = read_lifetimes(users, start, end, zone, as_of)
-    # The only activity that is told of each, and so the last: who has it in a period or later was there on or after it.
-    # What is later than `as_of` says that the user was there until then.
+    # The only activity that is known of each, and so the last: who has it in a period or later was there on or after
+    # it. What is later than `as_of` says that the user was there until then.
     seen = pd.Series(np.minimum(found.seen, found.as_of).astype("datetime64[us]")).dt.tz_localize("UTC")
     number = np.arange(len(seen))
     people = found.frame.drop(columns="user_db_id", errors="ignore").assign(user_id=number)

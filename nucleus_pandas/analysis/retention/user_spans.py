@@ -1,4 +1,4 @@
-"""The list of users as what it tells of each: when the account was made, and when the user was seen last."""
+"""The list of users: when each account was created, and when each user was last seen."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, tz: Zone,
 
 
 def _again(users: pd.DataFrame, seen: Ints) -> Bools:
-    """Which rows are of a user whom another row tells of who was seen later, as where pages of a list overlap."""
+    """Which rows repeat a user whom another row saw later, as where pages of a list overlap."""
     if "user_db_id" not in users.columns:
         return np.zeros(len(users), dtype=np.bool_)
     order = np.argsort(seen, kind="stable")
@@ -88,7 +88,7 @@ def _again(users: pd.DataFrame, seen: Ints) -> Bools:
 
 
 def _kept(lacks: dict[str, Bools], turned: Bools) -> Bools:
-    """Which users tell both instants in their order; the others are told in one warning.
+    """Which users have both instants in order; one warning reports the others.
 
     What is sent late can be dated up to 48 hours before the account that it made.
     """

@@ -519,8 +519,10 @@ def _left_out(harvest: Harvest[Any], total: int, what: str) -> str:
         "have an id that no path can carry": harvest.unaskable,
         "had an answer of another shape": harvest.unreadable,
     }
-    told = [f"{len(apart):,} of {total:,} {what} {why} and are left out. " for why, apart in reasons.items() if apart]
-    return "".join(told)
+    sentences = [
+        f"{len(apart):,} of {total:,} {what} {why} and are left out. " for why, apart in reasons.items() if apart
+    ]
+    return "".join(sentences)
 
 
 def _refused(harvest: Harvest[Any], total: int, what: str) -> str:

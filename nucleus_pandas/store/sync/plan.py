@@ -13,6 +13,7 @@ from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.endpoints import PATHS
 from nucleus_pandas.api.parsing.values import Losses
 from nucleus_pandas.api.windows import make_window
+from nucleus_pandas.core.checks import is_whole
 from nucleus_pandas.core.dtypes import COUNT, TEXT, make_frame
 from nucleus_pandas.core.durations import Duration, read_duration
 from nucleus_pandas.core.instants import When, Zone
@@ -187,7 +188,7 @@ def read_request(
     length = dt.timedelta(microseconds=read_duration("window", window, forms, zero=True))
     if sample is not None and (isinstance(sample, bool) or not isinstance(sample, int | float) or not 0 < sample <= 1):
         raise ValueError(f"sample={sample!r} must be a share of users above 0 and up to 1, such as 0.1.")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
+    if seed is not None and not is_whole(seed):
         raise ValueError(f"seed={seed!r} must be a whole number.")
     if ledger.sample is not None and sample is not None and sample < ledger.sample:
         raise ValueError(
