@@ -109,7 +109,7 @@ def plot_comparison(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     definition = [
         f"Hollow: {hollow}. Full: {full}. Beside: the difference in percentage points"
         + (
-            ". No bounds, as totals do not tell users."
+            ". No bounds: the number of users is not known."
             if np.isnan(low).all()
             else ", with its bounds, 95 % for all rows together."
         ),
@@ -123,7 +123,7 @@ def plot_comparison(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def _names(table: pd.DataFrame) -> pd.Series:
-    """What tells the rows apart; a column with one value is not needed for that, unless there is no other."""
+    """The name of each row: the columns in which rows differ, or the last one."""
     columns = [name for name in (*_DATES, "segment_b", *_TEXTS, *_PLACES) if name in table.columns]
     several = [name for name in columns if len(table[name].unique()) > 1] or columns[-1:]
     words = [[_word(name, value) for value in table[name]] for name in several] or [["all"] * len(table)]
