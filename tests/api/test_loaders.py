@@ -304,11 +304,11 @@ def test_a_users_list_shorter_than_its_total_is_told_with_both_numbers(own_app):
 @pytest.mark.parametrize(
     ("load", "argument", "error", "words"),
     [
-        (nu.load_sessions, pd.DataFrame({"name": ["a"]}), ValueError, "found: name. Pass the frame that load_users"),
+        (nu.load_sessions, pd.DataFrame({"name": ["a"]}), ValueError, 'found "name". Pass the DataFrame of load_users'),
         (nu.load_sessions, "ana@example.org", TypeError, "a list of ids"),
         (nu.load_sessions, [1], TypeError, "a list of ids"),
-        (nu.load_session_events, pd.DataFrame({"user_id": ["a"]}), ValueError, "that load_sessions gives"),
-        (nu.load_session_events, ["48213"], TypeError, "that load_sessions gives"),
+        (nu.load_session_events, pd.DataFrame({"user_id": ["a"]}), ValueError, "Pass the DataFrame of load_sessions"),
+        (nu.load_session_events, ["48213"], TypeError, "Pass the DataFrame of load_sessions"),
     ],
 )
 def test_an_argument_of_another_kind_says_what_to_pass(own_app, load, argument, error, words):
