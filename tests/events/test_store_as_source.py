@@ -64,7 +64,7 @@ def test_errors_of_a_store_are_those_of_its_sessions_and_events(store):
     pd.testing.assert_frame_equal(nu.top_errors(store, **span), nu.top_errors(log, **span))
     with pytest.warns(nu.IncompleteDataWarning, match="clocks that are behind"):
         everything = nu.impact_of_errors(store.sessions(), **ALL, as_of=AUTUMN)
-    pd.testing.assert_frame_equal(nu.impact_of_errors(store), everything)
+        pd.testing.assert_frame_equal(nu.impact_of_errors(store), everything)
 
 
 def test_errors_are_told_of_what_was_synced_only(app, tmp_path):
