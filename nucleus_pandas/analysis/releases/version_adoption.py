@@ -48,7 +48,7 @@ def version_adoption(
     tz: Zone | None = None,
     as_of: When | None = None,
 ) -> pd.DataFrame:
-    """The share of each version of the app in the sessions, or users, of each day.
+    """The share of each version of the app in the sessions, or users, of each period.
 
     Parameters
     ----------
