@@ -441,7 +441,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(capsys):
 @pytest.mark.parametrize("tz", ["-05:00", "-0500", "-300"])
 def test_a_zone_to_the_west_can_be_written_as_an_offset(tz, tmp_path, capsys):
     output = ["-o", str(tmp_path / "day.html")]
-    assert main(["report", "--demo", "--tz", tz, "--period", "day", "--day", "2199-01-01", *output]) == 2
+    assert main(["report", "--demo", "--tz", tz, "--freq", "D", "--day", "2199-01-01", *output]) == 2
     assert "--day 2199-01-01: that day is not over yet. Pass an earlier one" in capsys.readouterr().err
 
 

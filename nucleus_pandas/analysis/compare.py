@@ -158,10 +158,10 @@ def compare(
         - p_value: how often a difference at least as large occurs by chance where there is none
         - p_adjusted: `p_value` adjusted for the number of rows (Holm)
         - verdict: ``clear change`` if p_adjusted is below 0.05 and 0 is outside the bounds, else ``within normal
-          variation``; ``too little history`` where a rate or its bounds are missing, or both bases are so small that
-          no difference could be clear; missing for totals
+          variation``; ``too little history`` where a rate or its bounds are missing, or both bases are so small that no
+          difference could be clear; missing for totals
         - reason: why a row has no bounds
-        - low_n: a base is below 30, or its users say no more than fewer than 30 independent ones would
+        - low_n: a base is below 30, or its users resemble each other so much that it says less than 30 others would
         - sample: the fraction of users in the log, the smaller of two
 
     Raises
@@ -173,10 +173,9 @@ def compare(
 
     Notes
     -----
-    Definitions: docs/definitions.md#bounds-and-verdicts and docs/definitions.md#breakdowns.
-
-    A difference says what goes with b, not what caused it. The two groups must have no users in common; two periods do
-    where users are in both, and if these behave alike in both, fewer changes are found than could be.
+    Sections *Bounds and verdicts* and *Breakdowns* of the definitions. A difference says what goes with b, not what
+    caused it. The two groups must have no users in common; two periods do where users are in both, and if these behave
+    alike in both, fewer changes are found than could be.
 
     Newcombe's interval and the score test of equal rates. Where a table's bounds allow for several sessions or events
     per user, so does the comparison: it takes the number of independent trials that would give the table's bounds.
@@ -426,13 +425,13 @@ def _columns(rows: Rows) -> Any:
     return np.array(list(rows.values()), dtype=np.float64).reshape(-1, len(_Row._fields)).T
 
 
-def _few(kind: _Kind, base: Any, weight: Any) -> Any:
-    """Whether a rate is of few users, or of sessions or events that say no more than those of few users would."""
-    return ~((base if kind is _SURVIVAL else np.fmin(base, np.round(weight))) >= LOW_N)
-
-
 def _counts(kind: _Kind, rate: Any, base: Any) -> Any:
     return np.full(len(rate), np.nan) if kind is _SURVIVAL else np.round(rate * base)
+
+
+def _few(kind: _Kind, base: Any, weight: Any) -> Any:
+    """Where a rate is of fewer than 30, or says as little."""
+    return ~(base >= LOW_N) | (kind is not _SURVIVAL and weight.round(6) < LOW_N)
 
 
 def _judged(kind: _Kind, rate_a: Any, weight_a: Any, rate_b: Any, weight_b: Any) -> dict[str, Any]:

@@ -169,15 +169,15 @@ def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
 
 def _judged(span: Span) -> str:
     """Name the days that are judged, and those that a later report will judge."""
-    told = []
+    sentences = []
     if span.judged:
         days = _written((span.judged[0], span.judged[-1]))
-        told.append(f"Judged: {days}, all that have settled since the report before.")
+        sentences.append(f"Judged: {days}, all that have settled since the report before.")
     if span.unsettled:
         later = ", ".join(f"{day} (settles on {then:%Y-%m-%d})" for day, then in span.unsettled.items())
         kind = {"D": "daily", "W": "weekly", "M": "monthly"}[span.calendar.unit]
-        told.append(f"Not judged yet: {later}. The first {kind} report that is made after that judges them.")
-    return " ".join(told)
+        sentences.append(f"Not judged yet: {later}. The first {kind} report that is made after that judges them.")
+    return " ".join(sentences)
 
 
 def _add_new(report: Report, loaded: Loaded, span: Span) -> None:

@@ -168,21 +168,19 @@ def add_retention(report: Report, people: People | None, users: pd.DataFrame, sp
 
 def _until(table: pd.DataFrame, span: Span) -> pd.DataFrame:
     """The cells of periods that were over at the end of the days; what came later is of later reports."""
-    begun: Bools = _periods_of(table, span) <= span.followed.of_date(span.until)
+    begun: Bools = _cohorts(table, span) + table["age"].to_numpy(dtype=np.int64) <= span.followed.of_date(span.until)
     return table[begun].reset_index(drop=True)
+
+
+def _cohorts(table: pd.DataFrame, span: Span) -> Ints:
+    """The number of the period of each cell's cohort."""
+    return span.followed.of_days(table["cohort"].to_numpy().astype("datetime64[D]").astype(np.int64))
 
 
 def _settled(table: pd.DataFrame, span: Span, as_of: dt.datetime) -> pd.DataFrame:
     """Add the state that the period of each cell has in the other sections, too."""
-    ends = span.followed.starts(_periods_of(table, span) + 1)
+    ends = span.followed.starts(_cohorts(table, span) + table["age"].to_numpy(dtype=np.int64) + 1)
     return table.assign(settled=ends + SETTLING <= microseconds(as_of))
-
-
-def _periods_of(table: pd.DataFrame, span: Span) -> Ints:
-    """The number of the period that each cell is about."""
-    cohort = span.followed.of_days(table["cohort"].to_numpy().astype("datetime64[D]").astype(np.int64))
-    numbers: Ints = cohort + table["age"].to_numpy(dtype=np.int64)
-    return numbers
 
 
 def _pooled(table: pd.DataFrame) -> list[str]:
@@ -315,9 +313,7 @@ def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> Non
         "Days side by side": releases["days"],
     }
     for failure, name in (("error", "Error"), ("crash", "Crash")):
-        measured = (
-            releases[f"{failure}_{column}"].astype("float64") for column in ("ratio", "ratio_low", "ratio_high")
-        )
+        measured = (releases[f"{failure}_ratio{bound}"].astype("float64") for bound in ("", "_low", "_high"))
         columns[f"{name} sessions, times as before (95 %)"] = [_ratio(*one) for one in zip(*measured, strict=True)]
         columns[{"error": "Errors", "crash": "Crashes"}[failure]] = releases[f"{failure}_change"]
     note = (

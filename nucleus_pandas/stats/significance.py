@@ -80,9 +80,8 @@ def compare_rates(hits_a: Any, trials_a: Any, hits_b: Any, trials_b: Any) -> Com
     p_value = equal_rates(hits_a, trials_a, hits_b, trials_b)
     trials_a, trials_b = (np.asarray(trials, dtype=np.float64) for trials in (trials_a, trials_b))
     testable = equal_rates(np.zeros_like(trials_a), trials_a, trials_b, trials_b) < LEVEL
-    return _judged(
-        p_value, testable, *newcombe(hits_a, trials_a, hits_b, trials_b, confidence=holm_confidence(p_value))
-    )
+    bounds = newcombe(hits_a, trials_a, hits_b, trials_b, confidence=holm_confidence(p_value))
+    return _judged(p_value, testable, *bounds)
 
 
 def compare_survival(survival_a: Any, error_a: Any, survival_b: Any, error_b: Any) -> Compared:
@@ -113,7 +112,6 @@ def compare_survival(survival_a: Any, error_a: Any, survival_b: Any, error_b: An
 def _judged(p_value: Floats, testable: Any, difference: Floats, low: Floats, high: Floats) -> Compared:
     p_adjusted = holm(p_value)
     clear = (p_adjusted < LEVEL) & ((low > 0) | (high < 0))
-    # Tables hold plain text.
     found = np.where(testable, np.where(clear, Verdict.CLEAR, Verdict.NORMAL), Verdict.UNTESTED).tolist()
     return Compared(difference, low, high, p_value, p_adjusted, found)
 

@@ -368,6 +368,12 @@ def test_a_base_below_thirty_is_flagged():
     assert (small["low_n"].tolist(), enough["low_n"].tolist()) == ([True], [False])
 
 
+def test_few_users_are_flagged_however_many_events_they_have():
+    assert shares(people(500, a=10, b=19), people(500, a=40))["low_n"].all()
+    assert not shares(people(500, a=20, b=30), people(500, a=40))["low_n"].any()
+    assert shares(totals(a=10, b=19), totals(a=40))["low_n"].all()
+
+
 def test_the_smaller_sample_is_given():
     part, whole = funnel([100, 50]).assign(sample=0.1), funnel([100, 50]).assign(sample=1.0)
     assert nu.compare(whole, part)["sample"].tolist() == [0.1]

@@ -463,9 +463,9 @@ def test_what_is_advised_for_a_column_of_times_works(dtype):
     else:
         times = pd.Series(["1788220800000", "1788307200000"]).astype(dtype)
     frame = pd.DataFrame({"user_id": ["ana", "ben"], "time": times, "event": "A"})
-    with pytest.raises((TypeError, ValueError)) as told:
+    with pytest.raises((TypeError, ValueError)) as raised:
         nu.EventLog(frame)
-    advice = re.search(r"frame\.assign\(.*?\)\)(?=[.,])|frame\.assign\(.*?unit=\"ms\"\)\)", str(told.value))[0]
+    advice = re.search(r"frame\.assign\(.*?\)\)(?=[.,])|frame\.assign\(.*?unit=\"ms\"\)\)", str(raised.value))[0]
     fixed = eval(advice, {"frame": frame, "pd": pd})
     assert fixed["time"].dt.strftime("%Y-%m-%d %Z").tolist() == ["2026-09-01 UTC", "2026-09-02 UTC"]
     nu.EventLog(fixed)

@@ -133,11 +133,11 @@ def test_no_day_is_left_out_whenever_the_report_of_each_period_is_made(freq, zon
     """Reports of the last period that is over, each made at any time from its end to that of the next one."""
     random = np.random.default_rng(20261201)
     tz, made = parse_zone(zone), dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-    calendar = read_report_calendar(freq, None, tz)
     judged, promised = [], {}
     while made < dt.datetime(2027, 12, 1, tzinfo=dt.UTC):
-        one = make_span(calendar, None, made, "previous")
-        following = make_span(calendar, one.last + dt.timedelta(days=1), made + dt.timedelta(days=70), None)
+        one = make_span(read_report_calendar(freq, None, tz), None, made, "previous")
+        day, later = one.last + dt.timedelta(days=1), made + dt.timedelta(days=70)
+        following = make_span(one.calendar, day, later, None)
         begins, ends = (first_instant(period.last + dt.timedelta(days=1), tz) for period in (one, following))
         working = freq != "D" or made.astimezone(tz).weekday() < 5 or random.random() < 0.3
         if working:

@@ -288,11 +288,11 @@ def test_clocks_that_are_years_behind_do_not_tell_when_a_release_came():
         (user, start - seven_years, time - seven_years, *rest) for user, start, time, *rest in sessions("1.1", 2, 1)
     ]
     rows = log(*(sessions("1.0", day, 100) for day in range(3)), sessions("1.1", 2, 50, hour=15), behind)
-    told = "1 of 351 sessions lie before .* clocks that are behind"
-    with pytest.warns(nu.IncompleteDataWarning, match=told):
+    message = "1 of 351 sessions lie before .* clocks that are behind"
+    with pytest.warns(nu.IncompleteDataWarning, match=message):
         first_seen = of(nu.compare_releases(rows, as_of=AS_OF), "1.1")["first_seen"]
     assert first_seen == FIRST + pd.Timedelta(days=2, hours=15)
-    with pytest.warns(nu.IncompleteDataWarning, match=told):
+    with pytest.warns(nu.IncompleteDataWarning, match=message):
         assert nu.version_adoption(rows, as_of=AS_OF, freq="D")["period"].min() == pd.Timestamp("2026-09-01")
 
 

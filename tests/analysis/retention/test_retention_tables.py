@@ -97,5 +97,5 @@ def test_segments_have_the_cells_of_each():
 def test_a_table_that_was_read_as_text_is_refused_with_what_to_write(function):
     times = pd.date_range("2026-01-01", periods=5, freq="7D", tz="UTC").as_unit("us")
     table = nu.retention(pd.DataFrame({"user_id": "ana", "time": times, "event": "init"}))
-    with pytest.raises(ValueError, match=r"the column period has dtype .*pd\.to_numeric"):
+    with pytest.raises(ValueError, match=r"the column age has dtype .*pd\.to_numeric"):
         function(table.astype(str))
