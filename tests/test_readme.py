@@ -34,8 +34,8 @@ def test_readme_and_docs_name_everything_public_but_the_exceptions():
     pages = README + "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))
     public = {name: getattr(nu, name) for name in nu.__all__}
     exceptions = {name for name, value in public.items() if isinstance(value, type) and issubclass(value, Exception)}
-    told = {name for name in public if re.search(rf"(?:`|nu\.){name}\b", pages)}
-    assert told >= {name for name, value in public.items() if callable(value)} - exceptions
+    named = {name for name in public if re.search(rf"(?:`|nu\.){name}\b", pages)}
+    assert named >= {name for name, value in public.items() if callable(value)} - exceptions
 
 
 def test_every_file_that_the_readme_points_at_is_there():

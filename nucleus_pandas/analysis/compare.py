@@ -446,11 +446,11 @@ def _judged(kind: _Kind, rate_a: Any, weight_a: Any, rate_b: Any, weight_b: Any)
 def _reason(a: _Row, b: _Row) -> str | None:
     """Why two rates have no bounds of their difference."""
     sides = {"a": a, "b": b}
-    for told, lacks in (
+    for problem, lacks in (
         ("not in", lambda row: row is _ABSENT),
         ("no rate in", lambda row: np.isnan(row.rate)),
         ("no bounds in", lambda row: np.isnan(row.weight)),
     ):
         if names := [name for name, row in sides.items() if lacks(row)]:
-            return f"{told} {' and '.join(names)}"
+            return f"{problem} {' and '.join(names)}"
     return None

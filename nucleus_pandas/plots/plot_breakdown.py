@@ -85,7 +85,7 @@ def plot_breakdown(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.finish_axes(ax, x="share of all counted", y="", grid="x")
     ax.tick_params(axis="y", labelsize=size)
     definition = "Count, and share of all counted; " + (
-        "no bounds, as totals do not tell users." if np.isnan(low).all() else "thin line: its 95 % bounds."
+        "no bounds: the number of users is not known." if np.isnan(low).all() else "thin line: its 95 % bounds."
     )
     style.set_titles(ax, title, definition, beside=max(map(len, names)))
     return style.fit(ax)

@@ -107,7 +107,7 @@ def plot_comparison(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     hollow, full = _sides(table)
     definition = [
         f"Hollow: {hollow}. Full: {full}. Beside: the difference in percentage points"
-        + (". No bounds, as totals do not tell users." if np.isnan(low).all() else ", with its 95 % bounds."),
+        + (". No bounds: the number of users is not known." if np.isnan(low).all() else ", with its 95 % bounds."),
         "Grey: no clear change.",
         "Some bases are below 30." if table["low_n"].any() else "",
         sample_note(table),
@@ -118,7 +118,7 @@ def plot_comparison(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def _names(table: pd.DataFrame) -> pd.Series:
-    """What tells the rows apart; a column with one value is not needed for that, unless there is no other."""
+    """The name of each row: the columns in which rows differ, or the last one."""
     columns = [name for name in (*_DATES, "segment_b", *_TEXTS, *_PLACES) if name in table.columns]
     several = [name for name in columns if len(table[name].unique()) > 1] or columns[-1:]
     words = [[_word(name, value) for value in table[name]] for name in several] or [["all"] * len(table)]

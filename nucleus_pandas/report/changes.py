@@ -56,11 +56,11 @@ def change_of(now: float, before: float, *, written: str, verdict: Verdict) -> s
 
 
 def p_of_change(now: Measured, before: Measured, earlier: Sequence[Measured]) -> float:
-    """How often periods that follow on each other differ as much as these two; NaN if there are too few to tell.
+    """How often periods that follow on each other differ as much as these two; NaN if there are too few.
 
     Two periods differ by more than single counts would by chance, as one user does many things. How many times as much
     is learned from the periods before: from how much each of them differs from the next one. Those without anything,
-    as before the app was there, tell nothing.
+    as before the app was there, say nothing.
     """
     pairs = [(one, other) for one, other in pairwise(earlier) if one.known and other.known and one.value * other.value]
     if len(pairs) < _FEWEST or not (now.known and before.known):

@@ -51,11 +51,11 @@ def heatmap_of(table: pd.DataFrame) -> tuple[Cells, str]:
         rows.append(cells)
         shades.append(looks)
     names = ["Cohort", "Users", *(f"{noun.capitalize()} {name}" if name.isdecimal() else name for name in grid.periods)]
-    told = [
+    notes = [
         asked_note(table),
         "Empty: not over yet or without users." if np.isnan(grid.rate).any() else "",
         "Slanted: of a part of the cohort only." if grid.part.any() else "",
         "*: fewer than 30 users." if grid.few.any() else "",
         sample_note(table),
     ]
-    return Cells(names, [False, *[True] * (len(names) - 1)], rows, shades=shades), " ".join(filter(None, told))
+    return Cells(names, [False, *[True] * (len(names) - 1)], rows, shades=shades), " ".join(filter(None, notes))

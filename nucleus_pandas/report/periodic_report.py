@@ -125,12 +125,12 @@ def periodic_report(
     span = make_span(read_report_calendar(freq, week_start, zone), day, client.now(), compare)
     title = f"{_TITLES[span.calendar.unit]}, {_days(span.first, span.until)}" if title is None else title
     report = Report(title, _subtitle(client, span))
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         people = people_of(stored, span, client.app_id, funnel)
         loaded = load(client, span, attribute, stored=people is not None)
         _add_sections(report, people, loaded, span, funnel, attribute)
-    missing = list(dict.fromkeys(str(one.message) for one in told if issubclass(one.category, IncompleteDataWarning)))
+    missing = list(dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, IncompleteDataWarning)))
     if people is not None and people.log.sample < 1:
         share = percent(people.log.sample, decimals=None)
         missing.append(f"The store follows {share} of the users: counts from it are of these only.")
@@ -138,7 +138,7 @@ def periodic_report(
         missing.append(f"The store holds days since {people.since}: what follows users begins there.")
     if missing:
         report.sections.insert(1, Section("What is missing", paragraphs=missing))
-    for one in told:
+    for one in caught:
         warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     report.add("What the numbers mean", _definitions(span, people))
     return report
@@ -160,8 +160,8 @@ def _add_sections(
     funnel: Sequence[StepLike] | None,
     attribute: tuple[str, str] | None,
 ) -> None:
-    told = " ".join(filter(None, [_state(span), _compared(span, loaded), _silent(loaded)]))
-    report.sections.append(Section("At a glance", told, cards=cards_of(loaded, settled=span.settled)))
+    state = " ".join(filter(None, [_state(span), _compared(span, loaded), _silent(loaded)]))
+    report.sections.append(Section("At a glance", state, cards=cards_of(loaded, settled=span.settled)))
     of_people.add_active_users(report, people, loaded.daily)
     of_people.add_growth(report, people)
     of_people.add_retention(report, people, loaded.users, span)
@@ -215,7 +215,7 @@ def _silent(loaded: Loaded) -> str:
 def _definitions(span: Span, people: People | None) -> str:
     """Say what the numbers are of, and which functions give them."""
     months_or_weeks = "six months" if span.calendar.unit == "M" else "eight weeks"
-    told = [
+    paragraphs = [
         f"Days are local days in {span.zone}, from midnight to midnight.",
         "Active users: different users of the days, as the service counts them (load_totals). New users, sessions and "
         "their mean length: load_daily. Errors per 100 sessions: every report counts (load_error_counts).",
@@ -229,18 +229,18 @@ def _definitions(span: Span, people: People | None) -> str:
         "before. Shares and funnels are compared user by user "
         "(compare).",
         "Shares are of all that was counted; what has no value may not be counted (breakdown). What the service counts "
-        "are totals: they do not tell how many users they are of, so their shares have no bounds and no verdict.",
+        "are totals: how many users they are of is not known, so their shares have no bounds and no verdict.",
         "95 %: the bounds within which the true share, difference or ratio lies in 95 of 100 such cases; beside a "
         "verdict, for all rows of the section together.",
     ]
     if people is None:
-        told.append(
+        paragraphs.append(
             "Retention: of users created in a period, who was there in a period or later (unbounded_retention)."
         )
     else:
-        told.append(
+        paragraphs.append(
             f"From the store, known until {people.as_of:%Y-%m-%d %H:%M} UTC, {_days(people.since, people.until)}: "
             "active_users, growth, retention, funnel, error_free, crash_free, version_adoption, compare_releases. "
             "Users in 7 and 28 days: of the days up to and including the day, each counted once."
         )
-    return "\n\n".join(told)
+    return "\n\n".join(paragraphs)

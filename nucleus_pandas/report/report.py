@@ -147,8 +147,14 @@ class Report:
         looks, pictures = shared_styles([text for one in self.sections for text in (one.svg, one.narrow)])
         pairs = zip(pictures[::2], pictures[1::2], strict=True)
         shown = [replace(one, svg=svg, narrow=small) for one, (svg, small) in zip(self.sections, pairs, strict=True)]
-        told = {"title": self.title, "subtitle": self.subtitle, "sections": shown, "looks": looks, "address": address}
-        return _page().render(**told, dark=DARK, shades=SHADES, most_columns=MOST_COLUMNS)
+        content = {
+            "title": self.title,
+            "subtitle": self.subtitle,
+            "sections": shown,
+            "looks": looks,
+            "address": address,
+        }
+        return _page().render(**content, dark=DARK, shades=SHADES, most_columns=MOST_COLUMNS)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file, replacing one that is there; return its path.
@@ -222,9 +228,9 @@ class Report:
         labels = [text for ax in axes for text in (ax.get_xlabel(), ax.get_ylabel()) if text]
         described = f"A chart. Axes: {', '.join(dict.fromkeys(labels))}." if labels else "A chart."
         number = len(self.sections) + 1
-        told = {"title": safe(" ".join(title.split())), "description": safe(described)}
-        svg = svg_of(figure, prefix=f"p{number}", look="picture", **told)
-        small = "" if narrow is None else svg_of(narrow, prefix=f"n{number}", look="picture narrow", **told)
+        named = {"title": safe(" ".join(title.split())), "description": safe(described)}
+        svg = svg_of(figure, prefix=f"p{number}", look="picture", **named)
+        small = "" if narrow is None else svg_of(narrow, prefix=f"n{number}", look="picture narrow", **named)
         cells = None if data is None else cells_of(data)
         # The reader's own figure may change after this; ours does not, and only a mail needs it as PNG.
         made = partial(png_of, figure) if narrow is not None else partial(bytes, png_of(figure))

@@ -50,7 +50,7 @@ class Span:
 
     @property
     def step(self) -> str:
-        """Between which periods changes tell what is usual."""
+        """Between which periods usual changes are measured."""
         if self.calendar.unit == "D":
             return "one weekday to the same a week later"
         return f"one {self.noun} to the next"

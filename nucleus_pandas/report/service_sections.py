@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 _TOP = 10
 _TOTALS = (
-    "Shares of all that the service counted under the heading. These are totals, which do not tell how many users they "
-    "are of: no bounds, no verdict."
+    "Shares of all that the service counted under the heading. These are totals of an unknown number of users: no "
+    "bounds, no verdict."
 )
 _DIMENSIONS = {"platform": "Platforms", "country": "Countries", "language": "Languages"}
-# Where the list of users tells them.
+# Where they are in the list of users.
 _OF_USERS = {"platform": "platform", "country": "props.country", "language": "props.locale"}
 # Fewer than so many, and a change is mostly chance; less than so much is not worth a line.
 _MANY, _MUCH = 30, 0.1
@@ -130,10 +130,10 @@ def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
     trend = error_trend(loaded.errors, loaded.daily)
     days = trend["day"].between(pd.Timestamp(span.first), pd.Timestamp(span.until))
     number = int(loaded.now.errors["count"].sum())
-    told = f"{counted(number, 'error')} {'was' if number == 1 else 'were'} reported"
+    text = f"{counted(number, 'error')} {'was' if number == 1 else 'were'} reported"
     rate = glance.error_rate(loaded.now)
-    told += "." if np.isnan(rate) else f", {rate:,.2f} per 100 sessions."
-    report.add("Errors", f"{told} Every report counts: one session can report many.")
+    text += "." if np.isnan(rate) else f", {rate:,.2f} per 100 sessions."
+    report.add("Errors", f"{text} Every report counts: one session can report many.")
     columns = ["day", "error", "count", "base", "rate", "expected", "expected_low", "expected_high", "spike"]
     report.add("Rate by day", plot_error_trend, data=trend, numbers=trend.loc[days, columns], level=3)
     first, last = span.judged
@@ -145,11 +145,11 @@ def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
     spikes = trend[trend["spike"].fillna(value=False).astype(bool)]
     judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any())
     first, last = span.judged
-    told = [] if span.settled else [f"Judged: {_written(span.judged)}. The next report judges the days after that."]
+    notes = [] if span.settled else [f"Judged: {_written(span.judged)}. The next report judges the days after that."]
     if left_out := int((~judged).sum()):
         days = counted((last - first).days + 1, "day")
-        told.append(f"{left_out} of {days} not judged: without sessions, or with fewer than four weeks before.")
-    note = " ".join(told)
+        notes.append(f"{left_out} of {days} not judged: without sessions, or with fewer than four weeks before.")
+    note = " ".join(notes)
     if len(spikes):
         columns = {
             "Day": spikes["day"],
@@ -180,7 +180,7 @@ def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
 
 
 def add_breakdowns(report: Report, loaded: Loaded, span: Span, attribute: tuple[str, str] | None) -> None:
-    """Platforms, countries, languages and the values of an attribute: totals, and new users as the list tells them."""
+    """Platforms, countries, languages and the values of an attribute: totals, and those of new users."""
     shares, before = loaded.shares, loaded.shares_before
     new = _new_users(loaded.users, span)
     for dimension, heading in _DIMENSIONS.items():

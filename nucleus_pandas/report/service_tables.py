@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nucleus_pandas.api.client import Client
     from nucleus_pandas.report.report_period import Span
 
-# How many periods of versions are asked for where no store tells them: a request each.
+# How many periods of versions are asked for without a store: a request each.
 _VERSION_PERIODS = 8
 
 
@@ -48,11 +48,11 @@ class Shares:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the service told.
+    """What the service answered.
 
     `now` are the days of the report. `periods` are the days that it judges, and the same of the periods before, the
     latest first. `before` is what the judged days are compared with, None where there is nothing. `daily` and `errors`
-    are of all days of the trends. `users` are all users of the app. `versions` is None where a store tells more.
+    are of all days of the trends. `users` are all users of the app. `versions` is None where there is a store.
     """
 
     now: Counts
@@ -72,7 +72,7 @@ class Loaded:
 
 
 def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, stored: bool) -> Loaded:
-    """Ask for all that a report shows and no store tells."""
+    """Ask for all that a report shows and is not in a store."""
 
     def over(call: Callable[..., pd.DataFrame], first: dt.date, last: dt.date) -> pd.DataFrame:
         return call(client, first, last, tz=span.zone)

@@ -153,14 +153,14 @@ def add_retention(report: Report, people: People | None, users: pd.DataFrame, sp
         days = people.periods(first)
         table = _until(retention(people.store, users=people.store.users(properties=[]), **days), span)
         cells, note = heatmap_of(table)
-        told = f"{note} A user starts when the account is created."
+        explanation = f"{note} A user starts when the account is created."
     else:
         found = unbounded_retention(users, start=first, end=span.until, tz=span.zone, as_of=span.now, **_cut(span))
         table = _until(found, span)
         cells, note = heatmap_of(table)
         more = _with_store(f"how many came in each {NOUNS[span.followed.unit]}, whether or not they came later.")
-        told = f"{note} Recent rates are too low and still rise: who is away may be back. {more}"
-    report.sections.append(Section("Retention", told, paragraphs=_pooled(table), cells=cells))
+        explanation = f"{note} Recent rates are too low and still rise: who is away may be back. {more}"
+    report.sections.append(Section("Retention", explanation, paragraphs=_pooled(table), cells=cells))
 
 
 def _until(table: pd.DataFrame, span: Span) -> pd.DataFrame:
@@ -173,13 +173,13 @@ def _until(table: pd.DataFrame, span: Span) -> pd.DataFrame:
 def _pooled(table: pd.DataFrame) -> list[str]:
     """Say what share of all cohorts together came back, in the first period and in the last with enough users."""
     curve = retention_curve(table)
-    told = curve[(curve["age"] > 0) & curve["rate"].notna() & ~curve["low_n"].astype(bool)]
-    if not len(told):
+    judged = curve[(curve["age"] > 0) & curve["rate"].notna() & ~curve["low_n"].astype(bool)]
+    if not len(judged):
         return ["No later period is over for 30 users or more."]
-    return [_told(row) for row in told.iloc[list(dict.fromkeys([0, len(told) - 1]))].to_dict("records")]
+    return [_sentence(row) for row in judged.iloc[list(dict.fromkeys([0, len(judged) - 1]))].to_dict("records")]
 
 
-def _told(row: dict[Hashable, Any]) -> str:
+def _sentence(row: dict[Hashable, Any]) -> str:
     rate, low, high = (percent(row[name], decimals=None) for name in ("rate", "rate_low", "rate_high"))
     period = f"in {NOUNS[row['freq']]} {row['age']}"
     when = f"came back {period}" if row["criterion"] == "on" else f"came {period} or later"
@@ -246,9 +246,7 @@ def add_error_free(report: Report, people: People | None) -> None:
     """How many sessions and users had no error, by version."""
     if people is None:
         more = _with_store("the shares of sessions and users without an error, and without a crash, by version.")
-        report.add(
-            "Sessions without an error", "Counts of errors do not tell in how many sessions they were.", more, level=3
-        )
+        report.add("Sessions without an error", "Counts of errors do not say how many sessions had one.", more, level=3)
         return
     days = people.days(people.span.first)
     errors = error_free(people.log, freq=None, by="version", **days)

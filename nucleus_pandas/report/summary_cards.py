@@ -34,14 +34,14 @@ def cards_of(loaded: Loaded, *, settled: bool) -> list[Card]:
     cards = []
     for (name, number, written, _), verdict in zip(kinds, verdicts, strict=True):
         judged, before = number(loaded.judged), number(loaded.before)
-        told = change_of(judged, before, written=_write(before, written), verdict=verdict)
-        told = told if settled else f"judged days {_write(judged, written)}: {told}"
-        cards.append(Card(name, _write(number(loaded.now), written), told))
+        change = change_of(judged, before, written=_write(before, written), verdict=verdict)
+        change = change if settled else f"judged days {_write(judged, written)}: {change}"
+        cards.append(Card(name, _write(number(loaded.now), written), change))
     return cards
 
 
 def p_of(loaded: Loaded, measured: Callable[[Counts], Measured]) -> float:
-    """How often the judged days and those before differ as much, as far as earlier periods tell."""
+    """How often the judged days and those before differ as much, judging by earlier periods."""
     assert loaded.before is not None  # noqa: S101 - asked where there is one
     return p_of_change(measured(loaded.judged), measured(loaded.before), [measured(one) for one in loaded.periods[1:]])
 
@@ -63,10 +63,10 @@ def sessions(counts: Counts) -> float:
 
 def session_minutes(counts: Counts) -> float:
     """Mean length of a session: of the days, weighted by their sessions."""
-    told = counts.daily.dropna(subset=["avg_session_seconds", "sessions"])
-    number = told["sessions"].astype("float64")
+    known = counts.daily.dropna(subset=["avg_session_seconds", "sessions"])
+    number = known["sessions"].astype("float64")
     total = float(number.sum())
-    return float((told["avg_session_seconds"].astype("float64") * number).sum()) / total / 60 if total else np.nan
+    return float((known["avg_session_seconds"].astype("float64") * number).sum()) / total / 60 if total else np.nan
 
 
 def errors_of_sessions(counts: Counts) -> Measured:

@@ -397,7 +397,7 @@ def test_the_tables_stay_as_they_were():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((funnel([9, 5]),), "pass a second table as b"),
         ((funnel([9, 5]), funnel([9, 5], events=["init", "OTHER"])), "different steps: .*init.*PROJECT_CREATED.* and"),
@@ -419,8 +419,8 @@ def test_the_tables_stay_as_they_were():
         ((segments(a=[9, 5], b=[9, 5]), segments(c=[9, 5], d=[9, 5])), "no segment in common"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_with_what_differs(arguments, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_be_compared_is_refused_with_what_differs(arguments, message):
+    with pytest.raises(ValueError, match=message):
         nu.compare(*arguments)
 
 
@@ -430,14 +430,14 @@ def test_an_argument_that_is_not_a_table_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"rate": "from_strat"}, 'rate="from_strat" is not known; write one of "from_start", "from_previous"'),
         ({"reference": "gold"}, 'reference="gold" is not known; write one of "free", "pro"'),
     ],
 )
-def test_an_unknown_choice_is_refused_with_the_valid_ones(settings, told):
-    with pytest.raises(ValueError, match=told):
+def test_an_unknown_choice_is_refused_with_the_valid_ones(settings, message):
+    with pytest.raises(ValueError, match=message):
         nu.compare(segments(free=[9, 5], pro=[9, 5]), **settings)
 
 

@@ -63,7 +63,7 @@ def test_more_than_thirty_values_are_refused():
 
 def test_totals_are_drawn_without_bounds_and_the_caption_says_why():
     ax = nu.plot_breakdown(nu.breakdown(shared("value", a=60, b=40)))
-    assert any("totals do not tell users" in " ".join(text.split()) for text in written(ax))
+    assert any("the number of users is not known" in " ".join(text.split()) for text in written(ax))
 
 
 def layers(ax):

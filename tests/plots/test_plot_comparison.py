@@ -43,7 +43,7 @@ def test_a_difference_is_written_with_its_bounds_and_coloured_only_if_it_is_clea
 def test_totals_are_drawn_without_bounds_and_the_caption_says_why():
     ax = nu.plot_comparison(compared(shared("value", a=60, b=40), shared("value", a=30, b=70)))
     assert {"+30.0", "−30.0"} <= set(written(ax))
-    assert any("totals do not tell users" in text for text in written(ax))
+    assert any("the number of users is not known" in text for text in written(ax))
 
 
 def test_a_value_that_cannot_be_compared_says_so():

@@ -239,7 +239,7 @@ def test_shares_stand_beside_those_before(app, full):
 def test_shares_of_totals_have_no_bounds_and_no_verdict_and_the_page_says_why(full):
     for heading in ("Platforms", "Countries", "Languages", "init: plan"):
         assert section(full, heading).cells.names == ["Value", "Count", "Share, %", "Before, %"]
-        assert "totals, which do not tell how many users" in section(full, heading).note
+        assert "totals of an unknown number of users" in section(full, heading).note
 
 
 def test_new_users_are_compared_with_those_before_and_all_tables_of_them_are_judged_together(app, full):
