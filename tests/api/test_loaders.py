@@ -306,7 +306,12 @@ def test_a_users_list_shorter_than_its_total_is_reported_with_both_numbers(own_a
 @pytest.mark.parametrize(
     ("load", "argument", "error", "words"),
     [
-        (nu.load_sessions, pd.DataFrame({"name": ["a"]}), ValueError, 'found "name". Pass the DataFrame of load_users'),
+        (
+            nu.load_sessions,
+            pd.DataFrame({"name": ["a"]}),
+            ValueError,
+            'users: missing user_id, user_db_id; found "name". Pass the DataFrame of load_users',
+        ),
         (nu.load_sessions, "ana@example.org", TypeError, "a list of ids"),
         (nu.load_sessions, [1], TypeError, "a list of ids"),
         (nu.load_session_events, pd.DataFrame({"user_id": ["a"]}), ValueError, "Pass the DataFrame of load_sessions"),
