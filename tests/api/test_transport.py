@@ -822,6 +822,14 @@ class TestSecrets:
         whole = base64.b64encode(TOKEN.encode()).decode()[:12]
         assert whole not in str(error)
 
+    def test_long_words_of_an_error_body_stay_readable(self, serve, make):
+        words = "internationalization of EXPORT_PDF_AS_DRAFT: unhandledRejection at analytics/events"
+        assert words in str(fail(ServiceError, make(), serve(answer(words.encode(), 400)), "GET", *EVENTS))
+
+    @pytest.mark.parametrize("run", ["ab" * 4000 + "1", "Ab_" * 2700 + "+", "ABC" * 2700 + "1", "a_" * 4000])
+    def test_a_long_run_of_letters_in_an_error_body_takes_no_time(self, serve, make, run):
+        assert "[hidden]" in str(fail(ServiceError, make(), serve(answer(run.encode(), 400)), "GET", *EVENTS))
+
     def test_an_error_body_that_breaks_off_in_a_secret_does_not_show_its_half(self, serve, make):
         server = serve(answer(b"unknown token " * 9 + TOKEN[:-2].encode(), 400, length=500, close=True))
         error = fail(ServiceError, make(), server, "GET", *SHOWN)

@@ -15,8 +15,14 @@ HIDDEN = "[hidden]"
 # Below this length a value is hidden as a word of its own only: hiding every "4" would help nobody.
 _SHORT = 4
 _MARKUP = re.compile(r"<(script|style)\b[^<]*</\1\s*>|<!--[^<]*-->|<[^<>]*>", re.IGNORECASE)
-# Base64, a hash or a path, unless it is a long word: nobody needs these in a message, and a secret may be in them.
-_OPAQUE = re.compile(r"(?![A-Za-z]?[a-z]*(?![\w+/=-]))[\w+/=-]{16,}", re.ASCII)
+# Base64, a hash and the like: long runs that are not made of words. Nobody needs them in a message, and a secret may
+# be in them.
+# Possessive, as there would be countless ways to cut a long run into words.
+_WORD = r"(?:[A-Z]?[a-z]{2,}+|[A-Z]{3,}+)"
+_OPAQUE = re.compile(
+    rf"(?<![\w+/=-])(?!{_WORD}(?:[_/-]?{_WORD}|_[A-Z]{{2}})*+(?![\w+/=-]))[\w+/=-]{{16,}}",
+    re.ASCII,
+)
 
 
 class Redactor:
