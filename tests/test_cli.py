@@ -6,6 +6,7 @@ import dataclasses
 import io
 import socket
 import stat
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -396,7 +397,7 @@ def test_a_step_that_the_made_up_app_has_no_event_for_is_named_before_its_store_
 def test_an_attribute_that_was_not_reported_is_told_once_and_exits_with_3(mine, tmp_path, capsys):
     page = tmp_path / "week.html"
     assert main(["report", "-o", str(page), "--day", "2026-11-10", "--attribute", "init", "nope"]) == 3
-    assert capsys.readouterr().err.count('"nope" was not reported') == 1
+    assert capsys.readouterr().err.count('"nope" of the event "init" was not reported') == 1
     assert "What is missing" in page.read_text(encoding="utf-8")
 
 
@@ -435,3 +436,29 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(capsys):
         port = server.getsockname()[1]
         assert main(["demo", "--scale", "0.02", "--port", str(port)]) == 2
     assert f"Port {port} is taken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tz", ["-05:00", "-0500", "-300"])
+def test_a_zone_to_the_west_can_be_written_as_an_offset(tz, tmp_path, capsys):
+    output = ["-o", str(tmp_path / "day.html")]
+    assert main(["report", "--demo", "--tz", tz, "--freq", "D", "--day", "2199-01-01", *output]) == 2
+    assert "--day 2199-01-01: that day is not over yet. Pass an earlier one" in capsys.readouterr().err
+
+
+def test_a_place_that_takes_no_page_is_refused_before_anything_is_loaded(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["report", "--demo", "-o", str(tmp_path / "file" / "week.html")]) == 2
+    assert "file is a file, not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_folder_that_only_seems_to_take_files_is_refused_before_anything_is_loaded(capsys, monkeypatch):
+    monkeypatch.setattr(nu, "demo_client", None)
+    assert main(["report", "--demo", "-o", "/proc/week.html"]) == 1
+    assert "/proc/week.html cannot be written" in capsys.readouterr().err
+
+
+def test_a_setting_is_named_once():
+    told = in_shell_terms("Check the network, and the address: base_url of Client, or NUCLEUS_BASE_URL.")
+    assert told == "Check the network, and the address: NUCLEUS_BASE_URL."
+    assert in_shell_terms("set user_path of Client") == "set NUCLEUS_USER_PATH"

@@ -158,9 +158,10 @@ def compare(
         - p_value: how often a difference at least as large occurs by chance where there is none
         - p_adjusted: `p_value` adjusted for the number of rows (Holm)
         - verdict: ``clear change`` if p_adjusted is below 0.05 and 0 is outside the bounds, else ``within normal
-          variation``; ``too little history`` where a rate or its bounds are missing; missing for totals
+          variation``; ``too little history`` where a rate or its bounds are missing, or both bases are so small that no
+          difference could be clear; missing for totals
         - reason: why a row has no bounds
-        - low_n: a base is below 30
+        - low_n: a base is below 30, or its users resemble each other so much that it says less than 30 others would
         - sample: the fraction of users in the log, the smaller of two
 
     Raises
@@ -415,7 +416,7 @@ def _laid_out(table: _Table, a: Rows, b: Rows, fixed: Fixed) -> pd.DataFrame:
         "rate_b": rate_b,
         **compared,
         "reason": [_reason(one, other) for one, other in zip(a.values(), b.values(), strict=True)],
-        "low_n": ~((base_a >= LOW_N) & (base_b >= LOW_N)),
+        "low_n": _few(table.kind, base_a, weight_a) | _few(table.kind, base_b, weight_b),
         "sample": np.full(len(b), table.sample),
     }
     return make_frame(schema | _COMPARED, columns)
@@ -427,6 +428,11 @@ def _columns(rows: Rows) -> Any:
 
 def _counts(kind: _Kind, rate: Any, base: Any) -> Any:
     return np.full(len(rate), np.nan) if kind is _SURVIVAL else np.round(rate * base)
+
+
+def _few(kind: _Kind, base: Any, weight: Any) -> Any:
+    """Where a rate is of fewer than 30, or says as little."""
+    return ~(base >= LOW_N) | (kind is not _SURVIVAL and weight.round(6) < LOW_N)
 
 
 def _judged(kind: _Kind, rate_a: Any, weight_a: Any, rate_b: Any, weight_b: Any) -> dict[str, Any]:

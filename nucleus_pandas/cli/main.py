@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -29,10 +30,21 @@ from nucleus_pandas.cli.tracking_command import add_tracking_check
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and give its exit code."""
     with _printing_anything(sys.stdout), _printing_anything(sys.stderr), warnings.catch_warnings():
-        parsed = _parser().parse_args(arguments)
+        parsed = _parser().parse_args(_with_offsets(sys.argv[1:] if arguments is None else arguments))
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_, **__: tell(message)
         return _run(parsed)
+
+
+def _with_offsets(arguments: Sequence[str]) -> list[str]:
+    """Join --tz and an offset to the west, such as -05:00, which would be taken for an option."""
+    joined: list[str] = []
+    for one in arguments:
+        if joined and joined[-1] == "--tz" and re.fullmatch(r"-\d[\d:]*", one):
+            joined[-1] += f"={one}"
+        else:
+            joined.append(one)
+    return joined
 
 
 @contextlib.contextmanager

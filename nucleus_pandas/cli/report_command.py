@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import os
 import re
 import tempfile
 import warnings
@@ -85,8 +84,8 @@ def _check_output(page: Path) -> None:
     check_page(page)
     if page.is_dir():
         raise ValueError(f"{page} is a folder. Name a file, such as {page / 'week.html'}.")
-    if not os.access(page.expanduser().parent, os.W_OK):
-        raise PermissionError(f"{page} cannot be written: no permission to write to its folder.")
+    with writing_to(page), tempfile.TemporaryFile(dir=page.expanduser().parent):
+        pass  # some folders, such as /proc, take no file although they may be written to
 
 
 def _checked_store(arguments: argparse.Namespace) -> nu.EventStore | None:

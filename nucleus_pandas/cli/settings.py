@@ -37,8 +37,8 @@ def add_days(command: argparse.ArgumentParser) -> None:
 
 
 def _zone(text: str) -> str | int:
-    """A name or an offset as it is, minutes east of Greenwich as a number."""
-    return int(text) if re.fullmatch(r"[+-]?\d{1,4}", text) else text
+    """A name or an offset, such as +0200, as it is; minutes east of Greenwich as a number."""
+    return int(text) if re.fullmatch(r"[+-]?\d{1,3}", text) else text
 
 
 def check_days(arguments: argparse.Namespace) -> None:

@@ -16,8 +16,11 @@ _PHRASES = {
     "use nucleus_pandas.demo_client()": "add --demo",
     "load_event_properties lists what was": "event_properties.csv of nucleus-pandas export lists what was",
     "Call forget_user again": "Run nucleus-pandas forget again",
+    "base_url of Client, or NUCLEUS_BASE_URL": "NUCLEUS_BASE_URL",
     "Leave out the host for": "Leave out --host for",
     "base_url": "NUCLEUS_BASE_URL",
+    "the setting user_path of Client": "NUCLEUS_USER_PATH",
+    "user_path of Client": "NUCLEUS_USER_PATH",
     "user_path": "NUCLEUS_USER_PATH",
     "utc_offset_sign": "NUCLEUS_UTC_OFFSET_SIGN",
 }

@@ -157,6 +157,9 @@ def _parse_when(name: str, value: When) -> dt.date | dt.datetime:
 
 def _read_when(name: str, value: When) -> dt.date | dt.datetime:
     if isinstance(value, np.datetime64):
+        if np.datetime_data(value)[0] in ("Y", "M", "W") and not np.isnat(value):
+            day = value.astype("datetime64[D]")
+            raise ValueError(f'{name}={_shown(value)} names no day; write one, such as {name}="{day}".')
         value = pd.Timestamp(value)
     if isinstance(value, dt.date | np.datetime64) and pd.isna(value):
         raise ValueError(f'{name} is missing, not a date; write for example {name}="2026-09-01".')
@@ -187,7 +190,8 @@ def _read_when(name: str, value: When) -> dt.date | dt.datetime:
 
 def _from_datetime(name: str, given: When, value: dt.datetime) -> dt.date | dt.datetime:
     if value.tzinfo is None or value.utcoffset() is None:
-        if value.time() == dt.time():
+        # Who writes a clock time does not mean the whole day; a datetime has one all the same.
+        if value.time() == dt.time() and not isinstance(given, str):
             return value.date()
         raise ValueError(
             f"{name}={_shown(given)} has a clock time but no UTC offset, so it names no instant. Write "

@@ -73,3 +73,25 @@ def percent(share: float, *, decimals: int | None = 1) -> str:
     if 0 < share < 1 and text == f"{100:.{decimals}f} %":
         return f"> {100 - smallest:.{decimals}f} %"
     return text
+
+
+def percent_number(share: float) -> str:
+    """Write a share in per cent without the sign, for a column or axis that has it."""
+    return percent(share).removesuffix(" %")
+
+
+def points(difference: float) -> str:
+    """Write a difference of shares in percentage points, with its sign and as many decimals as a digit needs."""
+    value = round(100 * difference, 10)
+    if not value:
+        return "0"
+    decimals = max(1, -math.floor(math.log10(abs(value))))
+    return f"{value:+,.{decimals}f}".replace("-", "−")
+
+
+def rounded(value: float, decimals: int = 1) -> str:
+    """Write a number with so many decimals, and one that would round to 0 as below the least that does not."""
+    least = 10.0**-decimals
+    if 0 < abs(value) < least / 2:
+        return f"{'< ' if value > 0 else '> −'}{least:.{decimals}f}"
+    return f"{value + 0.0:,.{decimals}f}".replace("-", "−")

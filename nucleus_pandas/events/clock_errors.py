@@ -15,6 +15,7 @@ from nucleus_pandas.core.warnings import warn_incomplete
 #: longer the silence, the more events there may be: of 40 users who start in 2026, one in 1970 has a wrong clock.
 SILENCE_DAYS = 7
 _SILENCES = ((SILENCE_DAYS, 100), (2 * 365, 10), (10 * 365, 2))
+_OTHERWISE = "If that is wrong, and to silence this warning, pass start=."
 
 
 class Times(NamedTuple):
@@ -103,7 +104,14 @@ def oldest(times: Ints | Times) -> int:
     return -_before_silence(Times(-times.moments[::-1], None if times.counts is None else times.counts[::-1]))[0]
 
 
-def warn_behind(times: Ints | Times, begin: int, what: str, hint: str) -> None:
+def oldest_credible(times: Ints | Times, what: str) -> int:
+    """Give the oldest time that can be right, and warn of those before it; `what` names them."""
+    begin = oldest(times)
+    warn_behind(times, begin, what)
+    return begin
+
+
+def warn_behind(times: Ints | Times, begin: int, what: str, hint: str = _OTHERWISE) -> None:
     """Warn of times before the oldest that can be right; `what` names them, `hint` says what to do if they are."""
     times = times if isinstance(times, Times) else Times(times)
     if before := times.before(begin):

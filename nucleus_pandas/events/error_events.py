@@ -61,19 +61,52 @@ def error_rows(log: EventLog, failure: Failure = "error") -> Ints:
     return np.flatnonzero(found).astype(log.order.dtype)
 
 
-def warn_without_errors(log: EventLog) -> None:
-    """Warn where no event of a log is an error: apps can name their errors in a way that is not looked for."""
-    if log.holds_sessions or not len(log) or len(error_rows(log)):
-        return
-    looked_for = 'the name "error" or a name that begins with "error:"'
-    found = f"the events of the log include {', '.join(map(shown, log.names[:_MOST]))}"
-    if "kind" in log.frame.columns:
-        kinds = sorted(set(spelled(encode(log.frame["kind"])[1])))
-        if _KINDS.issuperset(kinds) and not any(map(_LIKE_ERRORS.search, log.names)):
+class ErrorNames(NamedTuple):
+    """How many events there are, whether any is an error, and the names and kinds by which it would be one.
+
+    `kinds` is None where events have no column for them.
+    """
+
+    events: int
+    any: bool
+    names: list[str]
+    kinds: frozenset[str] | None
+
+    @classmethod
+    def of(cls, log: EventLog) -> ErrorNames:
+        """Look at a log, or at a part of one; a log of sessions has no names to look at."""
+        kinds = None
+        if "kind" in log.frame.columns:
+            kinds = frozenset(spelled(encode(log.frame["kind"])[1]))
+        return cls(0 if log.holds_sessions else len(log), len(error_rows(log)) > 0, log.names, kinds)
+
+    def and_also(self, other: ErrorNames) -> ErrorNames:
+        """Add those of another part of the same log."""
+        kinds = None if self.kinds is None or other.kinds is None else self.kinds | other.kinds
+        return ErrorNames(self.events + other.events, self.any or other.any, self.names, kinds)
+
+    def warn(self) -> None:
+        """Warn where no event is an error: apps can name their errors in a way that is not looked for."""
+        if not self.events or self.any:
             return
-        looked_for = f'kind "error", or without a kind and with {looked_for}'
-        found = f"the kinds of the log are {', '.join(map(shown, kinds[:_MOST])) or 'all missing'}"
-    warn(f"No event is an error. An error is an event of {looked_for}; {found}.", UserWarning)
+        looked_for = 'the name "error" or a name that begins with "error:"'
+        like_errors = [name for name in self.names if _LIKE_ERRORS.search(name)]
+        names = [*like_errors, *sorted(set(self.names) - set(like_errors))][:_MOST]
+        found = f"the events of the log include {', '.join(map(shown, names))}"
+        if self.kinds is not None:
+            if _KINDS.issuperset(self.kinds) and not like_errors:
+                return
+            looked_for = f'kind "error", or without a kind and with {looked_for}'
+            kinds = ", ".join(map(shown, sorted(self.kinds)[:_MOST])) or "all missing"
+            found = f"the kinds of the log are {kinds}"
+            found += f", and its events include {', '.join(map(shown, like_errors[:_MOST]))}" if like_errors else ""
+        warn(f"No event is an error. An error is an event of {looked_for}; {found}.", UserWarning)
+
+
+def warn_without_errors(log: EventLog) -> None:
+    """Warn where no event of a log is an error."""
+    if not log.holds_sessions:
+        ErrorNames.of(log).warn()
 
 
 def between(times: Ints, start: int | None, end: int | None) -> Bools:

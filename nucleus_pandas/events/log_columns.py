@@ -64,19 +64,24 @@ def _instants_of_arrow(column: pd.Series) -> tuple[Ints, Bools]:
 
 
 def _no_instants(column: pd.Series) -> Exception:
-    name = column.name
+    name, values = column.name, f'frame["{column.name}"]'
     if getattr(column.dtype, "kind", "") == "M":
+        if str(column.dtype).startswith("date"):  # Arrow's dates have no tz_localize
+            values = f"pd.to_datetime({values})"
         return ValueError(
             f'the column "{name}" is naive, so it names no instants. If it is in UTC write frame.assign({name}='
-            f'frame["{name}"].dt.tz_localize("UTC")), else your zone in place of "UTC".'
+            f'{values}.dt.tz_localize("UTC")), else your zone in place of "UTC".'
         )
-    if pd.api.types.is_numeric_dtype(column.dtype):
+    known = column.dropna()
+    digits = len(known) and all(isinstance(value, str) and value.strip().isdecimal() for value in known)
+    if digits or pd.api.types.is_numeric_dtype(column.dtype):
+        values = f"pd.to_numeric({values})" if digits else values
         how, otherwise = 'unit="ms"', 'If the numbers are not milliseconds since 1970, write unit="s", "us" or "ns".'
     else:
         how, otherwise = 'format="ISO8601"', 'If the texts are not all ISO 8601, write format="mixed".'
     return TypeError(
         f'the column "{name}" has dtype {column.dtype} and must hold instants. Write frame.assign({name}='
-        f'pd.to_datetime(frame["{name}"], utc=True, {how})). {otherwise} For a Dask frame, use '
+        f"pd.to_datetime({values}, utc=True, {how})). {otherwise} For a Dask frame, use "
         "dask.dataframe.to_datetime."
     )
 

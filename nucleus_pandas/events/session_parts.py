@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nucleus_pandas.core.arrays import Ints
 from nucleus_pandas.core.calendar import day_numbers
 from nucleus_pandas.events.clock_errors import Times
-from nucleus_pandas.events.error_events import Failure, Lacking, Sessions, look_for_sessions, session_rows
+from nucleus_pandas.events.error_events import ErrorNames, Failure, Lacking, Sessions, look_for_sessions, session_rows
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.segments import LargestSegments, Segments, Values, place_names, read_values
 
@@ -31,33 +31,41 @@ class Wanted:
 class _Started(NamedTuple):
     times: Times
     lacking: Lacking
+    errors: ErrorNames
 
 
 @dataclass(frozen=True)
 class SessionTimes:
-    """When sessions start: of each local day the first and the last of them, which is enough to lay out periods."""
+    """When sessions start: of each local day the first and the last of them, which is enough to lay out periods.
+
+    With `tells_errors` a warning says so where no event is an error.
+    """
 
     wanted: Wanted
     zone: dt.tzinfo
     warns: bool = True
+    tells_errors: bool = False
 
     def partial(self, log: EventLog) -> _Started:
         """Look for them in one part."""
         wanted = self.wanted
         found, lacking = look_for_sessions(log, wanted.failure, wanted.until, start=wanted.start, end=wanted.end)
-        return _Started(Times(found.time).thinned(self._days), lacking)
+        return _Started(Times(found.time).thinned(self._days), lacking, ErrorNames.of(log))
 
     def _days(self, times: Ints) -> Ints:
         return day_numbers(times, self.zone)
 
     def merge(self, one: _Started, other: _Started) -> _Started:
         """Put those of two parts together."""
-        return _Started(one.times.and_also(other.times).thinned(self._days), one.lacking.and_also(other.lacking))
+        times = one.times.and_also(other.times).thinned(self._days)
+        return _Started(times, one.lacking.and_also(other.lacking), one.errors.and_also(other.errors))
 
     def finish(self, state: _Started) -> Times:
         """Warn of what has no session, unless that was done."""
         if self.warns:
             state.lacking.warn()
+        if self.tells_errors:
+            state.errors.warn()
         return state.times
 
 

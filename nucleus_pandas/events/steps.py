@@ -73,7 +73,8 @@ def step(event: str | Sequence[str], *, where: Where | None = None) -> Step:
         the value that is wanted, or a list of alternative values; None is a missing one, or an empty text. All
         of them must hold. Or a function that takes a frame, the rows of these events, and returns a truth value for
         each: a Series, which is aligned on the index of the frame, or an array in the order of its rows; missing is
-        false. Of a store, the frame has columns for the 200 most frequent properties.
+        false. The index is that of the log or, where labels repeat in it, the number of each row in the log. Of a
+        store, the frame has columns for the 200 most frequent properties.
 
     Returns
     -------
@@ -233,29 +234,24 @@ def _holds(log: EventLog, name: str, wanted: object, rows: Ints) -> Bools:
         wanted = [wanted]
     found = np.zeros(len(rows), dtype=np.bool_)
     for value in wanted:
-        if value is None or value is pd.NA or value is pd.NaT or value != value:
+        if value is None or value is pd.NA or value is pd.NaT or value != value or value == "":
             found |= values.isna().to_numpy(dtype=np.bool_) | _equal(values, "")
         else:
-            _check_type(values, column, value)
+            _check_type(log, column, value)
             found |= _equal(values, value)
     return found
 
 
-def _check_type(values: pd.Series, column: str, wanted: object) -> None:
+def _check_type(log: EventLog, column: str, wanted: object) -> None:
     """Raise where a value cannot be in a column for its type, and so would never be found."""
-    dtype = values.cat.categories.dtype if isinstance(values.dtype, pd.CategoricalDtype) else values.dtype
+    holds = _kind_of(log, column)
     flag, number = isinstance(wanted, bool | np.bool_), isinstance(wanted, int | float | np.number)
-    if pd.api.types.is_bool_dtype(dtype):
-        holds, fits, right = "True and False", flag, "True or False"
-    elif pd.api.types.is_numeric_dtype(dtype):
-        holds, fits, right = "numbers", number and not flag, "a number"
-    elif isinstance(dtype, pd.DatetimeTZDtype):
-        holds, right = "instants", "a datetime with a zone"
-        fits = isinstance(wanted, dt.datetime) and wanted.tzinfo is not None
-    elif isinstance(dtype, pd.StringDtype):
-        holds, fits, right = "text", isinstance(wanted, str), "a text"
-    else:
-        return
+    fits, right = {
+        "True and False": (flag, "True or False"),
+        "numbers": (number and not flag, "a number"),
+        "instants": (isinstance(wanted, dt.datetime) and wanted.tzinfo is not None, "a datetime with a zone"),
+        "text": (isinstance(wanted, str), "a text"),
+    }.get(holds, (True, ""))
     if not fits:
         raise ValueError(
             f"where: the column {shown(column)} holds {holds}, so {wanted!r:.60} ({type(wanted).__name__}) is never "
@@ -263,9 +259,29 @@ def _check_type(values: pd.Series, column: str, wanted: object) -> None:
         )
 
 
+def _kind_of(log: EventLog, column: str) -> str:
+    """What all values of a column are, by its type or, where that can be anything, by the values; "" if they differ."""
+    values = log.frame[column]
+    dtype = values.cat.categories.dtype if isinstance(values.dtype, pd.CategoricalDtype) else values.dtype
+    if values.dtype == object and not log.is_part:  # other parts of the same column may hold something else
+        inferred = pd.api.types.infer_dtype(values, skipna=True)
+        if inferred in ("boolean", "integer", "floating", "mixed-integer-float", "decimal"):
+            return "True and False" if inferred == "boolean" else "numbers"
+    if pd.api.types.is_bool_dtype(dtype):
+        return "True and False"
+    if pd.api.types.is_numeric_dtype(dtype):
+        return "numbers"
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return "instants"
+    return "text" if isinstance(dtype, pd.StringDtype) else ""
+
+
 def _equal(values: pd.Series, wanted: object) -> Bools:
     """Where a value is the one that is wanted; True is not 1."""
     flag = isinstance(wanted, bool | np.bool_)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        found = np.append(_equal(pd.Series(values.cat.categories), wanted), False)
+        return found[values.cat.codes.to_numpy()]
     if values.dtype == object:
         return np.array(
             [
@@ -277,11 +293,19 @@ def _equal(values: pd.Series, wanted: object) -> Bools:
     if flag != pd.api.types.is_bool_dtype(values.dtype):
         return np.zeros(len(values), dtype=np.bool_)
     if _is_beyond_arrays(wanted):
-        found = values.tolist()
-        return np.array([value is not pd.NA and value == wanted for value in found], dtype=np.bool_)
-    if str(values.dtype) in ("float32", "Float32") and not isinstance(wanted, str):
-        wanted = np.float32(wanted)  # type: ignore[arg-type]  # a number by now; 0.1 is another one in 64 bits
+        return np.array([value is not pd.NA and value == wanted for value in values.tolist()], dtype=np.bool_)
+    if (narrow := _NARROW.get(str(values.dtype))) is not None and not isinstance(wanted, str):
+        # 0.1 is another number in 64 bits. Arrow cannot look numbers of 16 bits up.
+        numbers = values.to_numpy(dtype=narrow, na_value=np.nan)
+        return np.asarray(numbers == narrow(wanted), dtype=np.bool_)
     return values.isin([wanted]).to_numpy(dtype=np.bool_, na_value=False)
+
+
+#: Types of numbers that hold another 0.1 than 64 bits do.
+_NARROW: dict[str, Any] = {
+    **dict.fromkeys(("float16", "halffloat[pyarrow]"), np.float16),
+    **dict.fromkeys(("float32", "Float32", "float[pyarrow]"), np.float32),
+}
 
 
 def _is_beyond_arrays(value: object) -> bool:
@@ -293,6 +317,11 @@ def _is_beyond_arrays(value: object) -> bool:
 
 def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, place: str) -> Bools:
     frame = log.rows_frame(rows)
+    if not frame.index.is_unique:
+        frame.index = pd.Index(log.order[rows])
+    elif isinstance(frame.index, pd.RangeIndex):
+        frame.index = pd.Index(frame.index.to_numpy())  # so that one that was reset can be told from it
+    labels = frame.index
     given = where(frame)
     if np.ndim(given) > 1:
         raise TypeError(
@@ -306,25 +335,21 @@ def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, pl
     ):
         raise TypeError(f"{place}: where gave values of type {answer.dtype}; it must give True or False a row.")
     if isinstance(given, pd.Series):
-        answer = _aligned(answer, frame.index, place)
+        answer = _aligned(answer, labels, place)
     return answer.astype("boolean").fillna(False).to_numpy(dtype=np.bool_)
 
 
-def _aligned(answer: pd.Series, index: pd.Index, place: str) -> pd.Series:
+def _aligned(answer: pd.Series, labels: pd.Index, place: str) -> pd.Series:
     """Put an answer in the order of the rows that were passed: a function may have sorted them."""
-    if answer.index.equals(index):
-        return answer
-    if not index.is_unique:
-        raise ValueError(
-            f"{place}: where gave the rows in another order, and labels that occur twice cannot tell it. Give the log "
-            "an index of its own with reset_index(drop=True), or keep the order."
-        )
-    if not answer.index.is_unique or not index.isin(answer.index).all():
+    other = answer.index
+    # A reset index has the labels of other rows where the rows were sorted before.
+    reset = isinstance(other, pd.RangeIndex) and len(other) > 0
+    if reset or not other.is_unique or other.nlevels != labels.nlevels or not labels.isin(other).all():
         raise ValueError(
             f"{place}: where gave a Series with another index than its frame. Keep the index, or return an array in "
             "the order of the rows."
         )
-    return answer.reindex(index)
+    return answer.reindex(labels)
 
 
 def find_column(log: EventLog, name: str, argument: str) -> str:

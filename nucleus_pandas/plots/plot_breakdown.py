@@ -10,7 +10,7 @@ import pandas as pd
 from nucleus_pandas.core.text import MISSING, OTHER, percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
-from nucleus_pandas.plots.shares import NOBODY, name_rows, write_beside
+from nucleus_pandas.plots.shares import NOBODY, check_values, name_rows, write_beside
 from nucleus_pandas.plots.stacked import draw_stacked
 from nucleus_pandas.plots.tables import checked_table
 
@@ -141,6 +141,7 @@ def plot_breakdown_trend(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = style.axes_for(ax)
     if table["count"].isna().all():
         return style.no_data(ax, title)
+    check_values(table, "plot_breakdown_trend")
     notes = draw_stacked(ax, table, "value", plot="plot_breakdown_trend")
     style.finish_axes(ax, x="period start", y="share of all counted", grid=None)
     style.set_titles(ax, title, "Shares of all counted in the period.", *notes)
@@ -166,6 +167,7 @@ def _check_rows(table: pd.DataFrame, plot: str) -> None:
         raise ValueError(
             f"{plot} draws up to {style.MOST_CATEGORIES} values, not {len(table):,}: make it with a lower top"
         )
+    check_values(table, plot)
 
 
 def _color(value: object) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.text import points
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats
-from nucleus_pandas.plots.shares import name_rows, sample_note, write_beside
+from nucleus_pandas.plots.shares import check_values, name_rows, sample_note, write_beside
 from nucleus_pandas.plots.tables import checked_table
 from nucleus_pandas.stats.significance import Verdict
 
@@ -85,6 +86,8 @@ def plot_comparison(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             f"plot_comparison draws up to {style.MOST_CATEGORIES} rows, not {len(table):,}: compare smaller tables, or "
             "filter this one"
         )
+    if "value" in table.columns:
+        check_values(table, "plot_comparison")
     if len(table["rate"].unique()) > 1:
         raise ValueError('plot_comparison draws one rate, this table has several: pick one, table[table["rate"] == …]')
     ax = style.axes_for(ax, height=max(2.5, 1.4 + 0.36 * len(table)))
@@ -105,9 +108,11 @@ def plot_comparison(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     style.finish_axes(ax, x=_RATES.get(rate, rate), y="", grid="x")
     ax.tick_params(axis="y", labelsize=size)
     hollow, full = _sides(table)
+    known = not np.isnan(low).all()
     definition = [
         f"Hollow: {hollow}. Full: {full}. Beside: the difference in percentage points"
-        + (". No bounds: the number of users is not known." if np.isnan(low).all() else ", with its 95 % bounds."),
+        + (", with its bounds, 95 % for all rows together." if known else "."),
+        "" if known else "No bounds: the number of users is not known.",
         "Grey: no clear change.",
         "Some bases are below 30." if table["low_n"].any() else "",
         sample_note(table),
@@ -147,5 +152,5 @@ def _points(difference: float, low: float, high: float) -> str:
     """A difference in percentage points with its bounds."""
     if np.isnan(difference):
         return "nothing to compare"
-    bounds = "" if np.isnan(low) else f" ({100 * low:+.1f} to {100 * high:+.1f})"
-    return f"{100 * difference:+.1f}{bounds}".replace("-", "−")
+    bounds = "" if np.isnan(low) else f" ({points(low)} to {points(high)})"
+    return f"{points(difference)}{bounds}"

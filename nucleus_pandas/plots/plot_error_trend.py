@@ -122,9 +122,18 @@ def plot_error_trend(
         "Thin grey line: the rate expected." if bands and len(curves) == 1 else "",
         "Ring: above the expected range." if spikes else "",
         "Dotted: releases." if marked else "",
+        _unjudged(rows, rated=rated),
         tail_note(state, "Dashed", "day"),
     )
     return style.fit(ax)
+
+
+def _unjudged(rows: pd.DataFrame, *, rated: bool) -> str:
+    """Say where no day is judged: then the lack of rings tells nothing."""
+    if rows["spike"].notna().any():
+        return ""
+    why = "fewer than four weeks before" if rated else "counts without sessions have no rate; pass daily="
+    return f"No day is judged: {why}."
 
 
 def _highest(curves: list[_Curve]) -> float:

@@ -120,6 +120,7 @@ class Grid(NamedTuple):
     rate: NDArray[np.float64]
     part: NDArray[np.bool_]
     few: NDArray[np.bool_]
+    young: NDArray[np.bool_]
     top: float
 
 
@@ -154,9 +155,11 @@ def grid_of(table: pd.DataFrame) -> Grid:
     at = cohorts.get_indexer(pd.DatetimeIndex(table["cohort"])), np.searchsorted(numbers, table["age"])
     rate = np.full((len(cohorts), len(numbers)), np.nan)
     rate[at] = floats(table["rate"])
-    part, few = np.zeros((2, *rate.shape), dtype=np.bool_)
+    part, few, young = np.zeros((3, *rate.shape), dtype=np.bool_)
     part[at] = ~table["complete"].astype(bool).to_numpy()
     few[at] = table["low_n"].astype(bool).to_numpy()
+    if "settled" in table.columns:
+        young[at] = ~table["settled"].astype(bool).to_numpy()
     users = np.full(len(cohorts), np.nan)
     users[at[0]] = floats(table["users"])
     has_rate = ~np.isnan(rate)
@@ -166,7 +169,8 @@ def grid_of(table: pd.DataFrame) -> Grid:
     later = has_rate & (numbers > 0)
     scale = next((rate[some] for some in (later & ~few, later, has_rate) if some.any()), np.ones(1))
     top = float(scale.max())
-    return Grid(cohorts, users, [names[n] for n in numbers.tolist()], rate, part & has_rate, few & has_rate, top or 1.0)
+    labels = [names[n] for n in numbers.tolist()]
+    return Grid(cohorts, users, labels, rate, part & has_rate, few & has_rate, young & has_rate, top or 1.0)
 
 
 def _draw(ax: Axes, grid: Grid) -> QuadMesh:

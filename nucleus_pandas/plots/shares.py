@@ -112,6 +112,15 @@ def write_beside(ax: Axes, ends: Any, texts: list[str], size: float, *, colors: 
         )
 
 
+def check_values(table: pd.DataFrame, plot: str) -> None:
+    """Raise where a file has lost values of a breakdown: those that are missing have a name in it."""
+    if missing := int(table["value"].isna().sum()):
+        raise ValueError(
+            f"{plot}: column value is missing in {missing:,} of {len(table):,} rows, which no breakdown has. "
+            'pd.read_csv takes the text NA as missing: read the file with keep_default_na=False, na_values=[""]'
+        )
+
+
 _ORDERS = {
     "ordered": "Steps in this order",
     "strict": "Steps in this order, nothing between them",

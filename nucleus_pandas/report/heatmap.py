@@ -33,7 +33,10 @@ SHADES: Final = tuple(
 
 
 def heatmap_of(table: pd.DataFrame) -> tuple[Cells, str]:
-    """Write the table of `retention` for one segment as a heatmap, and what its shares mean."""
+    """Write the table of `retention` for one segment as a heatmap, and what its shares mean.
+
+    With a column `settled`, cells that are not are marked.
+    """
     if nobody(table):
         return Cells(["Cohort", "Users"], [False, True], []), asked_note(table) if len(table) else ""
     grid = grid_of(table)
@@ -43,11 +46,12 @@ def heatmap_of(table: pd.DataFrame) -> tuple[Cells, str]:
         users = grid.users[row]
         cells = [f"{day:%Y-%m-%d}", "–" if np.isnan(users) else f"{users:,.0f}"]
         looks = ["", ""]
-        for rate, few, part in zip(grid.rate[row], grid.few[row], grid.part[row], strict=True):
+        states = zip(grid.rate[row], grid.few[row], grid.part[row], grid.young[row], strict=True)
+        for rate, few, part, young in states:
             known = not np.isnan(rate)
-            cells.append(f"{cell_text(rate)}{'*' if few else ''}" if known else "")
+            cells.append(f"{'~' if young else ''}{cell_text(rate)}{'*' if few else ''}" if known else "")
             step = round(_STEPS * min(1.0, rate / grid.top)) if known else 0
-            looks.append(f"s{step}{' part' if part else ''}" if known else "")
+            looks.append(f"s{step}{' part' if part else ''}{' open' if young else ''}" if known else "")
         rows.append(cells)
         shades.append(looks)
     names = ["Cohort", "Users", *(f"{noun.capitalize()} {name}" if name.isdecimal() else name for name in grid.periods)]
@@ -55,6 +59,7 @@ def heatmap_of(table: pd.DataFrame) -> tuple[Cells, str]:
         asked_note(table),
         "Empty: not over yet or without users." if np.isnan(grid.rate).any() else "",
         "Slanted: of a part of the cohort only." if grid.part.any() else "",
+        "Hatched, with ~: may still change (clients send up to 48 h late)." if grid.young.any() else "",
         "*: fewer than 30 users." if grid.few.any() else "",
         sample_note(table),
     ]

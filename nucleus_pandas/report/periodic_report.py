@@ -108,8 +108,10 @@ def periodic_report(
 
     Without a store it takes some 30 requests; with one, 21. The figures are those of the functions that the page names
     at its end, called for the same days. Days younger than 48 hours still grow, as apps send late: the page says how
-    many there are, and judges as many settled days as the period has, which end before them. The next report judges the
-    others. The same answers give the same bytes, but for the time at which it was made.
+    many there are, and compares as many settled days as the period has, which end before them. Errors are judged day by
+    day, on all days that have settled since the report before could have been made: no day is left out where each
+    period has its report, whenever it is made, and a daily report is made on working days. The same answers give the
+    same bytes, but for the time at which it was made.
 
     Examples
     --------
@@ -138,7 +140,7 @@ def periodic_report(
         missing.append(f"The store holds days since {people.since}: what follows users begins there.")
     if missing:
         report.sections.insert(1, Section("What is missing", paragraphs=missing))
-    for one in caught:
+    for one in {str(one.message): one for one in caught}.values():
         warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     report.add("What the numbers mean", _definitions(span, people))
     return report
@@ -197,12 +199,12 @@ def _state(span: Span) -> str:
 def _compared(span: Span, loaded: Loaded) -> str:
     if span.before is None:
         return ""
-    earlier = _days(*(span.judged_before or span.before))
+    earlier = _days(*(span.compared_with or span.before))
     if loaded.before is None:
         return f"There were no sessions in {earlier}: nothing to compare with."
     if span.settled:
         return f"Compared with {earlier}."
-    return f"Judged: {_days(*span.judged)}, compared with {earlier}. The next report judges the days after that."
+    return f"Changes compare the last settled days, {_days(*span.compared)}, with {earlier}."
 
 
 def _silent(loaded: Loaded) -> str:

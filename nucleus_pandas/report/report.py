@@ -258,6 +258,8 @@ def check_page(path: str | os.PathLike[str]) -> Path:
     target = full_path("path", path)
     if target.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"A report is a page: name the file {target.with_suffix('.html').name}.")
+    if target.parent.exists() and not target.parent.is_dir():
+        raise ValueError(f"{target.parent} is a file, not a folder. Name a file in a folder.")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"The folder {target.parent} does not exist. Make it, then save again.")
     return target

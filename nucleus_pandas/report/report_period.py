@@ -15,6 +15,7 @@ from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 Compare = Literal["previous", "year"]
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
+_WEEKEND = (5, 6)
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,7 @@ class Span:
     @property
     def settled_days(self) -> int:
         """How many of these were over 48 hours before `now`."""
-        ends = (first_instant(self.first + (number + 1) * ONE_DAY, self.zone) for number in range(self.days))
-        return sum(end + SETTLING_TIME <= self.now for end in ends)
+        return sum(self._settles(self.first + number * ONE_DAY) <= self.now for number in range(self.days))
 
     @property
     def settled(self) -> bool:
@@ -72,24 +72,49 @@ class Span:
         return self.settled_days == self.days
 
     @property
-    def judged(self) -> tuple[dt.date, dt.date]:
-        """The days that are judged: as many as the period has, up to the last that was over 48 hours before `now`.
-
-        Where the last days of the period are younger, these are left to the next report, and the days before the period
-        that a report made as soon after its own period had to leave are judged with the others.
-        """
+    def compared(self) -> tuple[dt.date, dt.date]:
+        """The days that are compared with earlier ones: as many as the period has, up to the last that has settled."""
         return self._shifted(self.first, self.until)
 
     @property
-    def judged_before(self) -> tuple[dt.date, dt.date] | None:
-        """The days that the judged ones are compared with."""
+    def compared_with(self) -> tuple[dt.date, dt.date] | None:
+        """The days that these are compared with."""
         return None if self.before is None else self._shifted(*self.before)
 
     def _shifted(self, first: dt.date, last: dt.date) -> tuple[dt.date, dt.date]:
-        young = 0
-        while first_instant(self.until - (young - 1) * ONE_DAY, self.zone) + SETTLING_TIME > self.now:
-            young += 1
-        return first - young * ONE_DAY, last - young * ONE_DAY
+        young = self.until - self._last_settled(self.until, self.now)
+        return first - young, last - young
+
+    @property
+    def judged(self) -> list[dt.date]:
+        """The days that are judged one by one: all that have settled since the report before could have been made.
+
+        That report is one of the period before, made at any time from its end on; a daily one is made on working days
+        at least. What had not settled by then is judged here, as far as it has settled by now, so that no day is left
+        out whenever reports are made.
+        """
+        made = self.first
+        while self.calendar.unit == "D" and made.weekday() in _WEEKEND:
+            made -= ONE_DAY
+        first = self._last_settled(made - ONE_DAY, first_instant(made, self.zone)) + ONE_DAY
+        last = self._last_settled(self.until, self.now)
+        return [first + number * ONE_DAY for number in range((last - first).days + 1)]
+
+    @property
+    def unsettled(self) -> dict[dt.date, dt.datetime]:
+        """The days that cannot be judged yet, and when each of them will have settled, in the zone."""
+        first = self._last_settled(self.until, self.now) + ONE_DAY
+        days = [first + number * ONE_DAY for number in range((self.until - first).days + 1)]
+        return {day: self._settles(day).astimezone(self.zone) for day in days}
+
+    def _settles(self, day: dt.date) -> dt.datetime:
+        return first_instant(day + ONE_DAY, self.zone) + SETTLING_TIME
+
+    def _last_settled(self, day: dt.date, now: dt.datetime) -> dt.date:
+        """The last day up to this one that was over 48 hours before."""
+        while self._settles(day) > now:
+            day -= ONE_DAY
+        return day
 
     @property
     def end(self) -> dt.datetime:
@@ -98,7 +123,7 @@ class Span:
 
     @property
     def windows(self) -> list[tuple[dt.date, dt.date]]:
-        """The judged days, and the same ones of the periods before, as far as trends go."""
+        """The compared days, and the same ones of the periods before, as far as trends go."""
         made: list[tuple[dt.date, dt.date]] = []
         while (window := _back(self.calendar, self.first, self.last, self.until, len(made)))[0] >= self.since:
             made.append(window)
@@ -126,6 +151,10 @@ def make_span(calendar: Calendar, day: When | None, now: dt.datetime, compare: C
         first = calendar.first_date_of(make_date("day", day, calendar.zone))
     last = calendar.first_date_of(first, 1) - ONE_DAY
     until = min(last, today - ONE_DAY)
+    if until < first and calendar.unit == "D":
+        raise ValueError(
+            f"day={str(day)!r}: that day is not over yet. Pass an earlier one, or none for the latest that is over."
+        )
     if until < first:
         raise ValueError(
             f"day={str(day)!r}: no day of that {noun} is over yet. Pass an earlier day, or none for the latest {noun} "

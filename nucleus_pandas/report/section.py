@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from nucleus_pandas.report.table_cells import Cells, cells_of
+from nucleus_pandas.core.text import points
+from nucleus_pandas.report.table_cells import Cells, Format, cells_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,17 @@ class Section:
     cells: Cells | None = None
 
 
+#: Columns of differences of shares, with their bounds.
+POINTS: Final[dict[str, Format]] = dict.fromkeys(("Difference, points", "Bounds from", "to"), points)
+
+
 def table_section(
-    heading: str, columns: Mapping[str, Any], note: str = "", *, level: int = 2, tenths: Collection[str] = ()
+    heading: str,
+    columns: Mapping[str, Any],
+    note: str = "",
+    *,
+    level: int = 2,
+    formats: Mapping[str, Format] | None = None,
 ) -> Section:
-    """Make a section of columns; `tenths`: those written with one digit behind the point, as per cent are."""
-    return Section(heading, note, level, cells=cells_of(pd.DataFrame(columns).reset_index(drop=True), tenths=tenths))
+    """Make a section of columns; `formats`: how numbers of some columns are written."""
+    return Section(heading, note, level, cells=cells_of(pd.DataFrame(columns).reset_index(drop=True), formats=formats))

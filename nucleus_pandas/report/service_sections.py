@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,12 @@ from nucleus_pandas.analysis.breakdown.breakdown import breakdown
 from nucleus_pandas.analysis.compare import compare
 from nucleus_pandas.analysis.errors.error_trend import error_trend, new_errors
 from nucleus_pandas.core.instants import first_instant
-from nucleus_pandas.core.text import counted, percent
+from nucleus_pandas.core.text import counted, percent, percent_number, rounded
 from nucleus_pandas.core.units import ONE_DAY
 from nucleus_pandas.plots.plot_error_trend import plot_error_trend
 from nucleus_pandas.report import summary_cards as glance
 from nucleus_pandas.report.changes import Measured, p_of_change, words_of
-from nucleus_pandas.report.section import table_section
+from nucleus_pandas.report.section import POINTS, table_section
 from nucleus_pandas.stats.significance import Verdict, verdicts_of
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from nucleus_pandas.report.report_period import Span
     from nucleus_pandas.report.section import Section
     from nucleus_pandas.report.service_tables import Counts, Loaded
+    from nucleus_pandas.report.table_cells import Format
 
 _TOP = 10
+_PERCENT: Final[dict[str, Format]] = dict.fromkeys(("Share, %", "Before, %", "95 % from"), percent_number)
 _TOTALS = (
     "Shares of all that the service counted under the heading. These are totals of an unknown number of users: no "
     "bounds, no verdict."
@@ -42,7 +44,7 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     """The most frequent events, and those that changed most."""
     table = event_table(loaded)
     found = int((table["count"] > 0).sum())
-    young = "" if span.settled else f" Changes are of the judged days, {_written(span.judged)}."
+    young = "" if span.settled else f" Changes are of settled days, {_written(span.compared)}."
     note = (
         f"The most frequent of {counted(found, 'event')} with a name of the app's. Rates are per 100 sessions, so that "
         f"more sessions alone change nothing.{young}"
@@ -50,7 +52,7 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
     report.sections.append(_events_section("Events", table[table["count"] > 0].head(_TOP), note, loaded, level=2))
     if loaded.before is None:
         return
-    many = table[["count_judged", "count_before"]].max(axis=1) >= _MANY
+    many = table[["count_compared", "count_before"]].max(axis=1) >= _MANY
     unlike = (table["ratio"] - 1).abs() >= _MUCH
     movers = table[many & unlike & (table["verdict"] == Verdict.CLEAR)]
     movers = movers.iloc[np.argsort(-np.abs(np.log(movers["ratio"])).to_numpy(), kind="stable")].head(_TOP)
@@ -67,29 +69,29 @@ def add_events(report: Report, loaded: Loaded, span: Span) -> None:
 
 
 def event_table(loaded: Loaded) -> pd.DataFrame:
-    """A row an event, the most frequent first: count and rate per 100 sessions, now, on the judged days and before.
+    """A row an event, the most frequent first: count and rate per 100 sessions, now, on the compared days and before.
 
-    `ratio` is the rate of the judged days divided by the one before, and `verdict` is that of this change; only
+    `ratio` is the rate of the compared days divided by the one before, and `verdict` is that of this change; only
     frequent events are tested.
     """
     counts = pd.DataFrame({place: _of_events(one) for place, one in enumerate(loaded.periods)})
     before = 0.0 if loaded.before is None else _of_events(loaded.before)
-    table = pd.DataFrame({"count": _of_events(loaded.now), "count_judged": counts[0], "count_before": before})
+    table = pd.DataFrame({"count": _of_events(loaded.now), "count_compared": counts[0], "count_before": before})
     table = table.join(counts.drop(columns=0)).fillna(0.0)
-    table = table[table[["count", "count_judged", "count_before"]].max(axis=1) > 0]
+    table = table[table[["count", "count_compared", "count_before"]].max(axis=1) > 0]
     table = table.rename_axis("event").reset_index()
     bases = [glance.sessions(one) for one in loaded.periods]
     base_before = np.nan if loaded.before is None else glance.sessions(loaded.before)
-    base_of = {"": glance.sessions(loaded.now), "_judged": bases[0], "_before": base_before}
+    base_of = {"": glance.sessions(loaded.now), "_compared": bases[0], "_before": base_before}
     for name, base in base_of.items():
         table[f"rate{name}"] = 100 * table[f"count{name}"] / (base or np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        table["ratio"] = table["rate_judged"] / table["rate_before"]
-    frequent = table[["count_judged", "count_before"]].max(axis=1) >= _MANY
+        table["ratio"] = table["rate_compared"] / table["rate_before"]
+    frequent = table[["count_compared", "count_before"]].max(axis=1) >= _MANY
     p_values = np.full(len(table), np.nan)
     for place, row in zip(np.flatnonzero(frequent), table[frequent].to_dict("records"), strict=True):
         earlier = [Measured(row[number], base) for number, base in enumerate(bases) if number]
-        both = Measured(row["count_judged"], bases[0]), Measured(row["count_before"], base_before)
+        both = Measured(row["count_compared"], bases[0]), Measured(row["count_before"], base_before)
         p_values[place] = p_of_change(*both, earlier)
     table["verdict"] = verdicts_of(p_values) if len(table) else pd.Series(dtype=object)
     return table.sort_values(["count", "event"], ascending=[False, True], ignore_index=True)
@@ -106,11 +108,11 @@ def _events_section(heading: str, table: pd.DataFrame, note: str, loaded: Loaded
         "Per 100 sessions": table["rate"],
     }
     if loaded.before is not None:
-        rows = table[["count_judged", "count_before", "ratio", "verdict"]].itertuples(index=False)
-        judged = {} if loaded.judged is loaded.now else {"Per 100, judged days": table["rate_judged"]}
-        columns |= judged | {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
-    tenths = ("Per 100 sessions", "Per 100, judged days", "Per 100 before")
-    return table_section(heading, columns, note, level=level, tenths=tenths)
+        rows = table[["count_compared", "count_before", "ratio", "verdict"]].itertuples(index=False)
+        settled = {} if loaded.compared is loaded.now else {"Per 100, settled days": table["rate_compared"]}
+        columns |= settled | {"Per 100 before": table["rate_before"], "Change": [_change(*row) for row in rows]}
+    formats = dict.fromkeys(("Per 100 sessions", "Per 100, settled days", "Per 100 before"), rounded)
+    return table_section(heading, columns, note, level=level, formats=formats)
 
 
 def _change(count: float, before: float, ratio: float, verdict: Verdict) -> str:
@@ -132,23 +134,21 @@ def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
     number = int(loaded.now.errors["count"].sum())
     text = f"{counted(number, 'error')} {'was' if number == 1 else 'were'} reported"
     rate = glance.error_rate(loaded.now)
-    text += "." if np.isnan(rate) else f", {rate:,.2f} per 100 sessions."
+    text += "." if np.isnan(rate) else f", {rounded(rate, 2)} per 100 sessions."
     report.add("Errors", f"{text} Every report counts: one session can report many.")
     columns = ["day", "error", "count", "base", "rate", "expected", "expected_low", "expected_high", "spike"]
     report.add("Rate by day", plot_error_trend, data=trend, numbers=trend.loc[days, columns], level=3)
-    first, last = span.judged
-    _add_spikes(report, trend[trend["day"].between(pd.Timestamp(first), pd.Timestamp(last))], span)
+    _add_spikes(report, trend[trend["day"].isin(pd.DatetimeIndex(span.judged))], span)
     _add_new(report, loaded, span)
 
 
 def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
     spikes = trend[trend["spike"].fillna(value=False).astype(bool)]
-    judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any())
-    first, last = span.judged
-    notes = [] if span.settled else [f"Judged: {_written(span.judged)}. The next report judges the days after that."]
+    judged = trend.groupby("day")["spike"].apply(lambda spike: spike.notna().any()).astype(bool)
+    notes = [_judged(span)]
     if left_out := int((~judged).sum()):
-        days = counted((last - first).days + 1, "day")
-        notes.append(f"{left_out} of {days} not judged: without sessions, or with fewer than four weeks before.")
+        days = counted(len(judged), "day")
+        notes.append(f"{left_out} of these {days} could not be judged: no sessions, or fewer than four weeks before.")
     note = " ".join(notes)
     if len(spikes):
         columns = {
@@ -162,16 +162,32 @@ def _add_spikes(report: Report, trend: pd.DataFrame, span: Span) -> None:
         note = f"Above the range to be expected from the same weekday of the 8 weeks before. {note}".strip()
         report.sections.append(table_section("Spikes", columns, note, level=3))
     elif judged.any():
-        report.add("Spikes", "No error was above the range to be expected on any day.", note, level=3)
+        report.add("Spikes", "No error was above the range to be expected on any judged day.", note, level=3)
     else:
         report.add("Spikes", "Too early to say: no day can be judged yet.", note, level=3)
 
 
+def _judged(span: Span) -> str:
+    """Name the days that are judged, and those that a later report will judge."""
+    sentences = []
+    if span.judged:
+        days = _written((span.judged[0], span.judged[-1]))
+        sentences.append(f"Judged: {days}, all that have settled since the report before.")
+    if span.unsettled:
+        later = ", ".join(f"{day} (settles on {then:%Y-%m-%d})" for day, then in span.unsettled.items())
+        kind = {"D": "daily", "W": "weekly", "M": "monthly"}[span.calendar.unit]
+        sentences.append(f"Not judged yet: {later}. The first {kind} report that is made after that judges them.")
+    return " ".join(sentences)
+
+
 def _add_new(report: Report, loaded: Loaded, span: Span) -> None:
-    if not loaded.now.errors["count"].sum() or loaded.errors["day"].nunique() <= span.days:
+    # What was sent late for days before the period is new as well.
+    first = min([*span.judged[:1], span.first])
+    days = (span.until - first).days + 1
+    if not loaded.now.errors["count"].sum() or loaded.errors["day"].nunique() <= days:
         return
-    new = new_errors(loaded.errors, days=span.days)
-    before = counted((span.first - span.since).days, "day")
+    new = new_errors(loaded.errors, days=days)
+    before = counted((first - span.since).days, "day")
     if len(new):
         columns = {"Error": new["error"], "First seen": new["first_seen"], "Count": new["count"]}
         report.sections.append(table_section("New errors", columns, f"Not reported in the {before} before.", level=3))
@@ -201,17 +217,16 @@ def _add_totals(report: Report, heading: str, now: pd.DataFrame | None, before: 
     table = breakdown(now) if before is None else _compared(before, now)
     shown: dict[str, Any]
     if before is None:
-        shown = {"Value": table["value"], "Count": table["count"], "Share, %": 100 * table["share"]}
+        shown = {"Value": table["value"], "Count": table["count"], "Share, %": table["share"]}
     else:
         shown = {
             "Value": table["value"],
             "Count": table["count_b"],
-            "Share, %": 100 * table["rate_b"],
-            "Before, %": 100 * table["rate_a"],
+            "Share, %": table["rate_b"],
+            "Before, %": table["rate_a"],
         }
-    tenths = [name for name in shown if name not in ("Value", "Count")]
     note = _TOTALS if now["count"].sum() else "Nothing was counted under this heading in these days."
-    report.sections.append(table_section(heading, shown, note, tenths=tenths))
+    report.sections.append(table_section(heading, shown, note, formats=_PERCENT))
 
 
 def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
@@ -223,9 +238,9 @@ def _new_users(users: pd.DataFrame, span: Span) -> pd.DataFrame:
         if column in users.columns and users[column].notna().any()
     ]
     values = pd.concat(tables) if tables else people.head(0).assign(dimension="", value="")
-    if span.judged_before is None:
+    if span.compared_with is None:
         return breakdown(_created(values, span.first, span.until, span))
-    return _compared(_created(values, *span.judged_before, span), _created(values, *span.judged, span))
+    return _compared(_created(values, *span.compared_with, span), _created(values, *span.compared, span))
 
 
 def _compared(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
@@ -241,32 +256,33 @@ def _add_new_users(report: Report, heading: str, table: pd.DataFrame, span: Span
     if not len(table):
         return
     shown: dict[str, Any]
-    if span.judged_before is None:
+    bounds: dict[str, Format]
+    if span.compared_with is None:
         shown = {
             "Value": table["value"],
             "New users": table["count"],
-            "Share, %": 100 * table["share"],
-            "95 % from": 100 * table["share_low"],
-            "to": 100 * table["share_high"],
+            "Share, %": table["share"],
+            "95 % from": table["share_low"],
+            "to": table["share_high"],
         }
-        note = "Users created in these days."
+        note, bounds = "Users created in these days.", {"to": percent_number}
     else:
         shown = {
             "Value": table["value"],
             "New users": table["count_b"],
-            "Share, %": 100 * table["rate_b"],
-            "Before, %": 100 * table["rate_a"],
-            "Difference, points": 100 * table["difference"],
-            "Bounds from": 100 * table["difference_low"],
-            "to": 100 * table["difference_high"],
+            "Share, %": table["rate_b"],
+            "Before, %": table["rate_a"],
+            "Difference, points": table["difference"],
+            "Bounds from": table["difference_low"],
+            "to": table["difference_high"],
             "Change": words_of(table),
         }
         note = (
-            f"Users created in {_written(span.judged)} beside those created in {_written(span.judged_before)}, each "
+            f"Users created in {_written(span.compared)} beside those created in {_written(span.compared_with)}, each "
             "counted once. Bounds: 95 % for all tables of new users together."
         )
-    tenths = [name for name in shown if name not in ("Value", "New users", "Change")]
-    report.sections.append(table_section(heading, shown, note, level=3, tenths=tenths))
+        bounds = POINTS
+    report.sections.append(table_section(heading, shown, note, level=3, formats=_PERCENT | bounds))
 
 
 def _written(days: tuple[dt.date, dt.date]) -> str:

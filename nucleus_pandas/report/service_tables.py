@@ -50,8 +50,8 @@ class Shares:
 class Loaded:
     """What the service answered.
 
-    `now` are the days of the report. `periods` are the days that it judges, and the same of the periods before, the
-    latest first. `before` is what the judged days are compared with, None where there is nothing. `daily` and `errors`
+    `now` are the days of the report. `periods` are the days that it compares, and the same of the periods before,
+    the latest first. `before` is what these days are compared with, None where there is nothing. `daily` and `errors`
     are of all days of the trends. `users` are all users of the app. `versions` is None where there is a store.
     """
 
@@ -66,8 +66,8 @@ class Loaded:
     users: pd.DataFrame
 
     @property
-    def judged(self) -> Counts:
-        """The counts of the days that are judged."""
+    def compared(self) -> Counts:
+        """The counts of the days that are compared with earlier ones."""
         return self.periods[0]
 
 
@@ -92,7 +92,7 @@ def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, store
             days = [_between(table, first, last) for table in (daily, events, errors)]
         return Counts(days[0], totals, days[1], days[2])
 
-    before = None if span.judged_before is None else counts(*span.judged_before)
+    before = None if span.compared_with is None else counts(*span.compared_with)
     # Before there was anybody there is nothing to compare with.
     before = None if before is None or not before.daily["sessions"].sum() else before
     users = load_users(client, properties=["country", "locale"])
@@ -102,10 +102,10 @@ def load(client: Client, span: Span, attribute: tuple[str, str] | None, *, store
         begin = cut.first_date_of(span.first, 1 - _VERSION_PERIODS)
         versions = load_dimensions(client, begin, span.until, tz=span.zone, freq=cut.unit, week_start=cut.week_start)
         versions = versions[versions["dimension"] == "version"]
-    judged = [counts(*window) for window in span.windows]
+    periods = [counts(*window) for window in span.windows]
     return Loaded(
-        judged[0] if span.judged == (span.first, span.until) else counts(span.first, span.until),
-        judged,
+        periods[0] if span.compared == (span.first, span.until) else counts(span.first, span.until),
+        periods,
         before,
         shares(span.first, span.until),
         shares(*span.before) if before is not None and span.before else None,

@@ -19,11 +19,11 @@ from nucleus_pandas.analysis.releases.version_adoption import version_adoption
 from nucleus_pandas.analysis.retention.retention import retention, retention_curve
 from nucleus_pandas.analysis.retention.unbounded import unbounded_retention
 from nucleus_pandas.api.windows import Window
-from nucleus_pandas.core.arrays import Bools
+from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.calendar import NOUNS
-from nucleus_pandas.core.instants import first_instant
-from nucleus_pandas.core.text import counted, percent
-from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
+from nucleus_pandas.core.instants import first_instant, microseconds
+from nucleus_pandas.core.text import counted, percent, percent_number, rounded
+from nucleus_pandas.core.units import ONE_DAY, SETTLING, SETTLING_TIME
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.steps import properties_of, read_steps
@@ -36,7 +36,8 @@ from nucleus_pandas.plots.plot_growth import plot_growth
 from nucleus_pandas.plots.plot_releases import plot_version_adoption
 from nucleus_pandas.report.changes import words_of
 from nucleus_pandas.report.heatmap import heatmap_of
-from nucleus_pandas.report.section import Section, table_section
+from nucleus_pandas.report.section import POINTS, Section, table_section
+from nucleus_pandas.report.table_cells import number
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from nucleus_pandas.events.steps import StepLike
     from nucleus_pandas.report.report import Report
     from nucleus_pandas.report.report_period import Span
+    from nucleus_pandas.report.table_cells import Format
     from nucleus_pandas.store.eventstore import EventStore
 
 # How many cohorts before the latest.
@@ -152,11 +154,12 @@ def add_retention(report: Report, people: People | None, users: pd.DataFrame, sp
     if people is not None:
         days = people.periods(first)
         table = _until(retention(people.store, users=people.store.users(properties=[]), **days), span)
+        table = _settled(table, span, days["as_of"] or people.as_of)
         cells, note = heatmap_of(table)
         explanation = f"{note} A user starts when the account is created."
     else:
         found = unbounded_retention(users, start=first, end=span.until, tz=span.zone, as_of=span.now, **_cut(span))
-        table = _until(found, span)
+        table = _settled(_until(found, span), span, span.now)
         cells, note = heatmap_of(table)
         more = _with_store(f"how many came in each {NOUNS[span.followed.unit]}, whether or not they came later.")
         explanation = f"{note} Recent rates are too low and still rise: who is away may be back. {more}"
@@ -165,17 +168,30 @@ def add_retention(report: Report, people: People | None, users: pd.DataFrame, sp
 
 def _until(table: pd.DataFrame, span: Span) -> pd.DataFrame:
     """The cells of periods that were over at the end of the days; what came later is of later reports."""
-    cohort = span.followed.of_days(table["cohort"].to_numpy().astype("datetime64[D]").astype(np.int64))
-    begun: Bools = cohort + table["age"].to_numpy(dtype=np.int64) <= span.followed.of_date(span.until)
+    begun: Bools = _cohorts(table, span) + table["age"].to_numpy(dtype=np.int64) <= span.followed.of_date(span.until)
     return table[begun].reset_index(drop=True)
 
 
+def _cohorts(table: pd.DataFrame, span: Span) -> Ints:
+    """The number of the period of each cell's cohort."""
+    return span.followed.of_days(table["cohort"].to_numpy().astype("datetime64[D]").astype(np.int64))
+
+
+def _settled(table: pd.DataFrame, span: Span, as_of: dt.datetime) -> pd.DataFrame:
+    """Add the state that the period of each cell has in the other sections, too."""
+    ends = span.followed.starts(_cohorts(table, span) + table["age"].to_numpy(dtype=np.int64) + 1)
+    return table.assign(settled=ends + SETTLING <= microseconds(as_of))
+
+
 def _pooled(table: pd.DataFrame) -> list[str]:
-    """Say what share of all cohorts together came back, in the first period and in the last with enough users."""
-    curve = retention_curve(table)
+    """Say what share of all cohorts together came back, in the first period and in the last with enough users.
+
+    Only of settled periods: the others may still change.
+    """
+    curve = retention_curve(table[table["settled"]])
     judged = curve[(curve["age"] > 0) & curve["rate"].notna() & ~curve["low_n"].astype(bool)]
     if not len(judged):
-        return ["No later period is over for 30 users or more."]
+        return ["No later period has settled for 30 users or more."]
     return [_sentence(row) for row in judged.iloc[list(dict.fromkeys([0, len(judged) - 1]))].to_dict("records")]
 
 
@@ -221,17 +237,18 @@ def add_funnel(report: Report, people: People | None, steps: Sequence[StepLike] 
     before = funnel(people.log, list(steps), start=earlier, end=first - ONE_DAY, **known)
     compared = compare(before, table)
     rates = {
-        "Of those who entered, %": 100 * compared["rate_b"],
-        "Before, %": 100 * compared["rate_a"],
-        "Difference, points": 100 * compared["difference"],
-        "Bounds from": 100 * compared["difference_low"],
-        "to": 100 * compared["difference_high"],
+        "Of those who entered, %": compared["rate_b"],
+        "Before, %": compared["rate_a"],
+        "Difference, points": compared["difference"],
+        "Bounds from": compared["difference_low"],
+        "to": compared["difference_high"],
     }
     columns = {"Step": compared["event"], "Users": compared["count_b"], **rates, "Change": words_of(compared)}
+    formats = dict.fromkeys(rates, percent_number) | POINTS
     note = (
         f"Entries of {earlier} to {first - ONE_DAY}. Positive: higher than before. Bounds: 95 % for all steps together."
     )
-    report.sections.append(table_section("Beside the 28 days before", columns, note, level=3, tenths=rates))
+    report.sections.append(table_section("Beside the 28 days before", columns, note, level=3, formats=formats))
 
 
 def _judged_until(people: People) -> dt.date:
@@ -253,14 +270,15 @@ def add_error_free(report: Report, people: People | None) -> None:
     crashes = crash_free(people.log, freq=None, by="version", **days)
     table = errors.merge(crashes[["segment", "crash_free_sessions"]], on="segment")
     rates = {
-        "Without an error, %": 100 * table["error_free_sessions"],
-        "95 % from": 100 * table["error_free_sessions_low"],
-        "to": 100 * table["error_free_sessions_high"],
-        "Without a crash, %": 100 * table["crash_free_sessions"],
-        "Users without an error, %": 100 * table["error_free_users"],
+        "Without an error, %": table["error_free_sessions"],
+        "95 % from": table["error_free_sessions_low"],
+        "to": table["error_free_sessions_high"],
+        "Without a crash, %": table["crash_free_sessions"],
+        "Users without an error, %": table["error_free_users"],
     }
     columns = {"Version": table["segment"], "Sessions": table["sessions"], "Users": table["users"], **rates}
-    report.sections.append(table_section("Sessions without an error, by version", columns, level=3, tenths=rates))
+    formats = dict.fromkeys(rates, percent_number)
+    report.sections.append(table_section("Sessions without an error, by version", columns, level=3, formats=formats))
 
 
 def add_releases(report: Report, people: People | None, versions: pd.DataFrame | None) -> None:
@@ -285,29 +303,32 @@ def _add_releases(report: Report, people: People, releases: pd.DataFrame) -> Non
     seen = releases["first_seen"].dt.tz_convert(people.span.zone).dt.tz_localize(None).dt.normalize()
     # What was there when the store begins, came before; of days outside its interval it knows some users only.
     came = releases["first_seen"] >= first_instant(people.begin + ONE_DAY, people.span.zone)
-    few = releases["low_n"].astype("boolean").fillna(value=True).astype(bool)
     columns = {
         "Version": releases["version"],
         "Before": releases["before"],
         "First seen": seen.where(came),
         "Sessions": releases["sessions"],
         "Hours to 50 %": releases["hours_to_50"].where(came),
-        "Last share, %": 100 * releases["latest_share"],
+        "Last share, %": releases["latest_share"],
         "Days side by side": releases["days"],
-        "Error sessions, times as before": releases["error_ratio"].mask(few),
-        "95 % from": releases["error_ratio_low"].mask(few),
-        "to": releases["error_ratio_high"].mask(few),
-        "Errors": releases["error_change"],
-        "Crashes": releases["crash_change"],
     }
+    for failure, name in (("error", "Error"), ("crash", "Crash")):
+        measured = (releases[f"{failure}_ratio{bound}"].astype("float64") for bound in ("", "_low", "_high"))
+        columns[f"{name} sessions, times as before (95 %)"] = [_ratio(*one) for one in zip(*measured, strict=True)]
+        columns[{"error": "Errors", "crash": "Crashes"}[failure]] = releases[f"{failure}_change"]
     note = (
         f"Sessions since {people.since}. First seen is empty for what was there when the store begins, "
         f"{people.begin}. Last share: of the 24 hours to the end of {people.until}. Each beside the release "
-        "before, on the days on which both were in use, from 30 sessions on. Who takes a release first is not like the "
-        "others: take more as a reason to look."
+        "before, on the days on which both were in use. In brackets: bounds, 95 % for errors and crashes of all rows "
+        "together. Who takes a release first is not like the others: take more as a reason to look."
     )
-    tenths = ("Hours to 50 %", "Last share, %")
-    report.sections.append(table_section("Releases", columns, note, level=3, tenths=tenths))
+    formats: dict[str, Format] = {"Hours to 50 %": rounded, "Last share, %": percent_number}
+    report.sections.append(table_section("Releases", columns, note, level=3, formats=formats))
+
+
+def _ratio(ratio: float, low: float, high: float) -> str | None:
+    """A ratio with its bounds; of what cannot be compared there is none, and its bounds say nothing."""
+    return None if np.isnan(ratio) else f"{number(ratio)} ({number(low)} to {number(high)})"
 
 
 def _with_store(what: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.text import rounded
 from nucleus_pandas.report.changes import Measured, change_of, p_of_change
 from nucleus_pandas.report.section import Card
 from nucleus_pandas.stats.significance import verdicts_of
@@ -17,33 +18,36 @@ if TYPE_CHECKING:
     from nucleus_pandas.report.service_tables import Counts, Loaded
 
     Number = Callable[[Counts], float]
+    _Written = tuple[int, str]  # decimals and unit
 
 
 def cards_of(loaded: Loaded, *, settled: bool) -> list[Card]:
-    """Make five cards: users, new users, sessions, their length, errors; and how the judged days differ from before."""
-    kinds: list[tuple[str, Number, str, Callable[[Counts], Measured]]] = [
-        ("Active users", active_users, "{:,.0f}", lambda one: Measured(active_users(one), len(one.daily))),
-        ("New users", new_users, "{:,.0f}", lambda one: Measured(new_users(one), len(one.daily))),
-        ("Sessions", sessions, "{:,.0f}", lambda one: Measured(sessions(one), len(one.daily))),
-        ("Mean session", session_minutes, "{:,.1f} min", lambda one: Measured(session_minutes(one))),
-        ("Errors per 100 sessions", error_rate, "{:,.2f}", errors_of_sessions),
+    """Make five cards: users, new users, sessions, their length, errors; and how settled days differ from before."""
+    kinds: list[tuple[str, Number, _Written, Callable[[Counts], Measured]]] = [
+        ("Active users", active_users, (0, ""), lambda one: Measured(active_users(one), len(one.daily))),
+        ("New users", new_users, (0, ""), lambda one: Measured(new_users(one), len(one.daily))),
+        ("Sessions", sessions, (0, ""), lambda one: Measured(sessions(one), len(one.daily))),
+        ("Mean session", session_minutes, (1, " min"), lambda one: Measured(session_minutes(one))),
+        ("Errors per 100 sessions", error_rate, (2, ""), errors_of_sessions),
     ]
     if loaded.before is None:
         return [Card(name, _write(number(loaded.now), written), "") for name, number, written, _ in kinds]
     verdicts = verdicts_of([p_of(loaded, measured) for *_, measured in kinds])
     cards = []
     for (name, number, written, _), verdict in zip(kinds, verdicts, strict=True):
-        judged, before = number(loaded.judged), number(loaded.before)
-        change = change_of(judged, before, written=_write(before, written), verdict=verdict)
-        change = change if settled else f"judged days {_write(judged, written)}: {change}"
+        compared, before = number(loaded.compared), number(loaded.before)
+        change = change_of(compared, before, written=_write(before, written), verdict=verdict)
+        change = change if settled else f"settled days {_write(compared, written)}: {change}"
         cards.append(Card(name, _write(number(loaded.now), written), change))
     return cards
 
 
 def p_of(loaded: Loaded, measured: Callable[[Counts], Measured]) -> float:
-    """How often the judged days and those before differ as much, judging by earlier periods."""
+    """How often the compared days and those before differ as much, judging by earlier periods."""
     assert loaded.before is not None  # noqa: S101 - asked where there is one
-    return p_of_change(measured(loaded.judged), measured(loaded.before), [measured(one) for one in loaded.periods[1:]])
+    return p_of_change(
+        measured(loaded.compared), measured(loaded.before), [measured(one) for one in loaded.periods[1:]]
+    )
 
 
 def active_users(counts: Counts) -> float:
@@ -89,5 +93,6 @@ def _float(value: object) -> float:
     return np.nan if pd.isna(value) else float(value)  # type: ignore[call-overload, arg-type]
 
 
-def _write(value: float, written: str) -> str:
-    return "–" if np.isnan(value) else written.format(value)
+def _write(value: float, written: _Written) -> str:
+    decimals, unit = written
+    return "–" if np.isnan(value) else f"{rounded(value, decimals)}{unit}"

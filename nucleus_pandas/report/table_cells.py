@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nucleus_pandas.core.text import rounded
 from nucleus_pandas.plots.style import plain
 
 #: Rows and columns that a page shows of one table.
@@ -22,6 +23,9 @@ _SHORT = 16
 # Letters that fit on a line of a table on paper.
 _PAPER = 100
 _ABSENT = "–"
+_MOST_DIGITS = 8
+
+Format = Callable[[float], str]
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,13 @@ class Cells:
         return " ".join([*classes, *(["tight"] if letters > _PAPER else [])])
 
 
-def cells_of(table: pd.DataFrame, most_rows: int = MOST_ROWS, *, tenths: Collection[str] = ()) -> Cells:
-    """Write a table as text; an index that is not just a count is a column too; `tenths`: numbers with one digit."""
+def cells_of(table: pd.DataFrame, most_rows: int = MOST_ROWS, *, formats: Mapping[str, Format] | None = None) -> Cells:
+    """Write a table as text; an index that is not just a count is a column too; `formats`: of columns by name."""
     frame = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
     shown = frame.iloc[:most_rows, :MOST_COLUMNS]
     numeric = [pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype) for dtype in shown.dtypes]
     columns = [
-        [_tenth(value) if name in tenths else _written(value) for value in shown.iloc[:, place]]
+        [_written(value, (formats or {}).get(name)) for value in shown.iloc[:, place]]
         for place, name in enumerate(shown.columns)
     ]
     return Cells(
@@ -69,16 +73,18 @@ def cells_of(table: pd.DataFrame, most_rows: int = MOST_ROWS, *, tenths: Collect
     )
 
 
-def _written(value: Any) -> str:
+def _written(value: Any, form: Format | None = None) -> str:
     """Write one value: whole numbers with thousands, others with three digits, days without a time, instants in UTC."""
     if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return _ABSENT
+    if form is not None:
+        return form(float(value))
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, Integral):
         return f"{int(value):,}"
     if isinstance(value, Real):
-        return _number(float(value))
+        return number(float(value))
     if isinstance(value, dt.datetime):
         if value.tzinfo is not None:
             return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
@@ -86,13 +92,11 @@ def _written(value: Any) -> str:
     return plain(value, _WIDTH)
 
 
-def _tenth(value: Any) -> str:
-    written = _ABSENT if pd.isna(value) else f"{value:,.1f}"
-    return "0.0" if written == "-0.0" else written.replace("-", "−")
-
-
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Write a number with three digits."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
-    return f"{value:,.{min(digits, 8)}f}".replace("-", "−")
+    while 0.99 < abs(value) < 1 and digits < _MOST_DIGITS and float(f"{value:.{digits}f}") in (1, -1):
+        digits += 1  # nearly all is not all
+    return rounded(value, min(digits, _MOST_DIGITS))

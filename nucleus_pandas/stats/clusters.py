@@ -136,11 +136,12 @@ def effective_trials(sums: UserSums, *, confidence: float = 0.95) -> Floats:
     Notes
     -----
     The design effect is the linearised variance of the ratio hits / trials over users, in units of the binomial one
-    (Kish 1965), at least 1. Its estimate is uncertain: it is raised by (n / (n − 1))² for n = Kish's effective number
-    of users, as in a jackknife that leaves out one user at a time, and by the ratio of the squared quantiles of
-    Student's and the normal distribution (Korn and Graubard 1998). The degrees of freedom are those of n, or of the
-    effective number of users with the rarer outcome where that is lower: near 0 and 1 only these users tell anything.
-    Where all trials have the same outcome the users count as one trial each.
+    (Kish 1965), at least 1. Its estimate is uncertain, and mostly too low near 0 and 1, where few users have the rarer
+    outcome. With n the effective number of users (Kish) and m that of users with the rarer outcome, it is raised by
+    (n / (n − 1))² or ((m + 1) / m)², whichever is larger, as in a jackknife that leaves out one user at a time; and by
+    the ratio of the squared quantiles of Student's and the normal distribution (Korn and Graubard 1998), with m or
+    n − 1 degrees of freedom, whichever is lower. It is raised less where there is hardly any effect: users with one
+    trial each need no correction. Where all trials have the same outcome the users count as one trial each.
     """
     trials, hits, trials_squared, trials_hits, hits_squared = (values.astype(np.float64) for values in sums)
     rare = hits <= trials / 2
@@ -154,9 +155,12 @@ def effective_trials(sums: UserSums, *, confidence: float = 0.95) -> Floats:
         squares = hits_squared - 2 * rate * trials_hits + rate**2 * trials_squared
         effect = squares / (trials * rate * (1 - rate))
         freedom = np.fmax(np.fmin(users - 1, outcome), 1.0)
-        raised = (users / np.fmax(users - 1, 0.05)) ** 2 * (student_quantile(z, freedom) / z) ** 2
-        # Where hardly any user has more than one trial there is nothing to estimate.
-        effect = effect * raised ** np.clip(most - 1, 0.0, 1.0)
+        without_one = np.fmax(users / np.fmax(users - 1, 0.05), (outcome + 1) / outcome)
+        raised = without_one**2 * (student_quantile(z, freedom) / z) ** 2
+        # Where hardly any user has more than one trial, or users are not alike, there is nothing to correct; the root
+        # allows for an effect that is found too low. Both were chosen by the coverage that they give.
+        least = np.fmax(effect * raised**0.25, 1.0)
+        effect = effect * raised ** (np.clip(most - 1, 0.0, 1.0) * np.clip(2 * (1 - 1 / least), 0.0, 1.0))
         effect = np.where((hits == 0) | (hits == trials) | (users < 2), np.fmax(effect, most), effect)
         return np.where(trials > 0, trials / np.fmax(np.where(np.isnan(effect), most, effect), 1.0), 0.0)
 

@@ -74,10 +74,14 @@ def compare_rates(hits_a: Any, trials_a: Any, hits_b: Any, trials_b: Any) -> Com
     -------
     Compared
         `p_value` is that of the score test, `p_adjusted` is Holm's. The bounds are Newcombe's, with the confidence that
-        matches the adjustment. A change is clear if `p_adjusted` is below 0.05 and 0 is outside the bounds.
+        matches the adjustment. A change is clear if `p_adjusted` is below 0.05 and 0 is outside the bounds. Where both
+        groups are so small that even none against all would not be clear, nothing can be tested.
     """
     p_value = equal_rates(hits_a, trials_a, hits_b, trials_b)
-    return _judged(p_value, *newcombe(hits_a, trials_a, hits_b, trials_b, confidence=holm_confidence(p_value)))
+    trials_a, trials_b = (np.asarray(trials, dtype=np.float64) for trials in (trials_a, trials_b))
+    testable = equal_rates(np.zeros_like(trials_a), trials_a, trials_b, trials_b) < LEVEL
+    bounds = newcombe(hits_a, trials_a, hits_b, trials_b, confidence=holm_confidence(p_value))
+    return _judged(p_value, testable, *bounds)
 
 
 def compare_survival(survival_a: Any, error_a: Any, survival_b: Any, error_b: Any) -> Compared:
@@ -102,18 +106,14 @@ def compare_survival(survival_a: Any, error_a: Any, survival_b: Any, error_b: An
         (survival, *survival_bounds(survival, error, confidence=confidence))
         for survival, error in ((survival_a, error_a), (survival_b, error_b))
     )
-    return _judged(p_value, *difference_of(a, b))
+    return _judged(p_value, ~np.isnan(p_value), *difference_of(a, b))
 
 
-def _judged(p_value: Floats, difference: Floats, low: Floats, high: Floats) -> Compared:
+def _judged(p_value: Floats, testable: Any, difference: Floats, low: Floats, high: Floats) -> Compared:
     p_adjusted = holm(p_value)
-    held = ((low <= 0) & (high >= 0)).tolist()
-    found = [
-        Verdict.NORMAL if inside and one is Verdict.CLEAR else one
-        for one, inside in zip(map(_verdict, p_adjusted.tolist()), held, strict=True)
-    ]
-    # Tables hold plain text.
-    return Compared(difference, low, high, p_value, p_adjusted, [one.value for one in found])
+    clear = (p_adjusted < LEVEL) & ((low > 0) | (high < 0))
+    found = np.where(testable, np.where(clear, Verdict.CLEAR, Verdict.NORMAL), Verdict.UNTESTED).tolist()
+    return Compared(difference, low, high, p_value, p_adjusted, found)
 
 
 def _verdict(p_adjusted: float) -> Verdict:

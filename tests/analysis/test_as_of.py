@@ -1,5 +1,8 @@
 """A bare date as `as_of` is that whole day: what happens at the next midnight is not known yet."""
 
+import datetime as dt
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -111,3 +114,24 @@ def test_the_day_itself_is_complete(name):
     assert len(periods)
     if name in ("active_users", "error_free", "crash_free", "version_adoption"):
         assert periods["day" if "day" in periods else "period"].max() == pd.Timestamp("2026-01-31")
+
+
+@pytest.mark.parametrize(
+    ("as_of", "words"),
+    [
+        ("2026-01-31T00:00", "has a clock time but no UTC offset"),
+        ("2026-01-31 00:00:00", "has a clock time but no UTC offset"),
+        (np.datetime64("2026-01"), 'as_of="2026-01" names no day; write one, such as as_of="2026-01-01"'),
+        (np.datetime64("2026"), "names no day"),
+    ],
+)
+def test_what_is_neither_a_day_nor_an_instant_is_refused(as_of, words):
+    with pytest.raises(ValueError, match=words):
+        nu.active_users(event_log(midnight=True), as_of=as_of)
+
+
+@pytest.mark.filterwarnings("ignore::nucleus_pandas.IncompleteDataWarning")
+@pytest.mark.parametrize("as_of", [np.datetime64("2026-01-31"), pd.Timestamp("2026-01-31"), dt.date(2026, 1, 31)])
+def test_a_date_of_any_type_is_the_whole_day(as_of):
+    log = event_log(midnight=True)
+    pd.testing.assert_frame_equal(nu.active_users(log, as_of=as_of), nu.active_users(log, as_of="2026-01-31"))

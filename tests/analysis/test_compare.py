@@ -75,6 +75,19 @@ def test_from_start_is_a_share_of_those_who_entered():
     assert compared["difference"].round(12).tolist() == [0.2, 0.15]
 
 
+@pytest.mark.parametrize(
+    ("users_a", "users_b", "verdict"),
+    [
+        ([1, 0], [2, 2], "too little history"),  # even none of 1 and both of 2 could be chance: p = 0.08
+        ([0, 0], [9, 5], "too little history"),
+        ([30, 10], [30, 10], "within normal variation"),
+        ([30, 1], [30, 29], "clear change"),
+    ],
+)
+def test_a_verdict_needs_a_difference_that_could_be_clear(users_a, users_b, verdict):
+    assert nu.compare(funnel(users_a), funnel(users_b))["verdict"].tolist() == [verdict]
+
+
 def test_from_previous_is_a_share_of_those_at_the_step_before():
     compared = nu.compare(funnel([100, 50, 20]), funnel([200, 140, 70]), rate="from_previous")
     assert compared["base_b"].tolist() == [200, 140]
@@ -353,6 +366,12 @@ def test_a_base_below_thirty_is_flagged():
     small = nu.compare(funnel([29, 20]), funnel([500, 100]))
     enough = nu.compare(funnel([30, 20]), funnel([500, 100]))
     assert (small["low_n"].tolist(), enough["low_n"].tolist()) == ([True], [False])
+
+
+def test_few_users_are_flagged_however_many_events_they_have():
+    assert shares(people(500, a=10, b=19), people(500, a=40))["low_n"].all()
+    assert not shares(people(500, a=20, b=30), people(500, a=40))["low_n"].any()
+    assert shares(totals(a=10, b=19), totals(a=40))["low_n"].all()
 
 
 def test_the_smaller_sample_is_given():

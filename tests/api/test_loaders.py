@@ -370,7 +370,11 @@ def test_sessions_without_a_time_zone_are_refused(shared_app):
     ("event", "attribute", "words"),
     [
         ("INIT", "plan", 'the event "INIT" was not reported with attributes in this interval. Did you mean "init"'),
-        ("init", "Plan", 'the attribute "Plan" was not reported with attributes in this interval. Did you mean "plan"'),
+        (
+            "init",
+            "Plan",
+            'the attribute "Plan" of the event "init" was not reported in this interval. Did you mean "plan"',
+        ),
     ],
 )
 def test_a_misspelt_name_is_reported_with_the_nearest(shared_app, event, attribute, words):

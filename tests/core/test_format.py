@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from nucleus_pandas.core.text import did_you_mean, near_names, percent, short_date
+from nucleus_pandas.core.text import did_you_mean, near_names, percent, points, rounded, short_date
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,34 @@ def test_names_are_near_whatever_their_case_and_the_closest_is_first():
     assert near_names("x" * 1_000_000, ["y"]) == []
     assert did_you_mean(["a", "b"]) == ' Did you mean "a" or "b"?'
     assert did_you_mean([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("difference", "written"),
+    [
+        (0.3, "+30.0"),
+        (-0.031, "−3.1"),
+        (-0.0004, "−0.04"),
+        (0.0000012, "+0.0001"),
+        (0.0, "0"),
+        (1 - 0.7 - 0.3, "0"),
+        (-12.5, "−1,250.0"),
+    ],
+)
+def test_a_difference_that_is_not_0_never_looks_like_0(difference, written):
+    assert points(difference) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "written"),
+    [
+        (0.04, 1, "< 0.1"),
+        (-0.04, 1, "> −0.1"),
+        (0, 1, "0.0"),
+        (-0.0, 1, "0.0"),
+        (0.06, 1, "0.1"),
+        (-1234.5, 1, "−1,234.5"),
+    ],
+)
+def test_a_number_that_is_not_0_never_looks_like_0(value, decimals, written):
+    assert rounded(value, decimals) == written

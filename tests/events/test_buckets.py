@@ -84,6 +84,9 @@ QUESTIONS = {
     "funnel on a condition": lambda events: nu.funnel(
         events, ["init", nu.step("EXPORT_PDF", where=lambda frame: frame["data.format"].eq("A4"))]
     ),
+    "funnel on a function that sorts": lambda events: nu.funnel(
+        events, [nu.step("EXPORT_PDF", where=lambda frame: frame.sort_values("time")["data.format"].eq("A4"))]
+    ),
     "funnel on a number": lambda events: nu.funnel(events, [nu.step("COMMENT_ADDED", where={"length": [12, 31]})]),
     "funnel_trend": lambda events: nu.funnel_trend(events, STEPS, freq="W", order="strict"),
     "error_free": lambda events: nu.error_free(events, freq="W", by="version"),

@@ -453,3 +453,19 @@ def test_what_analyses_keep_for_a_log_goes_with_it():
     del log
     gc.collect()
     assert left() is None
+
+
+@pytest.mark.parametrize("dtype", ["date32[pyarrow]", "timestamp[us][pyarrow]", "str", object])
+def test_what_is_advised_for_a_column_of_times_works(dtype):
+    if "pyarrow" in str(dtype):
+        pytest.importorskip("pyarrow")
+        times = pd.to_datetime(pd.Series(["2026-09-01", "2026-09-02"])).astype(dtype)
+    else:
+        times = pd.Series(["1788220800000", "1788307200000"]).astype(dtype)
+    frame = pd.DataFrame({"user_id": ["ana", "ben"], "time": times, "event": "A"})
+    with pytest.raises((TypeError, ValueError)) as raised:
+        nu.EventLog(frame)
+    advice = re.search(r"frame\.assign\(.*?\)\)(?=[.,])|frame\.assign\(.*?unit=\"ms\"\)\)", str(raised.value))[0]
+    fixed = eval(advice, {"frame": frame, "pd": pd})
+    assert fixed["time"].dt.strftime("%Y-%m-%d %Z").tolist() == ["2026-09-01 UTC", "2026-09-02 UTC"]
+    nu.EventLog(fixed)

@@ -1,5 +1,7 @@
 """Plots of breakdowns: what is drawn is what the tables say."""
 
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -115,3 +117,18 @@ def test_a_share_that_is_hardly_any_is_not_written_as_none():
     told = [text.get_text() for text in ax.texts]
     assert "3 · < 0.1 %" in told
     assert "999,999,997 · > 99.9 %" in told
+
+
+@pytest.mark.parametrize("plot", ["plot_breakdown", "plot_comparison", "plot_breakdown_trend"])
+def test_a_value_that_a_file_lost_is_refused_with_how_to_read_it(plot):
+    now = pd.DataFrame({"value": ["NA", "DE", "FR"], "count": [3, 4, 5]})
+    weeks = now.assign(period=pd.Timestamp("2026-09-07"), complete=True, settled=True)
+    tables = {
+        "plot_breakdown": nu.breakdown(now),
+        "plot_comparison": nu.compare(nu.breakdown(now), nu.breakdown(now)),
+        "plot_breakdown_trend": nu.breakdown(weeks),
+    }
+    text = tables[plot].to_csv(index=False)
+    with pytest.raises(ValueError, match=f"{plot}: column value is missing in 1 of 3 rows.*keep_default_na=False"):
+        getattr(nu, plot)(pd.read_csv(io.StringIO(text)))
+    getattr(nu, plot)(pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""]))

@@ -169,3 +169,17 @@ def test_differences_are_drawn_in_percentage_points(impact_of_errors):
     np.testing.assert_allclose(bars, [[-30, 10], [-20, 16], [-17, 8], [-15, 10]])
     assert "20 with, 200 without" in text_of(ax)
     plt.close(ax.figure)
+
+
+def test_a_picture_without_rings_says_where_no_day_is_judged(error_trend):
+    told = [
+        text_of(nu.plot_error_trend(table))[0].replace("\n", " ")
+        for table in (
+            error_trend,
+            error_trend.assign(spike=pd.array([None] * len(error_trend), dtype="boolean")),
+            nu.error_trend(counted("error", {"E": [4, 0, 2, 1]})),
+        )
+    ]
+    assert "No day is judged" not in told[0]
+    assert "No day is judged: fewer than four weeks before." in told[1]
+    assert "No day is judged: counts without sessions have no rate; pass daily=." in told[2]

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections import Counter
 
+import nucleus_pandas as nu
 from nucleus_pandas.core.instants import parse_zone
 from nucleus_pandas.demo import DemoClient
 from nucleus_pandas.demo.build import build_app
@@ -19,13 +20,14 @@ from nucleus_pandas.report.report import Report
 from nucleus_pandas.report.report_period import make_span, read_report_calendar
 from nucleus_pandas.report.service_tables import load
 from nucleus_pandas.report.summary_cards import cards_of
+from tests.analysis.releases.test_releases_demo import events_of
 
 NOW = dt.datetime(2026, 11, 18, 9, tzinfo=dt.UTC)
 PERIODS = {"W": ("2026-11-09", "2026-10-12"), "M": ("2026-10-01", "2026-09-01")}
-CLEAR = ("▲", "▼", "higher", "lower")
+CLEAR = ("▲", "▼", "higher", "lower", "more", "fewer")
 
 
-def tables_of(client, freq, day):
+def tables_of(client, log, freq, day):
     """The words for changes in each table of a report."""
     span = make_span(read_report_calendar(freq, None, parse_zone("UTC")), day, client.now(), "previous")
     loaded = load(client, span, None, stored=True)
@@ -38,6 +40,8 @@ def tables_of(client, freq, day):
         if "Change" in section.cells.names:
             place = section.cells.names.index("Change")
             found[section.heading] = [row[place] for row in section.cells.rows]
+    releases = nu.compare_releases(log, start=span.since, end=span.until, as_of=span.end)
+    found["Releases"] = [*releases["error_change"], *releases["crash_change"]]
     return found
 
 
@@ -47,9 +51,10 @@ def main(apps=50, scale=0.5):
         app = build_app(seed, scale=scale, end=dt.date(2026, 11, 22), eventful=False)
         with DemoClient(DemoService(app, as_of=NOW)) as client, warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            log = nu.EventLog(events_of(app), as_of=NOW)
             for freq, days in PERIODS.items():
                 for day in days:
-                    for name, changes in tables_of(client, freq, day).items():
+                    for name, changes in tables_of(client, log, freq, day).items():
                         tables[freq, name] += 1
                         wrong[freq, name] += any(str(change).startswith(CLEAR) for change in changes)
     for (freq, name), number in sorted(tables.items()):

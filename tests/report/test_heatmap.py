@@ -52,6 +52,13 @@ def test_a_share_of_a_part_of_the_cohort_is_slanted_and_said():
     assert "Slanted: of a part of the cohort only." in note
 
 
+def test_a_share_that_is_not_settled_is_hatched_and_said():
+    cells, note = heatmap_of(table([1.0, 0.4, 1.0, 0.2], settled=[True, True, True, False]))
+    assert cells.rows[1][3] == "~20*"
+    assert cells.shades == [["", "", "s10", "s10"], ["", "", "s10", "s5 open"]]
+    assert "Hatched, with ~: may still change (clients send up to 48 h late)." in note
+
+
 def test_a_table_without_users_has_no_rows():
     cells, _ = heatmap_of(table([np.nan] * 4))
     assert cells.rows == []

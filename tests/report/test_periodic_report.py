@@ -77,7 +77,13 @@ def numbers(values):
 
 
 def tenths(values):
-    return [f"{100 * value:,.1f}".replace("-0.0", "0.0").replace("-", "−") for value in values]
+    """Per cent, with 0 and 100 as whole numbers."""
+    return [f"{100 * value:,.1f}" if value not in (0, 1) else f"{100 * value:.0f}" for value in values]
+
+
+def signed(values):
+    """Percentage points of differences of at least a tenth."""
+    return [f"{100 * value:+,.1f}".replace("-", "−") for value in values]
 
 
 @pytest.mark.parametrize("kind", ["full", "plain"])
@@ -131,6 +137,27 @@ def test_retention_is_that_of_users_by_their_creation(store, full):
     )
 
 
+@words
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_week_that_has_not_settled_is_so_in_every_section(on_monday, app, store, stored):
+    # Both are of a week that ended less than 48 hours before the data end.
+    report = nu.periodic_report(app, store, freq="D", day="2026-11-16") if stored else nu.periodic_report(on_monday)
+    cells = section(report, "Retention").cells
+    for cohort, row, looks in zip(column(report, "Retention", "Cohort"), cells.rows, cells.shades, strict=True):
+        for number, (text, look) in enumerate(zip(row[2:], looks[2:], strict=True)):
+            young = pd.Timestamp(cohort) + pd.Timedelta(weeks=number) == pd.Timestamp("2026-11-09")
+            assert text.startswith("~") == look.endswith("open") == (young and text != "")
+    assert "Hatched, with ~: may still change" in section(report, "Retention").note
+    if stored:
+        log = nu.EventLog(store)
+        table = nu.retention(log, users=store.users(), freq="W", start="2026-09-21", tz=ZONE, as_of="2026-11-16")
+        settled = table[table["cohort"] + pd.to_timedelta(7 * table["age"], unit="D") < "2026-11-09"]
+        first = nu.retention_curve(settled).iloc[1]
+        assert section(report, "Retention").paragraphs[0].startswith(f"Of {first['eligible']} users of ")
+        growth = nu.growth(store, freq="W", end="2026-11-16", tz=ZONE, as_of="2026-11-16").set_index("period")
+        assert growth.loc["2026-11-02":"2026-11-09", "settled"].tolist() == [True, False]
+
+
 def test_without_a_store_retention_is_told_from_the_list_of_users(app, plain):
     table = nu.unbounded_retention(nu.load_users(app), freq="W", as_of=NOW, **TREND)
     table = table[table["cohort"] + pd.to_timedelta(7 * table["age"], unit="D") <= "2026-11-09"]
@@ -149,7 +176,7 @@ def test_the_funnel_is_of_28_days_that_all_have_had_the_window_beside_the_28_bef
     assert column(full, "Funnel", "users") == numbers(now["users"])
     assert "Entries of 2026-10-12 to 2026-11-08, 28 days" in section(full, "Funnel").note
     assert column(full, "Beside the 28 days before", "Users") == numbers(compared["count_b"])
-    assert column(full, "Beside the 28 days before", "Difference, points") == tenths(compared["difference"])
+    assert column(full, "Beside the 28 days before", "Difference, points") == signed(compared["difference"])
 
 
 def test_events_are_the_most_frequent_with_their_rates(app, full):
@@ -187,6 +214,16 @@ def test_releases_stand_beside_those_before(log, full):
     assert column(full, "Releases", "Version") == releases["version"].tolist()
     assert column(full, "Releases", "Sessions") == numbers(releases["sessions"])
     assert column(full, "Releases", "Last share, %") == tenths(releases["latest_share"])
+
+
+def test_every_verdict_of_a_release_has_its_bounds_beside_it(full):
+    for ratio, verdict in (("Error", "Errors"), ("Crash", "Crashes")):
+        ratios = column(full, "Releases", f"{ratio} sessions, times as before (95 %)")
+        verdicts = column(full, "Releases", verdict)
+        assert {"more", "fewer", "within normal variation"} & set(verdicts)
+        for bounds, word in zip(ratios, verdicts, strict=True):
+            assert (" to " in bounds) or word in ("too little history", "–")
+    assert "95 % for errors and crashes of all rows together" in section(full, "Releases").note
 
 
 def test_what_came_before_the_store_begins_was_not_seen_first_in_it(log, full):
@@ -253,7 +290,7 @@ def test_new_users_are_compared_with_those_before_and_all_tables_of_them_are_jud
         table, heading = compared[compared["dimension"] == dimension], f"New users by {dimension}"
         assert column(full, heading, "Value") == table["value"].tolist()
         assert column(full, heading, "New users") == numbers(table["count_b"])
-        assert column(full, heading, "Bounds from") == tenths(table["difference_low"])
+        assert column(full, heading, "Bounds from") == signed(table["difference_low"])
         assert set(column(full, heading, "Change")) <= {"higher", "lower", "within normal variation"}
 
 
@@ -305,8 +342,7 @@ def test_the_report_of_a_week_from_sunday(app, store):
 def test_the_report_of_a_day_and_of_a_month(app, store):
     day = nu.periodic_report(app, store, freq="D")
     assert day.title == "Daily report, 2026-11-17"
-    assert "Judged: 2026-11-15, " in section(day, "At a glance").note
-    assert "compared with 2026-11-08." in section(day, "At a glance").note
+    assert "compare the last settled days, 2026-11-15, with 2026-11-08." in section(day, "At a glance").note
     month = nu.periodic_report(app, store, freq="M", day="2026-10-05", compare=None)
     assert month.title == "Monthly report, 2026-10-01 to 2026-10-31"
     assert {card.change for card in section(month, "At a glance").cards} == {""}
@@ -335,14 +371,13 @@ def test_a_report_made_on_monday_compares_settled_days_only(on_monday):
     report = nu.periodic_report(on_monday)
     assert report.title == "Weekly report, 2026-11-09 to 2026-11-15"
     note = section(report, "At a glance").note
-    assert "Judged: 2026-11-07 to 2026-11-13, " in note
-    assert "compared with 2026-10-31 to 2026-11-06." in note
+    assert "compare the last settled days, 2026-11-07 to 2026-11-13, with 2026-10-31 to 2026-11-06." in note
     judged, before = (
         nu.load_daily(on_monday, *days, tz=ZONE)["sessions"].sum()
         for days in (("2026-11-07", "2026-11-13"), ("2026-10-31", "2026-11-06"))
     )
     change = section(report, "At a glance").cards[2].change
-    assert change.startswith(f"judged days {judged}: ")
+    assert change.startswith(f"settled days {judged}: ")
     assert f"{before}" in change
 
 
@@ -353,8 +388,12 @@ def test_what_a_report_leaves_to_the_next_one_is_judged_there(on_monday):
     app = build_app(scale=0.1, end=dt.date(2026, 11, 29))
     with DemoClient(DemoService(app, as_of=later), tz=ZONE) as client:
         following = nu.periodic_report(client)
-    assert "Judged: 2026-11-07 to 2026-11-13." in section(week, "Spikes").note
-    assert "Judged: 2026-11-14 to 2026-11-20." in section(following, "Spikes").note
+    assert section(week, "Spikes").note == (
+        "Judged: 2026-11-07 to 2026-11-13, all that have settled since the report before. Not judged yet: 2026-11-14 "
+        "(settles on 2026-11-17), 2026-11-15 (settles on 2026-11-18). The first weekly report that is made after that "
+        "judges them."
+    )
+    assert "Judged: 2026-11-14 to 2026-11-20, " in section(following, "Spikes").note
 
 
 @words
@@ -365,14 +404,15 @@ def test_a_daily_report_judges_the_day_that_has_settled_and_names_its_spike():
         report = nu.periodic_report(client, freq="D")
     assert report.title == f"Daily report, {spike + dt.timedelta(days=2)}"
     assert column(report, "Spikes", "Day") == [str(spike)]
-    assert f"Judged: {spike}." in section(report, "Spikes").note
+    assert f"Judged: {spike}, " in section(report, "Spikes").note
 
 
 @words
-def test_a_report_of_settled_days_judges_just_these(full):
+def test_a_report_of_settled_days_compares_just_these(full):
     assert "Compared with 2026-11-02 to 2026-11-08." in section(full, "At a glance").note
-    assert "Judged" not in section(full, "At a glance").note
-    assert "Per 100, judged days" not in section(full, "Events").cells.names
+    assert "Judged: 2026-11-07 to 2026-11-15, " in section(full, "Spikes").note
+    assert "Not judged yet" not in section(full, "Spikes").note
+    assert "Per 100, settled days" not in section(full, "Events").cells.names
 
 
 @words
@@ -415,7 +455,9 @@ def test_a_day_without_sessions_is_named(app):
     report = nu.periodic_report(app, freq="D", day=silent)
     assert f"No sessions on {silent:%Y-%m-%d}: nobody was there" in section(report, "At a glance").note
     assert section(report, "Events").cells.rows == []
-    assert section(report, "Spikes").note.startswith("1 of 1 day not judged")
+    assert section(report, "Spikes").note.endswith(
+        "1 of these 3 days could not be judged: no sessions, or fewer than four weeks before."
+    )
 
 
 @words

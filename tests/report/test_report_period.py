@@ -2,9 +2,11 @@
 
 import datetime as dt
 
+import numpy as np
 import pytest
 
-from nucleus_pandas.core.instants import parse_zone
+from nucleus_pandas.core.instants import first_instant, parse_zone
+from nucleus_pandas.core.units import SETTLING_TIME
 from nucleus_pandas.report.report_period import make_span, read_report_calendar
 
 WEDNESDAY = dt.datetime(2026, 11, 4, 9, tzinfo=dt.UTC)
@@ -113,25 +115,77 @@ def test_the_same_days_of_the_periods_before_are_those_that_tell_what_is_usual()
     assert span("M", "2026-03-31").windows[1] == dates("2026-02-01", "2026-02-28")
 
 
-def test_days_that_have_not_settled_are_left_to_the_next_report():
+def test_settled_days_are_compared():
     monday = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
-    week, following = span(now=monday), span(now=monday + dt.timedelta(days=7))
-    assert week.judged == dates("2026-10-24", "2026-10-30")
-    assert week.judged_before == dates("2026-10-17", "2026-10-23")
-    assert week.windows[:2] == [week.judged, week.judged_before]
-    assert following.judged[0] == week.judged[1] + dt.timedelta(days=1)
+    week = span(now=monday)
+    assert week.compared == dates("2026-10-24", "2026-10-30")
+    assert week.compared_with == dates("2026-10-17", "2026-10-23")
+    assert week.windows[:2] == [week.compared, week.compared_with]
 
 
-def test_a_day_is_judged_once_it_has_settled():
-    assert span("D").judged == dates("2026-11-01", "2026-11-01")
-    assert span("D").judged_before == dates("2026-10-25", "2026-10-25")
+def every(first, last):
+    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def test_a_period_that_has_settled_is_judged_as_it_is():
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Pacific/Apia"])
+@pytest.mark.parametrize("freq", ["D", "W", "M"])
+def test_no_day_is_left_out_whenever_the_report_of_each_period_is_made(freq, zone):
+    """Reports of the last period that is over, each made at any time from its end to that of the next one."""
+    random = np.random.default_rng(20261201)
+    tz, made = parse_zone(zone), dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+    judged, promised = [], {}
+    while made < dt.datetime(2027, 12, 1, tzinfo=dt.UTC):
+        one = make_span(read_report_calendar(freq, None, tz), None, made, "previous")
+        day, later = one.last + dt.timedelta(days=1), made + dt.timedelta(days=70)
+        following = make_span(one.calendar, day, later, None)
+        begins, ends = (first_instant(period.last + dt.timedelta(days=1), tz) for period in (one, following))
+        working = freq != "D" or made.astimezone(tz).weekday() < 5 or random.random() < 0.3
+        if working:
+            assert not set(one.judged) & set(one.unsettled)
+            assert all(first_instant(d + dt.timedelta(days=1), tz) + SETTLING_TIME <= made for d in one.judged)
+            kept = [day for day, settles in promised.items() if settles <= made]
+            assert set(kept) <= set(one.judged), (made, one)
+            promised = {day: settles for day, settles in promised.items() if settles > made} | one.unsettled
+            judged += one.judged
+        made = ends + random.choice([0.0, 0.001, 0.02, 0.3, 0.9]) * (ends - begins)
+    assert set(every(judged[0], judged[-1])) == set(judged)
+
+
+@pytest.mark.parametrize(
+    ("freq", "now", "days"),
+    [
+        ("W", "2026-11-02T09:00", ("2026-10-24", "2026-10-30")),  # Monday
+        ("W", "2026-11-04T09:00", ("2026-10-24", "2026-11-01")),  # Wednesday
+        ("D", "2026-11-04T09:00", ("2026-11-01", "2026-11-01")),
+        ("D", "2026-11-02T09:00", ("2026-10-28", "2026-10-30")),  # Monday, after Friday's
+        ("M", "2026-11-20T09:00", ("2026-09-29", "2026-10-31")),
+    ],
+)
+def test_days_are_judged_that_have_settled_since_the_report_before(freq, now, days):
+    made = span(freq, now=dt.datetime.fromisoformat(f"{now}Z"))
+    assert (made.judged[0], made.judged[-1]) == dates(*days)
+
+
+def test_days_that_cannot_be_judged_yet_are_named_with_the_time_at_which_they_can():
+    week = span(now=dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC), zone="Europe/Paris")
+    paris = parse_zone("Europe/Paris")
+    assert week.unsettled == {
+        dt.date(2026, 10, 31): dt.datetime(2026, 11, 3, tzinfo=paris),
+        dt.date(2026, 11, 1): dt.datetime(2026, 11, 4, tzinfo=paris),
+    }
+    assert span().unsettled == {}
+
+
+def test_a_day_is_compared_once_it_has_settled():
+    assert span("D").compared == dates("2026-11-01", "2026-11-01")
+    assert span("D").compared_with == dates("2026-10-25", "2026-10-25")
+
+
+def test_a_period_that_has_settled_is_compared_as_it_is():
     for freq in "DWM":
         made = span(freq, "2026-09-15")
-        assert made.judged == (made.first, made.until)
-        assert made.judged_before == made.before
+        assert made.compared == (made.first, made.until)
+        assert made.compared_with == made.before
 
 
 def test_a_month_can_be_written_as_such():

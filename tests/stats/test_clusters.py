@@ -82,6 +82,13 @@ def test_bounds_hold_the_true_rate_as_often_as_they_say(each, correlation, tail)
     assert 93 <= coverage(found, 0.85)[1] <= 97.5
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.1, 0.2, 0.3])
+@pytest.mark.parametrize("sessions", [5, 20])
+def test_bounds_near_1_hold_the_true_rate_often_enough(sessions, correlation):
+    found = sums_of(*made_up(np.random.default_rng(3), 1500, 200, sessions, correlation, "heavy", 0.98))
+    assert coverage(found, 0.98)[1] >= 93
+
+
 def test_bounds_that_count_sessions_do_not():
     found = sums_of(*made_up(np.random.default_rng(1), 1000, 200, 20, 0.3, "heavy", 0.85))
     assert coverage(found, 0.85)[0] < 50

@@ -252,7 +252,7 @@ def _first(log: EventLog | Parts | Buckets, time: Times, start: int | None, zone
     """
     begin, oldest_of_all = _begin(log, time)
     if start is None and oldest_of_all < begin:
-        warn_behind(time, begin, "events", "If that is wrong, and to be rid of this warning, pass start=.")
+        warn_behind(time, begin, "events")
     since = begin if start is None else min(begin, start)
     if since < begin:
         begin = log.first_since(since) if isinstance(log, Buckets) else int(time.moments[time.moments >= since].min())

@@ -106,8 +106,9 @@ def active_users(
     every weekday, and stickiness does not swing with them.
 
     The first day of a log is that of its first event, whatever event is asked for, and although the session of that may
-    have begun earlier. Clients' clocks can be years behind: so where at least 7 days without any event follow on less
-    than 1 % of the events, these are left out, the log begins after the gap, and a warning says so. From `start`
+    have begun earlier. Clients' clocks can be years behind: so where few events lie before a long time
+    without any, by the rule of `EventLog` (at most 1 % before 7 days, 10 % before 2 years, half before 10 years), these
+    are left out, the log begins after the gap, and a warning says so. From `start`
     on, or from when the store was synced, none is left out, and the log begins no later than with the first of them.
 
     A store, or a log made of one, knows the days of the interval that was synced, of several the last one that holds

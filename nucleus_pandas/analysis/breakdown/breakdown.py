@@ -291,7 +291,10 @@ def _users(frame: pd.DataFrame) -> Ints | None:
 def _whole_numbers(column: pd.Series, name: str) -> tuple[Ints, Bools]:
     """Counts as integers, and which are missing."""
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
-        raise ValueError(f"the column count of {name} is of type {column.dtype}, not whole numbers.")
+        raise ValueError(
+            f"the column count of {name} has dtype {column.dtype} and must hold whole numbers: "
+            f'{name}.assign(count=pd.to_numeric({name}["count"])).'
+        )
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     missing = np.isnan(numbers)
     if not ((numbers >= 0) & (numbers <= _MOST) & (numbers == np.floor(numbers)) | missing).all():
@@ -315,10 +318,14 @@ def _texts(column: pd.Series) -> tuple[Ints, list[str]]:
 
 
 def _periods(column: pd.Series, name: str) -> tuple[Ints, Any]:
-    if not pd.api.types.is_datetime64_dtype(column.dtype) or column.isna().any():
+    if not pd.api.types.is_datetime64_dtype(column.dtype):
+        zone = "" if getattr(column.dtype, "tz", None) is None else ".dt.tz_localize(None)"
         raise ValueError(
-            f"the periods of {name} must be calendar days without a zone, as those of freq=; none missing."
+            f"the column period of {name} has dtype {column.dtype} and must hold calendar days without a zone: "
+            f'{name}.assign(period=pd.to_datetime({name}["period"]){zone}).'
         )
+    if missing := int(column.isna().sum()):
+        raise ValueError(f"the column period of {name} is missing in {missing:,} of {len(column):,} rows: drop these.")
     firsts, period = np.unique(column.to_numpy().astype(DAY), return_inverse=True)
     return period.reshape(-1), firsts
 

@@ -16,7 +16,7 @@ from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_fr
 from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.events.activity_starts import Activity, as_activity
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
-from nucleus_pandas.events.clock_errors import Times, oldest
+from nucleus_pandas.events.clock_errors import Times, oldest_credible
 from nucleus_pandas.events.error_events import (
     Failure,
     Sessions,
@@ -100,7 +100,10 @@ def error_free(
     -----
     IncompleteDataWarning
         When events have no session, or sessions no number of errors: they are left out. When a store, or a log made of
-        one, does not hold all of [start, end): only what it holds counts.
+        one, does not hold all of [start, end): only what it holds counts. When sessions start years before all others,
+        see Notes.
+    UserWarning
+        When no event of a log is an error, and kinds or names suggest that errors have other ones.
 
     Notes
     -----
@@ -167,7 +170,7 @@ def crash_free(
 
     Warns
     -----
-    IncompleteDataWarning
+    IncompleteDataWarning, UserWarning
         As `error_free`.
 
     Notes
@@ -220,7 +223,7 @@ def _table(
         there = (period >= 0) & (period < len(periods.labels))
     else:
         period = np.zeros(len(found.time), dtype=np.int64)
-        there = between(found.time, oldest(found.time) if span.start is None and len(found.time) else None, None)
+        there = between(found.time, _begin(found.time, span.start), None)
     found, period = Sessions(*(values[there] for values in found)), period[there]
     segments = None
     if by is not None:
@@ -246,10 +249,10 @@ def _table_of_parts(
     parts = buckets.parts(as_of=as_of_us, by=by, columns=STARTS)
     until = parts.as_of_us
     wanted = Wanted(failure, until, start_us, end_us)
-    times = answer(SessionTimes(wanted, zone), parts)
+    times = answer(SessionTimes(wanted, zone, tells_errors=True), parts)
     periods = None if calendar is None else _periods(calendar, times, start_us, end_us, until)
     if periods is None:
-        wanted = narrowed(wanted, oldest(times) if start_us is None and len(times.moments) else None, None)
+        wanted = narrowed(wanted, _begin(times, start_us), None)
     elif len(periods.edges):
         wanted = narrowed(wanted, int(periods.edges[0]), int(periods.edges[-1]))
     column = None if by is None else find_column(buckets.whole, by, "by")
@@ -258,9 +261,17 @@ def _table_of_parts(
     return _lay_out(counts, failure, periods, segments, until, buckets.whole.sample)
 
 
+def _begin(times: Ints | Times, start: int | None) -> int | None:
+    """From when on sessions count where there are no periods and `start` does not say it."""
+    times = times if isinstance(times, Times) else Times(times)
+    return oldest_credible(times, "sessions") if start is None and len(times.moments) else None
+
+
 def _periods(calendar: Calendar, times: Ints | Times, start: int | None, end: int | None, until: int) -> Periods:
     """The periods; none of an interval that is empty, as of a store that holds nothing of it."""
-    return NO_PERIODS if start is not None and start == end else find_periods(calendar, times, start, end, until)
+    if start is not None and start == end:
+        return NO_PERIODS
+    return find_periods(calendar, times, start, end, until, "sessions")
 
 
 def _lay_out(

@@ -16,8 +16,16 @@ from nucleus_pandas.core.text import counted
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.activity_starts import Activity, as_activity
-from nucleus_pandas.events.clock_errors import oldest
-from nucleus_pandas.events.error_events import Sessions, all_sessions, between, error_rows, held_within, numbers
+from nucleus_pandas.events.clock_errors import oldest, warn_behind
+from nucleus_pandas.events.error_events import (
+    Sessions,
+    all_sessions,
+    between,
+    error_rows,
+    held_within,
+    numbers,
+    warn_without_errors,
+)
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.pending import warn_all_pending
 from nucleus_pandas.stats.intervals import LOW_N, newcombe, pooled_difference
@@ -111,7 +119,9 @@ def impact_of_errors(
     IncompleteDataWarning
         When it is not known of users whether one of their first sessions had an error (it has no number of errors, or
         is an event without a session): they are left out. When a store, or a log made of one, does not hold all of
-        [start, end).
+        [start, end). When sessions start years before all others.
+    UserWarning
+        When no event is an error, see `error_free`.
 
     Notes
     -----
@@ -144,10 +154,14 @@ def impact_of_errors(
     if isinstance(activity, EventLog) and activity.spans:
         # Of a store's events none is later than what was synced, although its sessions are known until the last sync.
         until = min(until, microseconds(activity.spans[-1][1]))
+    warn_without_errors(log)
     found, has_count = all_sessions(log, "error", until)
     if len(found.time):
         # Nobody knows when a session of a clock that is years behind was: it need not be the first.
-        right = ~np.isin(found.user, found.user[found.time < oldest(found.time)])
+        begin = oldest(found.time)
+        hint = "So are their users. To silence this warning, remove these sessions."
+        warn_behind(found.time, begin, "sessions", hint)
+        right = ~np.isin(found.user, found.user[found.time < begin])
         found, has_count = Sessions(*(values[right] for values in found)), has_count[right]
     people = _people(found, has_count, _actions(log, found, until), first, length, until)
     asked = between(people.began, start_us, end_us)

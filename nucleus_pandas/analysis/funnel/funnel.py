@@ -316,9 +316,9 @@ def funnel_trend(
         - order, window, include_pending: what was asked
         - sample: the fraction of users that the log holds
 
-        Periods without entrants are there. Without `start`, the first is that of the oldest entry that is not years
-        before the others, as of clocks that are wrong: one before 7 days without any, with less than 1 % of the entries
-        before them.
+        Periods without entrants are there. Without `start`, the first is that of the oldest entry that is not long
+        before the others, as of clocks that are wrong, by the rule of `EventLog`: at most 1 % before 7 days without
+        any, 10 % before 2 years, half before 10 years.
 
     Raises
     ------
@@ -328,7 +328,7 @@ def funnel_trend(
     Warns
     -----
     IncompleteDataWarning
-        As `funnel`.
+        As `funnel`; and when entries lie years before all others.
 
     Notes
     -----
@@ -373,7 +373,7 @@ def funnel_trend(
     whole = log if isinstance(log, EventLog) else None
     found = None if whole is None else look_up(whole, asked)
     times = answer(EntryTimes(asked), log) if found is None else entry_times(found, asked)
-    periods = find_periods(calendar, times, asked.start, asked.end, asked.as_of)
+    periods = find_periods(calendar, times, asked.start, asked.end, asked.as_of, "entries")
     if len(periods.edges):
         asked = replace(asked, start=int(periods.edges[0]), end=int(periods.edges[-1]))
     table = FunnelTable(asked, by, top, log.sample, periods)

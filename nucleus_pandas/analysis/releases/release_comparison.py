@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from nucleus_pandas.core.dtypes import COUNT, INSTANT, NUMBER, TEXT, Schema, mak
 from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.text import MISSING, OTHER
 from nucleus_pandas.core.units import DAY
-from nucleus_pandas.events.error_events import error_rows
+from nucleus_pandas.events.error_events import error_rows, warn_without_errors
 from nucleus_pandas.events.eventlog import Events
 from nucleus_pandas.stats.intervals import LOW_N
 from nucleus_pandas.stats.rate_ratio import RateRatio, rate_ratio
@@ -108,8 +109,8 @@ def compare_releases(
           same weights for both, so that they can be compared
         - error_ratio: how many times as often something goes wrong as with the release before, the quotient of the two
           rates. Infinite where nothing went wrong with the release before, missing where nothing did with either
-        - error_ratio_low, error_ratio_high: bounds of the ratio, the wider of two (see Notes), 95 % for all releases of
-          the table together (in Holm's steps)
+        - error_ratio_low, error_ratio_high: bounds of the ratio, the wider of two (see Notes), 95 % for all ratios of
+          the table together, of errors and of crashes (in Holm's steps)
         - error_change: a clear change is ``more`` (error_ratio_low above 1) or ``fewer`` (error_ratio_high below 1);
           else it is ``within normal variation``, or ``too little history`` where the bounds are 0 and infinity. Missing
           where there is nothing to compare
@@ -128,7 +129,9 @@ def compare_releases(
     Warns
     -----
     IncompleteDataWarning
-        When events have no session: they are left out.
+        When events have no session, or sessions start years before all others: they are left out.
+    UserWarning
+        When no event is an error, see `error_free`.
 
     Notes
     -----
@@ -165,6 +168,7 @@ def compare_releases(
     check_unit(per)
     top = checked_number("top", top, None, "how many versions get rows")
     read = read_versions(events, "compare_releases", start, end, tz, as_of, everything=True)
+    warn_without_errors(read.log)
     asked = read.only(read.inside())
     named, lives = _rows(asked, top), _lives(read)
     shares = _Shares(np.sort(read.found.time), read)
@@ -280,22 +284,38 @@ class _Units(NamedTuple):
         low, high = user_bounds(trials, found.ratio, confidence=confidence)
         return found._replace(low=min(low, found.low), high=max(high, found.high))
 
-    def ratios(self, pairs: list[tuple[int, int | None]], days: int) -> list[RateRatio | None]:
-        """Give the ratios of all pairs, with bounds that are 95 % for all of them together.
 
-        In Holm's steps: all are judged at 0.05 / m; those that are clear keep their bounds, and the others are judged
-        again with the number that is left, until none is clear any more.
-        """
-        asked = {number: (place, other) for number, (place, other) in enumerate(pairs) if other is not None}
-        found = {number: self.ratio(*pair, days, 1 - LEVEL) for number, pair in asked.items()}
-        left = [number for number, one in found.items() if not math.isnan(one.ratio)]
-        while left:
-            found |= {number: self.ratio(*asked[number], days, 1 - LEVEL / len(left)) for number in left}
-            unclear = [number for number in left if found[number].low <= 1 <= found[number].high]
-            if unclear == left:
-                break
-            left = unclear
-        return [found.get(number) for number in range(len(pairs))]
+#: A comparison of a table: of which failures, and in which row.
+_Test = tuple[str, int]
+
+
+def _ratios(units: dict[str, _Units], pairs: list[tuple[int, int | None]], days: int) -> dict[_Test, RateRatio]:
+    """Give the ratios of all pairs, with bounds that are 95 % for errors and crashes of all of them together.
+
+    In Holm's steps: all are judged at 0.05 / m; those that are clear keep their bounds, and the others are judged
+    again with the number that is left, until none is clear any more.
+    """
+    asked = {
+        (failure, number): (of, place, other)
+        for failure, of in units.items()
+        for number, (place, other) in enumerate(pairs)
+        if other is not None
+    }
+
+    def judged(tests: Collection[_Test], level: float) -> dict[_Test, RateRatio]:
+        return {
+            one: of.ratio(place, other, days, 1 - level) for one, (of, place, other) in asked.items() if one in tests
+        }
+
+    found = judged(asked, LEVEL)
+    left = [one for one, ratio in found.items() if not math.isnan(ratio.ratio)]
+    while left:
+        found |= judged(left, LEVEL / len(left))
+        unclear = [one for one in left if found[one].low <= 1 <= found[one].high]
+        if unclear == left:
+            break
+        left = unclear
+    return found
 
 
 def _compare(read: Versions, per: Unit, pairs: list[tuple[int, int | None]]) -> list[dict[str, Any]]:
@@ -311,9 +331,9 @@ def _compare(read: Versions, per: Unit, pairs: list[tuple[int, int | None]]) -> 
     if per == "users":
         units = {name: _by_user(one, len(read.names)) for name, one in units.items()}
     days = int(day.max(initial=-1)) + 1
-    ratios = {name: one.ratios(pairs, days) for name, one in units.items()}
+    ratios = _ratios(units, pairs, days)
     return [
-        _pair(units, {name: found[number] for name, found in ratios.items()}, place, other, days)
+        _pair(units, {name: ratios.get((name, number)) for name in units}, place, other, days)
         for number, (place, other) in enumerate(pairs)
     ]
 

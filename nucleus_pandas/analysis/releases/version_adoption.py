@@ -18,7 +18,7 @@ from nucleus_pandas.core.instants import When, Zone
 from nucleus_pandas.core.text import MISSING, OTHER
 from nucleus_pandas.events.activity_starts import as_activity
 from nucleus_pandas.events.buckets import STARTS, Buckets, in_parts
-from nucleus_pandas.events.clock_errors import Times, oldest
+from nucleus_pandas.events.clock_errors import Times, oldest, oldest_credible, warn_behind
 from nucleus_pandas.events.coverage import held_span
 from nucleus_pandas.events.error_events import Sessions, find_sessions, session_rows
 from nucleus_pandas.events.eventlog import EventLog, Events, as_event_log
@@ -48,7 +48,7 @@ def version_adoption(
     tz: Zone | None = None,
     as_of: When | None = None,
 ) -> pd.DataFrame:
-    """The share of each version of the app in the sessions, or users, of each day.
+    """The share of each version of the app in the sessions, or users, of each period.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def version_adoption(
     Warns
     -----
     IncompleteDataWarning
-        When events have no session: they are left out.
+        When events have no session, or sessions start years before all others: they are left out.
 
     Notes
     -----
@@ -120,7 +120,7 @@ def version_adoption(
     if isinstance(events, Buckets):
         return _share_table(_shares_of_parts(events, calendar, per, asked, top), per)
     read = read_versions(events, "version_adoption", start, end, tz, as_of, everything=False)
-    periods = find_periods(calendar, read.found.time, read.start, read.end, read.until)
+    periods = find_periods(calendar, read.found.time, read.start, read.end, read.until, "sessions")
     placed = _place(read.found, read.version, periods, per)
     names = _named(read.names, placed.counts(len(read.names), periods), _complete(periods, read.until), top)
     placed = placed._replace(version=place_names(read.names, names)[placed.version])
@@ -197,11 +197,12 @@ def _shares_of_parts(buckets: Buckets, calendar: Calendar, per: Unit, asked: Spa
     # Sessions without a version, and clocks that are behind, are looked for in all sessions.
     times = answer(SessionTimes(Wanted("error", until), zone), parts)
     if first is None:
-        wanted = Wanted("error", until, oldest(times) if len(times.moments) else None, last)
-        periods = find_periods(calendar, _inside(times, wanted), first, last, until)
+        wanted = Wanted("error", until, oldest_credible(times, "sessions") if len(times.moments) else None, last)
+        periods = find_periods(calendar, _inside(times, wanted), first, last, until, "sessions")
     else:
         wanted = Wanted("error", until, first, last)
-        periods = find_periods(calendar, answer(SessionTimes(wanted, zone, warns=False), parts), first, last, until)
+        times = answer(SessionTimes(wanted, zone, warns=False), parts)
+        periods = find_periods(calendar, times, first, last, until, "sessions")
     versions = version_order(answer(largest_segments(wanted, "version", _EVERY), parts))
     counts = answer(_Counts(wanted, versions, periods, per), parts)
     names = _named(versions, counts, _complete(periods, until), top)
@@ -339,6 +340,8 @@ def read_versions(
     low = oldest(found.time) if len(found.time) else -(2**63)
     if start_us is not None:
         low = min(low, start_us) if everything else start_us
+    if start_us is None and not log.spans:  # a store does not follow what lies before its interval
+        warn_behind(found.time, low, "sessions")
     high = 2**63 - 1 if end_us is None or everything else end_us
     inside = (found.time >= low) & (found.time < high)
     found = Sessions(*(values[inside] for values in found))

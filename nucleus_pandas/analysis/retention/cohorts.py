@@ -158,7 +158,7 @@ def find_cohort_range(times: Times, cohort_calendar: CohortCalendar) -> CohortRa
 def _low(times: Times, cohort_calendar: CohortCalendar) -> int:
     """The first instant of the oldest cohort that can be right: all starts in it count. Earlier ones are reported."""
     low = int(cohort_calendar.edges(cohort_calendar.periods(np.array([oldest(times)])))[0])
-    warn_behind(times, low, "starts of users", "If that is wrong, and to be rid of this warning, pass start=.")
+    warn_behind(times, low, "starts of users")
     return low
 
 

@@ -121,8 +121,9 @@ def retention(
         - sample: the fraction of users that the log holds; counts are not scaled
 
         Cohorts in which nobody started are there, up to `end` or else to the last start. Without `start`, starts of
-        clocks that are wrong, as it seems, are left out, with a warning: where less than 1 % of all starts lie before 7
-        days or more without any, the first cohort is the one of the start after these days, with all who started in it.
+        clocks that are wrong, as it seems, are left out, with a warning: where few starts lie before a long time
+        without any, by the rule of `EventLog` (at most 1 % before 7 days, 10 % before 2 years, half before 10 years),
+        the first cohort is the one of the start after that time, with all who started in it.
 
     Raises
     ------

@@ -134,6 +134,12 @@ def rates(eligible: Ints, retained: Ints, effect: Any = 1.0) -> dict[str, Any]:
 def require_retention(table: object, function: str) -> None:
     """Raise where this is no table of retention, or one of several questions."""
     table = checked_columns("table", table, list(RETENTION), f"{function} takes the table of nu.retention.")
+    for name in ("age", "users", "eligible", "retained"):
+        if not pd.api.types.is_numeric_dtype(table[name].dtype) and len(table):
+            raise ValueError(
+                f"{function}: the column {name} has dtype {table[name].dtype} and must hold whole numbers: "
+                f'table.assign({name}=pd.to_numeric(table["{name}"])).'
+            )
     for name in _ASKED:
         values = list(dict.fromkeys(table[name].tolist()))
         if len(values) > 1:

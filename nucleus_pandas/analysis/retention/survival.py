@@ -110,8 +110,9 @@ def survival(
     A user is lost at last_seen, or followed until `gap` before `as_of`, as it is too early to say whether others come
     back. Times are not rounded to days.
 
-    One account dated 1970 would make a curve of 20,000 days. So where less than 1 % of the users were created before 7
-    days or more without any, these are left out, and a warning says so. With `start` no other is left out.
+    One account dated 1970 would make a curve of 20,000 days. So where few users were created before a long time without
+    any, by the rule of `EventLog` (at most 1 % before 7 days, 10 % before 2 years, half before 10 years), these are
+    left out, and a warning says so. With `start` no other is left out.
 
     **What one request can answer**: the list of users is one request however many they are. It knows the first and the
     last day of each user and nothing between: for how long users stay, and whether they came in a period

@@ -12,7 +12,7 @@ from nucleus_pandas.core.checks import read_span
 from nucleus_pandas.core.instants import When, Zone, microseconds
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
-from nucleus_pandas.events.clock_errors import newest, oldest, warn_behind
+from nucleus_pandas.events.clock_errors import newest, oldest_credible
 from nucleus_pandas.events.log_columns import instants, require
 from nucleus_pandas.events.refusal import how_to_fit
 from nucleus_pandas.events.segments import Segments, rank_segments
@@ -68,9 +68,7 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, tz: Zone,
     seen = np.maximum(seen, created)
     kept &= created <= as_of_us
     if start_us is None and kept.any():
-        start_us = oldest(created[kept])
-        hint = "If that is wrong, and to be rid of this warning, pass start=."
-        warn_behind(created[kept], start_us, "times of created_at", hint)
+        start_us = oldest_credible(created[kept], "times of created_at")
     kept &= True if start_us is None else created >= start_us
     kept &= True if end_us is None else created < end_us
     return Lifetimes(users[kept], created[kept], seen[kept], as_of_us, sample)

@@ -475,7 +475,9 @@ def _warn_of_unknown(payload: Any, event: str, attribute: str) -> None:
     if given in set(known):
         return
     hint = did_you_mean(near_names(given, map(str, known)))
+    where = f"of the event {shown(event)} was" if attributes else "was"
+    what = "" if attributes else " with attributes"
     warn_incomplete(
-        f"No values: the {name} {shown(given)} was not reported with attributes in this interval.{hint} "
+        f"No values: the {name} {shown(given)} {where} not reported{what} in this interval.{hint} "
         "load_event_properties lists what was."
     )

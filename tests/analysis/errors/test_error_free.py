@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 import nucleus_pandas as nu
+from tests.events.split import FrameBucket
 
 TEXT = pd.StringDtype("python")
 
@@ -155,7 +156,8 @@ def test_a_session_counts_under_the_first_value_that_any_of_its_events_has(as_of
 def test_a_clock_that_is_years_behind_counts_nowhere(freq):
     many = pd.concat([SESSIONS.assign(user_id=f"u{number}") for number in range(40)], ignore_index=True)
     behind = SESSIONS.iloc[[0]].assign(start=pd.Timestamp("1970-01-01", tz="UTC"))
-    table = nu.error_free(pd.concat([many, behind]).astype(many.dtypes), freq=freq, as_of=NOW)
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 201 sessions lie before .* clocks that are behind"):
+        table = nu.error_free(pd.concat([many, behind]).astype(many.dtypes), freq=freq, as_of=NOW)
     assert table["sessions"].sum() == 200
 
 
@@ -326,6 +328,36 @@ def test_a_log_without_errors_says_what_is_an_error(columns, words):
     )
     with pytest.warns(UserWarning, match=f"^No event is an error. An error is an event of {words}"):
         assert nu.top_errors(table).empty
+
+
+@pytest.mark.parametrize("name", ["exception", "Error", "ERROR:x", "error_x"])
+@pytest.mark.parametrize("kind", [True, False])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda log: nu.error_free(log, freq=None),
+        lambda log: nu.crash_free(log, freq="W", start="2026-08-31"),
+        lambda log: nu.error_free(nu.Buckets.of([FrameBucket(log)], log.columns)),
+        lambda log: nu.crash_free(nu.Buckets.of([FrameBucket(log)], log.columns)),
+        lambda log: nu.compare_releases(log),
+        lambda log: nu.impact_of_errors(log, as_of="2026-12-31"),
+        lambda log: nu.top_errors(log),
+    ],
+    ids=["error_free", "crash_free", "error_free, Buckets", "crash_free, Buckets", "releases", "impact", "top_errors"],
+)
+def test_every_analysis_of_errors_warns_of_names_that_are_not_looked_for(ask, kind, name):
+    table = pd.DataFrame(
+        {
+            "user_id": ["ana", "ana", "ben"],
+            "session_id": ["1", "1", "2"],
+            "version": ["1.0", None, "1.1"],
+            "time": pd.to_datetime(["2026-09-01T10:00Z", "2026-09-01T11:00Z", "2026-09-02T10:00Z"]),
+            "event": ["init", name, "init"],
+        }
+    )
+    table = table.assign(kind=["init", "custom", "init"]) if kind else table
+    with pytest.warns(UserWarning, match=f'^No event is an error. .* events .*include "{name}"'):
+        ask(table)
 
 
 def test_a_log_of_the_service_in_which_nothing_looks_like_an_error_is_a_log_without_errors():

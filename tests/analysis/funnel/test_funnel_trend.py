@@ -165,7 +165,9 @@ def test_the_segments_are_the_same_in_every_period():
 
 def test_a_clock_that_is_years_behind_does_not_begin_the_table():
     many = log("\n".join(f"u{number}: A{number}" for number in range(200)) + "\nold: A-70000")
-    assert table(many.assign(event=many["event"].where(many["user_id"] != "u199", "B")))[0][0] == "08-31"
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 200 entries lie before .* clocks that are behind"):
+        first = table(many.assign(event=many["event"].where(many["user_id"] != "u199", "B")))[0]
+    assert first[0] == "08-31"
 
 
 def test_a_period_that_is_not_known_is_refused():

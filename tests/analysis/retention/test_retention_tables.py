@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import nucleus_pandas as nu
 from nucleus_pandas.analysis.retention.retention_tables import CURVE, RETENTION, Cells, pooled, retention_table
 from nucleus_pandas.core.dtypes import TEXT
 
@@ -90,3 +91,11 @@ def test_segments_have_the_cells_of_each():
     curve = pooled(table)
     assert curve["segment"].tolist() == ["free", "free", "pro", "pro"]
     assert curve["retained"].tolist() == [50, 0, 5, 2]
+
+
+@pytest.mark.parametrize("function", [nu.retention_curve, nu.retention_trend])
+def test_a_table_that_was_read_as_text_is_refused_with_what_to_write(function):
+    times = pd.date_range("2026-01-01", periods=5, freq="7D", tz="UTC").as_unit("us")
+    table = nu.retention(pd.DataFrame({"user_id": "ana", "time": times, "event": "init"}))
+    with pytest.raises(ValueError, match=r"the column age has dtype .*pd\.to_numeric"):
+        function(table.astype(str))
