@@ -121,7 +121,7 @@ def test_a_folder_that_holds_something_is_left_alone(odd, tmp_path):
 
 
 def test_an_unknown_format_raises(odd, tmp_path):
-    with pytest.raises(ValueError, match='write "parquet" or "csv"'):
+    with pytest.raises(ValueError, match='write one of "parquet", "csv"'):
         odd.export(tmp_path / "out", format="xlsx")
     assert not (tmp_path / "out").exists()
 

@@ -241,7 +241,7 @@ def test_a_log_without_its_store_is_not_given_to_a_new_one(store):
     log = Path(f"{store.path}.wal")
     log.write_bytes(b"left over")
     with (
-        pytest.raises(nu.StoreError, match=r"app\.duckdb\.wal is the log of a store that is gone"),
+        pytest.raises(nu.StoreError, match=r"app\.duckdb\.wal is the log of a store that no longer exists"),
         store.database.writing(),
     ):
         pass

@@ -341,7 +341,7 @@ def test_an_answer_that_was_lost_is_made_good_by_calling_again(app, store, fill)
 def test_the_other_kind_of_id_erases_nobody_and_says_which_is_wanted(app, store, fill):
     fill(store)
     who = someone(app)
-    with pytest.raises(ValueError, match="wants the user_id"):
+    with pytest.raises(ValueError, match="requires the user_id"):
         nu.forget_user(app, who["user_db_id"], store=store, confirm=who["user_db_id"])
     assert who["user_id"] in set(store.users()["user_id"])
     quiet_sync(app, store)
