@@ -173,9 +173,10 @@ def compare(
 
     Notes
     -----
-    Sections *Bounds and verdicts* and *Breakdowns* of the definitions. A difference says what goes with b, not what
-    caused it. The two groups must have no users in common; two periods do where users are in both, and if these behave
-    alike in both, fewer changes are found than could be.
+    Definitions: docs/definitions.md#bounds-and-verdicts and docs/definitions.md#breakdowns.
+
+    A difference says what goes with b, not what caused it. The two groups must have no users in common; two periods do
+    where users are in both, and if these behave alike in both, fewer changes are found than could be.
 
     Newcombe's interval and the score test of equal rates. Where a table's bounds allow for several sessions or events
     per user, so does the comparison: it takes the number of independent trials that would give the table's bounds.
