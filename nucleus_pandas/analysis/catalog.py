@@ -11,7 +11,7 @@ from nucleus_pandas.api.client import Client
 from nucleus_pandas.api.http.api_request import Answer
 from nucleus_pandas.api.loaders.count_loaders import load_event_properties
 from nucleus_pandas.api.loaders.fanout import Harvest, fetch_all
-from nucleus_pandas.api.loaders.intervals import ask, window_of
+from nucleus_pandas.api.loaders.window_requests import ask, window_of
 from nucleus_pandas.api.parsing.counts import attribute_frame
 from nucleus_pandas.api.parsing.schemas import EVENT_PROPERTIES, part
 from nucleus_pandas.core.checks import checked_columns, checked_number

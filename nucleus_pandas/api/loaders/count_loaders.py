@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
-from nucleus_pandas.api.loaders.intervals import ask, ask_periods, ask_runs, window_of
+from nucleus_pandas.api.loaders.window_requests import ask, ask_periods, ask_runs, window_of
 from nucleus_pandas.api.parsing import counts
 from nucleus_pandas.core.calendar import Freq, WeekStart
 from nucleus_pandas.core.instants import When, Zone
