@@ -150,8 +150,8 @@ def _plot(tables: dict[str, pd.DataFrame], folder: Path) -> list[str]:
 
     plots: dict[str, Callable[..., Axes]] = {
         "daily": nu.plot_daily,
-        "events": nu.plot_events,
-        "errors": nu.plot_errors,
+        "events": nu.plot_event_counts,
+        "errors": nu.plot_error_counts,
         "hours": nu.plot_hours,
         "dimensions": nu.plot_dimensions,
     }

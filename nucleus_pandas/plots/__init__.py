@@ -12,11 +12,11 @@ from nucleus_pandas.plots.plot_breakdown import plot_breakdown, plot_breakdown_t
 from nucleus_pandas.plots.plot_comparison import plot_comparison
 from nucleus_pandas.plots.plot_daily import plot_daily
 from nucleus_pandas.plots.plot_dimensions import plot_dimensions
+from nucleus_pandas.plots.plot_error_counts import plot_error_counts
 from nucleus_pandas.plots.plot_error_free import plot_error_free
 from nucleus_pandas.plots.plot_error_impact import plot_impact_of_errors
 from nucleus_pandas.plots.plot_error_trend import plot_error_trend
-from nucleus_pandas.plots.plot_errors import plot_errors
-from nucleus_pandas.plots.plot_events import plot_events
+from nucleus_pandas.plots.plot_event_counts import plot_event_counts
 from nucleus_pandas.plots.plot_funnel import plot_funnel
 from nucleus_pandas.plots.plot_funnel_trend import plot_funnel_trend
 from nucleus_pandas.plots.plot_growth import plot_growth
@@ -37,10 +37,10 @@ __all__ = [
     "plot_daily",
     "plot_days_active",
     "plot_dimensions",
+    "plot_error_counts",
     "plot_error_free",
     "plot_error_trend",
-    "plot_errors",
-    "plot_events",
+    "plot_event_counts",
     "plot_funnel",
     "plot_funnel_trend",
     "plot_growth",

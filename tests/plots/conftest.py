@@ -20,10 +20,10 @@ from nucleus_pandas.plots import (
     plot_daily,
     plot_days_active,
     plot_dimensions,
+    plot_error_counts,
     plot_error_free,
     plot_error_trend,
-    plot_errors,
-    plot_events,
+    plot_event_counts,
     plot_funnel,
     plot_funnel_trend,
     plot_growth,
@@ -388,8 +388,8 @@ def releases() -> pd.DataFrame:
 
 CASES = {
     "daily": (plot_daily, "load_daily"),
-    "events": (plot_events, "load_event_counts"),
-    "errors": (plot_errors, "load_error_counts"),
+    "events": (plot_event_counts, "load_event_counts"),
+    "errors": (plot_error_counts, "load_error_counts"),
     "hours": (plot_hours, "load_hours"),
     "dimensions": (plot_dimensions, "load_dimensions"),
     "dimensions_over_time": (plot_dimensions, "load_dimensions"),

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from nucleus_pandas.plots import plot_daily, plot_events, plot_funnel, plot_hours, plot_paths
+from nucleus_pandas.plots import plot_daily, plot_event_counts, plot_funnel, plot_hours, plot_paths
 from nucleus_pandas.plots.style import figures_for_page
 from tests.plots import conftest
 from tests.plots.gallery import LONG, renamed, small
@@ -82,7 +82,7 @@ def test_the_axes_takes_a_third_of_the_width_or_more(ax):
 
 
 def test_long_names_in_the_legend_do_not_make_the_axes_smaller():
-    short, long = (narrow(plot_events, renamed(small("events"), names)) for names in (["a", "b", "c"], LONG))
+    short, long = (narrow(plot_event_counts, renamed(small("events"), names)) for names in (["a", "b", "c"], LONG))
     assert long.bbox.size == pytest.approx(short.bbox.size, abs=1)
     assert len(long.get_legend().get_texts()[0].get_text()) == 32
 
@@ -99,7 +99,8 @@ def test_a_legend_of_short_names_has_them_side_by_side():
 
 def test_a_legend_of_many_names_makes_the_figure_higher_and_not_the_axes_lower():
     few, many = (
-        narrow(plot_events, renamed(small("events"), names)) for names in (["a"], [f"{n} {20 * 'x'}" for n in range(8)])
+        narrow(plot_event_counts, renamed(small("events"), names))
+        for names in (["a"], [f"{n} {20 * 'x'}" for n in range(8)])
     )
     assert many.bbox.height == pytest.approx(few.bbox.height, abs=1)
     assert many.figure.get_figheight() > few.figure.get_figheight() + 0.5

@@ -1,10 +1,10 @@
-"""plot_daily, plot_events, and plot_dimensions over time: lines whose open end looks different."""
+"""plot_daily, plot_event_counts, and plot_dimensions over time: lines whose open end looks different."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nucleus_pandas.plots import plot_daily, plot_dimensions, plot_events
+from nucleus_pandas.plots import plot_daily, plot_dimensions, plot_event_counts
 from tests.plots.conftest import TEXT
 
 NAN = np.nan
@@ -123,13 +123,13 @@ def test_a_few_days_are_labelled_without_clock_times(daily):
 
 
 def test_events_draw_the_most_frequent_first(events):
-    ax = plot_events(settle(events))
+    ax = plot_event_counts(settle(events))
     assert names(ax) == ["open", "save", "close"]
     assert [one.get_ydata().tolist() for one in ax.lines] == [[9, 8, 7, 6], [3, 0, 2, 1], [1, 1, 1, 1]]
 
 
 def test_events_beyond_top_are_summed(events):
-    ax = plot_events(settle(events), top=1)
+    ax = plot_event_counts(settle(events), top=1)
     assert names(ax) == ["open", "(other)"]
     assert ax.lines[1].get_ydata().tolist() == [4, 1, 3, 2]
 
@@ -137,12 +137,12 @@ def test_events_beyond_top_are_summed(events):
 def test_a_sum_of_others_with_a_missing_number_is_a_gap(events):
     table = settle(events)
     table.loc[(table["event"] == "save") & (table["day"] == "2026-09-02"), "count"] = pd.NA
-    np.testing.assert_equal(plot_events(table, top=1).lines[1].get_ydata(), [4, NAN, 3, 2])
+    np.testing.assert_equal(plot_event_counts(table, top=1).lines[1].get_ydata(), [4, NAN, 3, 2])
 
 
 def test_an_event_called_other_stays_apart_from_the_others(events):
     table = settle(events).replace({"event": {"open": "(other)"}})
-    ax = plot_events(table, top=1)
+    ax = plot_event_counts(table, top=1)
     assert names(ax) == ["(other)", "(other)"]
     assert [one.get_ydata().tolist() for one in ax.lines] == [[9, 8, 7, 6], [4, 1, 3, 2]]
 
@@ -150,18 +150,18 @@ def test_an_event_called_other_stays_apart_from_the_others(events):
 def test_an_event_not_listed_on_a_day_is_drawn_as_zero(events):
     table = settle(events)
     table = table[~((table["event"] == "open") & (table["day"] == "2026-09-03"))]
-    assert plot_events(table).lines[0].get_ydata().tolist() == [9, 8, 0, 6]
+    assert plot_event_counts(table).lines[0].get_ydata().tolist() == [9, 8, 0, 6]
 
 
 @pytest.mark.parametrize("top", [0, 31])
 def test_events_refuse_a_top_out_of_range(events, top):
     with pytest.raises(ValueError, match="must be a whole number from 1 to 30"):
-        plot_events(events, top=top)
+        plot_event_counts(events, top=top)
 
 
 def test_thirty_one_lines_are_told_apart_by_colour_and_marker(events):
     table = pd.concat([settle(events).assign(event=f"event {i}") for i in range(40)])
-    ax = plot_events(table, top=30)
+    ax = plot_event_counts(table, top=30)
     assert len({(one.get_color(), one.get_marker()) for one in ax.lines}) == 31
 
 
@@ -179,13 +179,13 @@ def test_dimensions_with_a_period_have_a_dashed_tail(dimensions_over_time):
 
 def test_no_line_leads_over_days_that_are_not_in_the_table(events):
     table = settle(events)
-    (drawn, *_) = plot_events(table[table["day"] != "2026-09-03"]).lines
+    (drawn, *_) = plot_event_counts(table[table["day"] != "2026-09-03"]).lines
     np.testing.assert_equal(drawn.get_ydata(), [9, 8, NAN, 6])
 
 
 def test_names_that_pandas_2_cannot_hash_are_drawn_once_each_with_their_counts(events):
     texts = [pd.array([name] * len(events), dtype=TEXT) for name in ("\ud800 half", "nul\x00 a", "plain")]
     table = pd.concat([settle(events).assign(event=name) for name in texts])
-    ax = plot_events(table)
+    ax = plot_event_counts(table)
     assert sorted(names(ax)) == ["nul\N{REPLACEMENT CHARACTER} a", "plain", "\N{REPLACEMENT CHARACTER} half"]
     assert len({tuple(one.get_ydata()) for one in ax.lines}) == 1

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from nucleus_pandas.plots import plot_daily, plot_errors, plot_growth, plot_version_adoption
+from nucleus_pandas.plots import plot_daily, plot_error_counts, plot_growth, plot_version_adoption
 from nucleus_pandas.plots.tables import checked_table
 from tests.plots.conftest import CASES, TEXT
 from tests.plots.gallery import small
@@ -131,7 +131,7 @@ def test_versions_that_were_read_as_numbers_are_rejected(version_adoption):
 
 def test_negative_counts_are_rejected(errors):
     with pytest.raises(ValueError, match=r"column count must hold whole numbers from 0 up.*negative numbers"):
-        plot_errors(errors.assign(count=-errors["count"]))
+        plot_error_counts(errors.assign(count=-errors["count"]))
 
 
 def test_a_column_that_stands_twice_is_rejected(daily):

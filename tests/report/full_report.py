@@ -76,7 +76,7 @@ def full_report(names: list[str]) -> nu.Report:
     shares = nu.breakdown(pd.DataFrame({"value": names, "count": range(1, len(names) + 1)}))
     for plot, table in [
         (nu.plot_daily, daily()),
-        (nu.plot_events, counted),
+        (nu.plot_event_counts, counted),
         (nu.plot_retention, kept),
         (nu.plot_growth, nu.growth(did, freq="W", **span)),
         (nu.plot_funnel, nu.funnel(did, names[:4], **span)),

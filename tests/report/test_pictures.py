@@ -11,7 +11,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from nucleus_pandas.plots import plot_errors, plot_hours, plot_retention
+from nucleus_pandas.plots import plot_error_counts, plot_hours, plot_retention
 from nucleus_pandas.plots.shares import NOBODY
 from nucleus_pandas.plots.style import PALETTE, QUIET, REST, figures_for_page
 from nucleus_pandas.report.pictures import DARK, svg_of
@@ -53,7 +53,7 @@ def test_grounds_and_hatches_are_dark_on_a_dark_page():
 
 
 def test_bars_that_may_still_grow_are_hatched_in_the_page_too():
-    patterns = named(drawn(plot_errors, small("errors")), "pattern")
+    patterns = named(drawn(plot_error_counts, small("errors")), "pattern")
     assert patterns
     # A ground of the colour of the lines would hide them.
     assert {rect.get("style") for pattern in patterns for rect in named(pattern, "rect")} == {"fill:none"}

@@ -274,7 +274,7 @@ def test_a_plot_function_draws_for_wide_and_for_narrow_screens():
 
 def test_names_in_any_script_are_text_and_no_warning():
     errors = pd.DataFrame({"day": DAILY["day"], "event": "保存", "count": [1, 2, 3], "complete": True, "settled": True})
-    assert "保存</text>" in nu.Report("r").add("Events", nu.plot_events, data=errors).to_html()
+    assert "保存</text>" in nu.Report("r").add("Events", nu.plot_event_counts, data=errors).to_html()
 
 
 def test_a_picture_that_was_drawn_already_scrolls_in_a_box_of_its_own():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TITLE = "Events per day"
 
 
-def plot_events(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -> Axes:
+def plot_event_counts(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -> Axes:
     """Draw how often the most frequent events happened per day.
 
     Parameters
@@ -51,11 +51,11 @@ def plot_events(events: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     Examples
     --------
     >>> app = nu.demo_client()
-    >>> ax = nu.plot_events(nu.load_event_counts(app, "2026-09-01", "2026-10-31"), top=5)
+    >>> ax = nu.plot_event_counts(nu.load_event_counts(app, "2026-09-01", "2026-10-31"), top=5)
     """
     events = checked_table(
         events,
-        plot="plot_events",
+        plot="plot_event_counts",
         maker="load_event_counts",
         dates=["day"],
         texts=["event"],

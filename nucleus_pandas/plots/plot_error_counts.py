@@ -19,7 +19,7 @@ TITLE = "Errors per day"
 _EDGED_DAYS = 70
 
 
-def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -> Axes:
+def plot_error_counts(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -> Axes:
     """Draw the errors per day, the most frequent kinds stacked from below.
 
     Parameters
@@ -55,11 +55,11 @@ def plot_errors(errors: pd.DataFrame, ax: Axes | None = None, *, top: int = 8) -
     Examples
     --------
     >>> app = nu.demo_client()
-    >>> ax = nu.plot_errors(nu.load_error_counts(app, "2026-09-01", "2026-10-31"))
+    >>> ax = nu.plot_error_counts(nu.load_error_counts(app, "2026-09-01", "2026-10-31"))
     """
     errors = checked_table(
         errors,
-        plot="plot_errors",
+        plot="plot_error_counts",
         maker="load_error_counts",
         dates=["day"],
         texts=["error"],

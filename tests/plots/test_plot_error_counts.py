@@ -1,11 +1,11 @@
-"""plot_errors: stacked bars whose open end is hatched."""
+"""plot_error_counts: stacked bars whose open end is hatched."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.patches import StepPatch
 
-from nucleus_pandas.plots import plot_errors
+from nucleus_pandas.plots import plot_error_counts
 
 
 def layers(ax):
@@ -28,29 +28,29 @@ def settle(table):
 
 
 def test_each_error_is_a_layer_as_high_as_its_count(errors):
-    ax = plot_errors(settle(errors))
+    ax = plot_error_counts(settle(errors))
     assert names(ax) == ["uncaughtException", "DiskFull", "Timeout"]
     assert [height for height, _ in layers(ax)] == [[4, 0, 2, 1], [1, 3, 0, 1], [1, 0, 1, 0]]
 
 
 def test_the_top_of_the_stack_is_the_number_of_all_errors(errors):
-    ax = plot_errors(settle(errors))
+    ax = plot_error_counts(settle(errors))
     assert ax.patches[-1].get_data()[0].tolist() == [6, 3, 3, 2]
 
 
 def test_a_bar_stands_over_its_day(errors):
-    edges = plot_errors(settle(errors)).patches[0].get_data()[1]
+    edges = plot_error_counts(settle(errors)).patches[0].get_data()[1]
     assert edges.tolist() == [number_of("2026-09-01") + place - 0.5 for place in range(5)]
 
 
 def test_errors_beyond_top_are_summed_in_grey_on_top(errors):
-    ax = plot_errors(settle(errors), top=1)
+    ax = plot_error_counts(settle(errors), top=1)
     assert names(ax) == ["uncaughtException", "(other)"]
     assert layers(ax)[1][0] == [2, 3, 1, 1]
 
 
 def test_unsettled_and_incomplete_days_are_hatched(errors):
-    ax = plot_errors(errors.query("error == 'DiskFull'"))
+    ax = plot_error_counts(errors.query("error == 'DiskFull'"))
     (settled, plain), (ground, pale), (unsettled, hatched), (incomplete, hollow) = layers(ax)
     np.testing.assert_equal(settled, [1, 3, np.nan, np.nan])
     np.testing.assert_equal(ground, [np.nan, np.nan, 0, np.nan])
@@ -63,27 +63,27 @@ def test_unsettled_and_incomplete_days_are_hatched(errors):
 
 
 def test_the_subtitle_says_what_hatched_means(errors):
-    text = " ".join(plot_errors(errors).texts[0].get_text().split())
+    text = " ".join(plot_error_counts(errors).texts[0].get_text().split())
     assert "Hatched: may still grow" in text
 
 
 def test_a_day_with_a_missing_number_has_a_grey_ground(errors):
     table = settle(errors)
     table.loc[(table["error"] == "Timeout") & (table["day"] == "2026-09-02"), "count"] = pd.NA
-    ax = plot_errors(table)
+    ax = plot_error_counts(table)
     assert grounds(ax) == [number_of("2026-09-02") - 0.5]
     assert "Grey ground: a number is missing." in " ".join(ax.texts[0].get_text().split())
 
 
 def test_a_day_that_the_table_does_not_have_is_no_zero(errors):
     table = settle(errors)
-    ax = plot_errors(table[table["day"] != "2026-09-03"])
+    ax = plot_error_counts(table[table["day"] != "2026-09-03"])
     assert grounds(ax) == [number_of("2026-09-03") - 0.5]
 
 
 def test_an_error_not_listed_on_a_day_is_no_missing_number(errors):
     table = settle(errors)
-    ax = plot_errors(table[table["count"] > 0])
+    ax = plot_error_counts(table[table["count"] > 0])
     assert [height for height, _ in layers(ax)] == [[4, 0, 2, 1], [1, 3, 0, 1], [1, 0, 1, 0]]
     assert "Grey" not in ax.texts[0].get_text()
 
@@ -91,7 +91,7 @@ def test_an_error_not_listed_on_a_day_is_no_missing_number(errors):
 @pytest.mark.parametrize("top", [0, 9])
 def test_errors_refuse_more_names_than_colours(errors, top):
     with pytest.raises(ValueError, match="must be a whole number from 1 to 8"):
-        plot_errors(errors, top=top)
+        plot_error_counts(errors, top=top)
 
 
 def number_of(day: str) -> float:
