@@ -66,11 +66,11 @@ def split_app(segments: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The 13 endpoints over the ledger of one app; ``erase`` is called with the user whom a DELETE names."""
+    """The 13 endpoints over the ledger of one app; ``erase`` erases the user whom a DELETE names, if any."""
 
     ledger: Ledger
     app_id: str
-    erase: Callable[[UserRecord], None]
+    erase: Callable[[str], bool]
     utc_offset_sign: UtcOffsetSign = "east"
     user_path: UserPath = "user_id"
     end_inclusive: bool = False
@@ -80,7 +80,8 @@ class Routes:
         """Return status and body of the answer, by method and path; no body with 204."""
         match method, segments:
             case "DELETE", ["users", user]:
-                self.erase(self.user(user))
+                if not self.erase(user):
+                    raise RefusedError(HTTPStatus.NOT_FOUND, "No such user.")
                 return HTTPStatus.NO_CONTENT, None
             case "GET", ["analytics", *rest]:
                 return HTTPStatus.OK, self._analytics(rest, query, now_ms)

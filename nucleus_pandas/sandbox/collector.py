@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from nucleus_pandas.demo.ledger import UserRecord
 from nucleus_pandas.sandbox.identities import Run, run_of
 from nucleus_pandas.sandbox.messages import HEARTBEAT, Message, MessageError, Tracked, parse_message
 from nucleus_pandas.sandbox.sessions import AppView, view_app
@@ -202,17 +201,26 @@ class Collector:
         app.view.hear(app.heartbeats.values())
         return app.view
 
-    def erase(self, app_id: str, record: UserRecord) -> None:
-        """Erase a user: everything that arrived of theirs, also from the data file."""
+    def erase(self, app_id: str, wanted: str) -> bool:
+        """Erase a user: everything that arrived of theirs, also from the data file and if it is not visible.
+
+        Returns whether there was one.
+        """
         with self._lock:
-            app = self._apps[app_id]
-            seqs = set(self._view(app).seqs[record.user.db_id])
-            self._storage.erase(sorted(seqs))
+            app = self._apps.get(app_id) or _App()
+            view = self._view(app)
+            seqs = view.arrivals_of(wanted)
+            if not seqs:
+                return False
             kept = [arrival for arrival in app.arrivals if arrival.seq not in seqs]
+            origins = view.people.origins_to_keep(kept)
+            self._storage.erase(sorted(seqs), origins)
             self._apps[app_id] = again = _App(counts=app.counts)
             for arrival in kept:
-                self._keep(again, arrival)
-            again.heartbeats = {name: beat for name, beat in app.heartbeats.items() if name not in record.devices}
+                self._keep(again, arrival._replace(origin=origins.get(arrival.seq, arrival.origin)))
+            theirs = {arrival.event.device_id for arrival in app.arrivals if arrival.seq in seqs}
+            again.heartbeats = {name: beat for name, beat in app.heartbeats.items() if name not in theirs}
+            return True
 
     def counts(self) -> dict[str, Counts]:
         """Return what came for each app."""

@@ -18,11 +18,10 @@ from nucleus_pandas.core.dtypes import COUNT, TEXT, Schema, make_frame
 from nucleus_pandas.core.files import full_path
 from nucleus_pandas.demo import check_port, port_problem
 from nucleus_pandas.demo.answers import Answer
-from nucleus_pandas.demo.ledger import UserRecord
 from nucleus_pandas.demo.records import to_ms
 from nucleus_pandas.demo.routes import RefusedError, Routes, check_door, guarded, split_app, split_path
 from nucleus_pandas.demo.server import HOST, JsonServer, ThreadedService
-from nucleus_pandas.exceptions import ConfigurationError
+from nucleus_pandas.exceptions import ConfigurationError, StoreError
 from nucleus_pandas.sandbox.collector import APP_ID, Collector, Limits
 from nucleus_pandas.sandbox.sessions import AppView
 from nucleus_pandas.sandbox.storage import Storage
@@ -240,8 +239,12 @@ class Sandbox(ThreadedService):
             raise RefusedError(HTTPStatus.NOT_FOUND, "No such app.")
         collector = self._running()
 
-        def erase(record: UserRecord) -> None:
-            collector.erase(app_id, record)
+        def erase(wanted: str) -> bool:
+            try:
+                return collector.erase(app_id, wanted)
+            except StoreError as error:
+                self.failures.append(error)
+                raise RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, "The erasure could not be stored.") from None
 
         def question(view: AppView, now_ms: int) -> tuple[int, Answer | None]:
             return Routes(view.ledger, app_id, erase).answer(method, rest, query, now_ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -30,14 +30,26 @@ create table arrivals (
     unique (app, digest)
 );
 """
+# Beside the arrivals, so that older files are read, too. A row names nobody, and is erased with its arrival.
+_ORIGINS = """
+create table if not exists origins (
+    seq integer primary key references arrivals,
+    origin integer not null
+)
+"""
 
 
 class Arrival(NamedTuple):
-    """An event as it was stored; `seq` rises from one to the next."""
+    """An event as it was stored; `seq` rises from one to the next.
+
+    `origin` is the `seq` that the id of whoever the event names is made of, where that arrival was erased with somebody
+    else's.
+    """
 
     seq: int
     received_ms: int
     event: Tracked
+    origin: int | None = None
 
     @property
     def time_ms(self) -> int:
@@ -100,6 +112,7 @@ class Storage:
                 run(statement)
             run(f"pragma application_id = {_APPLICATION_ID}")
             run(f"pragma user_version = {_FORMAT}")
+        run(_ORIGINS)
         run("commit")
 
     def _setting(self, name: str) -> str:
@@ -111,13 +124,15 @@ class Storage:
     def load(self) -> Iterator[tuple[str, Arrival]]:
         """Yield app and event of everything that is stored, in order of arrival."""
         with self._telling("read"):
-            rows = self._connection.execute("select app, seq, received_ms, event from arrivals order by seq")
-            for app, seq, received_ms, event in rows:
+            rows = self._connection.execute(
+                "select app, seq, received_ms, event, origin from arrivals left join origins using (seq) order by seq"
+            )
+            for app, seq, received_ms, event, origin in rows:
                 try:
                     tracked = Tracked.from_json(event)
                 except (ValueError, TypeError):
                     raise StoreError(f"The sandbox's data at {self.path} are damaged.") from None
-                yield app, Arrival(seq, received_ms, tracked)
+                yield app, Arrival(seq, received_ms, tracked, origin)
 
     def add(self, app: str, received_ms: int, events: Sequence[tuple[Tracked, bytes | None]]) -> list[Arrival | None]:
         """Store events with their digests, all or nothing; None for each that was there already.
@@ -135,11 +150,14 @@ class Storage:
         done = self._connection.execute(insert, (app, received_ms, event.to_json(), digest))
         return Arrival(done.lastrowid or 0, received_ms, event) if done.rowcount else None
 
-    def erase(self, seqs: Sequence[int]) -> None:
-        """Delete events for good, also from the log that SQLite keeps beside the file."""
+    def erase(self, seqs: Sequence[int], origins: Mapping[int, int]) -> None:
+        """Delete events for good, also from the log that SQLite keeps beside the file; `origins` are of others."""
+        run = self._connection.executemany
         with self._telling("written"):
             with self._transaction():
-                self._connection.executemany("delete from arrivals where seq = ?", [(seq,) for seq in seqs])
+                run("delete from arrivals where seq = ?", [(seq,) for seq in seqs])
+                run("delete from origins where seq = ?", [(seq,) for seq in seqs])
+                run("insert or replace into origins values (?, ?)", origins.items())
             self._connection.execute("pragma wal_checkpoint(truncate)")
 
     def size(self) -> int:

@@ -172,6 +172,22 @@ def test_a_message_that_cannot_be_stored_is_not_acknowledged(sandbox, tracker, m
     assert log_of(app)["event"].tolist() == ["init", "A"]
 
 
+def test_an_erasure_that_cannot_be_stored_is_no_bug_and_leaves_the_user(sandbox, tracker, monkeypatch, app):
+    tracker(userId="ana").track("init")
+
+    def full(*_):
+        raise nu.StoreError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Storage, "erase", full)
+        url, headers = f"{sandbox.base_url}/apps/{APP}/users/ana", {"Authorization": sandbox.token}
+        answer = requests.delete(url, headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()) == (500, {"error": "The erasure could not be stored."})
+    assert [str(error) for error in sandbox.failures] == ["The disk is full."]
+    sandbox.failures.clear()
+    assert nu.load_users(app)["user_id"].tolist() == ["ana"]
+
+
 @pytest.mark.parametrize("token", [None, "", "wrong", "ünï"])
 def test_the_data_api_needs_the_token(sandbox, tracker, token):
     tracker(userId="ana").track("init")
