@@ -77,7 +77,7 @@ def port_problem(port: int, error: OSError, host: str = "") -> ConfigurationErro
 def check_port(port: object) -> None:
     """Raise for what is no port."""
     if not isinstance(port, int) or not 0 <= port <= 65535:
-        raise ValueError(f"port={port!r} must be a whole number from 0 to 65535; 0 is any that is free.")
+        raise ValueError(f"port={port!r} must be a whole number from 0 to 65535; 0 picks a free port.")
 
 
 def demo_client(

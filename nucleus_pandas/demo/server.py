@@ -121,7 +121,7 @@ class JsonHandler(BaseHTTPRequestHandler):
             f"Date: {formatdate(self.server.now().timestamp(), usegmt=True)}",
             *headers,
         ]
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        if status == HTTPStatus.METHOD_NOT_ALLOWED and not any(header.startswith("Allow:") for header in headers):
             head.append("Allow: GET, DELETE")
         if answer is not None:
             head += ["Content-Type: application/json; charset=utf-8", f"Content-Length: {len(body)}"]

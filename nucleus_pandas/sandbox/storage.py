@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from nucleus_pandas.core.files import create_private, find_intruder, is_full
+from nucleus_pandas.core.files import create_private, find_intruder, is_full, make_private
 from nucleus_pandas.exceptions import ConfigurationError, StoreError, StoreLockedError
 from nucleus_pandas.sandbox.messages import Tracked
 
@@ -88,6 +88,7 @@ class Storage:
         try:
             with self._telling("opened"):
                 self._prepare()
+                self._file = None if path is None else path.stat()
                 self.token, self.salt = self._setting("token"), self._setting("salt")
         except BaseException:
             self._connection.close()
@@ -114,6 +115,9 @@ class Storage:
             run(f"pragma user_version = {_FORMAT}")
         run(_ORIGINS)
         run("commit")
+        if self.path is not None:
+            for file in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+                make_private(file)
 
     def _setting(self, name: str) -> str:
         """Return a secret, which is made when it is first asked for."""
@@ -142,6 +146,7 @@ class Storage:
         StoreError
             When they could not be stored; nothing was.
         """
+        self._check_file()
         with self._telling("written"), self._transaction():
             return [self._insert(app, received_ms, event, digest) for event, digest in events]
 
@@ -159,6 +164,17 @@ class Storage:
                 run("delete from origins where seq = ?", [(seq,) for seq in seqs])
                 run("insert or replace into origins values (?, ?)", origins.items())
             self._connection.execute("pragma wal_checkpoint(truncate)")
+
+    def _check_file(self) -> None:
+        """Make sure that the file still has its name: one that was deleted takes events that nobody finds again."""
+        if self.path is None or self._file is None:
+            return
+        try:
+            there = os.path.samestat(self.path.stat(), self._file)
+        except OSError:
+            there = False
+        if not there:
+            raise StoreError(f"The sandbox's file {self.path} was deleted or moved. Start the sandbox again.")
 
     def size(self) -> int:
         """Return the bytes that the data take; what was erased leaves room."""
@@ -200,7 +216,7 @@ def _check_place(path: Path) -> None:
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder. Name a file, such as {path / 'sandbox.db'}.")
     if not path.parent.is_dir():
-        raise ConfigurationError(f"The folder {path.parent} does not exist. Make it, or name a file elsewhere.")
+        raise ConfigurationError(f"The folder {path.parent} does not exist. Create it, or name a file elsewhere.")
     if reason := find_intruder(path):
         raise ConfigurationError(f"{path} {reason}. Name another file.")
     try:

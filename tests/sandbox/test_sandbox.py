@@ -19,8 +19,9 @@ from websockets.exceptions import ConnectionClosed
 
 import nucleus_pandas as nu
 from nucleus_pandas.cli import main
+from nucleus_pandas.demo.routes import RefusedError, check_door
 from nucleus_pandas.sandbox.storage import Storage
-from tests.sandbox.conftest import APP, HOUR, Tracker, log_of
+from tests.sandbox.conftest import APP, DAY, HOUR, MINUTE, NOON, Tracker, log_of
 
 
 @pytest.fixture
@@ -113,6 +114,49 @@ def test_the_file_can_be_read_by_this_account_only(path, clock):
         client.track("init")
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+def test_a_file_that_others_could_read_is_made_private(path, clock):
+    with nu.Sandbox(path, clock=clock):
+        pass
+    path.chmod(0o666)
+    with nu.Sandbox(path, clock=clock) as sandbox, contextlib.closing(Tracker(sandbox, clock)) as client:
+        client.track("init")
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not delete a file that is open")
+def test_nothing_is_acknowledged_once_the_file_is_deleted_or_replaced(path, clock):
+    with nu.Sandbox(path, clock=clock) as sandbox, contextlib.closing(Tracker(sandbox, clock)) as client:
+        client.track("init")
+        path.unlink()
+        for _ in range(2):
+            assert client.post(client.event("event", "A")) == {"error": "The message could not be stored."}
+            path.touch()
+        assert "was deleted or moved. Start the sandbox again." in str(sandbox.failures[-1])
+
+
+def test_a_clock_that_was_ahead_for_a_while_leaves_no_trace(path, clock):
+    def look(sandbox):
+        with sandbox.client(APP) as app:
+            users = nu.load_users(app)
+            assert sorted(users["user_id"]) == ["ana", "ben"]
+            assert (users["created_at"] <= clock.now).all()
+            assert nu.load_live_user_count(app).loc[0, "users"] == 2
+
+    with nu.Sandbox(path, clock=clock) as sandbox:
+        clock.forward(400 * DAY)
+        for session, user in (("1", "ana"), ("2", "ben")):
+            with contextlib.closing(Tracker(sandbox, clock, session=session, device=user, userId=user)) as client:
+                client.track("init")
+            clock.now = NOON
+        look(sandbox)
+    with nu.Sandbox(path, clock=clock) as sandbox:
+        look(sandbox)
+    clock.now = NOON + MINUTE
+    with nu.Sandbox(path, clock=clock) as sandbox:
+        look(sandbox)
 
 
 def test_a_file_is_of_one_sandbox_at_a_time(path, clock):
@@ -243,7 +287,44 @@ def test_what_is_no_port_is_refused(port):
         nu.Sandbox(port=port)
 
 
-@pytest.mark.parametrize("app_id", ["", "a/b", "x" * 65, None])
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        *(("path", value) for value in (5, True, b"x")),
+        ("host", 5),
+        ("host", None),
+        ("limits", 5),
+        ("limits", {"apps": 1}),
+        ("clock", NOON),
+        ("allow_origins", "*"),
+        ("allow_origins", None),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_named(argument, value):
+    with pytest.raises(TypeError, match=f"^{argument} must be"):
+        nu.Sandbox(**{argument: value})
+
+
+def test_no_host_is_not_every_host():
+    for host in ("", " "):
+        with pytest.raises(ValueError, match="host='' is not an address"):
+            nu.Sandbox(host=host)
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 80), ("LOCALHOST:80", 80), ("[::1]:81", 81), ("127.9.8.7:81", 81)]
+)
+def test_the_names_of_this_machine_open_the_door(host, port):
+    check_door(host, port)
+
+
+@pytest.mark.parametrize("host", [None, "", "127.0.0.1", "127.0.0.1:82", "evil.example:81", "[:81", "localhost:x"])
+def test_other_names_do_not(host):
+    with pytest.raises(RefusedError):
+        check_door(host, 81)
+
+
+@pytest.mark.parametrize("app_id", ["", ".", "..", "a/b", "x" * 65, None])
 def test_what_is_no_app_id_is_refused(sandbox, app_id):
     with pytest.raises(ValueError, match="app_id="):
         sandbox.client(app_id)
@@ -365,13 +446,13 @@ def test_the_command_says_what_is_wrong_and_exits_with_2(sandbox, tmp_path, caps
     assert "Leave out --host" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "127.1", "localhost", "LOCALHOST", "::1"])
 def test_every_address_of_this_machine_will_do(host, clock):
     try:
         sandbox = nu.Sandbox(host=host, clock=clock).start()
     except nu.ConfigurationError:
-        assert host == "::1"
-        pytest.skip("this machine has no IPv6")
+        assert host in ("::1", "127.0.0.2")
+        pytest.skip("this machine has no such address")
     with sandbox, contextlib.closing(Tracker(sandbox, clock)) as client, sandbox.client(APP) as app:
         assert sandbox.is_loopback
         client.track("init")
