@@ -49,7 +49,9 @@ def check_door(host: str | None, port: int) -> None:
     except ValueError:
         fits = False
     if not fits:
-        raise RefusedError(HTTPStatus.MISDIRECTED_REQUEST, "This host name is not served here.")
+        raise RefusedError(
+            HTTPStatus.MISDIRECTED_REQUEST, "This host name is not served here. Use 127.0.0.1 or localhost."
+        )
 
 
 def split_path(target: str) -> tuple[list[str], Query]:

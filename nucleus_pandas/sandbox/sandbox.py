@@ -68,7 +68,7 @@ class Sandbox(ThreadedService):
         File that keeps the events: an SQLite database, created if missing, which only this account can read and one
         sandbox at a time can use. Without one, events are gone when the sandbox stops.
     port : int
-        Port to listen on; 0: any that is free.
+        Port to listen on; 0 picks a free port.
     host : str
         Address to listen on. With any other than this machine's own, whoever reaches it can send events, and whoever
         has the token can read them.
@@ -298,7 +298,7 @@ class Sandbox(ThreadedService):
             self._collector = None
             storage.close()
             if isinstance(error, OSError):
-                raise port_problem(self.port, error, self.host) from None
+                raise port_problem(self.port, error, "sandbox", self.host) from None
             raise
 
 

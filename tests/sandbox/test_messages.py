@@ -321,7 +321,6 @@ def _post(sandbox, body, headers=None, path=f"/app/{APP}/track", method="POST"):
         ({"body": b"{}", "headers": {"Host": "evil.example"}}, 421),
         ({"body": b"{}", "path": "/app/a%2Fb/track"}, 404),
         ({"body": b"{}", "path": "/app/%2E%2E/track"}, 404),
-        ({"body": b"{}", "path": "http://[/app/a/track"}, 400),
         ({"body": b"{}", "path": "/app/%ff/track"}, 400),
         ({"body": b"{}", "path": f"/app/{'x' * 65}/track"}, 404),
         ({"body": iter([b"{}"])}, 411),
@@ -330,6 +329,14 @@ def _post(sandbox, body, headers=None, path=f"/app/{APP}/track", method="POST"):
 def test_a_request_that_is_none_gets_an_error(sandbox, request_, status):
     found, body = _post(sandbox, **request_)
     assert (found, list(json.loads(body))) == (status, ["error"])
+
+
+def test_an_address_that_is_none_gets_an_error(sandbox):
+    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as line:
+        line.sendall(b"POST http://[/app/a/track HTTP/1.1\r\n\r\n")
+        answer = b"".join(iter(lambda: line.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"The path is not a valid URL." in answer
 
 
 def test_a_wrong_method_is_answered_with_those_that_are_right(sandbox):

@@ -265,7 +265,10 @@ def test_a_client_is_given_for_an_address_in_the_network(clock):
 
 
 def test_a_port_in_use_says_what_to_do(sandbox):
-    with pytest.raises(nu.ConfigurationError, match=rf"Port {sandbox.port} is taken.*Choose another one"):
+    with pytest.raises(
+        nu.ConfigurationError,
+        match=rf"Port {sandbox.port} is in use, perhaps by another sandbox\. Stop it, or pass port=0",
+    ):
         nu.Sandbox(port=sandbox.port).start()
 
 
@@ -417,10 +420,13 @@ def test_the_command_serves_until_it_is_stopped(path, clock, monkeypatch, number
         monkeypatch.setenv(name, value)
     with contextlib.closing(Tracker(command, clock, userId="ana@example.org")) as client:
         client.track("init", payload={"secret": "payload"}, date=None)
+        for name in (None, None, ["secret"]):
+            client.post(client.event("event", name))
+        client.say("no JSON")
         with nu.Client.from_env(cache=False) as app:
             assert nu.load_users(app)["user_id"].tolist() == ["ana@example.org"]
     told = ""
-    while "my-app: " not in told:
+    while "my-app: 1 event, 3 events rejected, 1 message rejected" not in told or told.count(": rejected: ") < 3:
         told += command.process.stderr.readline()
     command.process.send_signal(number)
     told += command.process.communicate(timeout=20)[1]
@@ -429,21 +435,29 @@ def test_the_command_serves_until_it_is_stopped(path, clock, monkeypatch, number
     assert f'    Astrolytics.init("{APP}", {{ endpoint: "{command.endpoint}" }})' in told
     assert f'endpoint: "{command.endpoint.removeprefix("ws://")}", devMode: true' in told
     assert "On other machines" not in told
-    assert "my-app: 1 event\n" in told
+    for reason in ("name is missing.", "name must be a string.", "The message is not JSON."):
+        assert told.count(f"nucleus-pandas: rejected: {reason}\n") == 1
     assert "ana@" not in told
     assert "payload" not in told
+    assert "secret" not in told
+    assert "allow_http" not in told
     assert not Path(f"{path}-wal").exists()
 
 
 def test_the_command_says_what_is_wrong_and_exits_with_2(sandbox, tmp_path, capsys):
     assert main(["sandbox", "--port", str(sandbox.port)]) == 2
-    assert "is taken" in capsys.readouterr().err
+    said = "is in use, perhaps by another sandbox. Stop it, or pass --port 0 for any free port."
+    assert said in capsys.readouterr().err
     assert main(["sandbox", "--port", "0", "--data", str(tmp_path)]) == 2
     assert "is a folder" in capsys.readouterr().err
     assert main(["sandbox", "--port", "0", "--app-id", "a/b"]) == 2
     assert "--app-id a/b must be" in capsys.readouterr().err
     assert main(["sandbox", "--port", "0", "--host", "192.0.2.1"]) == 2
     assert "Leave out --host" in capsys.readouterr().err
+    assert main(["sandbox", "--port", "0", "--host", ""]) == 2
+    assert "--host '' is not an address. Leave out --host" in capsys.readouterr().err
+    assert main(["sandbox", "--port", "0", "--allow-origin", "app.example"]) == 2
+    assert "--allow-origin: 'app.example' is not an origin" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "127.1", "localhost", "LOCALHOST", "::1"])

@@ -11,7 +11,7 @@ from nucleus_pandas.api.parsing.values import ParseProblems, clean
 from nucleus_pandas.core import units
 from nucleus_pandas.core.checks import check_choice, checked_columns, checked_number
 from nucleus_pandas.core.dtypes import COUNT, DAY, FLAG, NUMBER, TEXT, Schema, make_frame
-from nucleus_pandas.core.text import MISSING, OTHER, counted
+from nucleus_pandas.core.text import MISSING, OTHER, counted, worded
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.stats.series_baseline import expected_range
 
@@ -347,7 +347,8 @@ def checked_days(frame: object, more: tuple[str, ...], count: str, name: str, lo
     day = _dates_of(frame["day"], name)
     known = day.notna().to_numpy()
     if lack := int(np.count_nonzero(~known)):
-        warn_incomplete(f"{lack:,} of {counted(len(frame), 'row')} of {name} have no day and are left out.")
+        left_out = f"{{}} of {counted(len(frame), 'row')} of {name} [has|have] no day and [is|are] left out."
+        warn_incomplete(worded(left_out, lack))
         frame, day = frame[known], day[known]
     states = {column: frame[column].astype("boolean").fillna(False).astype(bool) for column in ("complete", "settled")}
     return frame.assign(day=day, **{count: _counts(frame[count], name)}, **states)

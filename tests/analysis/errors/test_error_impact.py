@@ -112,7 +112,7 @@ def test_a_return_counts_whether_or_not_it_is_known_to_have_had_errors():
 
 def test_who_may_have_had_an_error_in_a_first_session_is_left_out_and_told():
     sessions = sessions_of(("a", 0, 1, None), ("a", 3, 1, 1), ("b", 0, 1, 1), ("c", 0, 1, 0))
-    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 users are left out"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 users is left out"):
         crude = nu.impact_of_errors(sessions, as_of=NOW).iloc[-1]
     assert (crude["users_without"], crude["users_with"]) == (1, 1)
 

@@ -120,9 +120,7 @@ def tables_of(stories, tmp_path_factory):
                 told = stories[name].result()
             except UnavailableError as reason:
                 pytest.skip(str(reason))
-            spoilt = pytest.warns(
-                nu.IncompleteDataWarning, match="1 users have the id of another one in quotation marks"
-            )
+            spoilt = pytest.warns(nu.IncompleteDataWarning, match="1 user has the id of another one in quotation marks")
             with spoilt if KINDS[name].spoils_user_id else nullcontext():
                 loaded[name] = tables(told)
         return loaded[name]
