@@ -26,7 +26,7 @@ class JsonServer(ThreadingHTTPServer):
     Parameters
     ----------
     port : int
-        Port to listen on; 0: any that is free.
+        Port to listen on; 0 picks a free port.
     answer : callable
         Makes the answers.
     now : callable
@@ -144,7 +144,7 @@ class ThreadedService(ABC):
     Attributes
     ----------
     port : int
-        Port to listen on; 0: any that is free, and once it has started, the one it got.
+        Port to listen on; 0 picks a free port. Once it has started, the one it got.
     """
 
     port: int

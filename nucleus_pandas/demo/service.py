@@ -39,7 +39,7 @@ class DemoService(ThreadedService):
     latency : float
         Seconds to wait before each answer.
     port : int
-        Port to listen on; 0: any that is free.
+        Port to listen on; 0 picks a free port.
 
     Attributes
     ----------

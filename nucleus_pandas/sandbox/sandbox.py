@@ -104,7 +104,7 @@ class Sandbox(ThreadedService):
     together with device, session, date, name and properties; without an id, by the others. An event with neither id nor
     date is new each time. Properties are numbers, texts and booleans; other values are left out.
 
-    A session ends after 30 minutes without an event. Nothing of a session is visible until its ``init`` arrives. An
+    A session ends after 30 minutes without an event. Events of a session without ``init`` are not shown. An
     anonymous user who signs in keeps what they did before; if the app has reported that user id before, it moves to
     that user. Countries are unknown.
 
