@@ -225,7 +225,8 @@ def numbers(log: EventLog, column: str, rows: Ints) -> NDArray[np.float64]:
         )
     values = np.asarray(found.to_numpy(dtype="float64", na_value=np.nan))
     if odd := int(np.count_nonzero((values < 0) | np.isinf(values))):
-        raise ValueError(f"{odd:,} of {len(values):,} numbers in the column {column} are below 0 or infinite.")
+        numbers = f"{{}} of {counted(len(values), 'number')} in the column {column} [is|are] below 0 or infinite."
+        raise ValueError(worded(numbers, odd))
     return values
 
 

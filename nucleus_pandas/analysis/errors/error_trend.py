@@ -385,7 +385,7 @@ def _counts(column: pd.Series, name: str) -> pd.Series:
     odd = ~np.isnan(values) & ((values < 0) | ~np.isfinite(values) | (np.floor(values) != values))
     if odd.any():
         raise ValueError(
-            f"{int(odd.sum()):,} of {len(values):,} numbers in the column {column.name} of {name} are no counts: whole "
-            "numbers from 0, or missing."
+            worded(f"{{}} of {counted(len(values), 'number')} in the column {column.name} of {name} ", int(odd.sum()))
+            + worded("[is no count|are no counts]: whole numbers from 0, or missing.", int(odd.sum()))
         )
     return pd.Series(values, index=column.index)

@@ -170,7 +170,7 @@ def test_only_sessions_of_the_interval_are_said_to_be_left_out():
 def test_errors_that_are_no_numbers_say_how_to_make_some(errors):
     with pytest.raises(TypeError, match=r"the column errors is of type .*pd\.to_numeric"):
         nu.error_free(SESSIONS.assign(errors=errors), freq="D")
-    with pytest.raises(ValueError, match="1 of 5 numbers in the column errors are below 0"):
+    with pytest.raises(ValueError, match="1 of 5 numbers in the column errors is below 0"):
         nu.error_free(SESSIONS.assign(errors=[0, 0, -1, 0, 0]), freq="D")
 
 

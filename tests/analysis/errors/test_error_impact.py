@@ -143,7 +143,7 @@ def test_who_has_a_session_of_a_clock_that_is_years_behind_is_left_out():
 
 
 def test_actions_that_are_no_numbers_are_refused():
-    with pytest.raises(ValueError, match="1 of 14 numbers in the column actions are below 0 or infinite"):
+    with pytest.raises(ValueError, match="1 of 14 numbers in the column actions is below 0 or infinite"):
         nu.impact_of_errors(SESSIONS.assign(actions=[math.inf] + [1.0] * 13))
 
 
