@@ -435,7 +435,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(capsys):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert main(["demo", "--scale", "0.02", "--port", str(port)]) == 2
-    assert f"Port {port} is taken" in capsys.readouterr().err
+    assert f"Port {port} is in use" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tz", ["-05:00", "-0500", "-300"])

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import socket
 from functools import partial
 
 import pandas as pd
@@ -404,10 +405,20 @@ def test_the_file_of_a_sandbox_that_nobody_used_is_empty(plan, tmp_path, monkeyp
 
 def test_a_sandbox_that_is_no_file_is_not_made(plan, tmp_path, capsys):
     assert main(["tracking-check", plan(MET), "--sandbox", "none.db"]) == 2
-    assert "none.db is no file" in capsys.readouterr().err
+    assert "none.db does not exist" in capsys.readouterr().err
     assert not (tmp_path / "none.db").exists()
 
 
 def test_a_file_does_not_change_while_one_waits(plan, capsys):
     assert main(["tracking-check", plan(MET), "--sandbox", "sandbox.db", "--wait", "5"]) == 2
     assert "--wait is for a running sandbox" in capsys.readouterr().err
+
+
+def test_a_sandbox_that_does_not_run_is_named(plan, capsys, monkeypatch):
+    monkeypatch.setenv("NUCLEUS_APP_ID", "my-app")
+    monkeypatch.setenv("NUCLEUS_TOKEN", "token")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    assert main(["tracking-check", plan(MET), "--sandbox", f"http://{address}/api/v1"]) == 2
+    assert capsys.readouterr().err == f"nucleus-pandas: No connection to {address}. Is the sandbox running?\n"

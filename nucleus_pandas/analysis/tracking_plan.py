@@ -233,7 +233,7 @@ def _check_keys(
 
 def _check_name(name: Any, what: str) -> None:
     if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"{what} must be a text that is not empty, not {_kind(name)}.")
+        raise ValueError(f"{what} must be a string that is not empty, not {_kind(name)}.")
 
 
 def _hint(name: str, known: Collection[str]) -> str:

@@ -1,7 +1,7 @@
 """The command ``nucleus-pandas``: results on stdout, progress and errors on stderr.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 incomplete: the same command goes on where it ended. With tracking-check, 1
-says that the plan is not met, and 2 also that it failed.
+Exit codes: 0 done, 1 failed, 2 usage error, 3 incomplete: the same command goes on where it ended. With tracking-check,
+1 says that something differs from the plan, and 2 also that the command failed.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve a made-up app on 127.0.0.1 until Ctrl-C. It answers like the real service.",
         epilog="example: nucleus-pandas demo --port 8765",
     )
-    demo.add_argument("--port", type=int, default=0, help="default: any that is free")
+    demo.add_argument("--port", type=int, default=0, help="default: 0, which picks a free port")
     demo.add_argument("--scale", type=float, default=1.0, help="1 is some 2,500 users and 100,000 events")
     demo.set_defaults(run=_demo)
     add_sandbox(commands)
@@ -119,7 +119,8 @@ def _demo(arguments: argparse.Namespace) -> None:
     print(f"export NUCLEUS_APP_ID={service.app_id}")
     print(f"export NUCLEUS_TOKEN={service.token}")
     print(f"export NUCLEUS_BASE_URL={service.base_url}", flush=True)
-    print("Serving a made-up app; the lines above make it yours in another shell. Ctrl-C ends it.", file=sys.stderr)
+    print("Serving a made-up app. To read from it, paste the lines above into another shell.", file=sys.stderr)
+    print("Press Ctrl-C to stop.", file=sys.stderr)
     with contextlib.suppress(KeyboardInterrupt):
         service.serve_forever()
 

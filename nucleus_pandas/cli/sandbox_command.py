@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import nucleus_pandas as nu
 from nucleus_pandas.cli.shell_messages import tell
+from nucleus_pandas.core.text import counted, worded
 
 _PORT = 8766
 _LOOK_SECONDS = 1.0
@@ -30,7 +31,7 @@ def add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "Prints the settings of the library on stdout; the line for your app and the number of events on stderr.",
         epilog="example: nucleus-pandas sandbox --data sandbox.db",
     )
-    sandbox.add_argument("--port", type=int, default=_PORT, help=f"default: {_PORT}; 0: any that is free")
+    sandbox.add_argument("--port", type=int, default=_PORT, help=f"default: {_PORT}; 0 picks a free port")
     sandbox.add_argument("--data", type=Path, help="file to keep the events in; default: gone at the end")
     sandbox.add_argument("--app-id", default="my-app", help="id of your app in the lines it prints; default: my-app")
     sandbox.add_argument(
@@ -39,11 +40,19 @@ def add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="address to listen on, such as 0.0.0.0 to let other machines in: they can send events, and read them with "
         "the token; default: this machine only",
     )
+    sandbox.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="website whose pages can send events, such as https://app.example, or * for all; repeatable; "
+        "default: apps, files and pages of this machine only",
+    )
     sandbox.set_defaults(run=_sandbox)
 
 
 def _sandbox(arguments: argparse.Namespace) -> None:
-    sandbox = nu.Sandbox(arguments.data, port=arguments.port, host=arguments.host)
+    sandbox = nu.Sandbox(arguments.data, port=arguments.port, host=arguments.host, allow_origins=arguments.allow_origin)
     with _stopping_on_sigterm(), contextlib.suppress(KeyboardInterrupt), sandbox:
         sandbox.client(arguments.app_id).close()  # raises if this cannot be the id of an app
         print(f"export NUCLEUS_APP_ID={arguments.app_id}")
@@ -66,22 +75,31 @@ def _instructions(sandbox: nu.Sandbox, app_id: str) -> str:
     }
     width = max(map(len, lines))
     return (
-        "The lines above make the sandbox the library's service in another shell. In your app, write one of:\n\n"
+        "To read from the sandbox, paste the lines above into another shell. In your app, write one of:\n\n"
         + "".join(f"    {line:{width}}  // {client}\n" for line, client in lines.items())
-        + f"\nOn other machines, write this machine's address in place of {host.rpartition(':')[0]}.\n"
+        + (
+            f"\nOn other machines, write this machine's address in place of {host.rpartition(':')[0]}. "
+            "The library then\n"
+            "sends the token without encryption, which it does only if told to: "
+            "nu.Client.from_env(allow_http=True).\n"
+        )
         * (not sandbox.is_loopback)
-        + "\nCtrl-C ends it."
+        + "\nPress Ctrl-C to stop."
     )
 
 
 def _count(sandbox: nu.Sandbox) -> NoReturn:
-    """Show how many events arrived, whenever more have."""
-    shown, problem = "", None
+    """Show how many events arrived, whenever more have, and why some were rejected, each reason once."""
+    shown, problem, explained = "", None, set[str]()
     while True:
         line = "; ".join(_of_app(*row) for row in sandbox.arrivals().itertuples(index=False))
         if line != shown:
             _show(line)
             shown = line
+        for reason in sandbox.rejections().keys() - explained:
+            explained.add(reason)
+            _end_line()
+            tell(f"rejected: {reason}")
         if sandbox.failures and sandbox.failures[-1] is not problem:
             problem = sandbox.failures[-1]
             _end_line()
@@ -105,11 +123,13 @@ def _end_line() -> None:
 
 
 def _of_app(app_id: str, events: int, *others: int) -> str:
-    names = ("sent again", "events rejected", "messages rejected", "properties left out")
-    parts = [
-        f"{events:,} event{'' if events == 1 else 's'}",
-        *(f"{n:,} {name}" for n, name in zip(others, names, strict=True) if n),
-    ]
+    names = (
+        "{} sent again",
+        "{} [event|events] rejected",
+        "{} [message|messages] rejected",
+        "{} [property|properties] left out",
+    )
+    parts = [counted(events, "event"), *(worded(name, n) for n, name in zip(others, names, strict=True) if n)]
     return f"{app_id}: {', '.join(parts)}"
 
 

@@ -6,7 +6,7 @@ import re
 import sys
 
 _OPTIONS = {name: name for name in ("start", "end", "tz", "window", "sample", "port", "scale", "funnel", "attribute")}
-_OPTIONS |= {"app_id": "app-id", "compare": "compare", "title": "title", "day": "day", "freq": "freq"}
+_OPTIONS |= {"app_id": "app-id", "compare": "compare", "title": "title", "day": "day", "freq": "freq", "host": "host"}
 _VALUE = r"""\[[^]]*\]|\([^)]*\)|"[^"]*"|'[^']*'|[\w.+:-]*\w"""
 _ARGUMENT = re.compile(rf"(?<![\w-])({'|'.join(_OPTIONS)})=({_VALUE})")
 _QUOTED = re.compile(r"""^["']([\w.+:/-]+)["']$""")
@@ -22,6 +22,7 @@ _PHRASES = {
     "the setting user_path of Client": "NUCLEUS_USER_PATH",
     "user_path of Client": "NUCLEUS_USER_PATH",
     "user_path": "NUCLEUS_USER_PATH",
+    "allow_origins: ": "--allow-origin: ",
     "utc_offset_sign": "NUCLEUS_UTC_OFFSET_SIGN",
 }
 

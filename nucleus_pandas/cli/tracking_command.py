@@ -69,8 +69,8 @@ def add_tracking_check(commands: argparse._SubParsersAction[argparse.ArgumentPar
         "tracking-check",
         help="check the events that arrived against a tracking plan",
         description="Check which events and properties of a tracking plan are missing, unexpected or of another type. "
-        "Exit code 0 if the plan is met, 1 if there are problems, 2 for wrong use or when the events cannot be "
-        "loaded, 3 if nothing arrived yet or not all of it could be loaded.",
+        "Exit code 0 if everything matches the plan, 1 if there are problems, 2 for a usage error or when the "
+        "events cannot be loaded, 3 if nothing arrived yet or not all of it could be loaded.",
         epilog="example: nucleus-pandas tracking-check plan.toml --sandbox",
     )
     check.add_argument("plan", type=Path, help="file with the plan, in TOML")
@@ -91,7 +91,7 @@ def add_tracking_check(commands: argparse._SubParsersAction[argparse.ArgumentPar
         type=_seconds,
         default=0.0,
         metavar="SECONDS",
-        help="look again for so long while events of the plan are missing",
+        help="wait up to SECONDS for the planned events",
     )
     check.add_argument("--format", choices=_FORMATS, default="text", help="default: text")
     check.set_defaults(run=_run)
@@ -111,7 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         found = _found(arguments)
     except (nu.NucleusError, OSError) as error:
-        # 1 says that the plan is not met.
+        # 1 says that something differs from the plan.
         tell(error)
         return _FAILED
     print(_FORMATS[arguments.format](arguments.plan, found))
@@ -164,7 +164,7 @@ def _sandbox(where: str) -> Iterator[nu.Client]:
     if _is_file(where):
         if not Path(where).is_file():
             raise ValueError(
-                f"{where} is no file. Name the one that nucleus-pandas sandbox --data wrote, or an address."
+                f"{where} does not exist. Name the one that nucleus-pandas sandbox --data wrote, or an address."
             )
         with nu.Sandbox(where) as sandbox, sandbox.client(_only_app(sandbox, where)) as client:
             yield client
@@ -182,7 +182,11 @@ def _sandbox(where: str) -> Iterator[nu.Client]:
                 f"{client.base_url} is not on this machine, so it is no sandbox. Set the variables that nucleus-pandas "
                 "sandbox prints. To check what your users sent, run nucleus-pandas sync and add --store FILE."
             )
-        yield client
+        try:
+            yield client
+        except nu.NetworkError:
+            address = urlsplit(client.base_url).netloc
+            raise nu.NetworkError(f"No connection to {address}. Is the sandbox running?") from None
 
 
 def _only_app(sandbox: nu.Sandbox, where: str) -> str:

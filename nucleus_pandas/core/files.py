@@ -57,6 +57,12 @@ def create_private(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | _NO_FOLLOW, 0o600)
 
 
+def make_private(path: Path) -> None:
+    """Take the rights of other accounts from a file of ours; nothing if there is none."""
+    if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+
+
 def write_private(path: Path, content: str | bytes, *, replace: bool = True) -> None:
     """Write a file as `open_private` does."""
     with open_private(path, replace=replace) as file:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 #: What a table calls values that are missing, and those beyond its largest.
 MISSING, OTHER = "(none)", "(other)"
 # Comparing takes time that grows with the square of the length.
 _COMPARED = 200
+_AGREEING = re.compile(r"\[([^]|]*)\|([^]|]*)\]")
 
 
 def shown(name: object) -> str:
@@ -42,6 +44,11 @@ def did_you_mean(names: Sequence[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """Write a number and its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def worded(template: str, number: int) -> str:
+    """Write a number in place of ``{}``, and the words that agree with it: ``{} [copy|copies] [is|are] left out``."""
+    return _AGREEING.sub(r"\1" if number == 1 else r"\2", template).replace("{}", f"{number:,}")
 
 
 def is_utf8(text: str) -> bool:

@@ -30,7 +30,7 @@ class DemoClient(Client):
         try:
             self.service = service.start()
         except OSError as error:
-            raise port_problem(service.port, error) from None
+            raise port_problem(service.port, error, "demo") from None
         self._stop = weakref.finalize(self, _stop_soon, service)
         self._stop.atexit = False  # the service ends with the program in any case
         if "transport" not in settings:
@@ -60,24 +60,24 @@ def _stop_soon(service: DemoService) -> None:
     threading.Thread(target=service.stop, name="nucleus-demo-stop", daemon=True).start()
 
 
-def port_problem(port: int, error: OSError, host: str = "") -> ConfigurationError:
+def port_problem(port: int, error: OSError, what: str, host: str = "") -> ConfigurationError:
     """Say why a port cannot be listened on, and what to do."""
     if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
         return ConfigurationError(
             f"{host} is not an address of this machine. Leave out the host for this machine only."
         )
     reasons = {
-        errno.EADDRINUSE: "is taken: another program, perhaps another of these services, listens on it",
-        errno.EACCES: "needs the rights of an administrator",
+        errno.EADDRINUSE: f"is in use, perhaps by another {what}. Stop it, or pass port=0 for any free port",
+        errno.EACCES: "needs the rights of an administrator. Pass port=0 for any free port",
     }
-    reason = reasons.get(error.errno or 0, f"cannot be used ({error.strerror})")
-    return ConfigurationError(f"Port {port} {reason}. Choose another one, or 0 for any that is free.")
+    reason = reasons.get(error.errno or 0, f"cannot be used ({error.strerror}). Pass port=0 for any free port")
+    return ConfigurationError(f"Port {port} {reason}.")
 
 
 def check_port(port: object) -> None:
     """Raise for what is no port."""
     if not isinstance(port, int) or not 0 <= port <= 65535:
-        raise ValueError(f"port={port!r} must be a whole number from 0 to 65535; 0 is any that is free.")
+        raise ValueError(f"port={port!r} must be a whole number from 0 to 65535; 0 picks a free port.")
 
 
 def demo_client(
@@ -95,7 +95,7 @@ def demo_client(
         Tz-aware; fixes the app's clock. By default it is the real one, and the data are moved by whole weeks so
         that they end today.
     port : int
-        The port to listen on; by default any that is free.
+        The port to listen on; 0 picks a free port.
     **settings
         The keyword arguments of `Client`, such as ``tz``.
 

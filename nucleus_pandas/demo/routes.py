@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from nucleus_pandas.api.http.addresses import is_loopback
 from nucleus_pandas.demo import answers
 from nucleus_pandas.demo.answers import Answer, Window
 from nucleus_pandas.demo.ledger import Ledger, UserPath, UserRecord
@@ -42,13 +43,23 @@ def guarded(
 
 def check_door(host: str | None, port: int) -> None:
     """Refuse a host name that is not this machine's: a web page that rebinds its own name still sends that name."""
-    if host not in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"):
-        raise RefusedError(HTTPStatus.MISDIRECTED_REQUEST, "This host name is not served here.")
+    try:
+        parts = urlsplit(f"http://{host or ''}")
+        fits = is_loopback(parts.hostname or "") and (parts.port or 80) == port
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RefusedError(
+            HTTPStatus.MISDIRECTED_REQUEST, "This host name is not served here. Use 127.0.0.1 or localhost."
+        )
 
 
 def split_path(target: str) -> tuple[list[str], Query]:
     """Return the decoded segments of a request's path, and its query."""
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "The path is not a valid URL.") from None
     try:
         # Decoded only after the path was taken apart: an id may hold an encoded slash.
         segments = [unquote(segment, errors="strict") for segment in parts.path.split("/")[1:]]
@@ -66,11 +77,11 @@ def split_app(segments: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The 13 endpoints over the ledger of one app; ``erase`` is called with the user whom a DELETE names."""
+    """The 13 endpoints over the ledger of one app; ``erase`` erases the user whom a DELETE names, if any."""
 
     ledger: Ledger
     app_id: str
-    erase: Callable[[UserRecord], None]
+    erase: Callable[[str], bool]
     utc_offset_sign: UtcOffsetSign = "east"
     user_path: UserPath = "user_id"
     end_inclusive: bool = False
@@ -80,7 +91,8 @@ class Routes:
         """Return status and body of the answer, by method and path; no body with 204."""
         match method, segments:
             case "DELETE", ["users", user]:
-                self.erase(self.user(user))
+                if not self.erase(user):
+                    raise RefusedError(HTTPStatus.NOT_FOUND, "No such user.")
                 return HTTPStatus.NO_CONTENT, None
             case "GET", ["analytics", *rest]:
                 return HTTPStatus.OK, self._analytics(rest, query, now_ms)

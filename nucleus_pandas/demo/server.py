@@ -26,7 +26,7 @@ class JsonServer(ThreadingHTTPServer):
     Parameters
     ----------
     port : int
-        Port to listen on; 0: any that is free.
+        Port to listen on; 0 picks a free port.
     answer : callable
         Makes the answers.
     now : callable
@@ -121,7 +121,7 @@ class JsonHandler(BaseHTTPRequestHandler):
             f"Date: {formatdate(self.server.now().timestamp(), usegmt=True)}",
             *headers,
         ]
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        if status == HTTPStatus.METHOD_NOT_ALLOWED and not any(header.startswith("Allow:") for header in headers):
             head.append("Allow: GET, DELETE")
         if answer is not None:
             head += ["Content-Type: application/json; charset=utf-8", f"Content-Length: {len(body)}"]
@@ -144,7 +144,7 @@ class ThreadedService(ABC):
     Attributes
     ----------
     port : int
-        Port to listen on; 0: any that is free, and once it has started, the one it got.
+        Port to listen on; 0 picks a free port. Once it has started, the one it got.
     """
 
     port: int

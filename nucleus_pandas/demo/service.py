@@ -39,7 +39,7 @@ class DemoService(ThreadedService):
     latency : float
         Seconds to wait before each answer.
     port : int
-        Port to listen on; 0: any that is free.
+        Port to listen on; 0 picks a free port.
 
     Attributes
     ----------
@@ -114,12 +114,19 @@ class DemoService(ThreadedService):
             self._ledger.receive(now_ms)
             return self._routes().answer(method, rest, query, now_ms)
 
+    def _erase(self, wanted: str) -> bool:
+        """Erase the user whom a path names; whether there was one."""
+        record = self._ledger.find(wanted, self.user_path)
+        if record:
+            self._ledger.erase(record)
+        return record is not None
+
     def _routes(self) -> Routes:
         """Return the routes as they are set at present."""
         return Routes(
             self._ledger,
             self.app_id,
-            self._ledger.erase,
+            self._erase,
             utc_offset_sign=self.utc_offset_sign,
             user_path=self.user_path,
             end_inclusive=self.end_inclusive,

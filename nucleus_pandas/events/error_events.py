@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.checks import Span
-from nucleus_pandas.core.text import shown
+from nucleus_pandas.core.text import counted, shown, worded
 from nucleus_pandas.core.warnings import warn, warn_incomplete
 from nucleus_pandas.events.activity_starts import moments
 from nucleus_pandas.events.coverage import held_span
@@ -166,11 +166,11 @@ class Lacking(NamedTuple):
     def warn(self) -> None:
         """Tell it, if there are any."""
         if self.number and self.of_sessions:
-            warn_incomplete(
-                f"{self.number:,} of {self.of:,} sessions are left out: it is not known whether they had errors."
-            )
+            left_out = f"{{}} of {counted(self.of, 'session')} [is|are] left out: it is not known whether "
+            warn_incomplete(worded(left_out + "[it|they] had errors.", self.number))
         elif self.number:
-            warn_incomplete(f"{self.number:,} of {self.of:,} events have no session and are left out.")
+            left_out = f"{{}} of {counted(self.of, 'event')} [has|have] no session and [is|are] left out."
+            warn_incomplete(worded(left_out, self.number))
 
 
 def look_for_sessions(
@@ -225,7 +225,8 @@ def numbers(log: EventLog, column: str, rows: Ints) -> NDArray[np.float64]:
         )
     values = np.asarray(found.to_numpy(dtype="float64", na_value=np.nan))
     if odd := int(np.count_nonzero((values < 0) | np.isinf(values))):
-        raise ValueError(f"{odd:,} of {len(values):,} numbers in the column {column} are below 0 or infinite.")
+        numbers = f"{{}} of {counted(len(values), 'number')} in the column {column} [is|are] below 0 or infinite."
+        raise ValueError(worded(numbers, odd))
     return values
 
 

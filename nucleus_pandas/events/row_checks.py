@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints
-from nucleus_pandas.core.text import counted, shown
+from nucleus_pandas.core.text import counted, shown, worded
 from nucleus_pandas.core.warnings import warn_incomplete
 
 _SPELLED_MISSING = frozenset({"nan", "none", "null", "<na>", "nat", "n/a", "undefined"})
@@ -34,8 +34,9 @@ def checked_sample(sample: object) -> float:
 def warn_left_out(lacking: dict[str, int], left_out: int, of: int, whose: str) -> None:
     """Warn of rows that lack something."""
     if left_out:
-        reasons = ", ".join(f"{number:,} have no {what}" for what, number in lacking.items() if number)
-        warn_incomplete(f"{left_out:,} of {of:,} rows of {whose} are left out: {reasons}.")
+        reasons = ", ".join(worded(f"{{}} [has|have] no {what}", number) for what, number in lacking.items() if number)
+        rows = worded(f"{{}} of {counted(of, 'row')} of {whose} [is|are] left out", left_out)
+        warn_incomplete(f"{rows}: {reasons}.")
 
 
 def kept_rows(lacks: dict[str, Bools], whose: str | None) -> Ints | None:

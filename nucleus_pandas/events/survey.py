@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Ints, distinct
-from nucleus_pandas.core.text import counted
+from nucleus_pandas.core.text import counted, worded
 from nucleus_pandas.core.warnings import warn
 from nucleus_pandas.events.clock_errors import Times, days_of_utc
 from nucleus_pandas.events.log_columns import encode, ids, instants, names
@@ -107,8 +107,8 @@ def split_users(facts: Facts) -> int:
     """Give how many users have events in several buckets; raise where a bucket alone does not identify them."""
     if facts.unclear:
         raise ValueError(
-            f"{facts.unclear:,} of {facts.rows:,} rows have a user_id and no user_db_id, so that it cannot be told in "
-            "each bucket alone who they are of. Fill user_db_id in, or leave the column out."
+            worded(f"{{}} of {facts.rows:,} rows [has|have] a user_id and no user_db_id, so ", facts.unclear)
+            + "that a bucket alone does not tell whose they are. Fill user_db_id in, or leave the column out."
         )
     in_order = np.sort(facts.users)
     return len(np.unique(in_order[1:][in_order[1:] == in_order[:-1]]))

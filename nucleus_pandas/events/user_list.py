@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.arrays import Bools, Ints, is_group_start
+from nucleus_pandas.core.text import counted, worded
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.eventlog import EventLog, LogCache
 from nucleus_pandas.events.json_properties import JsonProperties
@@ -40,7 +41,10 @@ def list_users(users: pd.DataFrame) -> Listed:
     complete = ~missing & (person >= 0)
     if not complete.all():
         warn_incomplete(
-            f"{int((~complete).sum()):,} of {len(complete):,} users have no id or no created_at and are left out."
+            worded(
+                f"{{}} of {counted(len(complete), 'user')} [has|have] no id or no created_at and [is|are] left out.",
+                int((~complete).sum()),
+            )
         )
     row = np.flatnonzero(complete)
     row = row[np.lexsort((time[row], person[row]))]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nucleus_pandas.core.text import percent
+from nucleus_pandas.core.text import counted, percent
 from nucleus_pandas.plots import style
 from nucleus_pandas.plots.series import floats, names_of
 from nucleus_pandas.plots.shares import (
@@ -152,7 +152,8 @@ def _lost(gone: float, kept: float, took: float) -> str:
     """Say how many were lost since the step before and how long the others took."""
     if np.isnan(gone) or np.isnan(kept):
         return ""
-    return f"−{gone:,.0f} ({percent(1 - kept)})" + _median(took)
+    lost = f"−{gone:,.0f} ({percent(1 - kept)})" if gone else "none lost"
+    return lost + _median(took)
 
 
 def _median(took: float) -> str:
@@ -190,12 +191,12 @@ def _notes(table: pd.DataFrame, *, grouped: bool) -> list[str]:
     first = table[table["step"] == table["step"].min()]
     pending, excluded = (np.nansum(floats(first[name])) for name in ("pending", "excluded"))
     lost = "" if grouped else ", with the share of it"
-    how = "Counted, though they" if table["include_pending"].any() else "Left out, as they"
+    how = "Includes" if table["include_pending"].any() else "Left out:"
     return [
         asked_note(table),
         f"Beside a bar: users, their share of those who entered, the median time since the step before; thin line: "
         f"95 % bounds of the share. Pale: lost since the step before{lost}.",
-        f"{how} have had less than the window: {pending:,.0f}." if pending > 0 else "",
+        f"{how} {counted(int(pending), 'user')} whose window is not over." if pending > 0 else "",
         f"Lost to excluded events: {excluded:,.0f}." if excluded > 0 else "",
         "*: fewer than 30 entered." if table["low_n"].any() else "",
         sample_note(table),

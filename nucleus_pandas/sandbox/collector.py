@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from nucleus_pandas.demo.ledger import UserRecord
+from nucleus_pandas.core.text import OTHER, counted
 from nucleus_pandas.sandbox.identities import Run, run_of
-from nucleus_pandas.sandbox.messages import HEARTBEAT, Message, MessageError, Tracked, parse_message
+from nucleus_pandas.sandbox.messages import HEARTBEAT, Incoming, Message, MessageError, Rejected, Tracked, parse_message
 from nucleus_pandas.sandbox.sessions import AppView, view_app
 from nucleus_pandas.sandbox.storage import Arrival, Storage
 
 #: What an app's id is made of: it is a part of addresses.
-APP_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+APP_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}")
 
 Reply = dict[str, Any]
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class Limits:
     messages_per_second : float
         From all clients together; in a burst, ten times as many.
     apps : int
-        Different app ids.
+        Different app ids with events.
     sessions : int
         Runs of apps, of all apps together.
     data_bytes : int
@@ -48,6 +49,10 @@ class Limits:
     sessions: int = 100_000
     data_bytes: int = 100 * 2**20
     connections: int = 200
+
+
+#: How many apps of which nothing could be stored are counted by name; all others are counted together.
+_UNKNOWN_APPS = 5
 
 
 class TooMuchError(Exception):
@@ -94,18 +99,28 @@ class Collector:
         self._storage, self._clock = storage, now_ms
         self._lock = threading.RLock()
         self._apps: dict[str, _App] = {}
-        self._now_ms = 0
+        self._others: dict[str, Counts] = {}  # of apps without events
+        self._reasons: Counter[str] = Counter()
+        self._latest_ms = 0
         self._closed = False
         self._allowance = _Allowance(limits.messages_per_second)
         for app_id, arrival in storage.load():
             self._take(self._apps.setdefault(app_id, _App()), arrival)
-            self._now_ms = arrival.received_ms
+            self._latest_ms = max(self._latest_ms, arrival.received_ms)
 
-    def now_ms(self) -> int:
-        """Return the present, which never goes back: what has arrived stays visible when the clock is set."""
-        with self._lock:
-            self._now_ms = max(self._now_ms, self._clock())
-            return self._now_ms
+    def _now(self) -> int:
+        """Return the present; what arrived before the clock was set back stays visible, as of now."""
+        now_ms = self._clock()
+        if now_ms < self._latest_ms:
+            for app in self._apps.values():
+                app.view = None
+                app.arrivals = _received_by(now_ms, app.arrivals)
+                app.heartbeats = {
+                    name: beat._replace(received_ms=min(now_ms, beat.received_ms))
+                    for name, beat in app.heartbeats.items()
+                }
+        self._latest_ms = now_ms
+        return now_ms
 
     def receive(self, app_id: str, text: str | bytes) -> Reply:
         """Store the events of a message, and return what acknowledges them.
@@ -122,32 +137,50 @@ class Collector:
         with self._lock:
             if self._closed:
                 raise TooMuchError("The sandbox has stopped. Send it again later.")
-            app = self._app(app_id)
             try:
                 if not self._allowance.take():
                     raise TooMuchError("Too many messages a second. Send it again later.")
-                return self._store(app_id, app, parse_message(text))
-            except (MessageError, TooMuchError):
-                app.counts.rejected_messages += 1
+                return self._store(app_id, parse_message(text))
+            except (MessageError, TooMuchError) as error:
+                self.reject(app_id, str(error))
                 raise
 
-    def reject(self, app_id: str) -> None:
-        """Count a message that was refused before it could be read, such as one that is too large."""
+    def reject(self, app_id: str, reason: str) -> None:
+        """Count a message that was refused; one without a valid app id belongs to the other apps."""
         with self._lock:
-            if app := self._apps.get(app_id):
-                app.counts.rejected_messages += 1
+            self._reasons[reason] += 1
+            self._counts_of(app_id).rejected_messages += 1
+
+    def _counts_of(self, app_id: str) -> Counts:
+        """Return where to count for an app, of the many that anybody can name only for some by name."""
+        if app := self._apps.get(app_id):
+            return app.counts
+        if app_id not in self._others and (len(self._others) >= _UNKNOWN_APPS or not APP_ID.fullmatch(app_id)):
+            app_id = OTHER
+        return self._others.setdefault(app_id, Counts())
 
     def _app(self, app_id: str) -> _App:
-        """Return an app, which begins with its first message."""
-        if app_id not in self._apps and len(self._apps) >= self.limits.apps:
-            raise TooMuchError(f"This sandbox takes {self.limits.apps} apps. Check the app id, or use another sandbox.")
-        return self._apps.setdefault(app_id, _App())
+        """Return an app, which begins with its first event that is stored."""
+        if app := self._apps.get(app_id):
+            return app
+        return _App(counts=self._others.get(app_id) or Counts())
 
-    def _store(self, app_id: str, app: _App, message: Message) -> Reply:
-        now_ms = self.now_ms()
+    def _check_apps(self, app_id: str) -> None:
+        if app_id not in self._apps and len(self._apps) >= self.limits.apps:
+            apps = counted(self.limits.apps, "app")
+            raise TooMuchError(f"The sandbox already holds {apps}, its limit. Start it with another data file.")
+
+    def _store(self, app_id: str, message: Message) -> Reply:
+        now_ms = self._now()
+        app = self._app(app_id)
         kept = [one for one in message.incoming if one.event.type != HEARTBEAT]
-        self._check_room(app, [one.event for one in kept])
+        if kept:
+            self._check_apps(app_id)
+            self._check_room(app, [one.event for one in kept])
         arrivals = self._storage.add(app_id, now_ms, [(one.event, one.digest) for one in kept])
+        if kept and app_id not in self._apps:
+            self._apps[app_id] = app
+            self._others.pop(app_id, None)
         for arrival in arrivals:
             if arrival is None:
                 app.counts.duplicates += 1
@@ -156,12 +189,12 @@ class Collector:
         for one in message.incoming:
             if one.event.type == HEARTBEAT:
                 self._hear(app, Arrival(0, now_ms, one.event))
-        app.counts.rejected_events += len(message.errors)
+        if message.rejected:
+            self._counts_of(app_id).rejected_events += len(message.rejected)
+            self._reasons.update(one.reason for one in message.rejected)
         return _reply(message)
 
     def _check_room(self, app: _App, events: list[Tracked]) -> None:
-        if not events:
-            return
         if self._storage.size() >= self.limits.data_bytes:
             raise TooMuchError("The sandbox is full. Start it with another data file.")
         new = {run_of(event) for event in events} - app.runs
@@ -191,7 +224,7 @@ class Collector:
         An app that nothing has come for is empty.
         """
         with self._lock:
-            now_ms = self.now_ms()
+            now_ms = self._now()
             view = self._view(self._apps.get(app_id) or _App())
             view.ledger.receive(now_ms)
             return question(view, now_ms)
@@ -202,22 +235,37 @@ class Collector:
         app.view.hear(app.heartbeats.values())
         return app.view
 
-    def erase(self, app_id: str, record: UserRecord) -> None:
-        """Erase a user: everything that arrived of theirs, also from the data file."""
+    def erase(self, app_id: str, wanted: str) -> bool:
+        """Erase a user: everything that arrived of theirs, also from the data file and if it is not visible.
+
+        Returns whether there was one.
+        """
         with self._lock:
-            app = self._apps[app_id]
-            seqs = set(self._view(app).seqs[record.user.db_id])
-            self._storage.erase(sorted(seqs))
+            app = self._apps.get(app_id) or _App()
+            view = self._view(app)
+            seqs = view.arrivals_of(wanted)
+            if not seqs:
+                return False
             kept = [arrival for arrival in app.arrivals if arrival.seq not in seqs]
+            origins = view.people.origins_to_keep(kept)
+            self._storage.erase(sorted(seqs), origins)
             self._apps[app_id] = again = _App(counts=app.counts)
             for arrival in kept:
-                self._keep(again, arrival)
-            again.heartbeats = {name: beat for name, beat in app.heartbeats.items() if name not in record.devices}
+                self._keep(again, arrival._replace(origin=origins.get(arrival.seq, arrival.origin)))
+            theirs = {arrival.event.device_id for arrival in app.arrivals if arrival.seq in seqs}
+            again.heartbeats = {name: beat for name, beat in app.heartbeats.items() if name not in theirs}
+            return True
 
     def counts(self) -> dict[str, Counts]:
-        """Return what came for each app."""
+        """Return what came for each app, those without events last."""
         with self._lock:
-            return {app_id: replace(app.counts) for app_id, app in self._apps.items()}
+            found = {app_id: app.counts for app_id, app in self._apps.items()} | self._others
+            return {app_id: replace(counts) for app_id, counts in found.items()}
+
+    def reasons(self) -> dict[str, int]:
+        """Return why messages and events were rejected, with how often each."""
+        with self._lock:
+            return dict(self._reasons)
 
     def close(self) -> None:
         """Close the storage; nothing can be stored from here on."""
@@ -227,13 +275,27 @@ class Collector:
 
 
 def _reply(message: Message) -> Reply:
-    """Return what a client expects: the ids it need not send again; an older one, its own confirmation."""
-    reply: Reply = {"reportedIds": [one.id for one in message.incoming if one.id is not None]}
-    if message.errors:
-        reply["errors"] = [{"index": place, "error": text} for place, text in message.errors.items()]
-    elif message.confirmation is not None:
+    """Return what a client expects: the ids it need not send again; an older one, its own confirmation.
+
+    Rejected events are acknowledged, too: clients would send them again for ever, with all that comes after them.
+    """
+    done: list[Incoming | Rejected] = [*message.incoming, *message.rejected]
+    done.sort(key=lambda one: one.place)
+    reply: Reply = {"reportedIds": [one.id for one in done if one.id is not None]}
+    if message.rejected:
+        reply["errors"] = [{"index": one.place, "error": one.reason} for one in message.rejected]
+    if message.confirmation is not None:
         reply["confirmation"] = message.confirmation
     return reply
+
+
+def _received_by(now_ms: int, arrivals: list[Arrival]) -> list[Arrival]:
+    """Return arrivals as none later than the next, and the last not later than now."""
+    found: list[Arrival] = []
+    for arrival in reversed(arrivals):
+        now_ms = min(now_ms, arrival.received_ms)
+        found.append(arrival._replace(received_ms=now_ms))
+    return found[::-1]
 
 
 class _Allowance:

@@ -8,8 +8,8 @@ The rules, of which the reference says nothing:
   else to the one who signs in next.
 - An anonymous user belongs to the first user who signs in with the same ``anonId`` (or device): all they did before,
   and whatever comes later without a user. Whoever signs in there later is a user of their own.
-- The service's id of a user never changes. A user who was anonymous before keeps the id of that time; an anonymous
-  user who turns out to be somebody already known is merged into them.
+- The service's id of a user never changes, not even when somebody else is erased. A user who was anonymous before
+  keeps the id of that time; an anonymous user who turns out to be somebody already known is merged into them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ def anonymous_person(event: Tracked) -> Person:
     return ("anon", event.anon_id) if event.anon_id else ("device", event.device_id)
 
 
+def named_person(event: Tracked) -> Person:
+    """Return whom an event itself names."""
+    return anonymous_person(event) if event.user_id is None else ("user", event.user_id)
+
+
 class People:
     """Who did what, of arrivals in their order.
 
@@ -60,15 +65,15 @@ class People:
 
     def _meet(self, arrival: Arrival) -> None:
         """Note who signs in where for the first time."""
-        event, anonymous = arrival.event, anonymous_person(arrival.event)
-        self._first.setdefault(anonymous, arrival.seq)
-        if event.user_id is None:
+        anonymous, user = anonymous_person(arrival.event), named_person(arrival.event)
+        if user == anonymous:
+            self._first.setdefault(anonymous, arrival.origin or arrival.seq)
             return
-        user = ("user", event.user_id)
+        self._first.setdefault(anonymous, arrival.seq)
         known = user in self._origin
         mine = self._signed_in.setdefault(anonymous, user) == user
         if not known:
-            self._origin[user] = self._first[anonymous] if mine else arrival.seq
+            self._origin[user] = arrival.origin or (self._first[anonymous] if mine else arrival.seq)
 
     def _resolved(self, person: Person) -> Person:
         return self._signed_in.get(person, person)
@@ -83,8 +88,23 @@ class People:
 
     def db_id(self, person: Person) -> str:
         """Return the service's id of a person: 24 hexadecimal digits that tell nothing about them."""
-        origin = self._origin.get(person) or self._first[person]
-        return hashlib.sha256(f"{self._salt}/{origin}".encode()).hexdigest()[:24]
+        return hashlib.sha256(f"{self._salt}/{self._origin_of(person)}".encode()).hexdigest()[:24]
+
+    def _origin_of(self, person: Person) -> int:
+        return self._origin.get(person) or self._first[person]
+
+    def origins_to_keep(self, kept: Sequence[Arrival]) -> dict[int, int]:
+        """Return by arrival the origins that would be others if only the kept arrivals were known."""
+        without = People(kept, self._salt)
+        first: dict[Person, Arrival] = {}
+        for arrival, owner in zip(kept, without.owners, strict=True):
+            if owner == named_person(arrival.event):
+                first.setdefault(owner, arrival)
+        return {
+            arrival.seq: self._origin_of(person)
+            for person, arrival in first.items()
+            if self._origin_of(person) != without._origin_of(person)
+        }
 
 
 def _by_run(arrivals: Sequence[Arrival]) -> list[Person]:
@@ -92,7 +112,8 @@ def _by_run(arrivals: Sequence[Arrival]) -> list[Person]:
     found: list[Person] = []
     signed_in: dict[Run, Person] = {}
     waiting: dict[Run, list[int]] = {}
-    for place, (_, _, event) in enumerate(arrivals):
+    for place, arrival in enumerate(arrivals):
+        event = arrival.event
         run = run_of(event)
         if event.user_id is not None:
             user = signed_in[run] = ("user", event.user_id)

@@ -11,11 +11,13 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from websockets.exceptions import PayloadTooBig
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from nucleus_pandas.core.text import OTHER
 from nucleus_pandas.demo.routes import RefusedError, check_door, split_path
 from nucleus_pandas.demo.server import Answerer, JsonHandler, JsonServer
 from nucleus_pandas.exceptions import StoreError
@@ -27,6 +29,9 @@ _PIECE = 65_536
 _PATIENCE = 60
 _LAST_WORDS = 1.0
 _MESSAGE_FRAMES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+_TOO_LARGE = "The message is too large. Send fewer events at once."
+_FOREIGN = "This website may not send events here. To let it, start the sandbox with --allow-origin."
+_ALLOWED = "Allow: GET, POST, OPTIONS"
 _FROM_ANY_PAGE = "Access-Control-Allow-Origin: *"
 _PREFLIGHT = (
     _FROM_ANY_PAGE,
@@ -51,6 +56,8 @@ class SandboxServer(JsonServer):
         Takes what tracking clients send.
     loopback : bool
         Whether it listens on this machine only, under this machine's names only.
+    may_send : callable
+        Whether the pages of an ``Origin`` can send events.
     """
 
     def __init__(
@@ -63,15 +70,19 @@ class SandboxServer(JsonServer):
         host: str,
         collector: Collector,
         loopback: bool,
+        may_send: Callable[[str], bool],
     ) -> None:
-        self.collector, self.loopback = collector, loopback
+        self.collector, self.loopback, self.may_send = collector, loopback, may_send
         self._talks: set[_Talk] = set()
         super().__init__(port, answer, now, failures, host=host, handler=_Handler)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Hang up on one connection too many."""
         with self._open_lock:
-            return len(self._open) <= self.collector.limits.connections
+            welcome = len(self._open) <= self.collector.limits.connections
+        if not welcome:
+            self.collector.reject(OTHER, "Too many connections at once.")
+        return welcome
 
     def receive(self, app_id: str, text: str | bytes) -> tuple[int, Reply]:
         """Return status and answer for a message."""
@@ -116,10 +127,12 @@ class _Handler(JsonHandler):
         try:
             app_id = self._tracked_app()
         except RefusedError as refused:
-            self._refuse(refused.status, str(refused))
+            self._refuse(OTHER, refused.status, str(refused))
             return
         if app_id is None:
             super().reply()
+        elif not self.server.may_send(self.headers.get("Origin", "null")):
+            self._refuse(app_id, HTTPStatus.FORBIDDEN, _FOREIGN)
         elif self.headers.get("Upgrade", "").lower() == "websocket":
             self.close_connection = True
             _Talk(self.connection, self.server, app_id).run(self._head())
@@ -128,7 +141,7 @@ class _Handler(JsonHandler):
         elif self.command == "OPTIONS":
             self.send_json(HTTPStatus.NO_CONTENT, None, *_PREFLIGHT)
         else:
-            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "Send events with POST, or open a WebSocket.")
+            self._refuse(app_id, HTTPStatus.METHOD_NOT_ALLOWED, "Send events with POST, or open a WebSocket.")
 
     do_GET = do_DELETE = do_POST = do_PUT = do_PATCH = do_OPTIONS = reply  # noqa: N815 - http.server's names
 
@@ -152,19 +165,21 @@ class _Handler(JsonHandler):
         """Take a message out of the body of a request."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
-            self._refuse(HTTPStatus.LENGTH_REQUIRED, "Send the message with its Content-Length.")
+            self._refuse(app_id, HTTPStatus.LENGTH_REQUIRED, "Send the message with its Content-Length.")
         elif len(length) > 12 or int(length) > self.server.collector.limits.message_bytes:
-            self.server.collector.reject(app_id)
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The message is too large. Send fewer events at once.")
+            self._refuse(app_id, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
         else:
             body = self.rfile.read(int(length))
             if len(body) == int(length):
                 self.send_json(*self.server.receive(app_id, body), _FROM_ANY_PAGE)
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _refuse(self, app_id: str, status: int, message: str) -> None:
         """Answer with an error, and hang up: there may be a body that nobody has read."""
+        if self.command in ("POST", "OPTIONS") or "Upgrade" in self.headers:  # others, such as browsers, want pages
+            self.server.collector.reject(app_id, message)
         self.close_connection = True
-        self.send_json(status, {"error": message}, _FROM_ANY_PAGE)
+        more = [_ALLOWED] * (status == HTTPStatus.METHOD_NOT_ALLOWED)
+        self.send_json(status, {"error": message}, *more, *[_FROM_ANY_PAGE] * (message != _FOREIGN))
         _drain(self.connection)
 
     def _head(self) -> bytes:
@@ -191,6 +206,8 @@ class _Talk:
                 if isinstance(request, Request):
                     self._protocol.send_response(self._protocol.accept(request))
             self._flush()
+        if self._protocol.state is not State.OPEN:
+            self._server.collector.reject(self._app_id, "The handshake of a WebSocket failed.")
         self._server.begin(self)
         try:
             while self._protocol.state is State.OPEN:
@@ -214,7 +231,8 @@ class _Talk:
             frames = self._protocol.events_received()
             self._flush()
         if data and self._protocol.parser_exc is not None:
-            self._server.collector.reject(self._app_id)  # too large, or not WebSocket
+            large = isinstance(self._protocol.parser_exc, PayloadTooBig)
+            self._server.collector.reject(self._app_id, _TOO_LARGE if large else "The bytes are not WebSocket.")
         for frame in frames:
             if isinstance(frame, Frame) and frame.opcode in _MESSAGE_FRAMES:
                 self._parts.append(bytes(frame.data))

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from nucleus_pandas.demo.records import ERROR_PREFIX, SYSTEM_PREFIX, is_custom, to_ms
 
@@ -42,6 +42,8 @@ _EARLIEST = to_ms(datetime(1970, 1, 1, tzinfo=UTC))
 _LATEST = to_ms(datetime(2200, 1, 1, tzinfo=UTC))
 _LARGEST_INTEGER = 2**63
 _DIGITS = re.compile(r"[0-9]{1,18}")
+#: Clients of HTTP drop these parts of a path, however they are written.
+_IN_NO_PATH = (".", "..")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -102,17 +104,27 @@ _FIELDS = [field.name for field in fields(Tracked)]
 class Incoming:
     """An event of a message: what to acknowledge it by, and what tells it from every other one."""
 
+    place: int
     id: EventId | None
     event: Tracked
     digest: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event of a message that can never be used: what to acknowledge it by, if that can be read, and why."""
+
+    place: int
+    id: EventId | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """A message: the events that can be used, and by position what is wrong with the others."""
+    """A message: the events that can be used, and what is wrong with the others."""
 
     incoming: list[Incoming]
-    errors: dict[int, str]
+    rejected: list[Rejected]
     confirmation: Scalar = None
 
 
@@ -131,36 +143,42 @@ def parse_message(text: str | bytes) -> Message:
     if not isinstance(message, dict) or not isinstance(message.get("data"), list):
         raise MessageError('A message is an object with a list of events: {"data": [...]}.')
     incoming: list[Incoming] = []
-    errors: dict[int, str] = {}
+    rejected: list[Rejected] = []
     copies: Counter[bytes] = Counter()
     for place, raw in enumerate(message["data"]):
         try:
-            incoming.append(_read(raw, copies))
+            incoming.append(_read(place, raw, copies))
         except MessageError as error:
-            errors[place] = str(error)
+            event_id = raw.get("id") if isinstance(raw, dict) else None
+            rejected.append(Rejected(place, event_id if _can_be_echoed(event_id) else None, str(error)))
     confirmation = message.get("confirmation")
-    return Message(incoming, errors, confirmation if _can_be_echoed(confirmation) else None)
+    return Message(incoming, rejected, confirmation if _can_be_echoed(confirmation) else None)
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)  # NaN and Infinity are no JSON
 
 
-def _read(raw: object, copies: Counter[bytes]) -> Incoming:
+def _read(place: int, raw: object, copies: Counter[bytes]) -> Incoming:
     """Check an event of a message; `copies` counts those without an id that are equal."""
     if not isinstance(raw, dict):
-        raise MessageError("An event is an object.")
+        raise MessageError("Each event must be a JSON object.")
     event = parse_event(raw)
     event_id = raw.get("id")
     if event_id is not None and not _can_be_echoed(event_id):
-        raise MessageError(f"id must be a number, or a text of at most {MAX_TEXT:,} characters.")
-    return Incoming(event_id, event, _digest(event, event_id, copies))
+        raise MessageError(f"id must be a number or a string, of at most {MAX_TEXT:,} characters.")
+    return Incoming(place, event_id, event, _digest(event, event_id, copies))
 
 
 def _can_be_echoed(value: object) -> bool:
     """Whether an answer can name it, character by character."""
     if isinstance(value, str):
         return len(value) <= MAX_TEXT and not _SURROGATE.search(value)
+    return _is_number(value) and len(str(value)) <= MAX_TEXT
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a finite number: JSON such as 1e999 is infinite in Python."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
@@ -192,6 +210,8 @@ def parse_event(raw: Mapping[str, Any]) -> Tracked:
     kind, name = _kind(raw)
     session_id = _session_id(raw.get("sessionId"))
     user_id, anon_id = _id(raw, "userId"), _id(raw, "anonId")
+    if user_id in _IN_NO_PATH:
+        raise MessageError("userId must not be . or .., as no address of the Data API can hold it.")
     device_id = _id(raw, "deviceId") or _id(raw, "machineId")
     if session_id is None and kind != HEARTBEAT:
         raise MessageError("sessionId is missing.")
@@ -289,9 +309,12 @@ def _date(value: object) -> int | None:
 def _id(raw: Mapping[str, Any], field: str) -> str | None:
     """Return an id or the like as text; some apps send numbers, and one client the architecture as 64."""
     value = raw.get(field)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)
-    return _text(raw, field)
+    if _is_number(value):
+        value = str(int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value)
+    text = _text({field: value}, field)
+    if text and "\0" in text:
+        raise MessageError(f"{field} must not contain U+0000.")
+    return text
 
 
 def _text(raw: Mapping[str, Any], field: str) -> str | None:
@@ -300,7 +323,7 @@ def _text(raw: Mapping[str, Any], field: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise MessageError(f"{field} must be a text.")
+        raise MessageError(f"{field} must be a string.")
     if len(value) > MAX_TEXT:
         raise MessageError(f"{field} is longer than {MAX_TEXT:,} characters.")
     return _whole(value) if value.strip() else None

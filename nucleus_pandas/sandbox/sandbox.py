@@ -7,23 +7,25 @@ import hmac
 import ipaddress
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from nucleus_pandas.api.client import Client
+from nucleus_pandas.api.http.addresses import is_loopback
 from nucleus_pandas.core.dtypes import COUNT, TEXT, Schema, make_frame
 from nucleus_pandas.core.files import full_path
 from nucleus_pandas.demo import check_port, port_problem
 from nucleus_pandas.demo.answers import Answer
-from nucleus_pandas.demo.ledger import UserRecord
 from nucleus_pandas.demo.records import to_ms
 from nucleus_pandas.demo.routes import RefusedError, Routes, check_door, guarded, split_app, split_path
 from nucleus_pandas.demo.server import HOST, JsonServer, ThreadedService
-from nucleus_pandas.exceptions import ConfigurationError
+from nucleus_pandas.exceptions import ConfigurationError, StoreError
 from nucleus_pandas.sandbox.collector import APP_ID, Collector, Limits
+from nucleus_pandas.sandbox.doors import checked_host, checked_origins, may_send
 from nucleus_pandas.sandbox.sessions import AppView
 from nucleus_pandas.sandbox.storage import Storage
 
@@ -66,10 +68,13 @@ class Sandbox(ThreadedService):
         File that keeps the events: an SQLite database, created if missing, which only this account can read and one
         sandbox at a time can use. Without one, events are gone when the sandbox stops.
     port : int
-        Port to listen on; 0: any that is free.
+        Port to listen on; 0 picks a free port.
     host : str
         Address to listen on. With any other than this machine's own, whoever reaches it can send events, and whoever
         has the token can read them.
+    allow_origins : sequence of str
+        Websites whose pages can send events, such as ``"https://app.example"``; ``"*"`` stands for all. Apps, files and
+        pages of this machine always can.
     limits : Limits
         How much is accepted.
     clock : callable, optional
@@ -99,7 +104,7 @@ class Sandbox(ThreadedService):
     together with device, session, date, name and properties; without an id, by the others. An event with neither id nor
     date is new each time. Properties are numbers, texts and booleans; other values are left out.
 
-    A session ends after 30 minutes without an event. Nothing of a session is visible until its ``init`` arrives. An
+    A session ends after 30 minutes without an event. Events of a session without ``init`` are not shown. An
     anonymous user who signs in keeps what they did before; if the app has reported that user id before, it moves to
     that user. Countries are unknown.
 
@@ -120,12 +125,18 @@ class Sandbox(ThreadedService):
         *,
         port: int = 0,
         host: str = HOST,
+        allow_origins: Sequence[str] = (),
         limits: Limits | None = None,
         clock: Callable[[], dt.datetime] | None = None,
     ) -> None:
         check_port(port)
-        self.path = None if path is None else full_path("path", path)
-        self.port, self.host = port, host
+        self.path = None if path is None else _checked_path(path)
+        self.port, self.host = port, checked_host(host)
+        self.allow_origins = checked_origins(allow_origins)
+        if limits is not None and not isinstance(limits, Limits):
+            raise TypeError(f"limits must be nucleus_pandas.sandbox.Limits, not {type(limits).__name__}.")
+        if clock is not None and not callable(clock):
+            raise TypeError(f"clock must be callable, not {type(clock).__name__}.")
         self.limits = limits or Limits()
         self.failures: deque[Exception] = deque(maxlen=100)
         self._clock = clock or (lambda: dt.datetime.now(dt.UTC))
@@ -164,10 +175,7 @@ class Sandbox(ThreadedService):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
     def now(self) -> dt.datetime:
         """Return what the sandbox takes for the present."""
@@ -204,15 +212,27 @@ class Sandbox(ThreadedService):
             - events: stored, each once; changes of users and properties are none, and those of erased users are still
               counted until the sandbox stops
             - duplicates: sent again, and left out
-            - rejected_events: not usable, such as an event without a name
-            - rejected_messages: not readable, too large or beyond a limit
+            - rejected_events: not usable, such as an event without a name; acknowledged, as clients would send them
+              again for ever
+            - rejected_messages: not readable, too large, beyond a limit or from a website that may not send
             - dropped_properties: no number, text or boolean, and left out of events that were stored
 
-            Events and properties count since the file was made, the others since the start.
+            Events and properties count since the file was made, the others since the start. Apps without events come
+            last; beyond the first few, ``(other)`` counts them together.
         """
         counts = self._running().counts()
         columns = {name: [getattr(one, name) for one in counts.values()] for name in ARRIVALS if name != "app_id"}
         return make_frame(ARRIVALS, {"app_id": list(counts), **columns})
+
+    def rejections(self) -> dict[str, int]:
+        """Count why messages and events were rejected since the start.
+
+        Returns
+        -------
+        dict
+            How often, by the reason that the clients got, which names fields and holds no values.
+        """
+        return self._running().reasons()
 
     def stop(self) -> None:
         """Stop listening, hang up on everyone and close the file; stopping again does nothing."""
@@ -240,8 +260,12 @@ class Sandbox(ThreadedService):
             raise RefusedError(HTTPStatus.NOT_FOUND, "No such app.")
         collector = self._running()
 
-        def erase(record: UserRecord) -> None:
-            collector.erase(app_id, record)
+        def erase(wanted: str) -> bool:
+            try:
+                return collector.erase(app_id, wanted)
+            except StoreError as error:
+                self.failures.append(error)
+                raise RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, "The erasure could not be stored.") from None
 
         def question(view: AppView, now_ms: int) -> tuple[int, Answer | None]:
             return Routes(view.ledger, app_id, erase).answer(method, rest, query, now_ms)
@@ -268,13 +292,20 @@ class Sandbox(ThreadedService):
                 host=self.host,
                 collector=self._collector,
                 loopback=self.is_loopback,
+                may_send=lambda origin: may_send(origin, self.allow_origins),
             )
         except BaseException as error:
             self._collector = None
             storage.close()
             if isinstance(error, OSError):
-                raise port_problem(self.port, error, self.host) from None
+                raise port_problem(self.port, error, "sandbox", self.host) from None
             raise
+
+
+def _checked_path(path: object) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be a path or a string, not {type(path).__name__}.")
+    return full_path("path", path)
 
 
 def _import_server() -> type[SandboxServer]:

@@ -26,20 +26,27 @@ _CONTEXT = ("platform", "os_version", "arch", "version", "locale", "ram_gb", "mo
 
 @dataclass(frozen=True, slots=True)
 class AppView:
-    """One app as the Data API shows it; `seqs` holds all arrivals of a user by ``_id``, also those not visible."""
+    """One app as the Data API shows it; `seqs` holds all arrivals of each person, also those not visible."""
 
     ledger: Ledger
-    seqs: dict[str, list[int]]
+    seqs: dict[Person, list[int]]
     people: People
     users: dict[Person, User]
     devices: dict[str, Device]
 
+    def arrivals_of(self, wanted: str) -> set[int]:
+        """Return all arrivals of the user that a path names, by ``_id`` only if anonymous; none if nobody."""
+        for person, seqs in self.seqs.items():
+            if wanted == (person[1] if person[0] == "user" else self.people.db_id(person)):
+                return set(seqs)
+        return set()
+
     def hear(self, heartbeats: Iterable[Arrival]) -> None:
         """Let those be online who are known and whose devices said so."""
         self.ledger.heartbeats = [
-            Sighting(self.users[person], self.devices[event.device_id], received_ms)
-            for _, received_ms, event in heartbeats
-            if (person := self.people.of_heartbeat(event)) in self.users and event.device_id in self.devices
+            Sighting(self.users[person], self.devices[beat.event.device_id], beat.received_ms)
+            for beat in heartbeats
+            if (person := self.people.of_heartbeat(beat.event)) in self.users and beat.event.device_id in self.devices
         ]
 
 
@@ -83,8 +90,7 @@ def view_app(arrivals: Sequence[Arrival], salt: str) -> AppView:
     users = _users(visible, pieces, people)
     events, devices = _events(pieces, users, _contexts(visible))
     by_creation = sorted(users.values(), key=lambda user: user.created_ms)
-    by_id = {people.db_id(person): numbers for person, numbers in seqs.items()}
-    return AppView(Ledger(by_creation, events), by_id, people, users, devices)
+    return AppView(Ledger(by_creation, events), seqs, people, users, devices)
 
 
 def _pieces(visible: Iterable[tuple[Arrival, Person]]) -> Iterator[_Piece]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from nucleus_pandas.core.files import create_private, find_intruder, is_full
+from nucleus_pandas.core.files import create_private, find_intruder, is_full, make_private
 from nucleus_pandas.exceptions import ConfigurationError, StoreError, StoreLockedError
 from nucleus_pandas.sandbox.messages import Tracked
 
@@ -30,14 +30,26 @@ create table arrivals (
     unique (app, digest)
 );
 """
+# Beside the arrivals, so that older files are read, too. A row names nobody, and is erased with its arrival.
+_ORIGINS = """
+create table if not exists origins (
+    seq integer primary key references arrivals,
+    origin integer not null
+)
+"""
 
 
 class Arrival(NamedTuple):
-    """An event as it was stored; `seq` rises from one to the next."""
+    """An event as it was stored; `seq` rises from one to the next.
+
+    `origin` is the `seq` that the id of whoever the event names is made of, where that arrival was erased with somebody
+    else's.
+    """
 
     seq: int
     received_ms: int
     event: Tracked
+    origin: int | None = None
 
     @property
     def time_ms(self) -> int:
@@ -76,6 +88,7 @@ class Storage:
         try:
             with self._telling("opened"):
                 self._prepare()
+                self._file = None if path is None else path.stat()
                 self.token, self.salt = self._setting("token"), self._setting("salt")
         except BaseException:
             self._connection.close()
@@ -100,7 +113,11 @@ class Storage:
                 run(statement)
             run(f"pragma application_id = {_APPLICATION_ID}")
             run(f"pragma user_version = {_FORMAT}")
+        run(_ORIGINS)
         run("commit")
+        if self.path is not None:
+            for file in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+                make_private(file)
 
     def _setting(self, name: str) -> str:
         """Return a secret, which is made when it is first asked for."""
@@ -111,13 +128,15 @@ class Storage:
     def load(self) -> Iterator[tuple[str, Arrival]]:
         """Yield app and event of everything that is stored, in order of arrival."""
         with self._telling("read"):
-            rows = self._connection.execute("select app, seq, received_ms, event from arrivals order by seq")
-            for app, seq, received_ms, event in rows:
+            rows = self._connection.execute(
+                "select app, seq, received_ms, event, origin from arrivals left join origins using (seq) order by seq"
+            )
+            for app, seq, received_ms, event, origin in rows:
                 try:
                     tracked = Tracked.from_json(event)
                 except (ValueError, TypeError):
                     raise StoreError(f"The sandbox's data at {self.path} are damaged.") from None
-                yield app, Arrival(seq, received_ms, tracked)
+                yield app, Arrival(seq, received_ms, tracked, origin)
 
     def add(self, app: str, received_ms: int, events: Sequence[tuple[Tracked, bytes | None]]) -> list[Arrival | None]:
         """Store events with their digests, all or nothing; None for each that was there already.
@@ -127,6 +146,7 @@ class Storage:
         StoreError
             When they could not be stored; nothing was.
         """
+        self._check_file()
         with self._telling("written"), self._transaction():
             return [self._insert(app, received_ms, event, digest) for event, digest in events]
 
@@ -135,12 +155,26 @@ class Storage:
         done = self._connection.execute(insert, (app, received_ms, event.to_json(), digest))
         return Arrival(done.lastrowid or 0, received_ms, event) if done.rowcount else None
 
-    def erase(self, seqs: Sequence[int]) -> None:
-        """Delete events for good, also from the log that SQLite keeps beside the file."""
+    def erase(self, seqs: Sequence[int], origins: Mapping[int, int]) -> None:
+        """Delete events for good, also from the log that SQLite keeps beside the file; `origins` are of others."""
+        run = self._connection.executemany
         with self._telling("written"):
             with self._transaction():
-                self._connection.executemany("delete from arrivals where seq = ?", [(seq,) for seq in seqs])
+                run("delete from arrivals where seq = ?", [(seq,) for seq in seqs])
+                run("delete from origins where seq = ?", [(seq,) for seq in seqs])
+                run("insert or replace into origins values (?, ?)", origins.items())
             self._connection.execute("pragma wal_checkpoint(truncate)")
+
+    def _check_file(self) -> None:
+        """Make sure that the file still has its name: one that was deleted takes events that nobody finds again."""
+        if self.path is None or self._file is None:
+            return
+        try:
+            there = os.path.samestat(self.path.stat(), self._file)
+        except OSError:
+            there = False
+        if not there:
+            raise StoreError(f"The sandbox's file {self.path} was deleted or moved. Start the sandbox again.")
 
     def size(self) -> int:
         """Return the bytes that the data take; what was erased leaves room."""
@@ -182,7 +216,7 @@ def _check_place(path: Path) -> None:
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder. Name a file, such as {path / 'sandbox.db'}.")
     if not path.parent.is_dir():
-        raise ConfigurationError(f"The folder {path.parent} does not exist. Make it, or name a file elsewhere.")
+        raise ConfigurationError(f"The folder {path.parent} does not exist. Create it, or name a file elsewhere.")
     if reason := find_intruder(path):
         raise ConfigurationError(f"{path} {reason}. Name another file.")
     try:

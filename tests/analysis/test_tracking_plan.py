@@ -117,8 +117,8 @@ def test_a_byte_order_mark_is_no_part_of_a_plan(plan_file, encoding):
             "[events.A]\nat_least = true",
             "at_least is how often the event must arrive: a whole number from 0 up, not Tr",
         ),
-        ('[events." "]', "the name of an event must be a text that is not empty, not ' '"),
-        ('[events.A]\nrequired."" = "any"', "the name of a property must be a text that is not empty, not ''"),
+        ('[events." "]', "the name of an event must be a string that is not empty, not ' '"),
+        ('[events.A]\nrequired."" = "any"', "the name of a property must be a string that is not empty, not ''"),
         ("[events.A]\n[events.A]", r"plan\.toml is not TOML: .*line 2"),
         ("[events.A]\nx = 1\nx = 2", r"plan\.toml is not TOML: Cannot overwrite"),
         ('{"events": {}}', r"plan\.toml is not TOML: .*line 1"),
@@ -152,5 +152,5 @@ def test_anything_but_a_path_or_a_mapping_is_refused(plan):
 
 @pytest.mark.parametrize("key", [1, None])
 def test_names_in_a_dict_are_texts(key):
-    with pytest.raises(ValueError, match="the name of an event must be a text"):
+    with pytest.raises(ValueError, match="the name of an event must be a string"):
         read_plan({"events": {key: {}}})

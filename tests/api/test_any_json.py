@@ -150,7 +150,7 @@ def test_any_json_becomes_a_frame_of_the_loader_s_columns_or_a_payload_error(nam
 @pytest.mark.parametrize("text", ["now", "today", "2026", "2026-10", "0000-01-01", "9999-12-31T23:59:59-10:00"])
 def test_a_text_that_names_no_instant_of_the_calendar_is_a_missing_time(text):
     answer = {"total": 1, "data": [{**USER, "createdAt": text}]}
-    with pytest.warns(nu.IncompleteDataWarning, match="1 times could not be read"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 time could not be read"):
         users = nu.load_users(canned(answer))
     assert users["created_at"].isna().tolist() == [True]
 

@@ -323,7 +323,9 @@ def test_a_demo_client_that_collects_garbage_in_its_service_s_thread_stops_it_al
 def test_a_demo_port_that_is_taken_is_refused_with_what_to_do():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(nu.ConfigurationError, match=f"Port {port} is taken.* Choose another one, or 0 for any"):
+        with pytest.raises(
+            nu.ConfigurationError, match=f"Port {port} is in use, perhaps by another demo. Stop it, or pass port=0 for"
+        ):
             nu.demo_client(scale=0.02, port=port)
 
 

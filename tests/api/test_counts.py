@@ -99,7 +99,7 @@ def test_what_the_daily_answer_lacks_is_missing_not_zero(data):
 @pytest.mark.parametrize("count", ["12", 1.5, True, [1], 2**63])
 def test_a_count_that_is_no_whole_number_is_missing_with_a_warning(count):
     payload = {"data": {**PUBLISHED_DAILY["data"], "usage": {"2024-03-09": count, "2024-03-10": 7}}}
-    with pytest.warns(IncompleteDataWarning, match="1 counts were no whole numbers"):
+    with pytest.warns(IncompleteDataWarning, match="1 count was no whole number"):
         frame = daily(payload)
     assert frame["sessions"].isna().tolist() == [True, False, False]
     assert frame["sessions"].tolist()[1:] == [7, 0]
@@ -114,7 +114,7 @@ def test_a_day_that_is_no_date_is_left_out_with_a_warning():
 
 def test_a_day_outside_the_window_is_left_out_with_a_warning():
     payload = {"data": {**PUBLISHED_DAILY["data"], "usage": {"2024-03-08": 5, "2024-03-12": 0}}}
-    with pytest.warns(IncompleteDataWarning, match="1 entries are for days outside the interval"):
+    with pytest.warns(IncompleteDataWarning, match="1 entry is for a day outside the interval"):
         frame = daily(payload)
     assert frame["sessions"].tolist() == [0, 0, 0]
 
@@ -150,7 +150,7 @@ def test_a_user_in_both_pieces_of_a_long_day_counts_once():
 @pytest.mark.parametrize("total", [None, 7, 11])
 def test_active_users_of_a_long_day_are_missing_where_the_total_cannot_be_theirs(total):
     payload = {"data": {**LONG_DAY["data"], "totalNumbers": {"users": total}}}
-    with pytest.warns(IncompleteDataWarning, match="1 days on which the clocks change"):
+    with pytest.warns(IncompleteDataWarning, match="1 day on which the clocks change"):
         day = long_day(payload)
     assert pd.isna(day["active_users"])
     assert pd.isna(day["returning_users"])
@@ -175,7 +175,7 @@ def test_hours_that_the_service_leaves_off_are_zero():
 
 
 def test_hours_of_a_null_day_are_missing():
-    with pytest.warns(IncompleteDataWarning, match="1 days of 'hours' are null"):
+    with pytest.warns(IncompleteDataWarning, match="1 day of 'hours' is null"):
         frame = hours({"data": {"hours": {"2024-03-09": None, "2024-03-10": [1]}}})
     assert frame.groupby("day")["sessions"].count().tolist() == [0, 24, 24]
 
@@ -304,7 +304,7 @@ def test_no_events_are_an_empty_frame():
 
 
 def test_a_null_count_is_missing_not_zero():
-    with pytest.warns(IncompleteDataWarning, match="1 counts are null and missing; 1 names have null in place of days"):
+    with pytest.warns(IncompleteDataWarning, match="1 count is null and missing; 1 name has null in place of days"):
         frame = events({"data": {"A": {"2024-03-10": None}, "B": None}})
     assert frame.pivot(index="day", columns="event", values="count").isna().to_numpy().tolist() == [
         [False, True],
@@ -376,7 +376,7 @@ def test_one_bad_row_never_loses_the_others():
         frame = counts.event_properties_frame({"data": rows})
     (warning,) = caught
     assert "2 rows were no objects" in str(warning.message)
-    assert "1 rows have no list under 'keys'" in str(warning.message)
+    assert "1 row has no list under 'keys'" in str(warning.message)
     assert frame.to_numpy().tolist() == [["b", "k", "string"]]
 
 
@@ -464,13 +464,13 @@ def test_a_live_count_that_is_no_number_is_an_error(payload):
 
 def test_a_row_of_values_that_comes_twice_counts_once():
     rows = [{"value": "pro", "count": 35}, {"value": "free", "count": 24}, {"value": "pro", "count": 35}]
-    with pytest.warns(IncompleteDataWarning, match="1 copies of rows are left out"):
+    with pytest.warns(IncompleteDataWarning, match="1 copy of a row is left out"):
         frame = counts.attribute_frame([({"data": rows}, None)], "init", "plan", NOW)
     assert dict(zip(frame["value"], frame["count"], strict=True)) == {"pro": 35, "free": 24}
 
 
 def test_a_value_that_comes_with_several_counts_has_their_sum():
     rows = [{"value": "pro", "count": 35}, {"value": "pro", "count": 2}]
-    with pytest.warns(IncompleteDataWarning, match="1 values came with several counts, which are added up"):
+    with pytest.warns(IncompleteDataWarning, match="1 value came with several counts, which are added up"):
         frame = counts.attribute_frame([({"data": rows}, None)], "init", "plan", NOW)
     assert frame["count"].tolist() == [37]

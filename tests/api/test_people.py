@@ -76,7 +76,7 @@ def test_every_loader_has_one_spelling_for_a_platform_beside_the_one_reported():
 
 def test_a_device_that_tells_no_time_is_not_the_one_seen_last():
     odd = {"_id": "d3", "lastSeen": "zzz", "platform": "linux"}
-    with pytest.warns(IncompleteDataWarning, match="1 times"):
+    with pytest.warns(IncompleteDataWarning, match="1 time"):
         row = people.users_frame([{**USER, "devices": [odd, *USER["devices"]]}]).iloc[0]
     assert (row["platform"], row["devices"]) == ("win", 3)
 
@@ -91,19 +91,19 @@ def test_who_has_no_id_of_the_app_goes_by_the_service_s():
 def test_users_whose_id_is_that_of_another_one_in_quotation_marks_are_reported_and_kept():
     ids = ["ana", '"ana"', '"ben"', '"', ""]
     rows = [{**USER, "_id": str(number), "userId": user_id} for number, user_id in enumerate(ids)]
-    with pytest.warns(IncompleteDataWarning, match="1 users have the id of another one in quotation marks"):
+    with pytest.warns(IncompleteDataWarning, match="1 user has the id of another one in quotation marks"):
         frame = people.users_frame(rows)
     assert frame["user_id"].tolist() == ["ana", '"ana"', '"ben"', '"', "4"]
 
 
 def test_who_has_no_id_at_all_is_left_out_with_a_warning():
-    with pytest.warns(IncompleteDataWarning, match="1 rows have no id"):
+    with pytest.warns(IncompleteDataWarning, match="1 row has no id"):
         frame = people.users_frame([{"props": {}}, USER])
     assert len(frame) == 1
 
 
 def test_a_user_who_comes_twice_counts_once_with_a_warning():
-    with pytest.warns(IncompleteDataWarning, match="1 users came twice"):
+    with pytest.warns(IncompleteDataWarning, match="1 user came twice"):
         frame = people.users_frame([USER, ANOTHER, USER])
     assert frame["user_db_id"].tolist() == ["64a0", "64a1"]
 
@@ -115,7 +115,7 @@ def test_ids_stay_text():
 
 @pytest.mark.parametrize("user", [{"_id": "x"}, {**USER, "devices": None, "props": None, "createdAt": None}])
 def test_what_a_user_lacks_is_missing_and_reported(user):
-    with pytest.warns(IncompleteDataWarning, match="1 rows have no 'createdAt'.*1 rows have no list under 'devices'"):
+    with pytest.warns(IncompleteDataWarning, match="1 row has no 'createdAt'.*1 row has no list under 'devices'"):
         frame = people.users_frame([user])
     assert dtypes(frame, frames.USERS) == frames.USERS
     assert frame[["created_at", "devices", "platform", "version"]].isna().all(axis=None)
@@ -128,13 +128,13 @@ def test_a_user_without_devices_has_zero_of_them():
 @pytest.mark.parametrize("devices", [None, {}, "d1", 0, False])
 @pytest.mark.parametrize("load", [people.users_frame, people.devices_frame])
 def test_devices_that_are_no_list_are_reported(load, devices):
-    with pytest.warns(IncompleteDataWarning, match="1 rows have no list under 'devices'"):
+    with pytest.warns(IncompleteDataWarning, match="1 row has no list under 'devices'"):
         load([{**USER, "devices": devices}])
 
 
 @pytest.mark.parametrize("props", [[], [1], "", 0, False])
 def test_properties_that_are_no_object_are_reported(props):
-    with pytest.warns(IncompleteDataWarning, match="1 rows have something other than an object under 'props'"):
+    with pytest.warns(IncompleteDataWarning, match="1 row has something other than an object under 'props'"):
         frame = people.users_frame([{**USER, "props": props}])
     assert list(frame) == list(frames.USERS)
 
@@ -210,7 +210,7 @@ def test_clocks_that_are_centuries_off_are_kept(text):
 
 @pytest.mark.parametrize("value", [1710000000, "yesterday", "2024-13-40T00:00:00Z", [], True])
 def test_a_time_that_cannot_be_read_is_missing_with_a_warning(value):
-    with pytest.warns(IncompleteDataWarning, match="1 times could not be read"):
+    with pytest.warns(IncompleteDataWarning, match="1 time could not be read"):
         assert people.users_frame([{**USER, "createdAt": value}])["created_at"].isna().all()
 
 
@@ -256,7 +256,7 @@ def test_sessions_read_the_published_shape_by_user_and_start():
 @pytest.mark.parametrize("value", [None, ""])
 def test_what_a_session_lacks_is_missing_and_counted(key, value):
     rows = [[session(*SPAN), {**session(*SPAN, number="2"), key: value}]]
-    words = "1 rows have no" if value is None or key in ("device", "session", "start", "end") else "1 counts were no"
+    words = "1 row has no" if value is None or key in ("device", "session", "start", "end") else "1 count was no"
     with pytest.warns(IncompleteDataWarning, match=words) as caught:
         frame = people.sessions_frame(rows, users("ana"))
     assert len(caught) == 1
@@ -265,7 +265,7 @@ def test_what_a_session_lacks_is_missing_and_counted(key, value):
 
 def test_a_session_that_ends_before_it_starts_has_no_end_and_no_length():
     rows = [[session(*SPAN[::-1]), session(*SPAN, number="2")]]
-    with pytest.warns(IncompleteDataWarning, match="1 sessions end before they start; their end is missing"):
+    with pytest.warns(IncompleteDataWarning, match="1 session ends before it starts; its end is missing"):
         frame = people.sessions_frame(rows, users("ana"))
     assert frame["end"].isna().tolist() == frame["duration_seconds"].isna().tolist() == [False, True]
 
@@ -319,7 +319,7 @@ def test_an_event_is_named_by_its_type_or_by_a_name_should_one_come(fields, even
 
 
 def test_what_an_event_lacks_is_missing():
-    with pytest.warns(IncompleteDataWarning, match="1 events have no name; 2 rows have no 'time'"):
+    with pytest.warns(IncompleteDataWarning, match="1 event has no name; 2 rows have no 'time'"):
         frame = event_log([{}, {"type": "A", "data": None, "first_time": None}], SPAN)
     assert dtypes(frame, frames.EVENT_LOG) == frames.EVENT_LOG
     assert frame["event"].isna().tolist() == [True, False]
@@ -346,44 +346,44 @@ def test_events_of_sessions_that_share_their_ids_go_to_the_one_they_lie_in():
 def test_an_event_a_little_before_its_session_belongs_to_it():
     late = "2024-05-01T12:00:00.000Z"
     events = [{**EVENT, "time": "2024-05-01T11:55:00.000Z"}]
-    with pytest.warns(IncompleteDataWarning, match="1 sessions came with fewer events"):  # the first has none
+    with pytest.warns(IncompleteDataWarning, match="1 session came with fewer events"):  # the first has none
         frame = event_log(events, SPAN, (late, "2024-05-01T12:10:00.000Z"))
     assert frame["session_start"].tolist() == [stamp("2024-05-01T12:00")]
 
 
 def test_events_of_a_session_that_was_not_asked_for_are_left_out_with_a_warning():
-    with pytest.warns(IncompleteDataWarning, match="1 events of other sessions"):
+    with pytest.warns(IncompleteDataWarning, match="1 event of another session"):
         frame = event_log([EVENT, {**EVENT, "time": "2024-05-01T12:00:00.000Z"}], SPAN)
     assert len(frame) == 1
 
 
 def test_a_session_that_ends_before_it_starts_keeps_its_events():
-    with pytest.warns(IncompleteDataWarning, match="1 sessions end before they start"):
+    with pytest.warns(IncompleteDataWarning, match="1 session ends before it starts"):
         frame = event_log([EVENT, {**EVENT, "time": "2024-03-10T12:00:00.000Z"}], SPAN[::-1])
     assert len(frame) == 2
 
 
 def test_a_negative_duration_is_missing_and_counted():
-    with pytest.warns(IncompleteDataWarning, match="1 durations are negative and missing"):
+    with pytest.warns(IncompleteDataWarning, match="1 duration is negative and missing"):
         frame = event_log([{**EVENT, "duration": -4}, {**EVENT, "duration": 0}], SPAN)
     assert frame["duration_seconds"].fillna(-1).tolist() == [-1, 0]
 
 
 @pytest.mark.parametrize("data", [[], [1], "", 0])
 def test_attributes_that_are_no_object_are_counted(data):
-    with pytest.warns(IncompleteDataWarning, match="1 rows have something other than an object under 'data'"):
+    with pytest.warns(IncompleteDataWarning, match="1 row has something other than an object under 'data'"):
         assert list(event_log([{**EVENT, "data": data}], SPAN)) == list(frames.EVENT_LOG)
 
 
 def test_an_event_that_was_sent_twice_counts_once():
-    with pytest.warns(IncompleteDataWarning, match="1 copies of events are left out"):
+    with pytest.warns(IncompleteDataWarning, match="1 copy of an event is left out"):
         frame = event_log([EVENT, dict(EVENT), {**EVENT, "data": {"plan": "free"}}], SPAN)
     assert frame["data.plan"].tolist() == ["pro", "free"]
 
 
 @pytest.mark.parametrize("fields", [{"session_id": "7"}, {"session_id": 7}, {"machine_id": "d2"}])
 def test_an_event_of_another_session_or_device_is_left_out_and_counted(fields):
-    with pytest.warns(IncompleteDataWarning, match="1 events of another device or session are left out"):
+    with pytest.warns(IncompleteDataWarning, match="1 event of another device or session is left out"):
         frame = event_log([EVENT, {**EVENT, "type": "FOREIGN", **fields}], SPAN)
     assert frame["event"].tolist() == ["init"]
 
@@ -402,13 +402,13 @@ def three_sessions(**fields):
 def test_an_event_of_another_user_who_was_asked_for_is_left_out_and_counted():
     answers, sessions = three_sessions()
     answers[0].append({**EVENT, "type": "FOREIGN", "user_id": "ben"})
-    with pytest.warns(IncompleteDataWarning, match="1 events of other users among those asked for are left out"):
+    with pytest.warns(IncompleteDataWarning, match="1 event of other users among those asked for is left out"):
         frame = people.session_events_frame(answers, sessions, range(3))
     assert frame["event"].tolist() == ["init"] * 3
 
 
 def test_an_event_of_a_user_who_was_not_asked_for_is_kept_and_counted():
-    with pytest.warns(IncompleteDataWarning, match="1 events carry the id of a user who was not asked for; they are k"):
+    with pytest.warns(IncompleteDataWarning, match="1 event carries the id of a user who was not asked for; it is k"):
         frame = event_log([EVENT, {**EVENT, "type": "A", "user_id": "old-name"}], SPAN)
     assert frame["user_id"].tolist() == ["ana", "ana"]
 
@@ -526,17 +526,17 @@ def test_a_session_with_fewer_events_than_its_list_counts_is_counted(counts, nam
         warnings.simplefilter("always")
         people.session_events_frame([events], sessions, [0])
     assert [str(one.message).split(": ")[1] for one in said] == [
-        "1 sessions came with fewer events than their list of sessions counts."
+        "1 session came with fewer events than its list of sessions counts."
     ] * short
 
 
 def test_a_user_with_a_device_and_no_sessions_is_counted():
-    with pytest.warns(IncompleteDataWarning, match="1 users have a device, but their list of sessions came empty"):
+    with pytest.warns(IncompleteDataWarning, match="1 user has a device, but their list of sessions came empty"):
         people.warn_of_empty_lists([{"devices": [{}]}, {"devices": []}, {"devices": [{}]}], [[], [], [{}]])
 
 
 def test_a_session_that_comes_twice_is_one():
     rows = [[session(*SPAN), session(*SPAN), session(*SPAN, number="2")]]
-    with pytest.warns(IncompleteDataWarning, match="1 copies of sessions are left out"):
+    with pytest.warns(IncompleteDataWarning, match="1 copy of a session is left out"):
         frame = people.sessions_frame(rows, users("ana"))
     assert frame["session_id"].tolist() == ["2", "48213"]

@@ -83,7 +83,7 @@ def test_sessions_are_a_log_of_their_starts_and_keep_their_columns():
 
 def test_sessions_without_a_start_are_left_out_and_told():
     sessions = pd.DataFrame({"user_id": ["a", "b"], "start": instants("2026-01-05 10:00", None)})
-    with pytest.warns(IncompleteDataWarning, match="1 of 2 rows of the sessions are left out: 1 have no time"):
+    with pytest.warns(IncompleteDataWarning, match="1 of 2 rows of the sessions is left out: 1 has no time"):
         assert len(as_activity(sessions)) == 1
 
 

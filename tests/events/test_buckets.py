@@ -226,7 +226,7 @@ def test_a_user_in_two_buckets_is_refused(tmp_path, monkeypatch):
 
 def test_users_who_are_told_by_two_columns_are_refused(tmp_path):
     write(tmp_path, f"SELECT *, CASE WHEN user_id = 'ann' THEN 'db1' END AS user_db_id FROM ({rows(['ann', 'bob'])})")
-    with pytest.raises(ValueError, match="1 of 2 rows have a user_id and no user_db_id"):
+    with pytest.raises(ValueError, match="1 of 2 rows has a user_id and no user_db_id"):
         nu.Buckets(tmp_path)
 
 

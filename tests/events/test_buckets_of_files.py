@@ -89,7 +89,7 @@ def test_times_in_nanoseconds_are_read(tmp_path, zone):
 def test_a_time_at_the_end_of_days_is_missing(tmp_path):
     events(tmp_path / "a.parquet")
     events(tmp_path / "b.parquet", time="'infinity'::TIMESTAMPTZ")
-    with pytest.warns(nu.IncompleteDataWarning, match="1 of 2 rows of the event log are left out: 1 have no time"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 2 rows of the event log is left out: 1 has no time"):
         large = nu.Buckets(tmp_path)
     assert large.as_of == pd.Timestamp("2026-03-02 10:00", tz="UTC")
 

@@ -218,7 +218,7 @@ def test_a_user_whose_number_is_a_fraction_in_one_partition_is_one_user():
     frame = dask_frame([whole, gaps.assign(time=whole["time"] + pd.Timedelta("1h"))])
     with (
         pytest.warns(UserWarning, match="Events of 1 user lie in several partitions"),
-        pytest.warns(nu.IncompleteDataWarning, match="1 have no user"),
+        pytest.warns(nu.IncompleteDataWarning, match="1 has no user"),
     ):
         assert users_of(frame) == [2, 1]
 

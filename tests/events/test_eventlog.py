@@ -144,7 +144,7 @@ def test_rows_without_user_time_or_event_are_counted_and_left_out():
     with pytest.warns(nu.IncompleteDataWarning) as caught:
         log = nu.EventLog(table)
     assert [str(warning.message) for warning in caught] == [
-        "4 of 5 rows of the event log are left out: 2 have no user, 1 have no time, 1 have no event."
+        "4 of 5 rows of the event log are left out: 2 have no user, 1 has no time, 1 has no event."
     ]
     assert caught[0].filename == __file__
     assert told(log) == [3]
@@ -164,7 +164,7 @@ def test_a_row_that_is_left_out_still_tells_until_when_the_data_are_known():
 def test_every_way_of_having_no_user_is_one(missing):
     table = frame([("a", 1, "X"), ("b", 1, "X")])
     table["user_id"] = pd.Series(["a", missing], dtype=object)
-    with pytest.warns(nu.IncompleteDataWarning, match="1 have no user"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 has no user"):
         assert len(nu.EventLog(table)) == 1
 
 

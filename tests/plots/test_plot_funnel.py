@@ -78,12 +78,12 @@ def test_the_bars_of_segments_tell_their_times_too(funnel):
 
 
 def test_those_who_are_pending_are_told(funnel):
-    assert "have had less than the window: 7." in subtitle(plot_funnel(funnel))
+    assert "7 users whose window is not over." in subtitle(plot_funnel(funnel))
 
 
 def test_those_who_are_pending_are_summed_over_segments(funnel):
     ax = plot_funnel(segmented(free=funnel, pro=funnel))
-    assert "have had less than the window: 14." in subtitle(ax)
+    assert "14 users whose window is not over." in subtitle(ax)
 
 
 def test_a_full_funnel_says_nothing_of_pending_samples_or_few(funnel):
@@ -289,10 +289,21 @@ def test_order_and_window_are_told(funnel, funnel_trend, funnel_users, order, wi
         assert told in subtitle(plot(table.assign(order=order, window=window)))
 
 
+def test_one_who_is_pending_is_told_in_the_singular(funnel):
+    one = funnel.assign(pending=1)
+    assert "Left out: 1 user whose window is not over." in subtitle(plot_funnel(one))
+    assert "Includes 1 user whose window is not over." in subtitle(plot_funnel(one.assign(include_pending=True)))
+
+
+def test_a_step_that_lost_nobody_says_so(funnel):
+    same = funnel.assign(users=funnel["users"].iloc[0], from_start=1.0, from_previous=1.0)
+    written = [text.get_text() for text in plot_funnel(same).texts]
+    assert any(text.startswith("none lost") for text in written)
+    assert not any("−0" in text for text in written)
+
+
 def test_those_who_are_pending_and_counted_are_told(funnel, funnel_trend):
-    assert "Counted, though they have had less than the window: 7." in subtitle(
-        plot_funnel(funnel.assign(include_pending=True))
-    )
+    assert "Includes 7 users whose window is not over." in subtitle(plot_funnel(funnel.assign(include_pending=True)))
     assert "yet, though all are counted." in subtitle(plot_funnel_trend(funnel_trend.assign(include_pending=True)))
 
 

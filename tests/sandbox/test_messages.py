@@ -4,11 +4,13 @@ import base64
 import contextlib
 import http.client
 import json
+import math
 import os
 import socket
 import time
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -24,9 +26,9 @@ INIT = {"type": "init", "id": 1, "sessionId": 1, "deviceId": "d", "date": 179517
 
 def raw(data):
     """Parse the only event of a message; a MessageError if there is something wrong with it."""
-    message = parse_message(json.dumps({"data": [data]}))
-    if message.errors:
-        raise MessageError(message.errors[0])
+    message = parse_message(json.dumps({"data": [data]}).replace("Infinity", "1e999"))
+    if message.rejected:
+        raise MessageError(message.rejected[0].reason)
     return message.incoming[0].event
 
 
@@ -84,20 +86,28 @@ def test_events_with_neither_id_nor_date_are_new_each_time(tracker, app, clock):
     assert log_of(app)["event"].tolist() == ["init", "A", "A"]
 
 
-def test_the_good_events_of_a_message_are_stored_and_the_others_explained(tracker, sandbox, app):
+def test_the_good_events_of_a_message_are_stored_and_the_others_explained_and_not_sent_again(tracker, sandbox, app):
     client = tracker(userId="ana")
-    good = client.event("init")
-    answer = client.post(3, good, client.event("event"), client.event("event", "A", date="soon"))
+    good, nameless, dateless = client.event("init"), client.event("event"), client.event("event", "A", date="soon")
+    answer = client.post(3, good, nameless, dateless)
     assert answer == {
-        "reportedIds": [good["id"]],
+        "reportedIds": [good["id"], nameless["id"], dateless["id"]],
         "errors": [
-            {"index": 0, "error": "An event is an object."},
+            {"index": 0, "error": "Each event must be a JSON object."},
             {"index": 2, "error": "name is missing."},
             {"index": 3, "error": "date must be ISO 8601 or milliseconds since 1970."},
         ],
     }
     assert len(log_of(app)) == 1
     assert sandbox.arrivals().loc[0, "rejected_events"] == 3
+    assert sandbox.rejections() == {one["error"]: 1 for one in answer["errors"]}
+
+
+def test_a_rejected_event_is_not_acknowledged_by_an_id_that_no_answer_can_hold(tracker):
+    client = tracker()
+    answer = client.post(*(client.event("event", id=bad) for bad in ([1], True, "x" * 1001, 10**1500)))
+    assert answer["reportedIds"] == []
+    assert client.say({"confirmation": 0.5, "data": [{}]})["confirmation"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -130,11 +140,11 @@ def test_what_is_no_message_is_answered_and_counted(tracker, sandbox, app, messa
     ("change", "error"),
     [
         ({"type": "surprise"}, "type must be one of"),
-        ({"type": 7}, "type must be a text"),
+        ({"type": 7}, "type must be a string"),
         ({"type": "event"}, "name is missing"),
         ({"type": "error"}, "name is missing"),
         ({"type": "event", "name": "error:"}, "name is missing"),
-        ({"name": ["A"]}, "name must be a text"),
+        ({"name": ["A"]}, "name must be a string"),
         ({"sessionId": None}, "sessionId is missing"),
         ({"sessionId": "abc"}, "sessionId must be"),
         ({"sessionId": -1}, "sessionId must be"),
@@ -150,7 +160,14 @@ def test_what_is_no_message_is_answered_and_counted(tracker, sandbox, app, messa
         ({"id": [1]}, "id must be"),
         ({"id": True}, "id must be"),
         ({"id": "\ud800"}, "id must be"),
+        ({"id": 10**1500}, "id must be"),
         ({"userId": {"a": 1}}, "userId must be"),
+        ({"userId": "."}, "userId must not be"),
+        ({"userId": ".."}, "userId must not be"),
+        ({"userId": "a\0b"}, r"userId must not contain U\+0000"),
+        ({"userId": 10**1500}, "userId is longer"),
+        ({"userId": math.inf}, "userId must be"),
+        ({"deviceId": "\0"}, "deviceId must not contain"),
         ({"deviceId": "x" * 1001}, "deviceId is longer"),
         ({"locale": 3}, "locale must be"),
     ],
@@ -188,7 +205,7 @@ EVENTS = st.lists(st.dictionaries(st.sampled_from(FIELDS), ANYTHING) | JSON, max
 def test_any_event_is_used_or_explained(data):
     text = json.dumps({"data": data}, allow_nan=False, default=str) if _is_json(data) else json.dumps({"data": []})
     message = parse_message(text)
-    assert len(message.incoming) + len(message.errors) == len(json.loads(text)["data"])
+    assert len(message.incoming) + len(message.rejected) == len(json.loads(text)["data"])
     for one in message.incoming:
         assert Tracked.from_json(one.event.to_json()) == one.event
 
@@ -227,7 +244,8 @@ def test_a_message_that_is_too_large_closes_the_connection_only(clock):
         again.track("init")
         again.close()
         assert _post(sandbox, b"x" * 3000)[0] == 413
-        assert sandbox.arrivals().loc[0, ["events", "rejected_messages"]].tolist() == [1, 1]
+        assert sandbox.arrivals().loc[0, ["events", "rejected_messages"]].tolist() == [1, 2]
+        assert sandbox.rejections() == {"The message is too large. Send fewer events at once.": 2}
 
 
 def test_a_message_in_many_pieces_is_one(sandbox, tracker):
@@ -241,7 +259,7 @@ def test_a_message_in_many_pieces_is_one(sandbox, tracker):
 @pytest.mark.parametrize(
     ("limits", "error"),
     [
-        ({"apps": 1}, "takes 1 apps"),
+        ({"apps": 1}, "already holds 1 app, its limit"),
         ({"sessions": 1}, "no more sessions"),
         ({"data_bytes": 40_000}, "is full"),
         ({"messages_per_second": 0.2}, "Too many messages"),
@@ -302,6 +320,7 @@ def _post(sandbox, body, headers=None, path=f"/app/{APP}/track", method="POST"):
         ({"body": b"{}", "headers": {"Content-Length": "x"}}, 411),
         ({"body": b"{}", "headers": {"Host": "evil.example"}}, 421),
         ({"body": b"{}", "path": "/app/a%2Fb/track"}, 404),
+        ({"body": b"{}", "path": "/app/%2E%2E/track"}, 404),
         ({"body": b"{}", "path": "/app/%ff/track"}, 400),
         ({"body": b"{}", "path": f"/app/{'x' * 65}/track"}, 404),
         ({"body": iter([b"{}"])}, 411),
@@ -312,9 +331,36 @@ def test_a_request_that_is_none_gets_an_error(sandbox, request_, status):
     assert (found, list(json.loads(body))) == (status, ["error"])
 
 
+def test_an_address_that_is_none_gets_an_error(sandbox):
+    with socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as line:
+        line.sendall(b"POST http://[/app/a/track HTTP/1.1\r\n\r\n")
+        answer = b"".join(iter(lambda: line.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"The path is not a valid URL." in answer
+
+
+def test_a_wrong_method_is_answered_with_those_that_are_right(sandbox):
+    tracking = requests.put(f"http://127.0.0.1:{sandbox.port}/app/{APP}/track", timeout=10)
+    api = requests.put(f"{sandbox.base_url}/apps/{APP}/users", headers={"Authorization": sandbox.token}, timeout=10)
+    assert [answer.headers["Allow"] for answer in (tracking, api)] == ["GET, POST, OPTIONS", "GET, DELETE"]
+
+
+def test_what_cannot_be_stored_takes_no_place_from_apps_and_is_counted(sandbox, tracker):
+    for number in range(25):
+        assert _post(sandbox, b"garbage", path=f"/app/x{number}/track")[0] == 400
+    assert _post(sandbox, b'{"data": [{}]}', path="/app/x0/track")[0] == 200
+    tracker(userId="ana").track("init")
+    table = sandbox.arrivals().set_index("app_id")
+    assert table.index.tolist() == [APP, "x0", "x1", "x2", "x3", "x4", "(other)"]
+    assert table["rejected_messages"].tolist() == [0, 1, 1, 1, 1, 1, 20]
+    assert table["rejected_events"].sum() == 1
+    assert sandbox.rejections() == {"The message is not JSON.": 25, "name is missing.": 1}
+
+
 def test_a_handshake_that_is_none_is_refused(sandbox):
     for headers in ({"Upgrade": "websocket"}, {"Upgrade": "websocket", "Connection": "Upgrade"}):
         assert _post(sandbox, None, headers, method="GET")[0] in (400, 426)
+    assert sandbox.rejections() == {"The handshake of a WebSocket failed.": 2}
 
 
 def test_bytes_that_are_no_frames_end_one_connection_only(sandbox, tracker):

@@ -1,9 +1,11 @@
 """Whose an event is: users who sign in, change, share a device or have several."""
 
+import contextlib
+
 import pytest
 
 import nucleus_pandas as nu
-from tests.sandbox.conftest import HOUR, MINUTE, log_of
+from tests.sandbox.conftest import APP, HOUR, MINUTE, Tracker, log_of
 
 
 def users(app):
@@ -134,3 +136,46 @@ def test_a_store_follows_an_anonymous_user_who_is_merged_into_another(tracker, a
     nu.sync(app, store, "2026-11-20", "2026-11-20")
     assert store.users()["user_id"].tolist() == ["ana"]
     assert sorted(store.events()["event"]) == ["A", "init", "init"]
+
+
+def test_erasing_a_user_leaves_the_service_ids_of_others_alone(clock, tmp_path):
+    path = tmp_path / "sandbox.db"
+    before = None
+    for erased in ("ana", "carl", None):
+        with nu.Sandbox(path, clock=clock) as sandbox, sandbox.client(APP) as app:
+            if before is None:
+                for session, user in (("1", "ana"), ("2", "carl"), ("3", "ben")):
+                    with contextlib.closing(Tracker(sandbox, clock, session=session)) as client:
+                        client.track("init")
+                        client.track("event", "A", userId=user)
+                    clock.forward(HOUR)
+                before = nu.load_users(app).set_index("user_id")["user_db_id"]["ben"]
+            if erased:
+                app.delete_user(erased, confirm=erased)
+            assert nu.load_users(app).set_index("user_id")["user_db_id"]["ben"] == before
+
+
+def test_erasing_a_user_leaves_the_service_id_of_an_anonymous_one_alone_who_then_signs_in(tracker, app, clock):
+    client = tracker()
+    client.track("init", anonId="first-anon-1")  # of ana, who signs in within this run
+    client.track("event", "A", anonId="other-anon-2", userId="ana")
+    clock.forward(HOUR)
+    again = tracker(session="2", anonId="first-anon-1")
+    again.track("init")
+    table = nu.load_users(app).set_index("user_id")["user_db_id"]
+    before = table.drop("ana").item()
+    app.delete_user("ana", confirm="ana")
+    assert nu.load_users(app)["user_db_id"].tolist() == [before]
+    again.track("event", "B", userId="ben")
+    assert nu.load_users(app)[["user_id", "user_db_id"]].to_numpy().tolist() == [["ben", before]]
+
+
+def test_a_user_without_init_can_be_erased(clock, tmp_path):
+    with nu.Sandbox(tmp_path / "sandbox.db", clock=clock) as sandbox, sandbox.client(APP) as app:
+        with contextlib.closing(Tracker(sandbox, clock, userId="ghost@example.org")) as client:
+            client.track("event", "A")
+        assert len(nu.load_users(app)) == 0
+        app.delete_user("ghost@example.org", confirm="ghost@example.org")
+        assert not any(b"ghost@" in file.read_bytes() for file in tmp_path.iterdir())
+        with pytest.raises(nu.NotFoundError):
+            app.delete_user("ghost@example.org", confirm="ghost@example.org")

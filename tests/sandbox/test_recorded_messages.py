@@ -58,7 +58,7 @@ SENT = {
 @pytest.mark.parametrize("client", SENT)
 def test_what_a_client_sends_is_understood(client):
     message = parse_message(json.dumps({"data": SENT[client]}))
-    assert message.errors == {}
+    assert message.rejected == []
     init = message.incoming[0].event
     assert (init.type, init.platform.lower()) == ("init", "linux")
     assert len({one.event.device_id for one in message.incoming}) == 1

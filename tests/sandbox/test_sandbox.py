@@ -19,8 +19,9 @@ from websockets.exceptions import ConnectionClosed
 
 import nucleus_pandas as nu
 from nucleus_pandas.cli import main
+from nucleus_pandas.demo.routes import RefusedError, check_door
 from nucleus_pandas.sandbox.storage import Storage
-from tests.sandbox.conftest import APP, HOUR, Tracker, log_of
+from tests.sandbox.conftest import APP, DAY, HOUR, MINUTE, NOON, Tracker, log_of
 
 
 @pytest.fixture
@@ -115,6 +116,49 @@ def test_the_file_can_be_read_by_this_account_only(path, clock):
     assert set(modes.values()) == {0o600}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+def test_a_file_that_others_could_read_is_made_private(path, clock):
+    with nu.Sandbox(path, clock=clock):
+        pass
+    path.chmod(0o666)
+    with nu.Sandbox(path, clock=clock) as sandbox, contextlib.closing(Tracker(sandbox, clock)) as client:
+        client.track("init")
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not delete a file that is open")
+def test_nothing_is_acknowledged_once_the_file_is_deleted_or_replaced(path, clock):
+    with nu.Sandbox(path, clock=clock) as sandbox, contextlib.closing(Tracker(sandbox, clock)) as client:
+        client.track("init")
+        path.unlink()
+        for _ in range(2):
+            assert client.post(client.event("event", "A")) == {"error": "The message could not be stored."}
+            path.touch()
+        assert "was deleted or moved. Start the sandbox again." in str(sandbox.failures[-1])
+
+
+def test_a_clock_that_was_ahead_for_a_while_leaves_no_trace(path, clock):
+    def look(sandbox):
+        with sandbox.client(APP) as app:
+            users = nu.load_users(app)
+            assert sorted(users["user_id"]) == ["ana", "ben"]
+            assert (users["created_at"] <= clock.now).all()
+            assert nu.load_live_user_count(app).loc[0, "users"] == 2
+
+    with nu.Sandbox(path, clock=clock) as sandbox:
+        clock.forward(400 * DAY)
+        for session, user in (("1", "ana"), ("2", "ben")):
+            with contextlib.closing(Tracker(sandbox, clock, session=session, device=user, userId=user)) as client:
+                client.track("init")
+            clock.now = NOON
+        look(sandbox)
+    with nu.Sandbox(path, clock=clock) as sandbox:
+        look(sandbox)
+    clock.now = NOON + MINUTE
+    with nu.Sandbox(path, clock=clock) as sandbox:
+        look(sandbox)
+
+
 def test_a_file_is_of_one_sandbox_at_a_time(path, clock):
     with nu.Sandbox(path, clock=clock) as first:
         with pytest.raises(nu.StoreLockedError, match="in use by another sandbox"):
@@ -172,6 +216,22 @@ def test_a_message_that_cannot_be_stored_is_not_acknowledged(sandbox, tracker, m
     assert log_of(app)["event"].tolist() == ["init", "A"]
 
 
+def test_an_erasure_that_cannot_be_stored_is_no_bug_and_leaves_the_user(sandbox, tracker, monkeypatch, app):
+    tracker(userId="ana").track("init")
+
+    def full(*_):
+        raise nu.StoreError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Storage, "erase", full)
+        url, headers = f"{sandbox.base_url}/apps/{APP}/users/ana", {"Authorization": sandbox.token}
+        answer = requests.delete(url, headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()) == (500, {"error": "The erasure could not be stored."})
+    assert [str(error) for error in sandbox.failures] == ["The disk is full."]
+    sandbox.failures.clear()
+    assert nu.load_users(app)["user_id"].tolist() == ["ana"]
+
+
 @pytest.mark.parametrize("token", [None, "", "wrong", "ünï"])
 def test_the_data_api_needs_the_token(sandbox, tracker, token):
     tracker(userId="ana").track("init")
@@ -205,7 +265,10 @@ def test_a_client_is_given_for_an_address_in_the_network(clock):
 
 
 def test_a_port_in_use_says_what_to_do(sandbox):
-    with pytest.raises(nu.ConfigurationError, match=rf"Port {sandbox.port} is taken.*Choose another one"):
+    with pytest.raises(
+        nu.ConfigurationError,
+        match=rf"Port {sandbox.port} is in use, perhaps by another sandbox\. Stop it, or pass port=0",
+    ):
         nu.Sandbox(port=sandbox.port).start()
 
 
@@ -227,7 +290,44 @@ def test_what_is_no_port_is_refused(port):
         nu.Sandbox(port=port)
 
 
-@pytest.mark.parametrize("app_id", ["", "a/b", "x" * 65, None])
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        *(("path", value) for value in (5, True, b"x")),
+        ("host", 5),
+        ("host", None),
+        ("limits", 5),
+        ("limits", {"apps": 1}),
+        ("clock", NOON),
+        ("allow_origins", "*"),
+        ("allow_origins", None),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_named(argument, value):
+    with pytest.raises(TypeError, match=f"^{argument} must be"):
+        nu.Sandbox(**{argument: value})
+
+
+def test_no_host_is_not_every_host():
+    for host in ("", " "):
+        with pytest.raises(ValueError, match="host='' is not an address"):
+            nu.Sandbox(host=host)
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 80), ("LOCALHOST:80", 80), ("[::1]:81", 81), ("127.9.8.7:81", 81)]
+)
+def test_the_names_of_this_machine_open_the_door(host, port):
+    check_door(host, port)
+
+
+@pytest.mark.parametrize("host", [None, "", "127.0.0.1", "127.0.0.1:82", "evil.example:81", "[:81", "localhost:x"])
+def test_other_names_do_not(host):
+    with pytest.raises(RefusedError):
+        check_door(host, 81)
+
+
+@pytest.mark.parametrize("app_id", ["", ".", "..", "a/b", "x" * 65, None])
 def test_what_is_no_app_id_is_refused(sandbox, app_id):
     with pytest.raises(ValueError, match="app_id="):
         sandbox.client(app_id)
@@ -320,10 +420,13 @@ def test_the_command_serves_until_it_is_stopped(path, clock, monkeypatch, number
         monkeypatch.setenv(name, value)
     with contextlib.closing(Tracker(command, clock, userId="ana@example.org")) as client:
         client.track("init", payload={"secret": "payload"}, date=None)
+        for name in (None, None, ["secret"]):
+            client.post(client.event("event", name))
+        client.say("no JSON")
         with nu.Client.from_env(cache=False) as app:
             assert nu.load_users(app)["user_id"].tolist() == ["ana@example.org"]
     told = ""
-    while "my-app: " not in told:
+    while "my-app: 1 event, 3 events rejected, 1 message rejected" not in told or told.count(": rejected: ") < 3:
         told += command.process.stderr.readline()
     command.process.send_signal(number)
     told += command.process.communicate(timeout=20)[1]
@@ -332,30 +435,38 @@ def test_the_command_serves_until_it_is_stopped(path, clock, monkeypatch, number
     assert f'    Astrolytics.init("{APP}", {{ endpoint: "{command.endpoint}" }})' in told
     assert f'endpoint: "{command.endpoint.removeprefix("ws://")}", devMode: true' in told
     assert "On other machines" not in told
-    assert "my-app: 1 event\n" in told
+    for reason in ("name is missing.", "name must be a string.", "The message is not JSON."):
+        assert told.count(f"nucleus-pandas: rejected: {reason}\n") == 1
     assert "ana@" not in told
     assert "payload" not in told
+    assert "secret" not in told
+    assert "allow_http" not in told
     assert not Path(f"{path}-wal").exists()
 
 
 def test_the_command_says_what_is_wrong_and_exits_with_2(sandbox, tmp_path, capsys):
     assert main(["sandbox", "--port", str(sandbox.port)]) == 2
-    assert "is taken" in capsys.readouterr().err
+    said = "is in use, perhaps by another sandbox. Stop it, or pass --port 0 for any free port."
+    assert said in capsys.readouterr().err
     assert main(["sandbox", "--port", "0", "--data", str(tmp_path)]) == 2
     assert "is a folder" in capsys.readouterr().err
     assert main(["sandbox", "--port", "0", "--app-id", "a/b"]) == 2
     assert "--app-id a/b must be" in capsys.readouterr().err
     assert main(["sandbox", "--port", "0", "--host", "192.0.2.1"]) == 2
     assert "Leave out --host" in capsys.readouterr().err
+    assert main(["sandbox", "--port", "0", "--host", ""]) == 2
+    assert "--host '' is not an address. Leave out --host" in capsys.readouterr().err
+    assert main(["sandbox", "--port", "0", "--allow-origin", "app.example"]) == 2
+    assert "--allow-origin: 'app.example' is not an origin" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "127.1", "localhost", "LOCALHOST", "::1"])
 def test_every_address_of_this_machine_will_do(host, clock):
     try:
         sandbox = nu.Sandbox(host=host, clock=clock).start()
     except nu.ConfigurationError:
-        assert host == "::1"
-        pytest.skip("this machine has no IPv6")
+        assert host in ("::1", "127.0.0.2")
+        pytest.skip("this machine has no such address")
     with sandbox, contextlib.closing(Tracker(sandbox, clock)) as client, sandbox.client(APP) as app:
         assert sandbox.is_loopback
         client.track("init")

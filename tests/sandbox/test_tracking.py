@@ -1,10 +1,14 @@
 """What tracking clients report, as the loaders show it."""
 
+import contextlib
 import datetime as dt
 import json
 
 import pandas as pd
 import pytest
+import requests
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 import nucleus_pandas as nu
 from tests.sandbox.conftest import APP, DAY, HOUR, MINUTE, NOON, log_of
@@ -261,7 +265,7 @@ def test_a_post_takes_the_same_messages(tracker, sandbox, app):
     event = tracker(userId="ana").event("init")
     connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=10)
     for path in (f"/app/{APP}/track", f"/{APP}/", f"/{APP}"):
-        connection.request("POST", path, json.dumps({"data": [event]}), {"Origin": "https://app.example"})
+        connection.request("POST", path, json.dumps({"data": [event]}), {"Origin": "http://localhost:5173"})
         answer = connection.getresponse()
         assert (answer.status, json.loads(answer.read())) == (200, {"reportedIds": [event["id"]]})
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
@@ -273,13 +277,49 @@ def test_a_browser_may_ask_first(sandbox):
     import http.client
 
     connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=10)
-    headers = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+    headers = {"Origin": "http://localhost:5173", "Access-Control-Request-Method": "POST"}
     connection.request("OPTIONS", f"/app/{APP}/track", headers=headers)
     answer = connection.getresponse()
     answer.read()
     connection.close()
     assert (answer.status, answer.headers["Access-Control-Allow-Methods"]) == (204, "POST")
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+ALLOWED = ["https://app.example"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed", "status"),
+    [
+        *((origin, (), 200) for origin in (None, "null", "file://", "app://.", "tauri://localhost")),
+        *((origin, (), 200) for origin in ("http://LOCALHOST:5173", "https://127.0.0.1", "http://[::1]:3000")),
+        ("http://tauri.localhost", (), 200),
+        *((origin, (), 403) for origin in ("https://app.example", "http://localhost.evil.example", "http://[", "")),
+        ("https://app.example", ["https://APP.example:443/"], 200),
+        ("https://app.example:8443", ALLOWED, 403),
+        ("http://app.example", ALLOWED, 403),
+        ("https://evil.example", ["*"], 200),
+    ],
+)
+def test_pages_of_websites_can_send_only_if_allowed(clock, origin, allowed, status):
+    headers = {} if origin is None else {"Origin": origin}
+    with nu.Sandbox(clock=clock, allow_origins=allowed) as sandbox:
+        url = f"http://127.0.0.1:{sandbox.port}/app/{APP}/track"
+        posted = requests.post(url, b'{"data": []}', headers=headers, timeout=10)
+        asked = requests.options(url, headers=headers, timeout=10)
+        assert (posted.status_code, asked.status_code) == (status, 204 if status == 200 else 403)
+        assert ("Access-Control-Allow-Origin" in asked.headers) == (status == 200)
+        assert sum(sandbox.rejections().values()) == (0 if status == 200 else 2)
+        refused = contextlib.nullcontext() if status == 200 else pytest.raises(InvalidStatus)
+        with refused, connect(url.replace("http", "ws"), additional_headers=headers):
+            pass
+
+
+@pytest.mark.parametrize("origins", [["app.example"], ["https://app.example/page"], [""], [None]])
+def test_what_is_no_origin_is_refused(origins):
+    with pytest.raises(ValueError, match=r"is not an origin\. Write scheme and host"):
+        nu.Sandbox(allow_origins=origins)
 
 
 def test_what_arrived_syncs_once_and_answers_analyses(tracker, sandbox, app, clock, tmp_path):

@@ -225,7 +225,7 @@ def test_a_refresh_of_some_users_asks_about_these(scripted, store, fill):
 
 
 @pytest.mark.parametrize(
-    ("refresh", "words"), [(["nobody@example.org"], "1 of 1 users are not in the store"), ("ana", "list of ids")]
+    ("refresh", "words"), [(["nobody@example.org"], "1 of 1 user is not in the store"), ("ana", "list of ids")]
 )
 def test_a_refresh_of_somebody_unknown_is_refused(scripted, store, fill, refresh, words):
     app = scripted()

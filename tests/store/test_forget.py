@@ -417,7 +417,7 @@ def test_an_export_tells_of_sessions_that_did_not_come(app):
         return (404, {"error": "no"}) if "/session/" in target and len(asked) == 1 else None
 
     app.service.hook = hook
-    with pytest.warns(nu.IncompleteDataWarning, match="The events of 1 sessions could not be loaded"):
+    with pytest.warns(nu.IncompleteDataWarning, match="The events of 1 session could not be loaded"):
         nu.export_user(app, who["user_id"], progress=False)
 
 

@@ -253,7 +253,7 @@ def test_two_rows_of_one_user_without_an_id_of_the_service_s_are_one(scripted, s
     row = {"userId": "ana", "createdAt": "2026-10-01T00:00:00Z", "lastSeen": "2026-10-02T00:00:00Z", "devices": []}
     app = scripted(app=app_of(user("a1", "ana", "10-01 00:00")))
     app.service.hook = lambda _, target: (200, {"total": 2, "data": [row, row]}) if target.endswith("/users") else None
-    with pytest.warns(nu.IncompleteDataWarning, match="1 users are on the list twice"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 user is on the list twice"):
         quiet_sync(app, store)
     assert store.users()["user_id"].tolist() == ["ana"]
 

@@ -12,7 +12,8 @@ from nucleus_pandas.api.parsing.schemas import BY_PERIOD
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.checks import checked_columns, checked_number
 from nucleus_pandas.core.dtypes import COUNT, DAY, NUMBER, TEXT, Schema, make_frame
-from nucleus_pandas.core.text import MISSING, OTHER
+from nucleus_pandas.core.text import MISSING, OTHER, worded
+from nucleus_pandas.core.text import counted as text_counted
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.log_columns import encode, spelled
 from nucleus_pandas.stats.clusters import UserSums, sum_shares, user_wilson
@@ -196,16 +197,20 @@ class Kept:
     sums: UserSums | None
 
 
+def _warn_without(what: str, number: int, of: int) -> None:
+    warn_incomplete(worded(f"{{}} of {text_counted(of, 'row')} [has|have] no {what} and [is|are] left out.", number))
+
+
 def read_counts(counts: object, name: str) -> Counted:
     """Check a table of counts; `name` is the argument's, for messages."""
     frame = _as_frame(counts, name)
     count, missing = _whole_numbers(frame["count"], name)
     if missing.any():
-        warn_incomplete(f"{int(missing.sum()):,} of {len(frame):,} rows have no count and are left out.")
+        _warn_without("count", int(missing.sum()), len(frame))
         frame, count = frame[~missing], count[~missing]
     user = _users(frame)
     if user is not None and (nobody := user < 0).any():
-        warn_incomplete(f"{int(nobody.sum()):,} of {len(frame):,} rows have no user and are left out.")
+        _warn_without("user", int(nobody.sum()), len(frame))
         frame, count, user = frame[~nobody], count[~nobody], user[~nobody]
     value, names = _texts(frame["value"])
     by = [column for column in GROUPS if column in frame.columns]

@@ -12,7 +12,7 @@ from nucleus_pandas.core.checks import checked_number, read_span
 from nucleus_pandas.core.dtypes import COUNT, NUMBER, TEXT, Schema, make_frame
 from nucleus_pandas.core.durations import Duration, read_duration, spell_duration
 from nucleus_pandas.core.instants import When, Zone, microseconds
-from nucleus_pandas.core.text import counted
+from nucleus_pandas.core.text import counted, worded
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.activity_starts import Activity, as_activity
@@ -167,8 +167,8 @@ def impact_of_errors(
     asked = between(people.began, start_us, end_us)
     if unknown := int(np.count_nonzero(asked & ~people.has_count)):
         warn_incomplete(
-            f"{unknown:,} of {counted(int(np.count_nonzero(asked)), 'user')} are left out: of one of their first "
-            "sessions it is not known whether it had an error."
+            worded(f"{{}} of {counted(int(np.count_nonzero(asked)), 'user')} [is|are] left out: of one of ", unknown)
+            + "their first sessions it is not known whether it had an error."
         )
     asked &= people.has_count
     pending = int(np.count_nonzero(asked & ~people.old))

@@ -11,7 +11,7 @@ from nucleus_pandas.api.parsing.values import ParseProblems, clean
 from nucleus_pandas.core import units
 from nucleus_pandas.core.checks import check_choice, checked_columns, checked_number
 from nucleus_pandas.core.dtypes import COUNT, DAY, FLAG, NUMBER, TEXT, Schema, make_frame
-from nucleus_pandas.core.text import MISSING, OTHER, counted
+from nucleus_pandas.core.text import MISSING, OTHER, counted, worded
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.stats.series_baseline import expected_range
 
@@ -347,7 +347,8 @@ def checked_days(frame: object, more: tuple[str, ...], count: str, name: str, lo
     day = _dates_of(frame["day"], name)
     known = day.notna().to_numpy()
     if lack := int(np.count_nonzero(~known)):
-        warn_incomplete(f"{lack:,} of {counted(len(frame), 'row')} of {name} have no day and are left out.")
+        left_out = f"{{}} of {counted(len(frame), 'row')} of {name} [has|have] no day and [is|are] left out."
+        warn_incomplete(worded(left_out, lack))
         frame, day = frame[known], day[known]
     states = {column: frame[column].astype("boolean").fillna(False).astype(bool) for column in ("complete", "settled")}
     return frame.assign(day=day, **{count: _counts(frame[count], name)}, **states)
@@ -384,7 +385,7 @@ def _counts(column: pd.Series, name: str) -> pd.Series:
     odd = ~np.isnan(values) & ((values < 0) | ~np.isfinite(values) | (np.floor(values) != values))
     if odd.any():
         raise ValueError(
-            f"{int(odd.sum()):,} of {len(values):,} numbers in the column {column.name} of {name} are no counts: whole "
-            "numbers from 0, or missing."
+            worded(f"{{}} of {counted(len(values), 'number')} in the column {column.name} of {name} ", int(odd.sum()))
+            + worded("[is no count|are no counts]: whole numbers from 0, or missing.", int(odd.sum()))
         )
     return pd.Series(values, index=column.index)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nucleus_pandas.core.arrays import Bools, Ints, distinct, is_group_start
+from nucleus_pandas.core.text import counted, worded
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.eventlog import EventLog, LogCache
 
@@ -126,7 +127,8 @@ class LeftOut(NamedTuple):
         """Warn, if there are any."""
         if self.events:
             warn_incomplete(
-                f'{self.events:,} of {self.of:,} events have no session, so that window="session" leaves them out.'
+                worded(f"{{}} of {counted(self.of, 'event')} [has|have] no session, so that ", self.events)
+                + f'window="session" leaves {"it" if self.events == 1 else "them"} out.'
             )
 
 

@@ -15,6 +15,7 @@ from nucleus_pandas.analysis.retention.retention_question import Asked
 from nucleus_pandas.analysis.retention.retention_tables import Cells
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.calendar import day_numbers
+from nucleus_pandas.core.text import counted, worded
 from nucleus_pandas.events.clock_errors import Times, oldest
 from nucleus_pandas.events.eventlog import EventLog
 from nucleus_pandas.events.protocol import Parts, answer
@@ -53,8 +54,9 @@ def cells_of_users(
         without = users["user_db_id"].isna() if "user_db_id" in users.columns else pd.Series(True, index=users.index)
         if without.any():
             raise ValueError(
-                f"{int(without.sum()):,} of {len(users):,} users have no user_db_id, by which Buckets tell users "
-                "apart: pass the table of load_users or store.users(), or only those that have one."
+                worded(f"{{}} of {counted(len(users), 'user')} [has|have] no user_db_id, by ", int(without.sum()))
+                + "which Buckets tell users apart: pass the table of load_users or store.users(), or "
+                "only those that have one."
             )
     listed = list_users(users)
     cohort_range = find_cohort_range(Times(listed.time), cohort_calendar)

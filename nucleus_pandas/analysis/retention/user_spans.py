@@ -10,6 +10,7 @@ import pandas as pd
 from nucleus_pandas.core.arrays import Bools, Ints
 from nucleus_pandas.core.checks import read_span
 from nucleus_pandas.core.instants import When, Zone, microseconds
+from nucleus_pandas.core.text import counted, worded
 from nucleus_pandas.core.units import SETTLING
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.events.clock_errors import newest, oldest_credible
@@ -63,7 +64,11 @@ def read_lifetimes(users: Users, start: When | None, end: When | None, tz: Zone,
     created, no_created = instants(users["created_at"])
     seen, no_seen = instants(users["last_seen"])
     as_of_us = newest(seen[~no_seen], "times of last_seen") if as_of_us is None else as_of_us
-    lacks = {"stand there twice": _again(users, seen), "have no created_at": no_created, "have no last_seen": no_seen}
+    lacks = {
+        "[stands|stand] there twice": _again(users, seen),
+        "[has|have] no created_at": no_created,
+        "[has|have] no last_seen": no_seen,
+    }
     kept = _kept(lacks, created - seen > SETTLING)
     seen = np.maximum(seen, created)
     kept &= created <= as_of_us
@@ -91,9 +96,10 @@ def _kept(lacks: dict[str, Bools], turned: Bools) -> Bools:
     What is sent late can be dated up to 48 hours before the account that it made.
     """
     bad: Bools = np.logical_or.reduce(list(lacks.values()))
-    lacks = lacks | {"were seen last more than 48 hours before they were created": turned & ~bad}
+    lacks = lacks | {"[was|were] seen last more than 48 hours before their creation": turned & ~bad}
     bad |= turned
-    reasons = [f"{int(lack.sum()):,} {what}" for what, lack in lacks.items() if lack.any()]
+    reasons = [worded(f"{{}} {what}", int(lack.sum())) for what, lack in lacks.items() if lack.any()]
     if reasons:
-        warn_incomplete(f"{int(bad.sum()):,} of {len(bad):,} users are left out: {', '.join(reasons)}.")
+        left_out = worded(f"{{}} of {counted(len(bad), 'user')} [is|are] left out", int(bad.sum()))
+        warn_incomplete(f"{left_out}: {', '.join(reasons)}.")
     return ~bad

@@ -18,6 +18,7 @@ from nucleus_pandas.api.parsing.property_columns import checked_properties
 from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.core.checks import checked_columns
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
+from nucleus_pandas.core.text import worded
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.exceptions import NotFoundError, PayloadError
 
@@ -440,7 +441,7 @@ def _users_to_ask(client: Client, users: pd.DataFrame | Iterable[str]) -> pd.Dat
         users = pd.DataFrame({"user_id": None, "user_db_id": None, _path_column(client): ids}, dtype=TEXT)
     checked_columns("users", users, ["user_id", "user_db_id"], "Pass the DataFrame of load_users.")
     asked = users[["user_id", "user_db_id"]].astype(TEXT).dropna(subset=[_path_column(client)])
-    _tell_unaskable(len(users) - len(asked), "users")
+    _tell_unaskable(len(users) - len(asked), "[user|users]")
     return asked.drop_duplicates(_path_column(client)).reset_index(drop=True)
 
 
@@ -457,7 +458,7 @@ def _sessions_to_ask(client: Client, sessions: pd.DataFrame) -> pd.DataFrame:
         typed[column] = pd.to_datetime(typed[column], utc=True, format="ISO8601", errors="coerce").astype(INSTANT)
     keys = [_path_column(client), "device_id", "session_id"]
     asked = typed.dropna(subset=keys)
-    _tell_unaskable(len(typed) - len(asked), "sessions")
+    _tell_unaskable(len(typed) - len(asked), "[session|sessions]")
     # A session that has grown since stands there twice: its later end counts.
     grown = asked.sort_values("end", na_position="first", kind="stable")
     return grown.drop_duplicates([*keys, "start"], keep="last").sort_index().reset_index(drop=True)
@@ -469,7 +470,8 @@ def _path_column(client: Client) -> str:
 
 def _tell_unaskable(count: int, what: str) -> None:
     if count:
-        warn_incomplete(f"{count:,} {what} have no id that the service can be asked by and are left out.")
+        no_id = f"{{}} {what} [has|have] no id that the service can be asked by and [is|are] left out."
+        warn_incomplete(worded(no_id, count))
 
 
 def _finish(
@@ -516,12 +518,15 @@ def _finish(
 def _left_out(harvest: Harvest[Any], total: int, what: str) -> str:
     """Say how many were left out, and why; ends with a space."""
     reasons = {
-        "are not known to the service any more (404)": harvest.vanished,
-        "have an id that no path can carry": harvest.unaskable,
+        "[is|are] not known to the service any more (404)": harvest.vanished,
+        "[has|have] an id that no path can carry": harvest.unaskable,
         "had an answer of another shape": harvest.unreadable,
     }
-    parts = [f"{len(apart):,} of {total:,} {what} {why} and are left out. " for why, apart in reasons.items() if apart]
-    return "".join(parts)
+    return "".join(
+        worded(f"{{}} of {total:,} {what} {why} and [is|are] left out. ", len(apart))
+        for why, apart in reasons.items()
+        if apart
+    )
 
 
 def _refused(harvest: Harvest[Any], total: int, what: str) -> str:

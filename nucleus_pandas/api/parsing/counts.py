@@ -128,7 +128,7 @@ def hours_frame(answers: Sequence[RunAnswer], window: Window, as_of: dt.datetime
         for label, counts in _dated(hours or {}, run, problems):
             day = run.labels[label]
             if counts is None:
-                problems.add("{} days of 'hours' are null; their counts are missing")
+                problems.add("{} [day of 'hours' is|days of 'hours' are] null; [its|their] counts are missing")
                 totals |= dict.fromkeys([slot for slot in totals if slot[0] == day])
                 continue
             if not isinstance(counts, list):
@@ -253,7 +253,9 @@ def _named_counts(
         for name, field in zip(clean(list(data), problems), data.values(), strict=True):
             if not isinstance(field, dict | None):
                 raise wrong_shape(endpoint, "the entry of each name", "an object of days", field)
-            problems.add("{} names have null in place of days; their counts are missing", int(field is None))
+            problems.add(
+                "{} [name has|names have] null in place of days; [its|their] counts are missing", int(field is None)
+            )
             row = totals.setdefault(name, dict.fromkeys(days, 0))
             for day, pieces in _pieces(field, run, problems, _read_known_count).items():
                 if day in row:
@@ -284,7 +286,7 @@ def _read_known_difference(value: Any, problems: ParseProblems) -> int | None:
 
 
 def _known(value: Any, problems: ParseProblems) -> Any:
-    problems.add("{} counts are null and missing", int(value is None))
+    problems.add("{} [count is|counts are] null and missing", int(value is None))
     return value
 
 
@@ -313,12 +315,13 @@ def _dated(field: Mapping[str, Any], run: Run, problems: ParseProblems) -> Itera
         except ValueError:
             label = None
         if label is None:
-            problems.add("{} entries have no date as key and are left out")
+            problems.add("{} [entry has|entries have] no date as key and [is|are] left out")
         elif label in run.labels:
             yield label, value
         elif value not in (None, 0) and value != [0] * len(value if isinstance(value, list) else ()):
             problems.add(
-                "{} entries are for days outside the interval and are left out. If days begin at the wrong hour, "
+                "{} [entry is for a day|entries are for days] outside the interval and [is|are] left out. "
+                "If days begin at the wrong hour, "
                 "the service counts utcOffset the other way: doctor(client) finds out which utc_offset_sign to set"
             )
 
@@ -362,7 +365,7 @@ def _distinct(pieces: _Pieces, total: int | None, problems: ParseProblems) -> in
         return most
     if total is not None and least <= total <= most:
         return total
-    problems.add("on {} days on which the clocks change, the number of active users is not known and missing")
+    problems.add("on {} [day|days] on which the clocks change, the number of active users is not known and missing")
     return None
 
 
@@ -412,9 +415,9 @@ def _values(rows: list[Any] | None, problems: ParseProblems) -> Counted | None:
     came = objects(rows, problems)
     # As text, since True and 1 are equal.
     kept = list({json.dumps(row, sort_keys=True): row for row in came}.values())
-    problems.add("{} copies of rows are left out", len(came) - len(kept))
+    problems.add("{} [copy of a row is|copies of rows are] left out", len(came) - len(kept))
     again = len(kept) - len({json.dumps(row.get("value"), sort_keys=True) for row in kept})
-    problems.add("{} values came with several counts, which are added up", again)
+    problems.add("{} [value|values] came with several counts, which are added up", again)
     totals: Counted = {}
     for value, row in zip(texts(pick(kept, "value"), problems), kept, strict=True):
         totals[value] = _sum([totals.get(value, 0), _read_known_count(row.get("count"), problems)])

@@ -90,8 +90,8 @@ def user_columns(rows: list[Any], problems: ParseProblems) -> tuple[dict[str, An
     users, identity = _identified(_once(objects(rows, problems), problems), problems)
     count_absent(users, ("createdAt", "lastSeen"), problems)
     problems.add(
-        "{} users have the id of another one in quotation marks, as astrolytics-desktop reports it after a restart; "
-        "each is counted as a user of their own",
+        "{} [user has|users have] the id of another one in quotation marks, as astrolytics-desktop reports it after a "
+        "restart; each is counted as a user of their own",
         _count_quoted(identity["user_id"]),
     )
     devices, owner = _devices(users, problems)
@@ -156,7 +156,7 @@ def warn_of_empty_lists(users: Sequence[dict[str, Any]], answers: Sequence[list[
     """Warn of users, as they came, who have a device but no sessions."""
     problems = ParseProblems(PATHS["user"])
     empty = sum(bool(user.get("devices")) and not sessions for user, sessions in zip(users, answers, strict=True))
-    problems.add("{} users have a device, but their list of sessions came empty", empty)
+    problems.add("{} [user has|users have] a device, but their list of sessions came empty", empty)
     problems.warn()
 
 
@@ -176,7 +176,9 @@ def sessions_frame(answers: Sequence[list[Any]], users: pd.DataFrame) -> pd.Data
 def session_columns(answers: Sequence[list[Any]], problems: ParseProblems) -> tuple[Any, dict[str, Any]]:
     """For each session the row of its answer, and the columns of SESSIONS that came with it."""
     once = [without_copies(rows) for rows in answers]
-    problems.add("{} copies of sessions are left out", sum(map(len, answers)) - sum(map(len, once)))
+    problems.add(
+        "{} [copy of a session is|copies of sessions are] left out", sum(map(len, answers)) - sum(map(len, once))
+    )
     found = [objects(rows, problems) for rows in once]
     owner = np.repeat(np.arange(len(found)), [len(of_user) for of_user in found])
     flat = [session for of_user in found for session in of_user]
@@ -191,7 +193,10 @@ def session_columns(answers: Sequence[list[Any]], problems: ParseProblems) -> tu
     }
     backwards = np.asarray(columns["end"] < columns["start"])
     columns["end"] = pd.Series(columns["end"]).mask(backwards).array
-    problems.add("{} sessions end before they start; their end is missing", int(backwards.sum()))
+    problems.add(
+        "{} [session ends before it starts; its|sessions end before they start; their] end is missing",
+        int(backwards.sum()),
+    )
     return owner, columns
 
 
@@ -216,7 +221,7 @@ def session_events_frame(
     """
     problems = ParseProblems(PATHS["session_events"])
     once = [without_copies(events) for events in answers]
-    problems.add("{} copies of events are left out", sum(map(len, answers)) - sum(map(len, once)))
+    problems.add("{} [copy of an event is|copies of events are] left out", sum(map(len, answers)) - sum(map(len, once)))
     owner, columns, came, _ = session_event_columns(once, sessions, groups, problems)
     if {"actions", "errors"} <= set(sessions.columns):
         copies = np.array([len(all_) - len(one) for all_, one in zip(answers, once, strict=True)], dtype=np.intp)
@@ -225,7 +230,9 @@ def session_events_frame(
             sessions[name].to_numpy(np.float64, na_value=np.nan) for name in ("actions", "errors")
         )
         short = missing_events(actions, listed_errors, *received) > 0
-        problems.add("{} sessions came with fewer events than their list of sessions counts", int(short.sum()))
+        problems.add(
+            "{} [session|sessions] came with fewer events than [its|their] list of sessions counts", int(short.sum())
+        )
     names = {"user_id": "user_id", "user_db_id": "user_db_id", "device_id": "device_id"}
     names |= {"session_id": "session_id", "session_start": "start"}
     columns |= {name: sessions[column].array.take(owner) for name, column in names.items()}
@@ -248,7 +255,10 @@ def session_event_columns(
     group = np.repeat(np.arange(len(found)), [len(of_group) for of_group in found])
     owner, inside = _sessions_of(time, group, sessions, groups)
     foreign = _foreign(flat, owner, group, sessions, problems)
-    problems.add("{} events of other sessions with the same id are left out", int((~inside & ~foreign).sum()))
+    problems.add(
+        "{} [event of another session|events of other sessions] with the same id [is|are] left out",
+        int((~inside & ~foreign).sum()),
+    )
     flawed = np.bincount(owner[foreign | (inside & _flawed(flat, time))], minlength=len(sessions))
     first, answer = np.unique(groups, return_index=True)
     flawed[answer] += np.array([len(rows) for rows in answers], dtype=np.intp)[first]
@@ -334,7 +344,7 @@ def _once(rows: list[dict[str, Any]], problems: ParseProblems) -> list[dict[str,
     for number, row in enumerate(rows):
         db_id = row.get("_id")
         seen.setdefault(db_id if isinstance(db_id, str) and db_id else number, row)
-    problems.add("{} users came twice and are counted once", len(rows) - len(seen))
+    problems.add("{} [user|users] came twice and [is|are] counted once", len(rows) - len(seen))
     return list(seen.values())
 
 
@@ -343,7 +353,7 @@ def _identified(rows: list[dict[str, Any]], problems: ParseProblems) -> tuple[li
     given = texts(pick(rows, "userId"), problems)
     db_ids = texts(pick(rows, "_id"), problems)
     known = [row for row, name, db_id in zip(rows, given, db_ids, strict=True) if name or db_id]
-    problems.add("{} rows have no id and are left out", len(rows) - len(known))
+    problems.add("{} [row has|rows have] no id and [is|are] left out", len(rows) - len(known))
     pairs = [(name or db_id, db_id) for name, db_id in zip(given, db_ids, strict=True) if name or db_id]
     ids, services = zip(*pairs, strict=True) if pairs else ((), ())
     return known, {"user_id": text_column(ids, problems), "user_db_id": text_column(services, problems)}
@@ -417,19 +427,22 @@ def _foreign(
         same = there & (given == _wanted(sessions, column)[owner])
         if not same.any() and len(np.unique(group[there])) >= _OTHER_KIND:
             problems.add(
-                f"{{}} events have a {key} of another kind than their sessions; they are kept", int(there.sum())
+                f"{{}} [event has|events have] a {key} of another kind than [its session|their sessions] "
+                "and [is|are] kept",
+                int(there.sum()),
             )
             continue
         foreign |= there & ~same
-    problems.add("{} events of another device or session are left out", int(foreign.sum()))
+    problems.add("{} [event|events] of another device or session [is|are] left out", int(foreign.sum()))
     given, there = _given(events, "user_id")
     ids = [_wanted(sessions, column) for column in ("user_id", "user_db_id")]
     other = there & ~foreign & (given != ids[0][owner]) & (given != ids[1][owner])
     asked = set(ids[0]) | set(ids[1])
     of_another = other & np.array([name in asked for name in given], dtype=bool)
-    problems.add("{} events of other users among those asked for are left out", int(of_another.sum()))
+    problems.add("{} [event|events] of other users among those asked for [is|are] left out", int(of_another.sum()))
     problems.add(
-        "{} events carry the id of a user who was not asked for; they are kept, as apps rename users",
+        "{} [event carries|events carry] the id of a user who was not asked for; [it is|they are] kept, "
+        "as apps rename users",
         int((other & ~of_another).sum()),
     )
     return foreign | of_another
@@ -464,13 +477,14 @@ def _event_columns(events: list[dict[str, Any]], problems: ParseProblems) -> dic
     names = texts(pick(events, "name"), problems)
     kinds = {pair: kind_of(*pair) for pair in set(zip(names, types, strict=True))}
     called = [name or type_ for name, type_ in zip(names, types, strict=True)]
-    problems.add("{} events have no name", called.count(None))
+    problems.add("{} [event has|events have] no name", called.count(None))
     raw = [event.get("name") or event.get("type") for event in events]
     problems.add(
-        "{} events have a name that is no text", sum(name is not None and type(name) is not str for name in raw)
+        "{} [event has|events have] a name that is no text",
+        sum(name is not None and type(name) is not str for name in raw),
     )
     durations = number_column(came["duration"], problems)
-    problems.add("{} durations are negative and missing", int((durations < 0).sum()))
+    problems.add("{} [duration is|durations are] negative and missing", int((durations < 0).sum()))
     return {
         "event": called,
         "kind": [kinds[pair] for pair in zip(names, types, strict=True)],

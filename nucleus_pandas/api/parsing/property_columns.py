@@ -57,7 +57,7 @@ def property_columns(
         if not row:
             continue
         if type(row) is not dict:
-            problems.add("{} property lists were no objects and are left out")
+            problems.add("{} [property list was no object|property lists were no objects] and [is|are] left out")
             continue
         chosen = [key for key in row if _shown(key) in keys] if by_name else keys.intersection(row)
         for key in chosen:

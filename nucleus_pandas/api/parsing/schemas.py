@@ -145,7 +145,7 @@ def optional_part(payload: Mapping[str, Any], key: str, kind: type[Container], e
 def objects(rows: list[Any], problems: ParseProblems) -> list[dict[str, Any]]:
     """Give the rows that are objects; the others are a problem."""
     kept = [row for row in rows if type(row) is dict]
-    problems.add("{} rows were no objects and are left out", len(rows) - len(kept))
+    problems.add("{} [row was no object|rows were no objects] and [is|are] left out", len(rows) - len(kept))
     return kept
 
 
@@ -171,7 +171,7 @@ def inner_list(row: Mapping[str, Any], key: str, problems: ParseProblems) -> lis
     value = row.get(key)
     if isinstance(value, list):
         return value
-    problems.add(f"{{}} rows have no list under {key!r}")
+    problems.add(f"{{}} [row has|rows have] no list under {key!r}")
     return []
 
 
@@ -181,7 +181,7 @@ def inner_objects(rows: list[dict[str, Any]], key: str, problems: ParseProblems)
     if set(map(type, found)) <= {dict, type(None)}:
         return found
     problems.add(
-        f"{{}} rows have something other than an object under {key!r}",
+        f"{{}} [row has|rows have] something other than an object under {key!r}",
         sum(type(value) not in (dict, type(None)) for value in found),
     )
     return [value if type(value) is dict else None for value in found]
@@ -191,7 +191,7 @@ def count_absent(rows: list[dict[str, Any]], keys: Iterable[str], problems: Pars
     """Count the rows that have nothing under a key that every row should have."""
     for key in keys:
         absent = sum(value is None or value == "" for value in pick(rows, key))
-        problems.add(f"{{}} rows have no {key!r}", absent)
+        problems.add(f"{{}} [row has|rows have] no {key!r}", absent)
 
 
 def wrong_shape(endpoint: Endpoint, where: str, wanted: str, got: object) -> PayloadError:

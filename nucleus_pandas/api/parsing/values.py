@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nucleus_pandas.core.dtypes import COUNT, DAY, FLAG, INSTANT, NUMBER, TEXT
+from nucleus_pandas.core.text import worded
 from nucleus_pandas.core.warnings import warn_incomplete
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -49,14 +50,14 @@ class ParseProblems:
         self._counts: Counter[str] = Counter()
 
     def add(self, what: str, count: int = 1) -> None:
-        """Note `count` problems of a kind; `what` holds a ``{}`` for the number and nothing from the data."""
+        """Note `count` problems of a kind; `what` is a template of `worded` and holds nothing from the data."""
         if count:
             self._counts[what] += count
 
     def warn(self) -> None:
         """Warn once, if there was any problem."""
         if self._counts:
-            kinds = "; ".join(what.format(f"{count:,}") for what, count in sorted(self._counts.items()))
+            kinds = "; ".join(worded(what, count) for what, count in sorted(self._counts.items()))
             warn_incomplete(f"{self._endpoint}: {kinds}.")
 
 
@@ -87,7 +88,7 @@ def clean(found: list[str | None], problems: ParseProblems) -> list[str | None]:
         return found
     cleaned = [text and _UNPRINTABLE.sub(_REPLACEMENT, text) for text in found]
     changed = sum(old != new for old, new in zip(found, cleaned, strict=True))
-    problems.add(f"in {{}} texts, characters that cannot be shown were replaced by {_REPLACEMENT}", changed)
+    problems.add(f"in {{}} [text|texts], characters that cannot be shown were replaced by {_REPLACEMENT}", changed)
     return cleaned
 
 
@@ -113,7 +114,7 @@ def read_count(value: Any, problems: ParseProblems) -> int | None:
     """Read a whole number from 0 up; anything else is missing and, unless null, a problem."""
     count = read_difference(value, problems)
     if count is not None and count < 0:
-        problems.add("{} counts were negative and are missing")
+        problems.add("{} [count was|counts were] negative and [is|are] missing")
         return None
     return count
 
@@ -125,7 +126,7 @@ def read_difference(value: Any, problems: ParseProblems) -> int | None:
     if type(value) is float and value.is_integer() and int(value) in _COUNTS:
         return int(value)
     if value is not None:
-        problems.add("{} counts were no whole numbers and are missing")
+        problems.add("{} [count was no whole number|counts were no whole numbers] and [is|are] missing")
     return None
 
 
@@ -147,7 +148,7 @@ def read_number(value: Any, problems: ParseProblems) -> float | None:
             if math.isfinite(value):
                 return float(value)
     if value is not None:
-        problems.add("{} measures were no numbers and are missing")
+        problems.add("{} [measure was no number|measures were no numbers] and [is|are] missing")
     return None
 
 
@@ -157,7 +158,7 @@ def flag_column(values: Iterable[Any], problems: ParseProblems) -> Any:
     if not set(map(type, flags)) <= {bool, type(None)}:
         readable = [value if type(value) is bool else None for value in flags]
         problems.add(
-            "{} values were neither true nor false and are missing",
+            "{} [value was|values were] neither true nor false and [is|are] missing",
             sum(value is not None and flag is None for value, flag in zip(flags, readable, strict=True)),
         )
         flags = readable
@@ -183,7 +184,7 @@ def instant_column(values: Iterable[Any], problems: ParseProblems) -> Any:
         # Nanoseconds, which pandas 2 reads through, end in the year 2262; wrong clocks do not.
         instants.iloc[row] = moment = _read_instant(readable[row])
         if moment is pd.NaT:
-            problems.add("{} times could not be read and are missing")
+            problems.add("{} [time|times] could not be read and [is|are] missing")
     return instants.array
 
 

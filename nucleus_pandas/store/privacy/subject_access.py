@@ -13,6 +13,7 @@ from nucleus_pandas.api.loaders.fanout import fetch_all
 from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.core.files import full_path, write_private
+from nucleus_pandas.core.text import counted
 from nucleus_pandas.core.warnings import warn_incomplete
 
 
@@ -79,7 +80,8 @@ def export_user(
     requests = asked[["device_id", "session_id"]].drop_duplicates().to_numpy().tolist()
     found = _events(client, user_id, requests, progress=progress)
     if missing := len(requests) - len(found) + len(sessions) - len(asked):
-        warn_incomplete(f"The events of {missing:,} sessions could not be loaded; they are missing from this export.")
+        lacking = counted(missing, "session")
+        warn_incomplete(f"The events of {lacking} could not be loaded; they are missing from this export.")
     place = pd.Series(range(len(found)), index=list(found), dtype="int64")
     there = groups.isin(place.index)
     events = people.session_events_frame(

@@ -17,6 +17,7 @@ from nucleus_pandas.api.parsing import people
 from nucleus_pandas.api.parsing.schemas import part
 from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.core.dtypes import INSTANT, TEXT
+from nucleus_pandas.core.text import counted, worded
 from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 from nucleus_pandas.exceptions import StoreError
 from nucleus_pandas.store.completeness import USER_SHORT
@@ -100,7 +101,7 @@ def ask_listing(client: Client, problems: ParseProblems) -> Listing:
     # Without the service's id, two rows can be the same user.
     keys = pd.Series(user_keys(users["user_id"], users["user_db_id"]), dtype=object)
     kept = np.flatnonzero(~keys.duplicated())
-    problems.add("{} users are on the list twice and are counted once", len(keys) - len(kept))
+    problems.add("{} [user is|users are] on the list twice and [is|are] counted once", len(keys) - len(kept))
     return Listing(
         {name: values[kept] for name, values in users.items()},
         [properties[row] for row in kept],
@@ -183,8 +184,8 @@ def users_to_refresh(state: StoreState, refresh: Refresh) -> Any:
     found = {*state.users["user_id"], *state.users["user_db_id"]}
     if absent := len(set(ids) - found):
         raise ValueError(
-            f"refresh: {absent:,} of {len(set(ids)):,} users are not in the store. Pass rows of store.users() or their "
-            "ids, or refresh=True for everybody."
+            worded(f"refresh: {{}} of {counted(len(set(ids)), 'user')} [is|are] not in the store. ", absent)
+            + "Pass rows of store.users() or their ids, or refresh=True for everybody."
         )
     return known.to_numpy(dtype=bool)
 

@@ -75,7 +75,7 @@ def test_a_user_is_told_by_the_service_s_id_or_else_by_the_app_s():
 
 
 def test_rows_without_a_user_are_left_out_and_told():
-    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 rows have no user"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 rows has no user"):
         table = nu.breakdown(pd.DataFrame({"user_id": ["a", None, "b"], "value": ["x", "x", "y"]}))
     assert table["count"].tolist() == [1, 1]
 
@@ -185,7 +185,7 @@ def test_a_share_of_nothing_is_missing():
 
 
 def test_rows_without_a_count_are_left_out_and_told():
-    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 rows have no count"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 rows has no count"):
         table = nu.breakdown(PLATFORMS.assign(count=pd.array([10, None, 30], COUNT)))
     assert table["share"].tolist() == [0.75, 0.25]
 

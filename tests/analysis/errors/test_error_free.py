@@ -99,14 +99,14 @@ def test_days_are_those_of_the_zone():
 
 def test_a_session_of_which_it_is_not_known_whether_it_had_errors_is_left_out():
     sessions = SESSIONS.assign(errors=pd.array([2, None, 1, 0, 0], dtype="Int64"))
-    with pytest.warns(nu.IncompleteDataWarning, match="1 of 5 sessions are left out"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 5 sessions is left out"):
         table = nu.error_free(sessions, freq=None, as_of=NOW)
     assert table["sessions"].tolist() == [4]
 
 
 def test_events_without_a_session_are_left_out_and_told():
     log = pd.concat([LOG, LOG.iloc[[7]].assign(session_id=pd.array([None], dtype=TEXT))], ignore_index=True)
-    with pytest.warns(nu.IncompleteDataWarning, match="1 of 10 events have no session"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 10 events has no session"):
         assert nu.error_free(log, freq=None, as_of=NOW)["sessions"].tolist() == [5]
 
 
@@ -170,7 +170,7 @@ def test_only_sessions_of_the_interval_are_said_to_be_left_out():
 def test_errors_that_are_no_numbers_say_how_to_make_some(errors):
     with pytest.raises(TypeError, match=r"the column errors is of type .*pd\.to_numeric"):
         nu.error_free(SESSIONS.assign(errors=errors), freq="D")
-    with pytest.raises(ValueError, match="1 of 5 numbers in the column errors are below 0"):
+    with pytest.raises(ValueError, match="1 of 5 numbers in the column errors is below 0"):
         nu.error_free(SESSIONS.assign(errors=[0, 0, -1, 0, 0]), freq="D")
 
 

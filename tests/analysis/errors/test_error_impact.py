@@ -112,7 +112,7 @@ def test_a_return_counts_whether_or_not_it_is_known_to_have_had_errors():
 
 def test_who_may_have_had_an_error_in_a_first_session_is_left_out_and_told():
     sessions = sessions_of(("a", 0, 1, None), ("a", 3, 1, 1), ("b", 0, 1, 1), ("c", 0, 1, 0))
-    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 users are left out"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 3 users is left out"):
         crude = nu.impact_of_errors(sessions, as_of=NOW).iloc[-1]
     assert (crude["users_without"], crude["users_with"]) == (1, 1)
 
@@ -143,7 +143,7 @@ def test_who_has_a_session_of_a_clock_that_is_years_behind_is_left_out():
 
 
 def test_actions_that_are_no_numbers_are_refused():
-    with pytest.raises(ValueError, match="1 of 14 numbers in the column actions are below 0 or infinite"):
+    with pytest.raises(ValueError, match="1 of 14 numbers in the column actions is below 0 or infinite"):
         nu.impact_of_errors(SESSIONS.assign(actions=[math.inf] + [1.0] * 13))
 
 

@@ -115,12 +115,12 @@ def test_a_row_without_a_day_is_left_out_and_told():
     errors, daily = errors_of({"E": [1, 2, 3]}), daily_of([10] * 3)
     lost = errors.iloc[[0]].assign(day=pd.NaT, count=pd.array([999], dtype="Int64")).astype(errors.dtypes)
     for with_lost in (pd.concat([errors, lost]), pd.concat([lost, errors])):
-        with pytest.warns(nu.IncompleteDataWarning, match="1 of 4 rows of errors have no day"):
+        with pytest.warns(nu.IncompleteDataWarning, match="1 of 4 rows of errors has no day"):
             assert nu.error_trend(with_lost)["count"].tolist() == [1, 2, 3]
-        with pytest.warns(nu.IncompleteDataWarning, match="1 of 4 rows of errors have no day"):
+        with pytest.warns(nu.IncompleteDataWarning, match="1 of 4 rows of errors has no day"):
             assert nu.new_errors(with_lost, days=1).empty
     lost = daily.iloc[[0]].assign(day=pd.NaT, sessions=pd.array([999], dtype="Int64")).astype(daily.dtypes)
-    with pytest.warns(nu.IncompleteDataWarning, match="1 of 4 rows of daily have no day"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 4 rows of daily has no day"):
         assert nu.error_trend(errors, pd.concat([daily, lost]))["base"].tolist() == [10] * 3
 
 
@@ -143,9 +143,9 @@ def test_days_that_are_no_days_say_how_to_make_some(of, change, error, match):
 @pytest.mark.parametrize("number", [3.5, math.inf, -4])
 def test_numbers_that_are_no_counts_are_refused(number):
     errors, daily = errors_of({"E": [1, 2]}), daily_of([10] * 2)
-    with pytest.raises(ValueError, match="1 of 2 numbers in the column count of errors are no counts"):
+    with pytest.raises(ValueError, match="1 of 2 numbers in the column count of errors is no count"):
         nu.error_trend(errors.assign(count=[1, number]), daily)
-    with pytest.raises(ValueError, match="1 of 2 numbers in the column sessions of daily are no counts"):
+    with pytest.raises(ValueError, match="1 of 2 numbers in the column sessions of daily is no count"):
         nu.error_trend(errors, daily.assign(sessions=[1, number]))
     with pytest.raises(TypeError, match="the column count of errors is of type"):
         nu.error_trend(errors.assign(count=["1", "two"]))

@@ -267,7 +267,7 @@ def test_users_of_another_app_are_refused_and_many_without_activity_told():
 def test_users_without_a_date_of_creation_are_left_out_and_told():
     users = people(ana=1, ben=1, cyd=8)
     users.loc[1, "created_at"] = pd.NaT
-    with pytest.warns(IncompleteDataWarning, match="1 of 3 users have no id or no created_at"):
+    with pytest.warns(IncompleteDataWarning, match="1 of 3 users has no id or no created_at"):
         assert shares(nu.retention(THREE, users=users, as_of="2026-09-13"))["08-31"] == ["1/1", "1/1"]
 
 
@@ -429,7 +429,7 @@ def test_a_plain_frame_whose_rows_are_few_once_the_late_ones_are_left_out_gives_
 
 def test_what_a_plain_frame_lacks_is_told_as_by_its_log():
     lacking = pd.concat([THREE, THREE.assign(user_id=None).head(1)])
-    with pytest.warns(IncompleteDataWarning, match="1 have no user"):
+    with pytest.warns(IncompleteDataWarning, match="1 has no user"):
         pd.testing.assert_frame_equal(nu.retention(lacking, as_of=LATE), nu.retention(THREE, as_of=LATE))
     with_system = pd.concat([THREE, THREE.assign(event="nucleus:heartbeat", user_id="eve").head(1)])
     pd.testing.assert_frame_equal(nu.retention(with_system, as_of=LATE), nu.retention(THREE, as_of=LATE))

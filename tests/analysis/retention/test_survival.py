@@ -111,7 +111,7 @@ def test_users_without_their_times_or_seen_long_before_they_were_created_are_lef
     frame.loc[1, "last_seen"] = pd.NaT
     with pytest.warns(
         nu.IncompleteDataWarning,
-        match="2 of 4 users are left out: 1 have no last_seen, 1 were seen last more than 48 hours before",
+        match="2 of 4 users are left out: 1 has no last_seen, 1 was seen last more than 48 hours before",
     ):
         table = nu.survival(frame, gap="5d", as_of=at(20))
     # What was sent late, a day before the account was made, is dated to the creation.
@@ -120,7 +120,7 @@ def test_users_without_their_times_or_seen_long_before_they_were_created_are_lef
 
 def test_a_user_who_stands_there_twice_counts_once_as_seen_last():
     frame = people((0, 20), (0, 2), (0, 3), (0, 4)).assign(user_db_id=["a", "a", None, None])
-    with pytest.warns(nu.IncompleteDataWarning, match="1 of 4 users are left out: 1 stand there twice"):
+    with pytest.warns(nu.IncompleteDataWarning, match="1 of 4 users is left out: 1 stands there twice"):
         table = nu.survival(frame, gap="5d", as_of=at(20))
     pd.testing.assert_frame_equal(table, nu.survival(frame.iloc[[0, 2, 3]], gap="5d", as_of=at(20)))
 

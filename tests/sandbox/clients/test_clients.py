@@ -120,9 +120,7 @@ def tables_of(stories, tmp_path_factory):
                 told = stories[name].result()
             except UnavailableError as reason:
                 pytest.skip(str(reason))
-            spoilt = pytest.warns(
-                nu.IncompleteDataWarning, match="1 users have the id of another one in quotation marks"
-            )
+            spoilt = pytest.warns(nu.IncompleteDataWarning, match="1 user has the id of another one in quotation marks")
             with spoilt if KINDS[name].spoils_user_id else nullcontext():
                 loaded[name] = tables(told)
         return loaded[name]
@@ -226,7 +224,7 @@ def test_analyses_count_the_users_and_sessions_there_were(kind, tables):
     steps = nu.funnel(log, ["init", "OPENED", "SIGNED_IN"], window="1h", include_pending=True)
     assert steps["users"].tolist() == [users, 1, 1]
     kept = nu.retention(log, freq="D", as_of=span()["end"])  # as if today were over
-    assert kept.loc[kept["period"] == 0, ["users", "retained"]].sum().tolist() == [users, users]
+    assert kept.loc[kept["age"] == 0, ["users", "retained"]].sum().tolist() == [users, users]
     free = nu.error_free(log, freq=None).iloc[0]
     assert (free["sessions"], free["error_free_sessions"]) == (sessions, (sessions - 1) / sessions)
 
