@@ -93,16 +93,16 @@ def test_plain_http_elsewhere_can_be_asked_for():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"utc_offset_sign": "north"}, "write 'east' or 'west'"),
-        ({"user_path": "id"}, "write 'user_id' or '_id'"),
+        ({"utc_offset_sign": "north"}, 'write one of "east", "west"'),
+        ({"user_path": "id"}, 'write one of "user_id", "_id"'),
         ({"max_workers": 0}, "max_workers=0"),
         ({"timeout": 5}, "timeout=5 must be two numbers"),
         ({"timeout": (0, 0)}, "must be two numbers"),
         ({"deadline": 0}, "deadline is 0"),
         ({"requests_per_second": 0}, "requests_per_second is 0"),
         ({"deadline": "5"}, "deadline is '5'"),
-        ({"allow_http": "no"}, "allow_http='no'"),
-        ({"tz": "Europe/Pari"}, "Did you mean Europe/Paris"),
+        ({"allow_http": "no"}, 'allow_http="no"'),
+        ({"tz": "Europe/Pari"}, 'Did you mean "Europe/Paris"'),
     ],
 )
 def test_a_setting_that_cannot_be_right_is_refused_with_the_valid_ones(settings, words):

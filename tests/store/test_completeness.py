@@ -264,7 +264,7 @@ REFUSALS = {
 @INCOMPLETE
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_user_whom_the_service_refuses_is_set_aside_and_requested_by_the_next_sync(scripted, store, whole, refusal):
-    app = scripted(max_workers=1, deadline=0.5)
+    app = scripted(max_workers=1, deadline=5)
     unlucky = store_ids(whole)[3]
     app.service.hook = lambda _, target: REFUSALS[refusal] if f"/users/{unlucky}" in target else None
     report = quiet_sync(app, store)
