@@ -675,7 +675,9 @@ class TestCertificates:
         monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys.log"))
         proxy = serve(answer(status=200), answer(status=502))
         fail(
-            NetworkError, make(verify=certificate[0], proxies={"https": proxy.url}), type("S", (), {"url": "https://x"})
+            NetworkError,
+            make(verify=certificate[0], proxies={"https": proxy.url}, deadline=2),
+            type("S", (), {"url": "https://x"}),
         )
         assert not list(tmp_path.iterdir())
 
