@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
 from nucleus_pandas.api.endpoints import Endpoint
-from nucleus_pandas.api.erasure import lists_user, not_confirmed, shows_user, wrong_kind_of_id
+from nucleus_pandas.api.erasure_answers import lists_user, not_confirmed, shows_user, wrong_kind_of_id
 from nucleus_pandas.api.http.addresses import NUCLEUS_URL, check_base_url
 from nucleus_pandas.api.http.api_request import Answer, ApiRequest, Token, segment, token_of
 from nucleus_pandas.api.http.transport import Transport

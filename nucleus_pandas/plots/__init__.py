@@ -23,11 +23,12 @@ from nucleus_pandas.plots.plot_growth import plot_growth
 from nucleus_pandas.plots.plot_habits import plot_days_active, plot_usage_interval
 from nucleus_pandas.plots.plot_hours import plot_hours
 from nucleus_pandas.plots.plot_paths import plot_paths
-from nucleus_pandas.plots.plot_releases import plot_releases, plot_version_adoption
+from nucleus_pandas.plots.plot_releases import plot_releases
 from nucleus_pandas.plots.plot_retention import plot_retention
 from nucleus_pandas.plots.plot_retention_curve import plot_retention_curve, plot_retention_trend
 from nucleus_pandas.plots.plot_survival import plot_survival
 from nucleus_pandas.plots.plot_time_to_convert import plot_time_to_convert
+from nucleus_pandas.plots.plot_version_adoption import plot_version_adoption
 
 __all__ = [
     "plot_active_users",

@@ -33,7 +33,7 @@ from nucleus_pandas.plots.plot_breakdown import plot_breakdown_trend
 from nucleus_pandas.plots.plot_daily import plot_daily
 from nucleus_pandas.plots.plot_funnel import plot_funnel
 from nucleus_pandas.plots.plot_growth import plot_growth
-from nucleus_pandas.plots.plot_releases import plot_version_adoption
+from nucleus_pandas.plots.plot_version_adoption import plot_version_adoption
 from nucleus_pandas.report.changes import words_of
 from nucleus_pandas.report.heatmap import heatmap_of
 from nucleus_pandas.report.section import POINTS, Section, table_section

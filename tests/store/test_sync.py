@@ -11,7 +11,7 @@ import pytest
 import nucleus_pandas as nu
 from nucleus_pandas.demo.build import build_app
 from nucleus_pandas.demo.model import DemoApp
-from nucleus_pandas.store.sync import crawl, writing
+from nucleus_pandas.store.sync import crawl, selection, writing
 from nucleus_pandas.store.sync.crawl import Crawl
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
@@ -264,7 +264,7 @@ def test_a_reader_that_takes_long_is_waited_for(scripted, store, monkeypatch):
     monkeypatch.setattr(database, "PATIENCE", 0.05)
     monkeypatch.setattr(database, "_NOTICE_AFTER", 0.01)
     app = scripted()
-    real, refused = writing.groups_to_fetch, []
+    real, refused = selection.groups_to_fetch, []
 
     def then_somebody_reads(*arguments):
         if not refused:
@@ -279,7 +279,7 @@ def test_a_reader_that_takes_long_is_waited_for(scripted, store, monkeypatch):
             threading.Timer(0.0, hold).start()
         return real(*arguments)
 
-    monkeypatch.setattr(writing, "groups_to_fetch", then_somebody_reads)
+    monkeypatch.setattr(selection, "groups_to_fetch", then_somebody_reads)
     quiet_sync(app, store)
     assert not store.info().unfinished
 

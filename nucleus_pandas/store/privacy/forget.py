@@ -15,7 +15,7 @@ import pandas as pd
 
 from nucleus_pandas.api.client import Client, check_client
 from nucleus_pandas.api.endpoints import PATHS
-from nucleus_pandas.api.erasure import lists_user, shows_user, wrong_kind_of_id
+from nucleus_pandas.api.erasure_answers import lists_user, shows_user, wrong_kind_of_id
 from nucleus_pandas.api.http.api_request import segment
 from nucleus_pandas.api.parsing.schemas import inner_list, objects, part
 from nucleus_pandas.api.parsing.values import ParseProblems, clean

@@ -35,7 +35,7 @@ from nucleus_pandas.exceptions import (
     StoreLockedError,
     UnaskableError,
 )
-from nucleus_pandas.store.sync import writing
+from nucleus_pandas.store.sync import selection, writing
 from nucleus_pandas.store.sync.writing import EventsAnswer, Interval, SessionGroup, Tally, UserAnswer
 
 if TYPE_CHECKING:
@@ -351,7 +351,7 @@ class Crawl:
             tally = Tally()
             writing.put_sessions(connection, users, self.problems[0])
             writing.put_events(connection, events, self.problems[1], tally)
-            groups = writing.groups_to_fetch(connection, numbers, self._interval, self._path_column, self._now)
+            groups = selection.groups_to_fetch(connection, numbers, self._interval, self._path_column, self._now)
         with self._lock:
             self._written = []
             self._groups.extend(groups)

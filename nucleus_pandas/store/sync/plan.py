@@ -21,7 +21,7 @@ from nucleus_pandas.core.units import DAY_SECONDS
 from nucleus_pandas.core.warnings import warn_incomplete
 from nucleus_pandas.store.eventstore import EventStore, check_store
 from nucleus_pandas.store.schema import one_row
-from nucleus_pandas.store.sync import selection, writing
+from nucleus_pandas.store.sync import selection
 from nucleus_pandas.store.sync.selection import Listing, Refresh, StoreState
 from nucleus_pandas.store.sync.writing import Interval, SessionGroup
 
@@ -225,7 +225,7 @@ def find_work(
     if database.exists:
         column = "user_db_id" if client.user_path == "_id" else "user_id"
         with database.reading() as connection:
-            groups = writing.groups_to_fetch(connection, rest, request.interval, column, listing.as_of)
+            groups = selection.groups_to_fetch(connection, rest, request.interval, column, listing.as_of)
             known, sessions, active_days = one_row(
                 connection,
                 "SELECT count(*), (SELECT count(*) FROM kept.sessions), sum(epoch(last_seen - created_at) / 86400 + 1)"

@@ -1,4 +1,4 @@
-"""Which users to request: the users' list compared with the store, and the sample."""
+"""Which users and sessions to request: the users' list compared with the store, the sample, what is out of date."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ from nucleus_pandas.core.dtypes import INSTANT, TEXT
 from nucleus_pandas.core.text import counted, worded
 from nucleus_pandas.core.units import ONE_DAY, SETTLING_TIME
 from nucleus_pandas.exceptions import StoreError
-from nucleus_pandas.store.completeness import USER_SHORT
+from nucleus_pandas.store.completeness import USER_SHORT, due
 from nucleus_pandas.store.eventstore import ids_of_users
 from nucleus_pandas.store.privacy import tombstones
 from nucleus_pandas.store.privacy.tombstones import Erased, Person
 from nucleus_pandas.store.schema import BUCKETS, check_app, get_meta
+from nucleus_pandas.store.sync.writing import Interval, SessionGroup
+from nucleus_pandas.store.table_frames import naive
 
 if TYPE_CHECKING:
+    import duckdb
+
     from nucleus_pandas.store.database import Database
 
 # The first day of 1970, counted from a Monday.
@@ -276,6 +280,40 @@ def choose(keys: Any, created_at: Any, before: Any, sample: float, seed: int, *,
     if len(frame) and not chosen.any():
         chosen[rows[least.to_numpy().argmin()]] = True
     return chosen
+
+
+def groups_to_fetch(
+    connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval, path_column: str, now: dt.datetime
+) -> list[SessionGroup]:
+    """Return the groups of these users with a session that overlaps the interval and has to be fetched.
+
+    That is a session without events, one that has grown, or an incomplete one that is due again.
+    """
+    condition, values = interval.condition()
+    connection.register("wanted", {"user_no": np.array(list(users), dtype=np.int32)})
+    rows = connection.execute(
+        f"SELECT DISTINCT s.user_no, u.{path_column}, s.device_id, s.session_id FROM kept.sessions s"
+        " JOIN kept.users u USING (user_no) WHERE s.user_no IN (FROM wanted)"
+        f" AND (s.events_at IS NULL OR s.stale OR {due(connection)})"
+        f" AND {condition} AND s.device_id IS NOT NULL AND s.session_id IS NOT NULL AND u.{path_column} IS NOT NULL"
+        " ORDER BY ALL",
+        [naive(now), *values],
+    ).fetchall()
+    return [SessionGroup(*row) for row in rows]
+
+
+def mark_outdated(connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval) -> None:
+    """Mark these users, and their sessions that overlap the interval, to be requested again like new ones."""
+    condition, values = interval.condition()
+    connection.register("outdated", {"user_no": np.array(list(users), dtype=np.int32)})
+    connection.execute(
+        "UPDATE kept.users SET asked_at = NULL, asked_seen = NULL, attempts = 0 WHERE user_no IN (FROM outdated)"
+    )
+    connection.execute(
+        "UPDATE kept.sessions s SET stale = events_at IS NOT NULL, attempts = 0"
+        f" WHERE user_no IN (FROM outdated) AND {condition}",
+        values,
+    )
 
 
 def bucket_of(keys: Iterable[str]) -> Any:

@@ -177,7 +177,7 @@ def sync(
         if outdated.any():
             state.ask_again(outdated)
             with database.writing() as connection:
-                writing.mark_outdated(connection, state.users.loc[outdated, "user_no"], request.interval)
+                selection.mark_outdated(connection, state.users.loc[outdated, "user_no"], request.interval)
         work = find_work(client, database, listing, state, request)
         problems.warn()
         people.warn_of_missing_users(listing.total, listing.came)

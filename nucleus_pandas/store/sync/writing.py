@@ -21,7 +21,7 @@ from nucleus_pandas.api.parsing.schemas import DEVICES, USERS
 from nucleus_pandas.api.parsing.values import ParseProblems
 from nucleus_pandas.core.dtypes import TEXT
 from nucleus_pandas.core.units import SESSION_TIMEOUT
-from nucleus_pandas.store.completeness import SHORT, USER_SHORT, due, schedule_retries
+from nucleus_pandas.store.completeness import SHORT, USER_SHORT, schedule_retries
 from nucleus_pandas.store.schema import EVENT_COLUMNS, to_sql
 from nucleus_pandas.store.table_frames import naive
 
@@ -270,40 +270,6 @@ def put_failures(connection: duckdb.DuckDBPyConnection, users: dict[int, str], g
             "UPDATE kept.sessions SET failure = ? WHERE user_no = ? AND device_id = ? AND session_id = ?",
             [why, group.user_no, group.device_id, group.session_id],
         )
-
-
-def groups_to_fetch(
-    connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval, path_column: str, now: dt.datetime
-) -> list[SessionGroup]:
-    """Return the groups of these users with a session that overlaps the interval and has to be fetched.
-
-    That is a session without events, one that has grown, or an incomplete one that is due again.
-    """
-    condition, values = interval.condition()
-    connection.register("wanted", {"user_no": np.array(list(users), dtype=np.int32)})
-    rows = connection.execute(
-        f"SELECT DISTINCT s.user_no, u.{path_column}, s.device_id, s.session_id FROM kept.sessions s"
-        " JOIN kept.users u USING (user_no) WHERE s.user_no IN (FROM wanted)"
-        f" AND (s.events_at IS NULL OR s.stale OR {due(connection)})"
-        f" AND {condition} AND s.device_id IS NOT NULL AND s.session_id IS NOT NULL AND u.{path_column} IS NOT NULL"
-        " ORDER BY ALL",
-        [naive(now), *values],
-    ).fetchall()
-    return [SessionGroup(*row) for row in rows]
-
-
-def mark_outdated(connection: duckdb.DuckDBPyConnection, users: Iterable[int], interval: Interval) -> None:
-    """Mark these users, and their sessions that overlap the interval, to be requested again like new ones."""
-    condition, values = interval.condition()
-    connection.register("outdated", {"user_no": np.array(list(users), dtype=np.int32)})
-    connection.execute(
-        "UPDATE kept.users SET asked_at = NULL, asked_seen = NULL, attempts = 0 WHERE user_no IN (FROM outdated)"
-    )
-    connection.execute(
-        "UPDATE kept.sessions s SET stale = events_at IS NOT NULL, attempts = 0"
-        f" WHERE user_no IN (FROM outdated) AND {condition}",
-        values,
-    )
 
 
 def texts_of(objects: Iterable[Any]) -> Any:
