@@ -62,7 +62,7 @@ def test_pre_commit_runs_the_linters_of_the_gate():
     assert set(hooks) == set(re.findall(r"\.venv/bin/(ruff|codespell|lint-imports|mypy)", gate))
 
 
-@pytest.mark.parametrize("page", ["sandbox.md", "testing-your-tracking.md"])
+@pytest.mark.parametrize("page", ["sandbox.md", "testing-your-tracking.md", "user-guide.md"])
 def test_commands_in_a_page_can_be_parsed(page, monkeypatch):
     def refuse(self, message):
         raise AssertionError(message)

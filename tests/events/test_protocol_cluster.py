@@ -108,9 +108,9 @@ def test_a_dask_frame_that_is_shuffled_on_a_cluster_outlives_a_worker(frame, tmp
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_code_of_the_readme_for_a_cluster_runs(own_app, tmp_path, monkeypatch, two_workers):
+def test_the_code_of_the_user_guide_for_a_cluster_runs(own_app, tmp_path, monkeypatch, two_workers):
     pytest.importorskip("dask.dataframe", reason='needs pip install "nucleus-pandas[dask]"')
-    blocks = re.findall(r"```py\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```py\n(.*?)```", (ROOT / "docs" / "user-guide.md").read_text(encoding="utf-8"), re.DOTALL)
     (code,) = [block for block in blocks if "Client()" in block]
     monkeypatch.chdir(tmp_path)
     store = nu.EventStore("app.duckdb")
