@@ -120,7 +120,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _found(arguments: argparse.Namespace) -> _Checked:
     """Look at what arrived, again and again if that was asked for."""
-    read_plan(arguments.plan)  # what is wrong with it is told before anything is loaded
+    read_plan(arguments.plan)  # report its errors before anything is loaded
     check_days(arguments)
     if arguments.wait and (arguments.store is not None or _is_file(arguments.sandbox)):
         raise ValueError("--wait is for a running sandbox: files do not change.")

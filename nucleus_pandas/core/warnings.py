@@ -7,7 +7,7 @@ import warnings
 
 from nucleus_pandas.exceptions import IncompleteDataWarning
 
-# The packages whose frames are skipped: this one, and what lies between two frames of it while a request is sent.
+# The packages whose frames are skipped: this one, and those that run between two frames of it while a request is sent.
 _INNER = {"nucleus_pandas", "requests", "requests_cache", "collections", "_collections_abc"}
 
 

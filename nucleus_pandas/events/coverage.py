@@ -37,7 +37,7 @@ def held_span(source: EventStore | EventLog, start: int | None, end: int | None)
         every = ", ".join(_written(*span) for span in fits)
         warn_incomplete(
             f"The store holds several intervals: {every} (UTC). This is about the last one, {_written(low, high)}; "
-            "for another pass start= and end=, and for all of them as one call sync for what lies between."
+            "pass start= and end= for another; to use all of them as one, sync the gaps between them."
         )
     return low, high
 

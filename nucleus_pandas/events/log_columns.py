@@ -199,7 +199,7 @@ def _factorized(column: pd.Series) -> tuple[Ints, Any]:
         return code_of[codes], found
     except TypeError:
         raise TypeError(
-            f"the column {str(column.name)!r} holds lists, mappings or the like, which cannot be told apart; make text "
+            f"the column {str(column.name)!r} holds lists, mappings or the like, which cannot be compared; make text "
             f"of them: frame[{str(column.name)!r}].astype(str)."
         ) from None
 

@@ -320,7 +320,7 @@ def _answers(where: Callable[[pd.DataFrame], Any], log: EventLog, rows: Ints, pl
     if not frame.index.is_unique:
         frame.index = pd.Index(log.order[rows])
     elif isinstance(frame.index, pd.RangeIndex):
-        frame.index = pd.Index(frame.index.to_numpy())  # so that one that was reset can be told from it
+        frame.index = pd.Index(frame.index.to_numpy())  # so that a reset index differs from it
     labels = frame.index
     given = where(frame)
     if np.ndim(given) > 1:

@@ -1,4 +1,4 @@
-"""Messages: acknowledged, recognised when they come again, and refused when they are of no use."""
+"""Messages: acknowledged, recognised when they come again, and refused when they are unusable."""
 
 import base64
 import contextlib

@@ -1,6 +1,6 @@
 """Bounds of a ratio that count users, against leaving each user out, and against chance.
 
-Run ``python -m tests.stats.test_user_ratio 400`` for how often a difference is told where there is none.
+Run ``python -m tests.stats.test_user_ratio 400`` for how often a difference is reported where there is none.
 """
 
 import math

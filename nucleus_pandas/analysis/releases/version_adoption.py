@@ -340,7 +340,7 @@ def read_versions(
     low = oldest(found.time) if len(found.time) else -(2**63)
     if start_us is not None:
         low = min(low, start_us) if everything else start_us
-    if start_us is None and not log.spans:  # a store does not follow what lies before its interval
+    if start_us is None and not log.spans:  # a store knows nothing before its interval
         warn_behind(found.time, low, "sessions")
     high = 2**63 - 1 if end_us is None or everything else end_us
     inside = (found.time >= low) & (found.time < high)

@@ -1,4 +1,4 @@
-"""What lies between an app and the sandbox: a network that fails on request."""
+"""A network between an app and the sandbox that fails on request."""
 
 import contextlib
 import socket

@@ -111,7 +111,7 @@ class Scene:
 
 @dataclass
 class Told:
-    """A story that was told: the scene, and for each session the names of the app's own events, in order."""
+    """A finished story: the scene, and for each session the names of the app's own events, in order."""
 
     scene: Scene
     sessions: list = field(default_factory=list)
