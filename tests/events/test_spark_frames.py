@@ -322,7 +322,7 @@ def test_lists_and_mappings_ride_along_but_are_no_segments(spark):
     first = nu.step("A", where=lambda events: events["tags"].map(len).eq(2) & events["n"].ge(1))
     assert nu.funnel(split, [first], include_pending=True)["users"].tolist() == [3]
     for name in ("tags", "owner"):
-        with pytest.raises(TypeError, match=f"'{name}' holds lists, mappings or the like, which cannot be told apart"):
+        with pytest.raises(TypeError, match=f"'{name}' holds lists, mappings or the like, which cannot be compared"):
             nu.funnel(split, ["A"], by=name)
 
 
