@@ -45,7 +45,8 @@ def check_door(host: str | None, port: int) -> None:
     """Refuse a host name that is not this machine's: a web page that rebinds its own name still sends that name."""
     try:
         parts = urlsplit(f"http://{host or ''}")
-        fits = is_loopback(parts.hostname or "") and (parts.port or 80) == port
+        named = 80 if parts.port is None else parts.port
+        fits = is_loopback(parts.hostname or "") and named == port
     except ValueError:
         fits = False
     if not fits:
