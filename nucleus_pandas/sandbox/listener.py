@@ -205,9 +205,9 @@ class _Talk:
             for request in self._protocol.events_received():
                 if isinstance(request, Request):
                     self._protocol.send_response(self._protocol.accept(request))
+            if self._protocol.state is not State.OPEN:  # counted before the client hears of it
+                self._server.collector.reject(self._app_id, "The handshake of a WebSocket failed.")
             self._flush()
-        if self._protocol.state is not State.OPEN:
-            self._server.collector.reject(self._app_id, "The handshake of a WebSocket failed.")
         self._server.begin(self)
         try:
             while self._protocol.state is State.OPEN:
@@ -229,10 +229,10 @@ class _Talk:
             else:
                 self._protocol.receive_eof()
             frames = self._protocol.events_received()
+            if data and self._protocol.parser_exc is not None:
+                large = isinstance(self._protocol.parser_exc, PayloadTooBig)
+                self._server.collector.reject(self._app_id, _TOO_LARGE if large else "The bytes are not WebSocket.")
             self._flush()
-        if data and self._protocol.parser_exc is not None:
-            large = isinstance(self._protocol.parser_exc, PayloadTooBig)
-            self._server.collector.reject(self._app_id, _TOO_LARGE if large else "The bytes are not WebSocket.")
         for frame in frames:
             if isinstance(frame, Frame) and frame.opcode in _MESSAGE_FRAMES:
                 self._parts.append(bytes(frame.data))
