@@ -10,8 +10,7 @@ import pytest
 import requests
 
 import nucleus_pandas as nu
-from nucleus_pandas.cli import main
-from nucleus_pandas.cli import tracking_command as tracking
+from nucleus_pandas.cli import main, tracking_command
 from nucleus_pandas.demo.service import DemoService
 from tests.conftest import AUTUMN
 from tests.demo.handmade import app_of, session, user
@@ -311,7 +310,7 @@ class Clock:
 
 
 def checked(*problems, events=5, incomplete=False):
-    return tracking._Checked(pd.DataFrame({"problem": list(problems)}, dtype=object), events, 1, incomplete)
+    return tracking_command._Checked(pd.DataFrame({"problem": list(problems)}, dtype=object), events, 1, incomplete)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +327,7 @@ def checked(*problems, events=5, incomplete=False):
 )
 def test_waiting_ends_when_nothing_is_missing_or_the_time_is_up(looks, waited):
     clock, left = Clock(), list(looks)
-    found = tracking.look_until(lambda: left.pop(0), 2.2, now=clock.now, sleep=clock.sleep)
+    found = tracking_command.look_until(lambda: left.pop(0), 2.2, now=clock.now, sleep=clock.sleep)
     assert found is looks[-1]
     assert not left
     assert clock.time == pytest.approx(waited)
@@ -336,7 +335,7 @@ def test_waiting_ends_when_nothing_is_missing_or_the_time_is_up(looks, waited):
 
 def test_without_waiting_there_is_one_look():
     found = checked("missing event")
-    assert tracking.look_until([found].pop, 0) is found
+    assert tracking_command.look_until([found].pop, 0) is found
 
 
 def report(sandbox, app_id, *names):
@@ -361,7 +360,9 @@ def test_a_running_sandbox_is_checked(plan, monkeypatch, capsys):
 
 @needs_websockets
 def test_events_that_arrive_while_one_waits_count(plan, monkeypatch, capsys):
-    monkeypatch.setattr(tracking, "look_until", partial(tracking.look_until, sleep=lambda seconds: None))
+    monkeypatch.setattr(
+        tracking_command, "look_until", partial(tracking_command.look_until, sleep=lambda seconds: None)
+    )
     sync, arriving = nu.sync, [["OTHER"], ["OTHER"], ["SAVED"]]
     with nu.Sandbox() as sandbox:
         for name, value in (("APP_ID", "mine"), ("TOKEN", sandbox.token), ("BASE_URL", sandbox.base_url)):

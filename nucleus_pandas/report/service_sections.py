@@ -15,7 +15,7 @@ from nucleus_pandas.core.instants import first_instant
 from nucleus_pandas.core.text import counted, percent, percent_number, rounded
 from nucleus_pandas.core.units import ONE_DAY
 from nucleus_pandas.plots.plot_error_trend import plot_error_trend
-from nucleus_pandas.report import summary_cards as glance
+from nucleus_pandas.report import summary_cards
 from nucleus_pandas.report.changes import Measured, p_of_change, words_of
 from nucleus_pandas.report.section import POINTS, table_section
 from nucleus_pandas.stats.significance import Verdict, verdicts_of
@@ -80,9 +80,9 @@ def event_table(loaded: Loaded) -> pd.DataFrame:
     table = table.join(counts.drop(columns=0)).fillna(0.0)
     table = table[table[["count", "count_compared", "count_before"]].max(axis=1) > 0]
     table = table.rename_axis("event").reset_index()
-    bases = [glance.sessions(one) for one in loaded.periods]
-    base_before = np.nan if loaded.before is None else glance.sessions(loaded.before)
-    base_of = {"": glance.sessions(loaded.now), "_compared": bases[0], "_before": base_before}
+    bases = [summary_cards.sessions(one) for one in loaded.periods]
+    base_before = np.nan if loaded.before is None else summary_cards.sessions(loaded.before)
+    base_of = {"": summary_cards.sessions(loaded.now), "_compared": bases[0], "_before": base_before}
     for name, base in base_of.items():
         table[f"rate{name}"] = 100 * table[f"count{name}"] / (base or np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -133,7 +133,7 @@ def add_errors(report: Report, loaded: Loaded, span: Span) -> None:
     days = trend["day"].between(pd.Timestamp(span.first), pd.Timestamp(span.until))
     number = int(loaded.now.errors["count"].sum())
     text = f"{counted(number, 'error')} {'was' if number == 1 else 'were'} reported"
-    rate = glance.error_rate(loaded.now)
+    rate = summary_cards.error_rate(loaded.now)
     text += "." if np.isnan(rate) else f", {rounded(rate, 2)} per 100 sessions."
     report.add("Errors", f"{text} Every report counts: one session can report many.")
     columns = ["day", "error", "count", "base", "rate", "expected", "expected_low", "expected_high", "spike"]
